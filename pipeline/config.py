@@ -1,0 +1,45 @@
+"""Every setting that changes results, in one frozen value whose digest keys caches and is stored with a model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(frozen=True)
+class PoseConfig:
+    """How landmarks are taken from a video.
+
+    poses_per_second: sampling by time; 0 takes every frame. max_side_px: pictures are shrunk to this before the
+    network, which works on 256 x 256 crops. model: path of a MediaPipe `.task` bundle, or "" for the model that the
+    mediapipe wheel carries.
+    """
+
+    poses_per_second: float = 10.0
+    max_side_px: int = 640
+    min_confidence: float = 0.5
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class SegmentConfig:
+    """How repetitions are cut; see pipeline/segment.py."""
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """The whole configuration of an analysis."""
+
+    pose: PoseConfig = field(default_factory=PoseConfig)
+    segment: SegmentConfig = field(default_factory=SegmentConfig)
+
+    def digest(self) -> str:
+        """Twelve hex digits that change with any setting."""
+        return config_digest(self)
+
+
+def config_digest(config: PipelineConfig | PoseConfig) -> str:
+    """Twelve hex digits of the SHA-256 of a configuration's canonical JSON."""
+    text = json.dumps(asdict(config), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,157 @@
+"""From a video to the landmarks of the person in it. The only user of mediapipe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import video
+from pipeline.config import PoseConfig
+from pipeline.errors import PoseModelError
+from pipeline.landmarks import LANDMARK_COUNT
+from pipeline.records import Floats, Pose, VideoInfo
+from pipeline.shots import ShotCounter
+
+Progress = Callable[[float], None]
+"""Called with the share (0..1) of the video that is done."""
+
+
+class PoseEstimator(Protocol):
+    """Finds one person in pictures that follow each other."""
+
+    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+        """Landmarks of an RGB picture: normalized [33, 4] (x, y, z, visibility; x, y in 0..1) and world [33, 3] m."""
+
+    def reset(self) -> None:
+        """Forget the previous picture: the next one is from another camera."""
+
+
+class MediaPipePose:
+    """MediaPipe Pose as a PoseEstimator: the model in the wheel, or a `.task` bundle (lite, full or heavy).
+
+    A context manager. Raises PoseModelError where the model cannot be loaded.
+    """
+
+    def __init__(self, config: PoseConfig) -> None:
+        # The native libraries log every start to stderr before any flag of theirs can be set.
+        os.environ.setdefault("GLOG_minloglevel", "2")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        self._config = config
+        self._graph: Any = None
+        self._last_ms = -1
+        self.reset()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._graph is not None:
+            self._graph.close()
+            self._graph = None
+
+    def reset(self) -> None:
+        if self._graph is not None and not self._config.model:
+            self._graph.reset()
+            return
+        self.close()
+        self._graph = self._bundled() if not self._config.model else self._from_task_file(self._config.model)
+        self._last_ms = -1
+
+    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+        if self._config.model:
+            return self._landmarks_by_task(picture, time_s)
+        result = self._graph.process(picture)
+        if result.pose_landmarks is None:
+            return None
+        return _arrays(result.pose_landmarks.landmark, result.pose_world_landmarks.landmark)
+
+    def _bundled(self) -> Any:
+        from mediapipe.python.solutions.pose import Pose as Graph
+
+        # Own smoothing knows the timestamps of the samples; the graph's filter assumes every frame.
+        return Graph(
+            model_complexity=1,
+            smooth_landmarks=False,
+            min_detection_confidence=self._config.min_confidence,
+            min_tracking_confidence=self._config.min_confidence,
+        )
+
+    def _from_task_file(self, model: str) -> Any:
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        if not Path(model).is_file():
+            raise PoseModelError(f"{model}: no such pose model. Expected a MediaPipe pose landmarker .task file.")
+        options = vision.PoseLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=model),
+            running_mode=vision.RunningMode.VIDEO,
+            min_pose_detection_confidence=self._config.min_confidence,
+            min_tracking_confidence=self._config.min_confidence,
+        )
+        try:
+            return vision.PoseLandmarker.create_from_options(options)
+        except (RuntimeError, ValueError) as error:
+            raise PoseModelError(f"{model}: not a MediaPipe pose landmarker .task file.") from error
+
+    def _landmarks_by_task(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+        from mediapipe import Image, ImageFormat
+
+        self._last_ms = max(self._last_ms + 1, round(time_s * 1000))
+        result = self._graph.detect_for_video(Image(image_format=ImageFormat.SRGB, data=picture), self._last_ms)
+        if not result.pose_landmarks:
+            return None
+        return _arrays(result.pose_landmarks[0], result.pose_world_landmarks[0])
+
+
+def estimate(
+    path: str | Path,
+    info: VideoInfo,
+    config: PoseConfig,
+    estimator: PoseEstimator,
+    progress: Progress | None = None,
+) -> Pose:
+    """Landmarks of the person through a video, sampled as `config` says. The estimator is reset at every cut.
+
+    Raises the VideoError of `video.frames`.
+    """
+    shots = ShotCounter()
+    times, numbers, found = [], [], []
+    for time_s, picture in video.frames(path, config.poses_per_second, config.max_side_px):
+        shot = shots.shot(picture)
+        if numbers and shot != numbers[-1]:
+            estimator.reset()
+        times.append(time_s)
+        numbers.append(shot)
+        found.append(estimator.landmarks(picture, time_s))
+        if progress is not None:
+            progress(min(1.0, time_s / info.duration_s))
+    normalized = np.full((len(times), LANDMARK_COUNT, 4), np.nan, np.float32)
+    world = np.full((len(times), LANDMARK_COUNT, 3), np.nan, np.float32)
+    for index, result in enumerate(found):
+        if result is not None:
+            normalized[index], world[index] = result
+    return Pose(
+        image=normalized[:, :, :2] * np.array([info.width, info.height], np.float32),
+        world=world,
+        depth=normalized[:, :, 2] * np.float32(info.width),
+        visibility=np.nan_to_num(normalized[:, :, 3], nan=0.0),
+        time=np.array(times, np.float64),
+        shot=np.array(numbers, np.int32),
+        width=info.width,
+        height=info.height,
+    )
+
+
+def _arrays(normalized: Any, world: Any) -> tuple[Floats, Floats]:
+    return (
+        np.array([(p.x, p.y, p.z, p.visibility) for p in normalized], np.float32),
+        np.array([(p.x, p.y, p.z) for p in world], np.float32),
+    )

@@ -1,0 +1,50 @@
+"""Landmarks on disk, keyed by the video's bytes and the pose settings: a video is looked at once."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config import PoseConfig, config_digest
+from pipeline.records import Pose
+
+# Raised when what `pose.estimate` computes changes for the same settings.
+_FORMAT = 1
+
+
+class PoseCache:
+    """A folder of npz files. Safe for several processes: files are written aside and moved into place."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def path(self, media_digest: str, config: PoseConfig) -> Path:
+        return self.folder / media_digest[:2] / f"{media_digest}-{config_digest(config)}-{_FORMAT}.npz"
+
+    def get(self, media_digest: str, config: PoseConfig) -> Pose | None:
+        """The stored landmarks, or None. A file that cannot be read counts as absent: it is made again."""
+        try:
+            with np.load(self.path(media_digest, config), allow_pickle=False) as stored:
+                return Pose(**{name: stored[name] for name in _ARRAYS}, width=int(stored["width"]), height=int(stored["height"]))
+        except (FileNotFoundError, zipfile.BadZipFile, KeyError, ValueError, EOFError):
+            return None
+
+    def put(self, media_digest: str, config: PoseConfig, pose: Pose) -> None:
+        path = self.path(media_digest, config)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(file, **{f.name: getattr(pose, f.name) for f in fields(pose)})
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+_ARRAYS = [f.name for f in fields(Pose) if f.name not in ("width", "height")]

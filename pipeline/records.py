@@ -1,0 +1,173 @@
+"""The values that flow through the pipeline: frozen, and checked when they are made.
+
+Axis letters in every docstring: T frames (poses in time), K landmarks (33), J joints in the SkeleMotion walk,
+L resampled length, C channels, N repetitions. All times are seconds of media time, as a player shows them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.landmarks import LANDMARK_COUNT
+
+Floats = NDArray[np.float32]
+RepLabel = Literal["normal", "anomalous"]
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What the container says about a video, and how it will be displayed.
+
+    `width` and `height` are in pixels after rotation. `fps` is the average rate; `variable_rate` says that frames are
+    not evenly spaced. `start_s` is the container time that a player shows as 0.
+    """
+
+    path: str
+    duration_s: float
+    fps: float
+    width: int
+    height: int
+    rotation: int = 0
+    variable_rate: bool = False
+    codec: str = ""
+    start_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.duration_s > 0 and self.fps > 0 and self.width > 0 and self.height > 0):
+            raise ValueError(f"Expected positive duration, rate and size, got {self}.")
+
+
+@dataclass(frozen=True)
+class Pose:
+    """The landmarks of one person through a video. Missing is NaN, and a frame without a person is all NaN.
+
+    image [T, 33, 2] pixels of the displayed picture, x right, y down; the only place where the hips travel.
+    world [T, 33, 3] metres, origin between the hips, x right, y down, z away from the camera.
+    depth [T, 33] relative depth in the scale of image x, negative towards the camera.
+    visibility [T, 33] 0..1, 0 where missing. time [T] seconds, strictly increasing.
+    shot [T] int, the number of the camera shot a frame belongs to: 0, then one more after each cut.
+    """
+
+    image: Floats
+    world: Floats
+    depth: Floats
+    visibility: Floats
+    time: NDArray[np.float64]
+    shot: NDArray[np.int32]
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        frames = len(self.time)
+        expected = {
+            "image": (frames, LANDMARK_COUNT, 2),
+            "world": (frames, LANDMARK_COUNT, 3),
+            "depth": (frames, LANDMARK_COUNT),
+            "visibility": (frames, LANDMARK_COUNT),
+            "shot": (frames,),
+        }
+        for name, shape in expected.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"Expected {name} of shape {shape}, got {getattr(self, name).shape}.")
+        if frames > 1 and not np.all(np.diff(self.time) > 0):
+            raise ValueError("Expected strictly increasing pose times, got a repeated or earlier one.")
+
+    @property
+    def detected(self) -> NDArray[np.bool_]:
+        """[T] True where a person was found."""
+        found: NDArray[np.bool_] = np.isfinite(self.image[:, :, 0]).any(axis=1)
+        return found
+
+
+@dataclass(frozen=True, order=True)
+class Rep:
+    """One repetition, [start_s, end_s): the load leaves the floor, lockout at `top_s`, the load is back."""
+
+    start_s: float
+    top_s: float
+    end_s: float
+
+    def __post_init__(self) -> None:
+        if not self.start_s < self.top_s < self.end_s:
+            raise ValueError(f"Expected start < top < end, got {self.start_s}, {self.top_s}, {self.end_s}.")
+
+    @property
+    def duration_s(self) -> float:
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One cause of an anomaly: where on the body, in which phase, and which share (0..1) of the score it carries."""
+
+    body_part: str
+    phase: Literal["pull", "lockout", "lowering"]
+    share: float
+
+    def __str__(self) -> str:
+        return f"{self.body_part} during the {self.phase} ({self.share:.0%})"
+
+
+@dataclass(frozen=True)
+class RepScore:
+    """How anomalous one repetition is.
+
+    score 0..1, higher is more anomalous, the decision is at 0.5. p_value 0..1 is conformal: the share of normal
+    repetitions that look at least as unusual. raw is the detector's own distance. `reliable` is False where the
+    repetition could not be judged (poses missing, implausibly short): a person should look.
+    """
+
+    score: float
+    p_value: float
+    raw: float
+    reasons: tuple[Reason, ...] = ()
+    reliable: bool = True
+
+    def __post_init__(self) -> None:
+        if not (0.0 <= self.score <= 1.0 and 0.0 <= self.p_value <= 1.0):
+            raise ValueError(f"Expected score and p-value in 0..1, got {self.score} and {self.p_value}.")
+
+    @property
+    def is_anomaly(self) -> bool:
+        return self.score >= 0.5
+
+    @property
+    def label(self) -> RepLabel:
+        return "anomalous" if self.is_anomaly else "normal"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything the pipeline says about one video: N repetitions and as many scores.
+
+    confidence 0..1 is about where the repetitions were cut; low means that a person should look.
+    """
+
+    video: VideoInfo
+    reps: tuple[Rep, ...]
+    scores: tuple[RepScore, ...]
+    confidence: float
+    model_version: str
+    config_digest: str
+    media_digest: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.reps) != len(self.scores):
+            raise ValueError(f"Expected one score per repetition, got {len(self.reps)} and {len(self.scores)}.")
+        if not 0.0 <= self.confidence <= 1.0:
+            raise ValueError(f"Expected a confidence in 0..1, got {self.confidence}.")
+
+
+@dataclass(frozen=True)
+class LabeledRep:
+    """A repetition that a person judged. `group` names the video it comes from: data is split by it, never by rep."""
+
+    rep: Rep
+    label: RepLabel
+    group: str
+    media_digest: str
+    provenance: dict[str, str | int | float | None] = field(default_factory=dict)

@@ -1,0 +1,189 @@
+"""Reading video by its presentation timestamps: what it is, and its pictures in time. The only reader of media files.
+
+Media time is what a player shows: presentation timestamp minus the container's start time, so that an edit list or a
+late first frame does not shift anything. A phone's rotation is applied.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+from pipeline.errors import NotAVideo, VideoDamaged, VideoNotFound
+from pipeline.records import VideoInfo
+
+Picture = NDArray[np.uint8]
+
+# Frame intervals that differ from the median by more than this share make a rate variable. Containers round
+# timestamps to 1 ms, which is 6 % of a 60 fps interval.
+_RATE_TOLERANCE = 0.2
+_PACKETS_TO_JUDGE_RATE = 300
+
+
+def probe(path: str | Path) -> VideoInfo:
+    """Describe a video without decoding more than its first frame.
+
+    Raises VideoNotFound, NotAVideo (empty, no media, no video stream) or VideoDamaged (not one decodable frame).
+    """
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        start_s = _start_s(container)
+        intervals = _frame_intervals(container)
+        container.seek(0)
+        try:
+            first = next(iter(container.decode(stream)))
+        except (StopIteration, av.FFmpegError) as error:
+            raise VideoDamaged(f"{path}: no frame can be decoded. Is the upload complete?") from error
+        rotation = _quarter_turns(first.rotation) * 90
+        width, height = first.width, first.height
+        if rotation in (90, 270):
+            width, height = height, width
+        duration_s = _duration_s(container, start_s)
+        fps = float(stream.average_rate or stream.guessed_rate or 0)
+        variable = False
+        if len(intervals):
+            median = float(np.median(intervals))
+            variable = bool(np.mean(np.abs(intervals - median) > _RATE_TOLERANCE * median) > 0.02)
+            fps = fps or 1.0 / median
+        if not fps or not duration_s:
+            raise VideoDamaged(f"{path}: the file tells neither its frame rate nor its duration. Re-encode it, please.")
+        return VideoInfo(
+            path=str(path),
+            duration_s=duration_s,
+            fps=fps,
+            width=width,
+            height=height,
+            rotation=rotation,
+            variable_rate=variable,
+            codec=str(stream.codec_context.name),
+            start_s=start_s,
+        )
+
+
+def frames(path: str | Path, per_second: float = 0.0, max_side_px: int = 0) -> Iterator[tuple[float, Picture]]:
+    """Yield (time_s, RGB picture [height, width, 3]) in order, sampled by time.
+
+    per_second: at most so many pictures per second, 0 for every frame. max_side_px: shrink pictures whose longer side
+    is larger, 0 for never. Damage in the middle is passed over, as players do; a video of which nothing can be
+    decoded raises VideoDamaged, and the errors of `probe` hold as well.
+    """
+    if per_second < 0 or max_side_px < 0:
+        raise ValueError(f"Expected a rate and a size of 0 or more, got {per_second} and {max_side_px}.")
+    with _opened(path) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        start_s = _start_s(container)
+        interval = 1.0 / per_second if per_second else 0.0
+        due_s, last_s = -np.inf, -np.inf
+        for frame in _decoded(container):
+            if frame.time is None:
+                continue
+            time_s = float(frame.time) - start_s
+            # A repeated or backward timestamp is a fault of the container; a sample needs a time of its own.
+            if time_s <= last_s or time_s < due_s - 1e-6:
+                continue
+            last_s = time_s
+            due_s = max(due_s + interval, time_s) if time_s - due_s < interval else time_s + interval
+            yield time_s, _picture(frame, max_side_px)
+        if last_s == -np.inf:
+            raise VideoDamaged(f"{path}: no frame can be decoded. Is the upload complete?")
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of the file's bytes, in hex: the identity of a video, whatever it is called.
+
+    Raises VideoNotFound.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise VideoNotFound(f"{path}: no such video file. Check the path.") from error
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[InputContainer]:
+    file = Path(path)
+    if not file.is_file():
+        raise VideoNotFound(f"{path}: no such video file. Check the path.")
+    if file.stat().st_size == 0:
+        raise NotAVideo(f"{path}: the file is empty. Upload it again.")
+    try:
+        container = av.open(str(file), mode="r", metadata_errors="ignore")
+    except (av.FFmpegError, ValueError) as error:
+        raise NotAVideo(f"{path}: not a readable media file ({_reason(error)}). Expected a video such as MP4.") from error
+    with container:
+        if not container.streams.video:
+            raise NotAVideo(f"{path}: has no video stream. Expected a video such as MP4.")
+        yield container
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _decoded(container: InputContainer) -> Iterator[VideoFrame]:
+    """Frames of the video stream, passing over packets that do not decode."""
+    stream = container.streams.video[0]
+    try:
+        for packet in container.demux(stream):
+            try:
+                yield from packet.decode()
+            except av.InvalidDataError:
+                continue
+    except av.FFmpegError:
+        # The demuxer gave up: a truncated file. What was decoded so far is what a player shows too.
+        return
+
+
+def _start_s(container: InputContainer) -> float:
+    return container.start_time / av.time_base if container.start_time is not None else 0.0
+
+
+def _duration_s(container: InputContainer, start_s: float) -> float:
+    stream = container.streams.video[0]
+    if stream.duration is not None and stream.time_base is not None:
+        begin = float((stream.start_time or 0) * stream.time_base) - start_s
+        return begin + float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else 0.0
+
+
+def _frame_intervals(container: InputContainer) -> NDArray[np.float64]:
+    """Seconds between the first few hundred frames, from packets alone (nothing is decoded)."""
+    stream = container.streams.video[0]
+    times = []
+    try:
+        for packet in container.demux(stream):
+            if packet.pts is not None and packet.time_base is not None:
+                times.append(float(packet.pts * packet.time_base))
+            if len(times) >= _PACKETS_TO_JUDGE_RATE:
+                break
+    except av.FFmpegError:
+        pass  # judged by what could be read
+    # The last packets may miss earlier-shown neighbours that come later in the file (B-frames).
+    ordered = np.sort(np.array(times))[: max(0, len(times) - 8) or None]
+    intervals = np.diff(ordered)
+    return intervals[intervals > 0]
+
+
+def _quarter_turns(degrees: float) -> int:
+    """Counter-clockwise quarter turns that display the frame upright."""
+    return round(degrees / 90) % 4
+
+
+def _picture(frame: VideoFrame, max_side_px: int) -> Picture:
+    width, height = frame.width, frame.height
+    if max_side_px and max(width, height) > max_side_px:
+        scale = max_side_px / max(width, height)
+        width, height = max(2, round(width * scale)), max(2, round(height * scale))
+    picture: Picture = frame.to_ndarray(format="rgb24", width=width, height=height)
+    turns = _quarter_turns(frame.rotation)
+    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
