@@ -1,0 +1,93 @@
+"""What can go wrong around the pipeline, as one exception tree, and what each means as an HTTP status.
+
+BackendError
+├── BadRequest              a request that cannot be understood
+├── LabelConfigError        a labeling config without what the backend needs
+├── MediaError              the video of a task cannot be had
+│   ├── MediaNotFound       Label Studio or the host does not have it
+│   ├── MediaForbidden      credentials are missing or not accepted, or the address is not allowed
+│   ├── MediaTooLarge       larger than the limit
+│   └── MediaUnreachable    the host does not answer
+├── LabelStudioError        Label Studio cannot be installed, started, reached or does not accept a request
+├── WorkerLost              the process that worked on a video died
+└── NotSupported            a request that this server does not serve
+
+Messages go to users as they are: they name the thing and the remedy, and never carry a secret.
+"""
+
+from pipeline.errors import DatasetError, ModelError, PipelineError, PoseModelError, VideoError, VideoNotFound
+
+
+class BackendError(Exception):
+    """Base of every error that the backend raises on purpose."""
+
+
+class BadRequest(BackendError):
+    """A request that cannot be understood."""
+
+
+class LabelConfigError(BackendError):
+    """A labeling config without what the backend needs."""
+
+
+class MediaError(BackendError):
+    """The video of a task cannot be had."""
+
+
+class MediaNotFound(MediaError):
+    """Label Studio or the host does not have it."""
+
+
+class MediaForbidden(MediaError):
+    """Credentials are missing or not accepted, or the address is not allowed."""
+
+
+class MediaTooLarge(MediaError):
+    """Larger than the limit."""
+
+
+class MediaUnreachable(MediaError):
+    """The host does not answer."""
+
+
+class LabelStudioError(BackendError):
+    """Label Studio cannot be installed, started or reached, or does not accept a request."""
+
+
+class WorkerLost(BackendError):
+    """The process that worked on a video died."""
+
+
+class NotSupported(BackendError):
+    """A request that this server does not serve."""
+
+
+_STATUS: list[tuple[type[Exception], int]] = [
+    (BadRequest, 400),
+    (LabelConfigError, 400),
+    (MediaNotFound, 404),
+    (VideoNotFound, 404),
+    (MediaForbidden, 403),
+    (MediaTooLarge, 413),
+    (MediaUnreachable, 502),
+    (LabelStudioError, 502),
+    (NotSupported, 501),
+    (VideoError, 422),
+    (DatasetError, 422),
+    (PoseModelError, 500),
+    (ModelError, 500),
+    (WorkerLost, 500),
+    (MediaError, 422),
+    (PipelineError, 500),
+    (BackendError, 500),
+]
+
+
+def http_status(error_type: type[Exception]) -> int:
+    """The HTTP status for an exception of ours: the first row that it is a kind of."""
+    return next((status for kind, status in _STATUS if issubclass(error_type, kind)), 500)
+
+
+def as_json(error_type: str, message: str) -> dict[str, dict[str, str]]:
+    """The body of every error answer."""
+    return {"error": {"type": error_type, "message": message}}

@@ -1,0 +1,65 @@
+"""The settings of the server, read once from environment variables (or a .env file); secrets are masked wherever shown."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from pipeline.config import PipelineConfig, PoseConfig
+
+APP_NAME = "deadlift-ml-backend"
+
+
+def _comma_separated(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """Each field is the environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    label_studio_url: str = Field("", description="Address of Label Studio, as seen from the backend.")
+    label_studio_api_key: SecretStr = Field(SecretStr(""), description="Personal access token (or a legacy token).")
+    backend_host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
+    backend_port: int = Field(9090, ge=0, le=65535, description="Port to listen on.")
+    data_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir(APP_NAME)),
+        description="Where labels, jobs and landmarks are kept.",
+    )
+    model_dir: Path | None = Field(None, description="Folder of a trained model; the shipped base model otherwise.")
+    pose_model: str = Field("", description="A MediaPipe pose landmarker .task file; the wheel's own model otherwise.")
+    poses_per_second: float = Field(10.0, ge=0, le=240, description="Pose samples per second of video; 0 = every frame.")
+    predict_wait_s: float = Field(2.0, ge=0, le=60, description="Longest that /predict waits for unfinished tasks.")
+    workers: int = Field(
+        default_factory=lambda: max(1, (os.cpu_count() or 2) // 2), ge=1, description="Worker processes on this machine."
+    )
+    dask_scheduler: str = Field("", description="Address of an existing Dask scheduler, instead of own workers.")
+    max_video_mb: int = Field(2048, ge=1, description="Larger videos are refused.")
+    media_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        (), description="Hosts on private networks that videos may be fetched from, separated by commas."
+    )
+
+    @field_validator("label_studio_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("expected an address such as http://localhost:8080")
+        return value.rstrip("/")
+
+    def pipeline_config(self) -> PipelineConfig:
+        """What of the settings changes results."""
+        return PipelineConfig(pose=PoseConfig(poses_per_second=self.poses_per_second, model=self.pose_model))
+
+    @property
+    def database_url(self) -> str:
+        return f"sqlite:///{self.data_dir / 'backend.sqlite3'}"
+
+    @property
+    def pose_dir(self) -> Path:
+        return self.data_dir / "poses"

@@ -1,0 +1,59 @@
+"""The whole pipeline in one function: a video file in, its scored repetitions out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline import segment, video
+from pipeline.config import PipelineConfig
+from pipeline.detector import Detector
+from pipeline.pose import MediaPipePose, PoseEstimator, Progress, estimate
+from pipeline.posecache import PoseCache
+from pipeline.records import Analysis, Pose, VideoInfo
+
+
+def analyze_video(
+    path: str | Path,
+    detector: Detector,
+    cache: PoseCache,
+    config: PipelineConfig,
+    estimator: PoseEstimator | None = None,
+    progress: Progress | None = None,
+) -> Analysis:
+    """Cut a video into repetitions and score each; a video without a person or a lift has none.
+
+    Landmarks come from `cache` where they are known. `estimator` defaults to MediaPipe; `progress` is told the share
+    of the video that was looked at. Raises VideoError and PoseModelError.
+    """
+    info = video.probe(path)
+    media_digest = video.digest(path)
+    pose = cache.get(media_digest, config.pose)
+    if pose is None:
+        pose = _estimated(path, info, config, estimator, progress)
+        cache.put(media_digest, config.pose, pose)
+    return analyze_pose(pose, info, detector, config, media_digest)
+
+
+def analyze_pose(
+    pose: Pose, info: VideoInfo, detector: Detector, config: PipelineConfig, media_digest: str = ""
+) -> Analysis:
+    """The part after the landmarks: milliseconds, whatever the length of the video."""
+    reps = segment.find_reps(pose, config.segment)
+    return Analysis(
+        video=info,
+        reps=reps,
+        scores=detector.score(pose, reps),
+        confidence=segment.confidence(pose, reps, config.segment),
+        model_version=detector.version,
+        config_digest=config.digest(),
+        media_digest=media_digest,
+    )
+
+
+def _estimated(
+    path: str | Path, info: VideoInfo, config: PipelineConfig, estimator: PoseEstimator | None, progress: Progress | None
+) -> Pose:
+    if estimator is not None:
+        return estimate(path, info, config.pose, estimator, progress)
+    with MediaPipePose(config.pose) as mediapipe:
+        return estimate(path, info, config.pose, mediapipe, progress)
