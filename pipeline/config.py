@@ -24,7 +24,17 @@ class PoseConfig:
 
 @dataclass(frozen=True)
 class SegmentConfig:
-    """How repetitions are cut; see pipeline/segment.py."""
+    """How repetitions are cut; see pipeline/segment.py. Heights are in metres of the person's own scale.
+
+    smoothing_s: standard deviation of the Gaussian on the heights. min_travel: of shoulders and of wrists between
+    floor and lockout. min_hang: of the wrists below the shoulders while lifting. floor_share: share of the travel at
+    which the load counts as off the floor, or as locked out.
+    """
+
+    smoothing_s: float = 0.08
+    min_travel: float = 0.2
+    min_hang: float = 0.35
+    floor_share: float = 0.08
 
 
 @dataclass(frozen=True)
