@@ -88,6 +88,16 @@ def http_status(error_type: type[Exception]) -> int:
     return next((status for kind, status in _STATUS if issubclass(error_type, kind)), 500)
 
 
+def http_status_by_name(error_type: str) -> int:
+    """The same for an exception that is known by its class name alone, as jobs store it; 500 for any other."""
+    known = {kind.__name__: kind for base in (PipelineError, BackendError) for kind in _subclasses(base)}
+    return http_status(known[error_type]) if error_type in known else 500
+
+
+def _subclasses(kind: type[Exception]) -> list[type[Exception]]:
+    return [kind, *(deeper for child in kind.__subclasses__() for deeper in _subclasses(child))]
+
+
 def as_json(error_type: str, message: str) -> dict[str, dict[str, str]]:
     """The body of every error answer."""
     return {"error": {"type": error_type, "message": message}}

@@ -123,7 +123,9 @@ def estimate(
     Raises the VideoError of `video.frames`.
     """
     shots = ShotCounter()
-    times, numbers, found = [], [], []
+    times: list[float] = []
+    numbers: list[int] = []
+    found: list[tuple[Floats, Floats] | None] = []
     for time_s, picture in video.frames(path, config.poses_per_second, config.max_side_px):
         shot = shots.shot(picture)
         if numbers and shot != numbers[-1]:

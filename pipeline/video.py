@@ -184,6 +184,6 @@ def _picture(frame: VideoFrame, max_side_px: int) -> Picture:
     if max_side_px and max(width, height) > max_side_px:
         scale = max_side_px / max(width, height)
         width, height = max(2, round(width * scale)), max(2, round(height * scale))
-    picture: Picture = frame.to_ndarray(format="rgb24", width=width, height=height)
+    picture = frame.to_ndarray(format="rgb24", width=width, height=height).astype(np.uint8, copy=False)
     turns = _quarter_turns(frame.rotation)
     return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture

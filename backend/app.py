@@ -1,0 +1,76 @@
+"""The Flask application: wiring of settings, services and routes, and one shape for every error."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from flask import Flask
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from backend.errors import BackendError, as_json, http_status
+from backend.executor import DaskExecutor, Executor
+from backend.ls_client import Access, LabelStudioClient
+from backend.routes import bp
+from backend.service import Model, Preannotator
+from backend.settings import Settings
+from backend.store import Store
+from backend.worker import load_detector
+from pipeline.errors import PipelineError
+
+log = logging.getLogger(__name__)
+
+_MAX_REQUEST_BYTES = 256 * 1024 * 1024  # Label Studio sends all selected tasks, with their predictions, in one request
+
+
+def create_app(settings: Settings, service: Preannotator | None = None, store: Store | None = None) -> Flask:
+    """The application, with services made from the settings unless they are given."""
+    app = Flask("deadlift")
+    app.config["MAX_CONTENT_LENGTH"] = _MAX_REQUEST_BYTES
+    store = store or Store(settings.database_url)
+    app.extensions["store"] = store
+    app.extensions["preannotator"] = service or create_service(settings, store)
+    app.register_blueprint(bp)
+    app.register_error_handler(BackendError, _ours)
+    app.register_error_handler(PipelineError, _ours)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+    return app
+
+
+def create_service(settings: Settings, store: Store, executor: Executor | None = None) -> Preannotator:
+    """The pre-annotation service as the settings describe it; work left over from the last run is taken up."""
+    access = Access(
+        settings.label_studio_url,
+        settings.label_studio_api_key,
+        settings.media_hosts,
+        settings.max_video_mb * 1024 * 1024,
+    )
+    model = Model(load_detector(settings.model_dir).version, settings.model_dir)
+    service = Preannotator(
+        store=store,
+        client=LabelStudioClient(access),
+        executor=executor or DaskExecutor(settings.workers, settings.dask_scheduler),
+        model=model,
+        config=settings.pipeline_config(),
+        access=access,
+        pose_dir=settings.pose_dir,
+        predict_wait_s=settings.predict_wait_s,
+    )
+    # In the background: Label Studio may be starting at the same time.
+    threading.Thread(target=service.resume, name="resume", daemon=True).start()
+    return service
+
+
+def _ours(error: Exception) -> ResponseReturnValue:
+    return as_json(type(error).__name__, str(error)), http_status(type(error))
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    return as_json(error.name.replace(" ", ""), error.description or error.name), error.code or 500
+
+
+def _unexpected(error: Exception) -> ResponseReturnValue:
+    log.error("Unexpected error in a request.", exc_info=error)
+    return as_json("InternalError", "Unexpected error; the server's log has the details."), 500

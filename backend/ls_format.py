@@ -1,0 +1,271 @@
+"""The one place for Label Studio's JSON and its frames: predictions out, events and annotations in. Pure functions.
+
+Label Studio counts frames from 1 and includes both ends of a range; it shows frame n at (n - 1) / rate seconds, where
+rate is the Video tag's, not the file's. Everywhere else in this project time is in seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from backend.errors import BadRequest
+from backend.labeling_config import Choice, Controls
+from pipeline.records import Analysis, Reason, RepLabel, RepScore
+
+# Seconds times rate that should be whole is off by rounding; a frame boundary within this is taken as met.
+_FRAME_EPSILON = 1e-6
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the backend needs to know of a Label Studio task."""
+
+    id: int
+    project: int
+    data: Json
+
+
+@dataclass(frozen=True)
+class Region:
+    """A repetition as a person left it: [start_s, end_s) and how it came about.
+
+    origin is Label Studio's word: prediction (untouched), prediction-changed, manual, or "" (made by API).
+    """
+
+    id: str
+    start_s: float
+    end_s: float
+    label: RepLabel
+    origin: str
+
+
+@dataclass(frozen=True)
+class TasksCreated:
+    tasks: tuple[Task, ...]
+    label_config: str
+
+
+@dataclass(frozen=True)
+class AnnotationsSaved:
+    """Annotations made or changed, each with its task (raw JSON of the annotation)."""
+
+    annotations: tuple[tuple[Json, Task], ...]
+    label_config: str
+
+
+@dataclass(frozen=True)
+class AnnotationsDeleted:
+    annotation_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class TasksDeleted:
+    task_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class StartTraining:
+    project: int
+    label_config: str
+
+
+@dataclass(frozen=True)
+class ProjectUpdated:
+    project: int
+    label_config: str
+
+
+@dataclass(frozen=True)
+class Ignored:
+    action: str
+
+
+Event = TasksCreated | AnnotationsSaved | AnnotationsDeleted | TasksDeleted | StartTraining | ProjectUpdated | Ignored
+
+
+def to_frames(start_s: float, end_s: float, rate: float, duration_s: float) -> tuple[int, int]:
+    """First and last frame (1-based, inclusive) that show any of [start_s, end_s), kept inside the video."""
+    last = max(1, round(duration_s * rate))
+    start = min(max(1, math.floor(start_s * rate + _FRAME_EPSILON) + 1), last)
+    end = min(max(start, math.ceil(end_s * rate - _FRAME_EPSILON)), last)
+    return start, end
+
+
+def to_seconds(start: int, end: int, rate: float) -> tuple[float, float]:
+    """The inverse: the seconds [start_s, end_s) during which the frames start..end are shown."""
+    return (start - 1) / rate, end / rate
+
+
+def to_prediction(analysis: Analysis, controls: Controls, rate: float) -> Json:
+    """A prediction as Label Studio stores it. Its score is a confidence: the lowest is shown first in active learning."""
+    results: list[Json] = []
+    previous_end = 0
+    for index, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1):
+        start, end = to_frames(rep.start_s, rep.end_s, rate, analysis.video.duration_s)
+        start = max(start, previous_end + 1)  # touch-and-go repetitions share an instant, but regions no frame
+        if end < start:
+            continue
+        previous_end = end
+        results += _region_results(f"rep{index}", start, end, score, controls)
+    return {
+        "model_version": analysis.model_version,
+        "score": round(confidence(analysis), 4),
+        "result": results,
+    }
+
+
+def confidence(analysis: Analysis) -> float:
+    """0..1, low = a person should look: a doubtful cut, or a repetition that is nearly as normal as anomalous."""
+    if not analysis.scores:
+        return analysis.confidence
+    clearest = min(abs(2 * score.score - 1) if score.reliable else 0.0 for score in analysis.scores)
+    return min(analysis.confidence, 0.5 + 0.5 * clearest)
+
+
+def _region_results(region: str, start: int, end: int, score: RepScore, controls: Controls) -> list[Json]:
+    ranges = [{"start": start, "end": end}]
+    shown = round(score.score, 3)
+
+    def result(kind: str, name: str, value: Json) -> Json:
+        return {
+            "id": region,
+            "type": kind,
+            "from_name": name,
+            "to_name": controls.video,
+            "value": {"ranges": ranges, **value},
+        }
+
+    label = result("timelinelabels", controls.labels, {"timelinelabels": [controls.label_value(score.label)]})
+    results = [label | {"score": shown, "meta": {"text": [f"anomaly {shown:.2f}"]}}]
+    if controls.number:
+        results.append(result("number", controls.number, {"number": shown}))
+    if controls.choices and score.is_anomaly:
+        fault = likely_fault(score.reasons, controls.choice_values)
+        if fault:
+            results.append(result("choices", controls.choices, {"choices": [fault]}))
+    note = note_text(score)
+    if controls.text and note:
+        results.append(result("textarea", controls.text, {"text": [note]}))
+    return results
+
+
+def note_text(score: RepScore) -> str:
+    """The reasons in words, or "" for a repetition with nothing to say about."""
+    notes = []
+    if not score.reliable:
+        notes.append("not judged reliably: please check")
+    if score.is_anomaly and score.reasons:
+        notes.append("unusual: " + ", ".join(str(reason) for reason in score.reasons))
+    return "; ".join(notes)
+
+
+def likely_fault(reasons: Iterable[Reason], choices: Iterable[Choice]) -> str:
+    """The choice that names the strongest reason, or "".
+
+    A choice says what it stands for by `predicted_values` ("hips pull" or "hips"); one without is matched by the body
+    part in its own words.
+    """
+    for reason in reasons:
+        part, phase = reason.body_part.lower(), reason.phase
+        for wanted in (f"{part} {phase}", part):
+            for choice in choices:
+                if wanted in choice.predicted:
+                    return choice.value
+        for choice in choices:
+            if not choice.predicted and part.rstrip("s") in choice.value.lower():
+                return choice.value
+    return ""
+
+
+def parse_task(payload: Any, project: int | None = None) -> Task:
+    """A task of a request. Raises BadRequest where it has no id or data."""
+    try:
+        owner = payload.get("project", project)
+        return Task(int(payload["id"]), int(owner), dict(payload["data"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadRequest("Expected a task with id, project and data.") from error
+
+
+def parse_project(value: Any) -> int:
+    """The project id of "12.1795325641", "12" or 12. Raises BadRequest."""
+    try:
+        return int(str(value).split(".")[0])
+    except ValueError as error:
+        raise BadRequest(f"Expected a project id, got {value!r}.") from error
+
+
+def parse_event(payload: Any) -> Event:
+    """A webhook's body as one of the events. Unknown actions are Ignored; raises BadRequest for a broken body."""
+    if not isinstance(payload, dict) or not isinstance(payload.get("action"), str):
+        raise BadRequest('Expected a JSON object with an "action".')
+    action = payload["action"]
+    project = payload.get("project") if isinstance(payload.get("project"), dict) else {}
+    label_config = str((project or {}).get("label_config", ""))
+    project_id = (project or {}).get("id")
+    match action:
+        case "TASKS_CREATED":
+            return TasksCreated(tuple(parse_task(task, project_id) for task in _list(payload, "tasks")), label_config)
+        case "TASKS_DELETED":
+            return TasksDeleted(_ids(_list(payload, "tasks")))
+        case "ANNOTATION_CREATED" | "ANNOTATION_UPDATED" | "ANNOTATIONS_CREATED":
+            annotations = _list(payload, "annotation")
+            tasks = {task.id: task for task in (parse_task(t, project_id) for t in _list(payload, "task"))}
+            return AnnotationsSaved(_with_tasks(annotations, tasks), label_config)
+        case "ANNOTATIONS_DELETED":
+            return AnnotationsDeleted(_ids(_list(payload, "annotations")))
+        case "START_TRAINING":
+            return StartTraining(parse_project(project_id), label_config)
+        case "PROJECT_UPDATED":
+            return ProjectUpdated(parse_project(project_id), label_config)
+    return Ignored(action)
+
+
+def parse_regions(results: Iterable[Json], controls: Controls, rate: float) -> tuple[Region, ...]:
+    """The repetitions of an annotation. The label decides, never a stale score; other controls' results are skipped."""
+    regions = []
+    for result in results:
+        if result.get("from_name") != controls.labels or result.get("type") != "timelinelabels":
+            continue
+        value = result.get("value", {})
+        labels = [controls.rep_label(text) for text in value.get("timelinelabels", [])]
+        label = next((label for label in labels if label is not None), None)
+        if label is None:
+            continue
+        for span in value.get("ranges", []):
+            start_s, end_s = to_seconds(int(span["start"]), int(span["end"]), rate)
+            regions.append(Region(str(result.get("id", "")), start_s, end_s, label, str(result.get("origin", ""))))
+    return tuple(sorted(regions, key=lambda region: region.start_s))
+
+
+def _list(payload: Json, key: str) -> list[Any]:
+    """The list under a key; Label Studio sends one annotation as an object and several as a list."""
+    value = payload.get(key)
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict):
+        return [value]
+    raise BadRequest(f'Expected "{key}" in a {payload["action"]} event.')
+
+
+def _ids(items: list[Any]) -> tuple[int, ...]:
+    try:
+        return tuple(int(item["id"]) for item in items)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadRequest("Expected a list of objects with an id.") from error
+
+
+def _with_tasks(annotations: list[Any], tasks: dict[int, Task]) -> tuple[tuple[Json, Task], ...]:
+    pairs = []
+    for annotation in annotations:
+        if not isinstance(annotation, dict) or "id" not in annotation:
+            raise BadRequest("Expected annotations with an id.")
+        task = tasks.get(annotation.get("task", -1))
+        if task is None:
+            raise BadRequest(f"Annotation {annotation['id']} comes without its task.")
+        pairs.append((annotation, task))
+    return tuple(pairs)

@@ -1,0 +1,109 @@
+"""The HTTP interface: parse, call the service, answer JSON. No logic here."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, current_app, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from backend import ls_format
+from backend.errors import BadRequest, NotSupported, as_json, http_status_by_name
+from backend.service import Preannotator
+from backend.store import Job, Store
+
+bp = Blueprint("backend", __name__)
+
+
+def service() -> Preannotator:
+    found: Preannotator = current_app.extensions["preannotator"]
+    return found
+
+
+def store() -> Store:
+    found: Store = current_app.extensions["store"]
+    return found
+
+
+@bp.get("/")
+@bp.get("/health")
+def health() -> Response:
+    return jsonify(status="UP", model_class="DeadliftModel", model_version=service().model_version)
+
+
+@bp.post("/setup")
+def setup() -> Response:
+    body = _body()
+    version = service().connect(ls_format.parse_project(body.get("project")), str(body.get("schema", "")))
+    return jsonify(model_version=version)
+
+
+@bp.get("/versions")
+def versions() -> Response:
+    return jsonify(versions=[service().model_version])
+
+
+@bp.post("/predict")
+def predict() -> ResponseReturnValue:
+    body = _body()
+    tasks = body.get("tasks")
+    if not isinstance(tasks, list):
+        raise BadRequest('Expected a JSON object with a list of "tasks".')
+    project = ls_format.parse_project(body["project"]) if body.get("project") else None
+    answer = service().predict([ls_format.parse_task(task, project) for task in tasks], str(body.get("label_config", "")))
+    if answer.errors and len(answer.errors) == len(tasks):
+        first = answer.errors[0]
+        return as_json(first.kind, first.message), http_status_by_name(first.kind)
+    # An empty list says "not ready": Label Studio stores nothing and asks again; an empty prediction would stay.
+    results = [prediction if prediction is not None else [] for prediction in answer.predictions]
+    errors = [{"task": error.task, "type": error.kind, "message": error.message} for error in answer.errors]
+    return jsonify(results=results, errors=errors)
+
+
+@bp.post("/webhook")
+def webhook() -> ResponseReturnValue:
+    event = ls_format.parse_event(_body())
+    match event:
+        case ls_format.TasksCreated():
+            service().tasks_created(event.tasks, event.label_config)
+        case ls_format.AnnotationsSaved():
+            service().save_annotations(event)
+        case ls_format.AnnotationsDeleted():
+            store().delete_annotations(event.annotation_ids)
+        case ls_format.TasksDeleted():
+            store().delete_tasks(event.task_ids)
+        case ls_format.ProjectUpdated():
+            store().remember_project(event.project, event.label_config)
+        case ls_format.StartTraining():
+            raise NotSupported("This server does not retrain by itself. Train with `deadlift train`, then set MODEL_DIR.")
+        case ls_format.Ignored():
+            return jsonify(status="ignored", action=event.action)
+    return jsonify(status="ok"), 200
+
+
+@bp.get("/jobs")
+def jobs() -> Response:
+    """What the server works on, newest first; `?project=` narrows it down."""
+    project = request.args.get("project")
+    found = store().jobs(ls_format.parse_project(project) if project else None)
+    return jsonify(jobs=[_job(job) for job in found])
+
+
+def _job(job: Job) -> ls_format.Json:
+    error = {"type": job.error_type, "message": job.error_message} if job.error_type else None
+    return {
+        "id": job.id,
+        "project": job.project,
+        "task": job.task,
+        "model_version": job.model_version,
+        "state": job.state,
+        "attempts": job.attempts,
+        "delivery": job.delivery or None,
+        "error": error,
+        "updated_at": job.updated_at.isoformat(timespec="seconds") + "Z",
+    }
+
+
+def _body() -> ls_format.Json:
+    body = request.get_json(force=True, silent=True)
+    if not isinstance(body, dict):
+        raise BadRequest("Expected a JSON object as the body of the request.")
+    return body

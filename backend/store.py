@@ -1,0 +1,292 @@
+"""What must survive a restart, in SQLite: jobs with their results, projects, and what people labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    DateTime,
+    Engine,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    create_engine,
+    delete,
+    event,
+    select,
+    update,
+)
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+
+from backend.ls_format import Json, Region, Task
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class Project(Base):
+    """A Label Studio project that the backend was connected to."""
+
+    __tablename__ = "projects"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    label_config: Mapped[str]
+    seen_at: Mapped[datetime] = mapped_column(DateTime, default=now, onupdate=now)
+
+
+class Job(Base):
+    """One video of one task under one model version and configuration: from queued to a delivered prediction.
+
+    state: queued, running, done, failed. delivery: "" (not yet), answered (in /predict), pushing, pushed.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("project", "task", "media", "model_version", "config"),
+        Index("jobs_by_task", "task"),
+        Index("jobs_by_state", "state"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project: Mapped[int]
+    task: Mapped[int]
+    media: Mapped[str]
+    model_version: Mapped[str]
+    config: Mapped[str]
+    data: Mapped[Json] = mapped_column(JSON)
+    state: Mapped[str] = mapped_column(default="queued")
+    attempts: Mapped[int] = mapped_column(default=0)
+    error_type: Mapped[str] = mapped_column(default="")
+    error_message: Mapped[str] = mapped_column(default="")
+    result: Mapped[str] = mapped_column(default="")
+    delivery: Mapped[str] = mapped_column(default="")
+    delivered_at: Mapped[datetime | None]
+    prediction_id: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(DateTime, default=now)
+    updated_at: Mapped[datetime] = mapped_column(DateTime, default=now, onupdate=now)
+
+
+class Annotation(Base):
+    """An annotation as Label Studio last told it. A deleted one stays, marked, so that nothing is lost."""
+
+    __tablename__ = "annotations"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project: Mapped[int]
+    task: Mapped[int] = mapped_column(index=True)
+    media: Mapped[str]
+    annotator: Mapped[int | None]
+    was_cancelled: Mapped[bool] = mapped_column(default=False)
+    ground_truth: Mapped[bool] = mapped_column(default=False)
+    parent_prediction: Mapped[int | None]
+    updated_at: Mapped[str] = mapped_column(default="")
+    deleted: Mapped[bool] = mapped_column(default=False)
+    received_at: Mapped[datetime] = mapped_column(DateTime, default=now, onupdate=now)
+
+
+class LabeledRegion(Base):
+    """One repetition of an annotation, in seconds of media time."""
+
+    __tablename__ = "labeled_regions"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    annotation_id: Mapped[int] = mapped_column(ForeignKey("annotations.id", ondelete="CASCADE"), index=True)
+    region: Mapped[str]
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    label: Mapped[str]
+    origin: Mapped[str]
+
+
+class Store:
+    """The database. Every method is one transaction and safe to call from any thread."""
+
+    def __init__(self, url: str) -> None:
+        path = url.removeprefix("sqlite:///")
+        if path and path != ":memory:":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self._engine = create_engine(url, connect_args={"timeout": 30})
+        event.listen(self._engine, "connect", _configure_sqlite)
+        Base.metadata.create_all(self._engine)
+        self._sessions = sessionmaker(self._engine, expire_on_commit=False)
+
+    @property
+    def engine(self) -> Engine:
+        return self._engine
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        with self._sessions.begin() as session:
+            yield session
+
+    # Projects
+
+    def remember_project(self, project: int, label_config: str) -> None:
+        with self._transaction() as session:
+            session.merge(Project(id=project, label_config=label_config))
+
+    def label_config(self, project: int) -> str:
+        """The labeling config that the project was last seen with, or ""."""
+        with self._transaction() as session:
+            found = session.get(Project, project)
+            return found.label_config if found else ""
+
+    def projects(self) -> Sequence[Project]:
+        with self._transaction() as session:
+            return session.scalars(select(Project).order_by(Project.id)).all()
+
+    # Jobs
+
+    def job_for(self, task: Task, media: str, model_version: str, config: str) -> Job:
+        """The job of this task, media, version and configuration; made when there is none yet."""
+        key = {
+            "project": task.project,
+            "task": task.id,
+            "media": media,
+            "model_version": model_version,
+            "config": config,
+        }
+        with self._transaction() as session:
+            row = {**key, "data": task.data, "created_at": now(), "updated_at": now()}
+            defaults = {"state": "queued", "attempts": 0, "error_type": "", "error_message": "", "result": "", "delivery": ""}
+            session.execute(insert(Job).values(**row, **defaults).on_conflict_do_nothing())
+            return session.scalars(select(Job).filter_by(**key)).one()
+
+    def job(self, job_id: int) -> Job | None:
+        with self._transaction() as session:
+            return session.get(Job, job_id)
+
+    def start_job(self, job_id: int) -> None:
+        with self._transaction() as session:
+            session.execute(
+                update(Job).where(Job.id == job_id).values(state="running", attempts=Job.attempts + 1, updated_at=now())
+            )
+
+    def finish_job(self, job_id: int, result: str) -> None:
+        with self._transaction() as session:
+            session.execute(
+                update(Job)
+                .where(Job.id == job_id)
+                .values(state="done", result=result, error_type="", error_message="", updated_at=now())
+            )
+
+    def fail_job(self, job_id: int, error_type: str, message: str) -> None:
+        with self._transaction() as session:
+            session.execute(
+                update(Job)
+                .where(Job.id == job_id)
+                .values(state="failed", error_type=error_type, error_message=message, updated_at=now())
+            )
+
+    def claim_delivery(self, job_id: int, how: str, instead_of: Iterable[str] = ("",)) -> bool:
+        """Take it upon the caller to deliver a job's prediction; False where somebody else already has."""
+        with self._transaction() as session:
+            claim = (
+                update(Job)
+                .where(Job.id == job_id, Job.delivery.in_(list(instead_of)))
+                .values(delivery=how, delivered_at=now())
+                .returning(Job.id)
+            )
+            return session.scalar(claim) is not None
+
+    def set_delivery(self, job_id: int, how: str, prediction_id: int | None = None) -> None:
+        with self._transaction() as session:
+            session.execute(
+                update(Job).where(Job.id == job_id).values(delivery=how, delivered_at=now(), prediction_id=prediction_id)
+            )
+
+    def unfinished_jobs(self) -> Sequence[Job]:
+        """Jobs that were queued or running, and finished ones that were never delivered."""
+        undelivered = (Job.state == "done") & Job.delivery.in_(["", "pushing"])
+        with self._transaction() as session:
+            return session.scalars(
+                select(Job).where(Job.state.in_(["queued", "running"]) | undelivered).order_by(Job.id)
+            ).all()
+
+    def jobs(self, project: int | None = None, limit: int = 200) -> Sequence[Job]:
+        """The newest jobs first."""
+        query = select(Job).order_by(Job.updated_at.desc(), Job.id.desc()).limit(limit)
+        if project is not None:
+            query = query.where(Job.project == project)
+        with self._transaction() as session:
+            return session.scalars(query).all()
+
+    # Labels
+
+    def put_annotation(self, annotation: Json, task: Task, media: str, regions: Iterable[Region]) -> None:
+        """Store an annotation and its repetitions, replacing what was known of it."""
+        with self._transaction() as session:
+            session.execute(delete(LabeledRegion).where(LabeledRegion.annotation_id == int(annotation["id"])))
+            session.merge(
+                Annotation(
+                    id=int(annotation["id"]),
+                    project=task.project,
+                    task=task.id,
+                    media=media,
+                    annotator=_optional_int(annotation.get("completed_by")),
+                    was_cancelled=bool(annotation.get("was_cancelled")),
+                    ground_truth=bool(annotation.get("ground_truth")),
+                    parent_prediction=_optional_int(annotation.get("parent_prediction")),
+                    updated_at=str(annotation.get("updated_at") or ""),
+                    deleted=False,
+                )
+            )
+            session.flush()
+            session.add_all(
+                LabeledRegion(
+                    annotation_id=int(annotation["id"]),
+                    region=region.id,
+                    start_s=region.start_s,
+                    end_s=region.end_s,
+                    label=region.label,
+                    origin=region.origin,
+                )
+                for region in regions
+            )
+
+    def delete_annotations(self, annotation_ids: Iterable[int]) -> None:
+        with self._transaction() as session:
+            session.execute(update(Annotation).where(Annotation.id.in_(list(annotation_ids))).values(deleted=True))
+
+    def delete_tasks(self, task_ids: Iterable[int]) -> None:
+        """Forget the jobs of tasks that no longer exist; their annotations stay, marked as deleted."""
+        ids = list(task_ids)
+        with self._transaction() as session:
+            session.execute(delete(Job).where(Job.task.in_(ids)))
+            session.execute(update(Annotation).where(Annotation.task.in_(ids)).values(deleted=True))
+
+    def annotations(self, task: int | None = None) -> Sequence[Annotation]:
+        query = select(Annotation).order_by(Annotation.id)
+        if task is not None:
+            query = query.where(Annotation.task == task)
+        with self._transaction() as session:
+            return session.scalars(query).all()
+
+    def labeled_regions(self, annotation_id: int) -> Sequence[LabeledRegion]:
+        with self._transaction() as session:
+            return session.scalars(
+                select(LabeledRegion).filter_by(annotation_id=annotation_id).order_by(LabeledRegion.start_s)
+            ).all()
+
+
+def _configure_sqlite(connection: Any, record: object) -> None:
+    """WAL lets readers go on while one writes; foreign keys are off by default."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _optional_int(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | str) and str(value).isdigit() else None
