@@ -38,6 +38,44 @@ class SegmentConfig:
 
 
 @dataclass(frozen=True)
+class EncodeConfig:
+    """How a repetition becomes a SkeleMotion image; see pipeline/skelemotion.py.
+
+    length: columns L. distance_s: temporal distance over which motion is measured. rest_speed: torsos per second below
+    which a joint counts as resting. smooth_s: width of the Gaussian that the tracks are smoothed with.
+    """
+
+    length: int = 48
+    distance_s: float = 0.33
+    rest_speed: float = 0.25
+    smooth_s: float = 0.06
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """How a repetition is judged; see pipeline/detector.py. Stored with a model, and used by it when it is loaded.
+
+    false_alarm_rate: the share of normal repetitions that may score 0.5 or
+    more. neighbours: how many normal repetitions one is compared with. min_coverage, min_duration_s: below these a
+    repetition cannot be judged.
+    """
+
+    encode: EncodeConfig = field(default_factory=EncodeConfig)
+    false_alarm_rate: float = 0.1
+    neighbours: int = 3
+    min_coverage: float = 0.6
+    min_duration_s: float = 0.6
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a detector is trained; see pipeline/training.py. most_references: normal repetitions kept to compare with."""
+
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    most_references: int = 250
+
+
+@dataclass(frozen=True)
 class PipelineConfig:
     """The whole configuration of an analysis."""
 

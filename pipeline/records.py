@@ -16,6 +16,7 @@ from pipeline.landmarks import LANDMARK_COUNT
 
 Floats = NDArray[np.float32]
 RepLabel = Literal["normal", "anomalous"]
+Phase = Literal["pull", "lockout", "lowering"]
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Reason:
     """One cause of an anomaly: where on the body, in which phase, and which share (0..1) of the score it carries."""
 
     body_part: str
-    phase: Literal["pull", "lockout", "lowering"]
+    phase: Phase
     share: float
 
     def __str__(self) -> str:

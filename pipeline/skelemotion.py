@@ -1,0 +1,193 @@
+"""One repetition as a SkeleMotion image: where each joint of the walk moves, how fast, and where it is.
+
+After Caetano et al., "SkeleMotion: A New Representation of Skeleton Joint Sequences Based on Motion Information for 3D
+Action Recognition", AVSS 2019 (sections 3.1 and 3.2), with what a single camera and free frame rates ask for: lengths
+in torsos, temporal distance in seconds, isotropic pixels, an explicit motion mask instead of a marker value, and
+columns that are phases of the lift, so that the length of a repetition does not show in the image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import EncodeConfig
+from pipeline.landmarks import INDEX, MIRRORED
+from pipeline.records import Floats, Phase, Pose, Rep
+
+WALK = (
+    0, 12, 14, 16, 22, 16, 20, 18, 20, 16, 14, 12, 24, 26, 28, 32, 28, 30, 28, 26, 24, 12, 0,
+    11, 13, 15, 21, 15, 19, 17, 19, 15, 13, 11, 23, 25, 27, 29, 27, 31, 27, 25, 23, 11, 0,
+)  # fmt: skip
+"""The depth-first walk over the body: landmark of each of the J = 45 rows. Neighbours in the image are neighbours in
+the body, which is what lets a convolution see limbs (Caetano et al., section 3.1)."""
+
+JOINTS = tuple(sorted(set(WALK)))
+"""The distinct landmarks of the walk (23)."""
+WALK_JOINT = tuple(JOINTS.index(landmark) for landmark in WALK)
+"""Row of the walk -> position in JOINTS."""
+
+CHANNELS = (
+    "yx_cos", "yx_sin", "yz_cos", "yz_sin", "zx_cos", "zx_sin",
+    "magnitude", "motion", "x", "y",
+)  # fmt: skip
+"""What the C channels of an image are."""
+
+_PLANES = ((1, 0), (1, 2), (2, 0))
+_Doubles = NDArray[np.float64]
+_SHOULDERS = (INDEX["left_shoulder"], INDEX["right_shoulder"])
+_HIPS = (INDEX["left_hip"], INDEX["right_hip"])
+_ANKLES = (INDEX["left_ankle"], INDEX["right_ankle"])
+_HEELS = (INDEX["left_heel"], INDEX["right_heel"])
+_TOES = (INDEX["left_foot_index"], INDEX["right_foot_index"])
+# Feet that point sideways by more than this (torsos) say which way the lifter faces.
+_FACING = 0.12
+_LOCKOUT_SHARE = 1 / 6
+_LOCKOUT_DROP = 0.05
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A SkeleMotion image [C, J, L] float32 and how far it can be trusted.
+
+    coverage 0..1: the share of the repetition's poses in which the body was found; 0 where nothing can be encoded
+    (the image is then all zeros).
+    """
+
+    image: Floats
+    coverage: float
+
+
+def encode(pose: Pose, rep: Rep, config: EncodeConfig) -> Encoded:
+    """The SkeleMotion image of one repetition, independent of the sampling rate, of place and of size in the picture.
+
+    Channels as named in CHANNELS. For the planes y-x, y-z and z-x: cosine and sine of the motion's direction, faded to
+    zero where the joint rests in that plane. magnitude: torsos per second. motion 0..1: 1 where the joint moves,
+    0 where it rests. x, y: the joint relative to the midpoint of the ankles, in torsos, y up. Columns go through the
+    pull, the lockout and the lowering (`phase_of_column`). Lifters who face left are mirrored.
+    """
+    image = np.zeros((len(CHANNELS), len(WALK), config.length), np.float32)
+    joints, scale, coverage = _tracks(pose, rep, config)
+    if joints is None:
+        return Encoded(image, coverage)
+    times = _phase_times(joints, rep, config.length)
+    span = config.distance_s
+    before, here, after = (_at(joints, times + shift) for shift in (-span / 2, 0.0, span / 2))
+    velocity = (after - before) / (span * scale)
+    walk = np.array(WALK)
+    velocity, position = velocity[:, walk], here[:, walk] / scale
+    rest = config.rest_speed
+    for plane, (first, second) in enumerate(_PLANES):
+        along, across = velocity[..., second], velocity[..., first]
+        speed = np.hypot(along, across)
+        fade = speed / (speed**2 + rest**2) ** 0.5
+        with np.errstate(invalid="ignore", divide="ignore"):
+            image[2 * plane] = np.where(speed > 0, along / speed * fade, 0.0).T
+            image[2 * plane + 1] = np.where(speed > 0, across / speed * fade, 0.0).T
+    magnitude = np.linalg.norm(velocity, axis=-1)
+    image[6] = magnitude.T
+    image[7] = (magnitude**2 / (magnitude**2 + rest**2)).T
+    image[8], image[9] = position[..., 0].T, position[..., 1].T
+    return Encoded(image, coverage)
+
+
+def phase_of_column(length: int) -> tuple[Phase, ...]:
+    """The phase that each of the L columns shows."""
+    pull, lockout = _phase_lengths(length)
+    named: list[tuple[Phase, int]] = [("pull", pull), ("lockout", lockout), ("lowering", length - pull - lockout)]
+    return tuple(phase for phase, columns in named for _ in range(columns))
+
+
+def _phase_lengths(length: int) -> tuple[int, int]:
+    lockout = max(1, round(length * _LOCKOUT_SHARE))
+    return (length - lockout) // 2, lockout
+
+
+def _phase_times(track: _Track, rep: Rep, length: int) -> _Doubles:
+    """The media time [L] of each column, seconds: equal steps within the pull, the lockout and the lowering.
+
+    Lockout is where the body is within a few percent of its highest; its length says nothing about form, and where
+    exactly a person or a program marks its beginning neither.
+    """
+    grid = np.linspace(rep.start_s, rep.end_s, 101)
+    joints = _at(track, grid)
+    height = _middle(joints, _SHOULDERS)[:, 1] + _middle(joints, _HIPS)[:, 1]
+    level = height.max() - _LOCKOUT_DROP * (height.max() - min(height[0], height[-1]))
+    high = np.flatnonzero(height >= level)
+    # The ends of the repetition are never lockout, whatever the landmarks say: each phase keeps some columns.
+    first, last = int(np.clip(high[0], 10, 89)), int(np.clip(high[-1], 11, 90))
+    top, lower = grid[first], grid[max(last, first + 1)]
+    pull, lockout = _phase_lengths(length)
+    return np.concatenate(
+        [
+            np.linspace(rep.start_s, top, pull, endpoint=False),
+            np.linspace(top, lower, lockout, endpoint=False),
+            np.linspace(lower, rep.end_s, length - pull - lockout),
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class _Track:
+    """Joint tracks over time: values [T, 33, 3] in pixels, y up, relative to the ankles' midpoint."""
+
+    time: _Doubles
+    values: _Doubles
+
+
+def _tracks(pose: Pose, rep: Rep, config: EncodeConfig) -> tuple[_Track | None, float, float]:
+    """Smoothed tracks about a repetition, the torso's length in pixels, and the share of poses that were found."""
+    inside = (pose.time >= rep.start_s - 1e-6) & (pose.time <= rep.end_s + 1e-6)
+    if not inside.any():
+        return None, 1.0, 0.0
+    coverage = float(pose.detected[inside].mean())
+    shots = np.bincount(pose.shot[inside])
+    near = (pose.time >= rep.start_s - config.distance_s - 0.3) & (pose.time <= rep.end_s + config.distance_s + 0.3)
+    use = near & pose.detected & (pose.shot == int(shots.argmax()))
+    if use.sum() < 4:
+        return None, 1.0, 0.0
+    time = pose.time[use]
+    values = np.concatenate([pose.image[use], pose.depth[use][..., None]], axis=-1).astype(np.float64)
+    values[..., 1] *= -1.0
+    torso = np.linalg.norm(_middle(values, _SHOULDERS)[:, :2] - _middle(values, _HIPS)[:, :2], axis=-1)
+    # A body bent towards the camera looks shorter: the long end of the distribution is its true length.
+    scale = float(np.percentile(torso, 90))
+    if not scale > 0:
+        return None, 1.0, 0.0
+    if _faces_left(values, scale):
+        values = values[:, list(MIRRORED)]
+        values[..., 0] *= -1.0
+    # The feet stay where they are during a lift: one origin for all frames does not carry the ankles' noise.
+    values -= np.median(_middle(values, _ANKLES), axis=0)
+    return _Track(time, _smooth(time, values, config.smooth_s)), scale, coverage
+
+
+def _middle(values: _Doubles, pair: tuple[int, int]) -> _Doubles:
+    middle: _Doubles = values[:, list(pair)].mean(axis=1)
+    return middle
+
+
+def _faces_left(values: _Doubles, scale: float) -> bool:
+    forward = (_middle(values, _TOES) - _middle(values, _HEELS))[:, 0]
+    return bool(np.median(forward) < -_FACING * scale)
+
+
+def _smooth(time: _Doubles, values: _Doubles, sigma_s: float) -> _Doubles:
+    """Gaussian smoothing in seconds: dense sampling loses its jitter, sparse sampling is left as it is."""
+    distance = (time[:, None] - time[None, :]) / sigma_s
+    weight = np.exp(-0.5 * distance**2)
+    weight /= weight.sum(axis=1, keepdims=True)
+    smoothed: _Doubles = np.tensordot(weight, values, axes=1)
+    return smoothed
+
+
+def _at(track: _Track, times: _Doubles) -> _Doubles:
+    """Tracks at the given times [L, 33, 3], linear between the samples, held at the ends."""
+    clipped = np.clip(times, track.time[0], track.time[-1])
+    right = np.clip(np.searchsorted(track.time, clipped), 1, len(track.time) - 1)
+    left = right - 1
+    share = (clipped - track.time[left]) / (track.time[right] - track.time[left])
+    between: _Doubles = track.values[left] * (1 - share)[:, None, None] + track.values[right] * share[:, None, None]
+    return between
