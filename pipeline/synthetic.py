@@ -1,0 +1,295 @@
+"""A synthetic deadlift with exact ground truth: plans, the pose that a perfect estimator would find, and the true reps.
+
+`pose_of` and `reps_of` need no video; `pipeline.synthetic_drawing.render` draws the same plan as one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.landmarks import INDEX
+from pipeline.records import Pose, Rep
+from pipeline.synthetic_body import PLATE_RADIUS_M, PLATE_X_M, Skeleton, skeleton_of
+from pipeline.synthetic_motion import Array
+from pipeline.synthetic_plan import (
+    FAULT_KINDS,
+    FAULTS,
+    Camera,
+    Cut,
+    FaultKind,
+    Lifter,
+    LiftPlan,
+    RepPlan,
+    Timeline,
+    timeline_of,
+)
+
+__all__ = [
+    "FAULTS",
+    "FAULT_KINDS",
+    "Camera",
+    "Cut",
+    "FaultKind",
+    "LiftPlan",
+    "Lifter",
+    "RepPlan",
+    "Timeline",
+    "View",
+    "add_jitter",
+    "demo_plan",
+    "drop_poses",
+    "frame_times",
+    "occlude",
+    "pose_of",
+    "random_plan",
+    "reps_of",
+    "shots_of",
+    "skeleton_of",
+    "timeline_of",
+    "view_of",
+]
+
+OCCLUDED = 0.25
+"""Visibility of a landmark behind a plate; one outside the picture gets 0.1."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A camera placed in the world: its place, its right and forward axes (up is the world's), focal length and
+    principal point in pixels."""
+
+    place: Array
+    right: Array
+    forward: Array
+    focal_px: float
+    centre: tuple[float, float]
+
+    def project(self, points: Array) -> Array:
+        """World points [..., 3] in metres to [..., 3]: pixels x (right), y (down), and metres from the camera."""
+        offset = points - self.place
+        away = np.maximum(offset @ self.forward, 0.05)
+        x = self.centre[0] + self.focal_px * (offset @ self.right) / away
+        y = self.centre[1] - self.focal_px * offset[..., 1] / away
+        return np.stack([x, y, away], axis=-1)
+
+
+def view_of(plan: LiftPlan, camera: Camera) -> View:
+    """The camera, one metre above the floor, looking level at the place of the lift."""
+    azimuth = math.radians(camera.azimuth_deg)
+    forward = -np.array([math.sin(azimuth), 0.0, math.cos(azimuth)])
+    right = np.array([math.cos(azimuth), 0.0, -math.sin(azimuth)])
+    place = -forward * camera.distance_m + np.array([0.0, 1.0, 0.06])
+    focal = camera.size * plan.height * camera.distance_m / plan.lifter.height_m
+    middle = focal * (0.5 * plan.lifter.height_m - 1.0) / camera.distance_m
+    centre = (plan.width * (0.5 + camera.offset[0]), plan.height * (0.5 + camera.offset[1]) + middle)
+    return View(place, right, forward, focal, centre)
+
+
+def frame_times(plan: LiftPlan) -> Array:
+    """Presentation times of the frames of the plan's video, in seconds: every 1 / fps from 0."""
+    return np.arange(round(timeline_of(plan).duration_s * plan.fps), dtype=np.float64) / plan.fps
+
+
+def shots_of(plan: LiftPlan, time: Array) -> NDArray[np.int32]:
+    """[T] number of the shot at each time: the number of cuts before it."""
+    return np.searchsorted([cut.time_s for cut in plan.cuts], time, side="right").astype(np.int32)
+
+
+def reps_of(plan: LiftPlan) -> tuple[Rep, ...]:
+    """The true repetitions: the load leaves the floor, lockout is reached, the load is back on the floor."""
+    return timeline_of(plan).reps
+
+
+def pose_of(plan: LiftPlan, times: Array | None = None) -> Pose:
+    """The exact pose at the given times (seconds, increasing; default: every frame of the plan's video).
+
+    Visibility is 1, lower behind a plate or outside the picture; a lifter less than half of whom is in the picture is
+    missing (NaN), as a pose estimator would have it.
+    """
+    time = frame_times(plan) if times is None else np.asarray(times, dtype=np.float64)
+    skeleton = skeleton_of(plan, time)
+    points = skeleton.landmarks
+    shot = shots_of(plan, time)
+    image, depth = np.zeros((*points.shape[:2], 2)), np.zeros(points.shape[:2])
+    world, visibility = np.zeros_like(points), np.ones(points.shape[:2])
+    hips = points[:, [INDEX["left_hip"], INDEX["right_hip"]]].mean(axis=1, keepdims=True)
+    for number, camera in enumerate([plan.camera, *(cut.camera for cut in plan.cuts)]):
+        now = shot == number
+        view = view_of(plan, camera)
+        seen, middle = view.project(points[now]), view.project(hips[now])
+        image[now] = seen[..., :2]
+        depth[now] = (seen[..., 2] - middle[..., 2]) * view.focal_px / middle[..., 2]
+        offset = points[now] - hips[now]
+        world[now] = np.stack([offset @ view.right, -offset[..., 1], offset @ view.forward], axis=-1)
+        visibility[now] = np.where(_behind_plate(skeleton, now, view), OCCLUDED, 1.0)
+    outside = (image < 0).any(axis=2) | (image[..., 0] >= plan.width) | (image[..., 1] >= plan.height)
+    visibility[outside] = 0.1
+    pose = Pose(
+        image.astype(np.float32),
+        world.astype(np.float32),
+        depth.astype(np.float32),
+        visibility.astype(np.float32),
+        time,
+        shot,
+        plan.width,
+        plan.height,
+    )
+    return drop_poses(pose, outside.mean(axis=1) > 0.5)
+
+
+def _behind_plate(skeleton: Skeleton, now: NDArray[np.bool_], view: View) -> NDArray[np.bool_]:
+    """[T', 33] whether the line from the camera to a landmark passes through one of the two outer plates."""
+    points = skeleton.landmarks[now]
+    hidden = np.zeros(points.shape[:2], dtype=bool)
+    axis = skeleton.bar_axis[now][:, None]
+    ray = points - view.place
+    for sign in (-1.0, 1.0):
+        plate = skeleton.bar[now][:, None] + sign * PLATE_X_M[1] * axis
+        slope = (ray * axis).sum(axis=2)
+        share = ((plate - view.place) * axis).sum(axis=2) / np.where(np.abs(slope) < 1e-9, 1e-9, slope)
+        hit = view.place + ray * share[..., None]
+        hidden |= (share > 0) & (share < 1) & (np.linalg.norm(hit - plate, axis=2) < PLATE_RADIUS_M)
+    return hidden
+
+
+def drop_poses(pose: Pose, missing: NDArray[np.bool_]) -> Pose:
+    """The pose with no person found in the frames where `missing` [T] is True."""
+    image, world = pose.image.copy(), pose.world.copy()
+    depth, visibility = pose.depth.copy(), pose.visibility.copy()
+    image[missing], world[missing], depth[missing], visibility[missing] = np.nan, np.nan, np.nan, 0.0
+    return replace(pose, image=image, world=world, depth=depth, visibility=visibility)
+
+
+def occlude(
+    pose: Pose, names: tuple[str, ...], visibility: float = OCCLUDED, jitter: float = 0.0, seed: int = 0
+) -> Pose:
+    """The pose with the named landmarks poorly visible, and misplaced by `jitter` pixels (standard deviation)."""
+    rows = [INDEX[name] for name in names]
+    seen, image = pose.visibility.copy(), pose.image.copy()
+    seen[:, rows] = np.minimum(seen[:, rows], visibility)
+    noise = np.random.default_rng(seed).normal(0.0, jitter, image[:, rows].shape)
+    image[:, rows] += noise.astype(np.float32)
+    return replace(pose, visibility=seen, image=image)
+
+
+def add_jitter(pose: Pose, body_share: float = 0.006, seed: int = 0) -> Pose:
+    """The pose with the noise of an estimator: normal, independent per frame and landmark, its standard deviation a
+    share of the body's height (of the tallest pose in the picture; for `world` of 1.75 m)."""
+    rng = np.random.default_rng(seed)
+    rows = pose.image[pose.detected]
+    tall = float((rows[:, :, 1].max(axis=1) - rows[:, :, 1].min(axis=1)).max()) if len(rows) else 0.0
+    image = pose.image + rng.normal(0.0, body_share * tall, pose.image.shape).astype(np.float32)
+    world = pose.world + rng.normal(0.0, body_share * 1.75, pose.world.shape).astype(np.float32)
+    return replace(pose, image=image, world=world)
+
+
+def demo_plan(seed: int = 0) -> LiftPlan:
+    """About half a minute at 30 frames per second: six repetitions, the third and the fifth faulty."""
+    rng = np.random.default_rng(seed)
+    faults: dict[int, FaultKind] = {2: "early_hip_rise", 4: "incomplete_lockout"}
+    reps = tuple(
+        RepPlan(
+            pull_s=1.25 + float(rng.uniform(-0.1, 0.15)),
+            hold_s=0.5 + float(rng.uniform(-0.1, 0.15)),
+            lowering_s=1.15 + float(rng.uniform(-0.1, 0.15)),
+            floor_s=0.6 + float(rng.uniform(0.0, 0.3)),
+            fault=faults.get(index),
+            magnitude=0.9,
+        )
+        for index in range(6)
+    )
+    return LiftPlan(
+        reps,
+        camera=Camera(azimuth_deg=50.0, size=0.72, distance_m=5.0),
+        walk_in_s=2.4,
+        stand_before_s=0.5,
+        unloaded_bends=1,
+        ready_s=0.5,
+        stand_after_s=0.8,
+        seed=seed,
+    )
+
+
+def random_plan(
+    rng: np.random.Generator, faults: tuple[FaultKind, ...] = (), fault_share: float = 0.3, most_reps: int = 8
+) -> LiftPlan:
+    """A random video: body, camera, frame rate, tempo, pauses, lead-in, lead-out and cuts.
+
+    Each repetition has one of `faults` with probability `fault_share`, of magnitude 0.6..1; none if `faults` is empty.
+    """
+
+    def uniform(low: float, high: float) -> float:
+        return float(rng.uniform(low, high))
+
+    def chance(share: float) -> bool:
+        return bool(rng.random() < share)
+
+    tempo = uniform(0.7, 1.5)
+    dead_stop, singles = uniform(0.1, 2.0), chance(0.1)
+    reps = []
+    for _ in range(int(rng.integers(1, most_reps + 1))):
+        fault = faults[int(rng.integers(len(faults)))] if faults and chance(fault_share) else None
+        reps.append(
+            RepPlan(
+                pull_s=1.2 * tempo * uniform(0.85, 1.2),
+                hold_s=0.5 * tempo * uniform(0.3, 1.6),
+                lowering_s=1.2 * tempo * uniform(0.8, 1.25),
+                floor_s=dead_stop * uniform(0.7, 1.4),
+                stand_s=uniform(1.0, 6.0) if singles else 0.0,
+                fault=fault,
+                magnitude=uniform(0.6, 1.0),
+            )
+        )
+    begins, ends = chance(0.8), chance(0.7)
+    plan = LiftPlan(
+        tuple(reps),
+        lifter=random_lifter(rng),
+        camera=random_camera(rng),
+        width=640,
+        height=480,
+        fps=float(rng.choice([24.0, 24000 / 1001, 25.0, 30.0, 30000 / 1001, 50.0, 60.0])),
+        walk_in_s=uniform(2.0, 4.5) if begins and chance(0.4) else 0.0,
+        stand_before_s=uniform(0.3, 3.0) if begins else 0.0,
+        hand_raise_s=uniform(1.8, 3.2) if begins and chance(0.25) else 0.0,
+        unloaded_bends=int(chance(0.3)) if begins else 0,
+        setup_s=uniform(0.9, 2.0) if begins else 0.0,
+        ready_s=uniform(0.3, 1.5),
+        leave_s=uniform(0.8, 1.6) if ends else 0.0,
+        stand_after_s=uniform(0.3, 2.0) if ends else 0.0,
+        walk_out_s=uniform(2.0, 4.5) if ends and chance(0.3) else 0.0,
+        seed=int(rng.integers(2**31)),
+    )
+    if chance(0.2):
+        reps_now = reps_of(plan)
+        after = reps_now[int(rng.integers(len(reps_now)))].end_s + 0.03
+        plan = replace(plan, cuts=(Cut(after, random_camera(rng)),))
+    return plan
+
+
+def random_lifter(rng: np.random.Generator) -> Lifter:
+    """A random body, with clothes that stand out from the gym."""
+    shirts = ((54, 103, 176), (176, 62, 54), (58, 130, 84), (206, 150, 48), (118, 76, 158), (225, 225, 228))
+    skins = ((240, 196, 164), (224, 172, 138), (172, 120, 84), (110, 72, 50))
+    return Lifter(
+        height_m=float(rng.uniform(1.55, 1.98)),
+        girth=float(rng.uniform(0.88, 1.18)),
+        back_angle_deg=float(rng.uniform(60.0, 68.0)),
+        stance_m=float(rng.uniform(0.24, 0.36)),
+        grip_m=float(rng.uniform(0.46, 0.58)),
+        shirt=shirts[int(rng.integers(len(shirts)))],
+        skin=skins[int(rng.integers(len(skins)))],
+    )
+
+
+def random_camera(rng: np.random.Generator) -> Camera:
+    """A random view from the front to either side, near or far."""
+    return Camera(
+        azimuth_deg=float(rng.choice([-1.0, 1.0])) * float(rng.uniform(0.0, 95.0)),
+        size=float(rng.uniform(0.38, 0.82)),
+        distance_m=float(rng.uniform(3.5, 8.0)),
+        offset=(float(rng.uniform(-0.1, 0.1)), float(rng.uniform(-0.02, 0.04))),
+    )
