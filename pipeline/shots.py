@@ -1,10 +1,14 @@
-"""Finding cuts between camera shots while the pictures of a video pass by."""
+"""Finding cuts and cross-fades between camera shots while the pictures of a video pass by."""
 
 from __future__ import annotations
+
+from collections import deque
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+Grid = NDArray[np.float32]
 
 _GRID = (24, 24)
 _HISTOGRAM_BINS = [8, 8, 8]
@@ -12,25 +16,80 @@ _HISTOGRAM_BINS = [8, 8, 8]
 # the first. Both must exceed their bound.
 _MAX_CORRELATION = 0.75
 _MIN_DIFFERENCE = 0.06
+# In a cross-fade every picture is a mixture of the first and the last, in a share that grows steadily; nothing that
+# moves looks like that. Windows of so many pictures are tested, at several strides because nobody tells the rate.
+_FADE_STEPS = 5
+_FADE_STRIDES = (1, 2, 4, 8)
+_FADE_MAX_RESIDUE = 0.12
+_FADE_MIN_STEP = 0.1
+_FADE_MIN_DIFFERENCE = 0.015
+# A camera that adapts to the light is a mixture too, but keeps the pattern of what it sees.
+_FADE_MAX_LIKENESS = 0.9
 
 
 class ShotCounter:
-    """Numbers the shots: feed it pictures in order, it answers with the shot that each belongs to."""
+    """Numbers the shots: feed it pictures in order, it answers with the shot that each belongs to.
+
+    A cross-fade is divided where it is recognized, about half a second after it began.
+    """
 
     def __init__(self) -> None:
         self._shot = 0
-        self._thumbnail: NDArray[np.float32] | None = None
-        self._histogram: NDArray[np.float32] | None = None
+        self._past: deque[Grid] = deque(maxlen=_FADE_STEPS * max(_FADE_STRIDES) + 1)
+        self._histogram: Grid | None = None
+        self._is_fading = False
 
     def shot(self, picture: NDArray[np.uint8]) -> int:
         """The shot number (from 0) of this RGB picture [height, width, 3]."""
         thumbnail = cv2.resize(picture, _GRID, interpolation=cv2.INTER_AREA)
         histogram = cv2.calcHist([thumbnail], [0, 1, 2], None, _HISTOGRAM_BINS, [0, 256] * 3).ravel()
-        grid = thumbnail.astype(np.float32) / 255.0
-        if self._thumbnail is not None and self._histogram is not None:
-            correlation = cv2.compareHist(self._histogram, histogram, cv2.HISTCMP_CORREL)
-            difference = float(np.abs(grid - self._thumbnail).mean())
-            if correlation < _MAX_CORRELATION and difference > _MIN_DIFFERENCE:
-                self._shot += 1
-        self._thumbnail, self._histogram = grid, histogram.astype(np.float32)
+        grid = thumbnail.astype(np.float32).ravel() / 255.0
+        is_cut = self._is_cut(grid, histogram)
+        if is_cut:
+            self._past.clear()
+        self._past.append(grid)
+        self._histogram = histogram.astype(np.float32)
+        is_fading = any(_is_fade(self._window(stride)) for stride in _FADE_STRIDES)
+        if is_cut or (is_fading and not self._is_fading):
+            self._shot += 1
+        if self._is_fading and not is_fading:
+            self._past.clear()
+            self._past.append(grid)
+        self._is_fading = is_fading
         return self._shot
+
+    def _is_cut(self, grid: Grid, histogram: Grid) -> bool:
+        if self._histogram is None or not self._past:
+            return False
+        correlation = cv2.compareHist(self._histogram, histogram.astype(np.float32), cv2.HISTCMP_CORREL)
+        difference = float(np.abs(grid - self._past[-1]).mean())
+        return correlation < _MAX_CORRELATION and difference > _MIN_DIFFERENCE
+
+    def _window(self, stride: int) -> list[Grid]:
+        """The last _FADE_STEPS + 1 pictures at this stride, or nothing yet."""
+        if len(self._past) <= _FADE_STEPS * stride:
+            return []
+        return [self._past[-1 - step * stride] for step in range(_FADE_STEPS, -1, -1)]
+
+
+def _is_fade(window: list[Grid]) -> bool:
+    """Whether pictures are mixtures of the first and the last of them, which must differ in more than light."""
+    if not window:
+        return False
+    change = window[-1] - window[0]
+    if np.abs(change).mean() < _FADE_MIN_DIFFERENCE:
+        return False
+    passed = np.array(window) - window[0]
+    energy = float(change @ change)
+    share = passed @ change / energy
+    if np.diff(share).min() < _FADE_MIN_STEP:
+        return False
+    residue = np.linalg.norm(passed - share[:, None] * change, axis=1).max() / np.sqrt(energy)
+    return bool(residue < _FADE_MAX_RESIDUE) and _likeness(window[0], window[-1]) < _FADE_MAX_LIKENESS
+
+
+def _likeness(one: Grid, other: Grid) -> float:
+    """Correlation of two pictures, 1 where they differ by brightness and contrast only; 0 for a blank one."""
+    a, b = one - one.mean(), other - other.mean()
+    scale = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float(a @ b) / scale if scale > 1e-6 else 0.0
