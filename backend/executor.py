@@ -1,4 +1,4 @@
-"""The one seam to Dask: functions go to worker processes, futures come back. A dying worker costs one job, not the server."""
+"""The one seam to Dask: functions go to worker processes, futures come back; a dying worker costs one job."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Executor(Protocol):
     """Runs functions elsewhere."""
 
     def submit(self, function: Callable[..., Any], *args: object, key: str, priority: int = 0) -> Future[Any]:
-        """Run `function(*args)`; a higher priority runs earlier. The future raises WorkerLost where the process died."""
+        """Run `function(*args)`, higher priority first. The future raises WorkerLost where the process died."""
 
     def close(self) -> None:
         """Stop; what has not finished is dropped."""

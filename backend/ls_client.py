@@ -1,34 +1,23 @@
-"""The one place for HTTP to Label Studio: tasks and predictions through its SDK, videos streamed to disk."""
+"""The one place for calls to Label Studio's API, through its SDK."""
 
 from __future__ import annotations
 
-import base64
-import ipaddress
-import os
-import re
-import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
-from urllib.parse import urljoin, urlsplit
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from pydantic import SecretStr
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from backend.errors import LabelStudioError, MediaForbidden, MediaNotFound, MediaTooLarge, MediaUnreachable
+from backend.errors import LabelStudioError
 from backend.ls_format import Json, Task
 
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
     from label_studio_sdk.core.request_options import RequestOptions
 
-_TIMEOUT = httpx.Timeout(10.0, read=60.0)
-_MAX_REDIRECTS = 5
-_CHUNK = 1 << 20
 # Label Studio would else rewrite s3:// addresses into links of its own, which must never be written back.
 _RAW: RequestOptions = {"additional_query_parameters": {"resolve_uri": "false"}}
 
@@ -96,23 +85,54 @@ class LabelStudioClient:
         with _mapped(f"the data of task {task_id}"):
             self._api.tasks.update(id=str(task_id), data=data)
 
-    def fetch(self, media: str, task_id: int, folder: Path) -> Path:
-        """Stream a task's video into `folder` and return its path; nothing half-written is left behind.
+    def authorization(self) -> dict[str, str]:
+        """The header of the moment: the SDK exchanges a personal token for an access token and renews it."""
+        if not self.configured:
+            return {}
+        with _mapped("the access token"):
+            headers = self._api._client_wrapper.get_headers()
+        return {"Authorization": headers["Authorization"]}
 
-        Raises MediaNotFound, MediaForbidden, MediaTooLarge, MediaUnreachable.
-        """
-        url, ours = self._media_url(media, task_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        suffix = re.sub(r"[^.\w]", "", Path(urlsplit(media).path).suffix)[:8]
-        handle, name = tempfile.mkstemp(dir=folder, suffix=suffix or ".video")
-        path = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                self._stream(url, ours, media, file)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        return path
+    def find_project(self, title: str) -> int | None:
+        """The id of the project with that title, if there is one."""
+        with _mapped("the projects"):
+            return next((project.id for project in self._api.projects.list() if project.title == title), None)
+
+    def create_project(self, title: str, label_config: str) -> int:
+        with _mapped(f'a project "{title}"'):
+            return int(self._api.projects.create(title=title, label_config=label_config).id)
+
+    def set_model_version(self, project: int, model_version: str) -> None:
+        """Which predictions the project shows and sorts by: the score column needs it."""
+        with _mapped(f"the model version of project {project}"):
+            self._api.projects.update(id=project, model_version=model_version)
+
+    def connect_backend(self, project: int, url: str, title: str) -> None:
+        """Connect an ML backend to the project, or move the one of that title to a new address."""
+        with _mapped(f"an ML backend for project {project}"):
+            for backend in self._api.ml.list(project=project):
+                if backend.title == title and backend.id is not None:
+                    self._api.ml.update(id=backend.id, url=url, project=str(project))
+                    return
+            self._api.ml.create(url=url, project=project, title=title, is_interactive=False)
+
+    def upload(self, project: int, path: Path) -> None:
+        """Import a file as a task of the project."""
+        with _mapped(f"the upload of {path.name}"), path.open("rb") as file:
+            response = httpx.post(
+                f"{self._access.url}/api/projects/{project}/import",
+                headers=self.authorization(),
+                files={"file": (path.name, file)},
+                timeout=httpx.Timeout(10.0, read=300.0, write=300.0),
+            )
+            if response.status_code >= 400:
+                raise LabelStudioError(f"Label Studio answered {response.status_code} to the upload of {path.name}.")
+
+    def predictions(self, task_id: int) -> list[Json]:
+        """The task's predictions as stored: result, score, model_version."""
+        with _mapped(f"the predictions of task {task_id}"):
+            stored = self._api.predictions.list(task=task_id)
+            return [{"result": p.result, "score": p.score, "model_version": p.model_version} for p in stored]
 
     @property
     def _api(self) -> LabelStudio:
@@ -123,93 +143,6 @@ class LabelStudioClient:
 
             self._sdk = LabelStudio(base_url=self._access.url, api_key=self._access.api_key.get_secret_value())
         return self._sdk
-
-    def _authorization(self) -> dict[str, str]:
-        """The header of the moment: the SDK exchanges a personal token for an access token and renews it."""
-        if not self._access.configured:
-            return {}
-        with _mapped("the access token"):
-            headers = self._api._client_wrapper.get_headers()
-        return {"Authorization": headers["Authorization"]}
-
-    def _media_url(self, media: str, task_id: int) -> tuple[str, bool]:
-        """The address to fetch a task's media from, and whether it is Label Studio's own."""
-        parts = urlsplit(media)
-        if parts.scheme in ("http", "https"):
-            return media, bool(self._access.url) and _origin(media) == _origin(self._access.url)
-        if not self._access.url:
-            raise MediaForbidden(f"{media} is served by Label Studio. Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
-        if parts.scheme:  # s3://, gs://, azure-blob://: Label Studio has the storage's credentials
-            encoded = base64.b64encode(media.encode()).decode()
-            return f"{self._access.url}/tasks/{task_id}/resolve/?fileuri={encoded}", True
-        return urljoin(self._access.url + "/", media), True
-
-    @retry(
-        retry=retry_if_exception_type(MediaUnreachable),
-        stop=stop_after_attempt(3),
-        wait=wait_exponential(max=4),
-        reraise=True,
-    )
-    def _stream(self, url: str, ours: bool, media: str, file: BinaryIO) -> None:
-        file.seek(0)  # a second attempt starts over
-        file.truncate()
-        try:
-            with httpx.Client(timeout=_TIMEOUT, follow_redirects=False) as client:
-                for _ in range(_MAX_REDIRECTS):
-                    self._check_host(url, ours)
-                    headers = self._authorization() if ours else {}
-                    with client.stream("GET", url, headers=headers) as response:
-                        if response.has_redirect_location:
-                            url = urljoin(url, response.headers["location"])
-                            # The token goes to Label Studio alone, never along to where it redirects.
-                            ours = bool(self._access.url) and _origin(url) == _origin(self._access.url)
-                            continue
-                        self._check_status(response, media)
-                        self._copy(response, media, file)
-                        return
-                raise MediaUnreachable(f"{media}: redirected more than {_MAX_REDIRECTS} times.")
-        except httpx.HTTPError as error:
-            host = urlsplit(url).netloc
-            raise MediaUnreachable(f"{media}: {host} cannot be reached ({type(error).__name__}).") from error
-
-    def _check_host(self, url: str, ours: bool) -> None:
-        """Refuse addresses inside the network that nobody allowed: task data is written by whoever imports tasks."""
-        host = urlsplit(url).hostname or ""
-        if ours or host in self._access.media_hosts:
-            return
-        try:
-            addresses = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
-        except OSError as error:
-            raise MediaUnreachable(f"{host}: no such host.") from error
-        if not all(ipaddress.ip_address(address).is_global for address in addresses):
-            raise MediaForbidden(f"{host} is inside a private network. Add it to MEDIA_HOSTS to allow fetching from it.")
-
-    def _check_status(self, response: httpx.Response, media: str) -> None:
-        status = response.status_code
-        if status in (401, 403):
-            hint = "Check LABEL_STUDIO_API_KEY." if self._access.configured else "Set LABEL_STUDIO_API_KEY."
-            raise MediaForbidden(f"{media}: access refused ({status}). {hint}")
-        if status in (404, 410):
-            raise MediaNotFound(f"{media}: not found. Is its storage still connected to the project?")
-        if status >= 500 or status == 429:
-            raise MediaUnreachable(f"{media}: the server answered {status}.")
-        if status >= 400:
-            raise MediaNotFound(f"{media}: the server answered {status}.")
-
-    def _copy(self, response: httpx.Response, media: str, file: BinaryIO) -> None:
-        limit = self._access.max_bytes
-        too_large = MediaTooLarge(f"{media}: larger than {limit // 1024**2} MB. Raise MAX_VIDEO_MB to allow it.")
-        declared = response.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > limit:
-            raise too_large
-        copied = 0
-        for chunk in response.iter_bytes(_CHUNK):
-            copied += len(chunk)
-            if copied > limit:
-                raise too_large
-            file.write(chunk)
-        if declared.isdigit() and "content-encoding" not in response.headers and copied < int(declared):
-            raise MediaUnreachable(f"{media}: the transfer ended early, {copied} of {declared} bytes.")
 
 
 @contextmanager
@@ -233,8 +166,3 @@ def _task(task: Any) -> Task:
 
 def _field(item: Any, name: str) -> Any:
     return item.get(name) if isinstance(item, dict) else getattr(item, name, None)
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)

@@ -102,7 +102,7 @@ def to_seconds(start: int, end: int, rate: float) -> tuple[float, float]:
 
 
 def to_prediction(analysis: Analysis, controls: Controls, rate: float) -> Json:
-    """A prediction as Label Studio stores it. Its score is a confidence: the lowest is shown first in active learning."""
+    """A prediction as Label Studio stores it; its score is a confidence (active learning shows the lowest first)."""
     results: list[Json] = []
     previous_end = 0
     for index, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1):

@@ -48,7 +48,9 @@ def predict() -> ResponseReturnValue:
     if not isinstance(tasks, list):
         raise BadRequest('Expected a JSON object with a list of "tasks".')
     project = ls_format.parse_project(body["project"]) if body.get("project") else None
-    answer = service().predict([ls_format.parse_task(task, project) for task in tasks], str(body.get("label_config", "")))
+    answer = service().predict(
+        [ls_format.parse_task(task, project) for task in tasks], str(body.get("label_config", ""))
+    )
     if answer.errors and len(answer.errors) == len(tasks):
         first = answer.errors[0]
         return as_json(first.kind, first.message), http_status_by_name(first.kind)
@@ -73,7 +75,9 @@ def webhook() -> ResponseReturnValue:
         case ls_format.ProjectUpdated():
             store().remember_project(event.project, event.label_config)
         case ls_format.StartTraining():
-            raise NotSupported("This server does not retrain by itself. Train with `deadlift train`, then set MODEL_DIR.")
+            raise NotSupported(
+                "This server does not retrain by itself. Train with `deadlift train`, then set MODEL_DIR."
+            )
         case ls_format.Ignored():
             return jsonify(status="ignored", action=event.action)
     return jsonify(status="ok"), 200

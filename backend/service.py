@@ -1,4 +1,4 @@
-"""Pre-annotation: tasks in, predictions out. One failing task sinks no other, and nothing is computed or stored twice."""
+"""Pre-annotation: tasks in, predictions out. One failing task sinks no other; nothing is computed or stored twice."""
 
 from __future__ import annotations
 
@@ -117,11 +117,11 @@ class Preannotator:
             if job is None:
                 predictions.append(None)
                 continue
-            job = self._settled(job, deadline)
-            if job.state == "failed":
-                errors.append(TaskError(task.id, job.error_type, job.error_message))
+            settled = self._settled(job, deadline)
+            if settled.state == "failed":
+                errors.append(TaskError(task.id, settled.error_type, settled.error_message))
             try:
-                predictions.append(self._answer(task, job, controls) if job.state == "done" else None)
+                predictions.append(self._answer(task, settled, controls) if settled.state == "done" else None)
             except LabelStudioError as error:
                 errors.append(TaskError(task.id, type(error).__name__, str(error)))
                 predictions.append(None)
@@ -176,8 +176,8 @@ class Preannotator:
         self._deliverers.shutdown(wait=False, cancel_futures=True)
 
     def _catch_up(self, project: int, controls: Controls) -> None:
-        for task, annotations, versions in self._client.tasks(project):
-            if annotations == 0 and self.model_version not in versions and task.data.get(controls.media_key):
+        for task, annotation_count, versions in self._client.tasks(project):
+            if annotation_count == 0 and self.model_version not in versions and task.data.get(controls.media_key):
                 self._enqueue(task, controls)
 
     def _enqueue(self, task: Task, controls: Controls) -> Job:

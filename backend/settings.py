@@ -1,4 +1,4 @@
-"""The settings of the server, read once from environment variables (or a .env file); secrets are masked wherever shown."""
+"""The settings of the server, read once from environment variables or a .env file; secrets stay masked."""
 
 from __future__ import annotations
 
@@ -24,25 +24,39 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
 
-    label_studio_url: str = Field("", description="Address of Label Studio, as seen from the backend.")
-    label_studio_api_key: SecretStr = Field(SecretStr(""), description="Personal access token (or a legacy token).")
-    backend_host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
-    backend_port: int = Field(9090, ge=0, le=65535, description="Port to listen on.")
+    label_studio_url: str = Field(default="", description="Address of Label Studio, as seen from the backend.")
+    label_studio_api_key: SecretStr = Field(
+        default=SecretStr(""), description="Personal access token (or a legacy token)."
+    )
+    backend_host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
+    backend_port: int = Field(default=9090, ge=0, le=65535, description="Port to listen on.")
     data_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir(APP_NAME)),
         description="Where labels, jobs and landmarks are kept.",
     )
-    model_dir: Path | None = Field(None, description="Folder of a trained model; the shipped base model otherwise.")
-    pose_model: str = Field("", description="A MediaPipe pose landmarker .task file; the wheel's own model otherwise.")
-    poses_per_second: float = Field(10.0, ge=0, le=240, description="Pose samples per second of video; 0 = every frame.")
-    predict_wait_s: float = Field(2.0, ge=0, le=60, description="Longest that /predict waits for unfinished tasks.")
-    workers: int = Field(
-        default_factory=lambda: max(1, (os.cpu_count() or 2) // 2), ge=1, description="Worker processes on this machine."
+    model_dir: Path | None = Field(
+        default=None, description="Folder of a trained model; the shipped base model otherwise."
     )
-    dask_scheduler: str = Field("", description="Address of an existing Dask scheduler, instead of own workers.")
-    max_video_mb: int = Field(2048, ge=1, description="Larger videos are refused.")
+    pose_model: str = Field(
+        default="", description="A MediaPipe pose landmarker .task file; the wheel's own model otherwise."
+    )
+    poses_per_second: float = Field(
+        default=10.0, ge=0, le=240, description="Pose samples per second of video; 0 = every frame."
+    )
+    predict_wait_s: float = Field(
+        default=2.0, ge=0, le=60, description="Longest that /predict waits for unfinished tasks."
+    )
+    workers: int = Field(
+        default_factory=lambda: max(1, (os.cpu_count() or 2) // 2),
+        ge=1,
+        description="Worker processes on this machine.",
+    )
+    dask_scheduler: str = Field(
+        default="", description="Address of an existing Dask scheduler, instead of own workers."
+    )
+    max_video_mb: int = Field(default=2048, ge=1, description="Larger videos are refused.")
     media_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(
-        (), description="Hosts on private networks that videos may be fetched from, separated by commas."
+        default=(), description="Hosts on private networks that videos may be fetched from, separated by commas."
     )
 
     @field_validator("label_studio_url")

@@ -158,7 +158,14 @@ class Store:
         }
         with self._transaction() as session:
             row = {**key, "data": task.data, "created_at": now(), "updated_at": now()}
-            defaults = {"state": "queued", "attempts": 0, "error_type": "", "error_message": "", "result": "", "delivery": ""}
+            defaults = {
+                "state": "queued",
+                "attempts": 0,
+                "error_type": "",
+                "error_message": "",
+                "result": "",
+                "delivery": "",
+            }
             session.execute(insert(Job).values(**row, **defaults).on_conflict_do_nothing())
             return session.scalars(select(Job).filter_by(**key)).one()
 
@@ -202,7 +209,9 @@ class Store:
     def set_delivery(self, job_id: int, how: str, prediction_id: int | None = None) -> None:
         with self._transaction() as session:
             session.execute(
-                update(Job).where(Job.id == job_id).values(delivery=how, delivered_at=now(), prediction_id=prediction_id)
+                update(Job)
+                .where(Job.id == job_id)
+                .values(delivery=how, delivered_at=now(), prediction_id=prediction_id)
             )
 
     def unfinished_jobs(self) -> Sequence[Job]:

@@ -13,6 +13,7 @@ from backend.errors import LabelStudioError
 from backend.labeling_config import Controls
 from backend.ls_client import Access, LabelStudioClient
 from backend.ls_format import Task
+from backend.media import MediaFetcher
 from pipeline import detector, video
 from pipeline.analyze import analyze_video
 from pipeline.config import PipelineConfig
@@ -39,7 +40,7 @@ def analyze_task(job: VideoJob) -> Analysis:
     """Fetch, look, cut, score. Raises the MediaError, VideoError and PoseModelError of its parts."""
     client = LabelStudioClient(job.access)
     with tempfile.TemporaryDirectory(prefix="deadlift-") as folder:
-        path = client.fetch(job.media, job.task.id, Path(folder))
+        path = MediaFetcher(job.access, client).fetch(job.media, job.task.id, Path(folder))
         if client.configured:
             # Early, so that a task opened meanwhile is already shown with the right frame numbers.
             try:

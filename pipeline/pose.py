@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -35,17 +37,13 @@ class PoseEstimator(Protocol):
 class MediaPipePose:
     """MediaPipe Pose as a PoseEstimator: the model in the wheel, or a `.task` bundle (lite, full or heavy).
 
-    A context manager. Raises PoseModelError where the model cannot be loaded.
+    A context manager; the model is loaded with the first picture. Raises PoseModelError where that fails.
     """
 
     def __init__(self, config: PoseConfig) -> None:
-        # The native libraries log every start to stderr before any flag of theirs can be set.
-        os.environ.setdefault("GLOG_minloglevel", "2")
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         self._config = config
         self._graph: Any = None
         self._last_ms = -1
-        self.reset()
 
     def __enter__(self) -> Self:
         return self
@@ -59,16 +57,19 @@ class MediaPipePose:
             self._graph = None
 
     def reset(self) -> None:
-        if self._graph is not None and not self._config.model:
-            self._graph.reset()
-            return
         self.close()
-        self._graph = self._bundled() if not self._config.model else self._from_task_file(self._config.model)
-        self._last_ms = -1
 
     def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+        if self._graph is None:
+            with _quiet_native_log():
+                self._graph = self._from_task_file(self._config.model) if self._config.model else self._bundled()
+                self._last_ms = -1
+                return self._detect(picture, time_s)
+        return self._detect(picture, time_s)
+
+    def _detect(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
         if self._config.model:
-            return self._landmarks_by_task(picture, time_s)
+            return self._detect_by_task(picture, time_s)
         result = self._graph.process(picture)
         if result.pose_landmarks is None:
             return None
@@ -101,7 +102,7 @@ class MediaPipePose:
         except (RuntimeError, ValueError) as error:
             raise PoseModelError(f"{model}: not a MediaPipe pose landmarker .task file.") from error
 
-    def _landmarks_by_task(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+    def _detect_by_task(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
         from mediapipe import Image, ImageFormat
 
         self._last_ms = max(self._last_ms + 1, round(time_s * 1000))
@@ -150,6 +151,20 @@ def estimate(
         width=info.width,
         height=info.height,
     )
+
+
+@contextmanager
+def _quiet_native_log() -> Iterator[None]:
+    """Keep the start-up chatter of the native libraries off the terminal; they know no flag for it before they run."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _arrays(normalized: Any, world: Any) -> tuple[Floats, Floats]:

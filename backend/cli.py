@@ -1,0 +1,33 @@
+"""The command line `deadlift`: puts the commands together, and turns errors into one line each."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from pydantic import ValidationError
+
+from backend.commands import demo, predict, serve
+from backend.errors import BackendError
+from pipeline.errors import PipelineError
+
+app = typer.Typer(
+    help="Repetitions and anomaly scores for deadlift videos, as a Label Studio ML backend and on the command line.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
+app.command("predict")(predict.predict)
+
+
+def main() -> None:
+    """The entry point: exit code 1 and one line on stderr for every error that we know."""
+    try:
+        app()
+    except (PipelineError, BackendError) as error:
+        sys.exit(f"deadlift: {error}")
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        sys.exit(f"deadlift: settings: {problems}")

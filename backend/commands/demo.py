@@ -1,0 +1,121 @@
+"""`deadlift demo`: one command from nothing to pre-annotated videos in a Label Studio of one's own."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import platformdirs
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from backend.settings import APP_NAME, Settings
+
+if TYPE_CHECKING:
+    from backend.demo import Demo
+    from backend.ls_format import Json, Task
+
+USER = "demo@example.com"
+PASSWORD = "deadlift-demo"
+
+
+def demo(
+    videos: Annotated[
+        list[Path] | None, typer.Argument(help="Video files; a synthetic one of 6 reps, 2 of them faulty, otherwise.")
+    ] = None,
+    exit_when_done: Annotated[
+        bool, typer.Option("--exit", help="End after the predictions are visible, instead of staying up.")
+    ] = False,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where the demo keeps its data, for the next time.", show_default=False)
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of Label Studio.")] = 8080,
+    backend_port: Annotated[int, typer.Option(help="Port of the backend.")] = 9090,
+) -> None:
+    """Install and start Label Studio 1.23.2 and the backend here, upload videos, wait for the predictions."""
+    from backend import demo as use_case
+    from backend.commands.serve import setup_logging
+    from backend.labelstudio_server import LabelStudioServer, install
+
+    setup_logging()
+    console = Console(highlight=False)
+    use_case.check_videos(videos or [])
+    folder = (data_dir or Path(platformdirs.user_data_dir(APP_NAME)) / "demo").absolute()
+    settings = Settings().model_copy(update={"data_dir": folder / "backend", "backend_port": backend_port})
+    with console.status("Preparing Label Studio"):
+        script = install(progress=console.print)
+        chosen = videos or [_synthetic_video(folder, console)]
+    label_studio = LabelStudioServer(
+        script, folder / "label-studio", port, username=USER, password=PASSWORD, progress=console.print
+    )
+    try:
+        with use_case.running(label_studio, settings, chosen) as running:
+            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+            with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+                shown = progress.add_task("Videos pre-annotated", total=None)
+                found = use_case.wait_for_predictions(
+                    running, lambda done, total: progress.update(shown, completed=done, total=total)
+                )
+            for task, predictions in found:
+                if predictions:
+                    console.print(prediction_table(running, task, predictions[-1]))
+            failed = use_case.failed_jobs(running)
+            for job in failed:
+                console.print(f"[red]Task {job.task} failed:[/red] {job.error_message}")
+            console.print(f"\n[bold]Label Studio:[/bold] {running.url}/projects/{running.project}/data")
+            console.print(f"[bold]User:[/bold]         {USER}\n[bold]Password:[/bold]     {PASSWORD}")
+            if exit_when_done:
+                raise typer.Exit(1 if failed else 0)
+            console.print("Ctrl-C stops both servers; what you label is kept for the next time.")
+            while True:
+                time.sleep(3600)
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+
+
+def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
+    """What Label Studio shows for a task: each region in frames of its timeline and in seconds."""
+    from backend.labeling_config import effective_rate, parse_controls
+    from backend.ls_format import to_seconds
+
+    controls = parse_controls(running.store.label_config(running.project))
+    rate = effective_rate(controls, task.data)
+    regions: dict[str, dict[str, str]] = {}
+    for result in prediction["result"]:
+        region = regions.setdefault(result["id"], {})
+        value = result["value"]
+        span = value["ranges"][0]
+        start_s, end_s = to_seconds(span["start"], span["end"], rate)
+        region |= {"frames": f"{span['start']}-{span['end']}", "start": f"{start_s:.2f}", "end": f"{end_s:.2f}"}
+        if result["type"] == "timelinelabels":
+            anomalous = value["timelinelabels"] == [controls.anomalous]
+            colour = "red" if anomalous else "green"
+            region |= {"label": f"[{colour}]{value['timelinelabels'][0]}[/{colour}]", "score": f"{result['score']:.2f}"}
+        elif result["type"] == "textarea":
+            region["note"] = value["text"][0]
+    name = Path(str(task.data.get(controls.media_key, ""))).name
+    table = Table(title=f"Task {task.id}, {name}: {len(regions)} reps at {rate:g} fps", title_justify="left")
+    for heading in ("rep", "frames", "start s", "end s", "score"):
+        table.add_column(heading, justify="right")
+    table.add_column("label")
+    table.add_column("note")
+    for number, region in enumerate(regions.values(), start=1):
+        cells = (region.get(key, "") for key in ("frames", "start", "end", "score", "label", "note"))
+        table.add_row(str(number), *cells)
+    return table
+
+
+def _synthetic_video(folder: Path, console: Console) -> Path:
+    from pipeline.synthetic import demo_plan, render
+
+    path = folder / "synthetic-deadlift.mp4"
+    if not path.exists():
+        console.print("Drawing a synthetic lifter: 6 reps, 2 of them faulty")
+        folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part.mp4")
+        render(demo_plan(), part)
+        part.replace(path)
+    return path

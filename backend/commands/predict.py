@@ -1,0 +1,114 @@
+"""`deadlift predict`: repetitions and scores of video files, without any Label Studio."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from backend.settings import Settings
+from pipeline.errors import PipelineError
+from pipeline.records import Analysis
+
+
+def predict(
+    videos: Annotated[list[Path], typer.Argument(help="Video files.", show_default=False)],
+    json_file: Annotated[
+        str, typer.Option("--json", metavar="FILE|-", help="Write JSON there instead of a table; - is standard output.")
+    ] = "",
+) -> None:
+    """Find the repetitions of each video and score them. Exit code 1 if any video failed."""
+    from backend.worker import load_detector  # loads torch
+    from pipeline.analyze import analyze_video
+    from pipeline.pose import MediaPipePose
+    from pipeline.posecache import PoseCache
+
+    settings = Settings()
+    config = settings.pipeline_config()
+    cache = PoseCache(settings.pose_dir)
+    errors = Console(stderr=True, soft_wrap=True, highlight=False)
+    detector = load_detector(settings.model_dir)
+    analyses: list[Analysis] = []
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeRemainingColumn(),
+    )
+    with MediaPipePose(config.pose) as estimator, Progress(*columns, console=errors, transient=True) as progress:
+        for number, path in enumerate(videos, start=1):
+            shown = progress.add_task(f"{path.name} ({number}/{len(videos)})", total=1.0)
+            try:
+                estimator.reset()
+                analyses.append(
+                    analyze_video(path, detector, cache, config, estimator, partial(_show, progress, shown))
+                )
+            except PipelineError as error:
+                errors.print(f"deadlift: {error}", markup=False)
+            progress.remove_task(shown)
+    if json_file:
+        _write_json(json_file, analyses)
+    else:
+        for analysis in analyses:
+            Console().print(rep_table(analysis))
+    if len(analyses) < len(videos):
+        raise typer.Exit(1)
+
+
+def as_json(analysis: Analysis) -> dict[str, Any]:
+    """One video of the JSON that `deadlift predict` writes. Times are seconds, scores 0..1."""
+    return {
+        "video": analysis.video.path,
+        "duration_s": round(analysis.video.duration_s, 3),
+        "fps": round(analysis.video.fps, 5),
+        "width": analysis.video.width,
+        "height": analysis.video.height,
+        "model_version": analysis.model_version,
+        "confidence": round(analysis.confidence, 4),
+        "reps": [
+            {
+                "start_s": round(rep.start_s, 3),
+                "top_s": round(rep.top_s, 3),
+                "end_s": round(rep.end_s, 3),
+                "score": round(score.score, 4),
+                "is_anomaly": score.is_anomaly,
+                "label": score.label,
+                "reasons": [str(reason) for reason in score.reasons],
+            }
+            for rep, score in zip(analysis.reps, analysis.scores, strict=True)
+        ],
+    }
+
+
+def rep_table(analysis: Analysis) -> Table:
+    """The repetitions of a video for a terminal."""
+    title = f"{Path(analysis.video.path).name}: {len(analysis.reps)} reps, confidence {analysis.confidence:.2f}"
+    table = Table(title=title, title_justify="left")
+    for heading in ("rep", "start s", "top s", "end s", "score"):
+        table.add_column(heading, justify="right")
+    table.add_column("label")
+    table.add_column("why")
+    for number, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1):
+        why = ", ".join(str(reason) for reason in score.reasons) if score.is_anomaly else ""
+        label = f"[red]{score.label}[/red]" if score.is_anomaly else f"[green]{score.label}[/green]"
+        times = (f"{rep.start_s:.2f}", f"{rep.top_s:.2f}", f"{rep.end_s:.2f}")
+        table.add_row(str(number), *times, f"{score.score:.2f}", label + ("" if score.reliable else " (check)"), why)
+    return table
+
+
+def _show(progress: Progress, task: TaskID, share: float) -> None:
+    progress.update(task, completed=share)
+
+
+def _write_json(target: str, analyses: list[Analysis]) -> None:
+    text = json.dumps([as_json(analysis) for analysis in analyses], indent=2)
+    if target == "-":
+        typer.echo(text)
+    else:
+        Path(target).write_text(text + "\n", encoding="utf-8")
