@@ -51,7 +51,11 @@ def analyze_pose(
 
 
 def _estimated(
-    path: str | Path, info: VideoInfo, config: PipelineConfig, estimator: PoseEstimator | None, progress: Progress | None
+    path: str | Path,
+    info: VideoInfo,
+    config: PipelineConfig,
+    estimator: PoseEstimator | None,
+    progress: Progress | None,
 ) -> Pose:
     if estimator is not None:
         return estimate(path, info, config.pose, estimator, progress)

@@ -30,7 +30,9 @@ class PoseCache:
         """The stored landmarks, or None. A file that cannot be read counts as absent: it is made again."""
         try:
             with np.load(self.path(media_digest, config), allow_pickle=False) as stored:
-                return Pose(**{name: stored[name] for name in _ARRAYS}, width=int(stored["width"]), height=int(stored["height"]))
+                return Pose(
+                    **{name: stored[name] for name in _ARRAYS}, width=int(stored["width"]), height=int(stored["height"])
+                )
         except (FileNotFoundError, zipfile.BadZipFile, KeyError, ValueError, EOFError):
             return None
 

@@ -119,7 +119,9 @@ def _opened(path: str | Path) -> Iterator[InputContainer]:
     try:
         container = av.open(str(file), mode="r", metadata_errors="ignore")
     except (av.FFmpegError, ValueError) as error:
-        raise NotAVideo(f"{path}: not a readable media file ({_reason(error)}). Expected a video such as MP4.") from error
+        raise NotAVideo(
+            f"{path}: not a readable media file ({_reason(error)}). Expected a video such as MP4."
+        ) from error
     with container:
         if not container.streams.video:
             raise NotAVideo(f"{path}: has no video stream. Expected a video such as MP4.")
