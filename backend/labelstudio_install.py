@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,12 +68,15 @@ def install(folder: Path | None = None, progress: Progress = lambda line: None, 
     return script
 
 
-def run_command(command: Sequence[str], progress: Progress, env: Mapping[str, str] | None = None) -> None:
-    """Run a command to its end, handing each output line to `progress`; a LabelStudioError with its last lines if it fails."""
+def run_command(command: Sequence[str], progress: Progress) -> None:
+    """Run a command to its end, handing each output line to `progress`.
+
+    Raises:
+        LabelStudioError: with the command's last lines, when its exit code is not 0.
+    """
     tail: deque[str] = deque(maxlen=TAIL_LINES)
     with subprocess.Popen(
         command,
-        env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

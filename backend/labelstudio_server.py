@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -34,12 +35,37 @@ INHERITED = {"PATH", "HOME", "USER", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR
 
 # Label Studio's list of networks that it sends no request to, without loopback, where our backend is. Its two switches
 # ML_BLOCK_LOCAL_IP and SSRF_PROTECTION_ENABLED would open every private network to whoever may import a task.
-BANNED_NETWORKS = (
-    "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 192.88.99.0/24 "
-    "192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 233.252.0.0/24 240.0.0.0/4 "
-    "255.255.255.255/32 ::/128 ::ffff:0:0/96 ::ffff:0:0:0/96 64:ff9b::/96 64:ff9b:1::/48 100::/64 2001:0000::/32 "
-    "2001:20::/28 2001:db8::/32 2002::/16 fc00::/7 fe80::/10 ff00::/8"
-).split()
+BANNED_NETWORKS = [
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.2.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/4",
+    "233.252.0.0/24",
+    "240.0.0.0/4",
+    "255.255.255.255/32",
+    "::/128",
+    "::ffff:0:0/96",
+    "::ffff:0:0:0/96",
+    "64:ff9b::/96",
+    "64:ff9b:1::/48",
+    "100::/64",
+    "2001:0000::/32",
+    "2001:20::/28",
+    "2001:db8::/32",
+    "2002::/16",
+    "fc00::/7",
+    "fe80::/10",
+    "ff00::/8",
+]
 
 
 class LabelStudioServer:
@@ -155,10 +181,8 @@ class LabelStudioServer:
         if process is None:
             return
         for sign, patience_s in ((signal.SIGTERM, STOP_GRACE_S), (signal.SIGKILL, STOP_GRACE_S)):
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, sign)
-            except ProcessLookupError:
-                pass
             try:
                 process.wait(patience_s)
                 return
@@ -183,7 +207,6 @@ class LabelStudioServer:
             str(self.script),
             "start",
             "--no-browser",
-            f"--data-dir={self.data_dir}",
             f"--internal-host={LOOPBACK}",
             f"--port={self.port}",
         ]
@@ -192,6 +215,8 @@ class LabelStudioServer:
         return {
             **{name: value for name, value in os.environ.items() if name in INHERITED},
             "PYTHONUNBUFFERED": "1",
+            # The argument --data-dir is read too late: folders in the home directory are made before.
+            "LABEL_STUDIO_BASE_DATA_DIR": str(self.data_dir),
             # By environment, not by argument: arguments can be read by every user of the machine.
             "LABEL_STUDIO_USERNAME": self.username,
             "LABEL_STUDIO_PASSWORD": self.password,
@@ -244,7 +269,7 @@ class LabelStudioServer:
 
 def _answers(client: httpx.Client, url: str) -> bool:
     try:
-        response = client.get(f"{url}/version")
+        response = client.get(f"{url}/api/version")
         return response.status_code == 200 and response.json().get("release") == VERSION
     except (httpx.TransportError, ValueError):
         return False
