@@ -1,4 +1,4 @@
-"""The heights that tell a lift, per camera shot: shoulders, hips and wrists of the person in metres over time."""
+"""What tells a lift, for one person in one camera shot: heights of the joints in metres over time, gaps bridged."""
 
 from __future__ import annotations
 
@@ -7,73 +7,129 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import CubicHermiteSpline
 from scipy.ndimage import gaussian_filter1d
 
 from pipeline.landmarks import INDEX
 from pipeline.records import Pose
+from pipeline.tracks import Frames, pixels_per_metre, tracks
 
 Series = NDArray[np.float64]
 
 # Heights are resampled to this rate, so that smoothing means seconds whatever the sampling of the poses.
 GRID_HZ = 50.0
 _MIN_SAMPLES = 5
+# Speeds beside a gap are measured over so many seconds.
+_SLOPE_S = 0.35
+_SHORT_GAP_S = 0.25
+# A bridge over a gap goes little higher than the person was ever seen.
+_MAX_BRIDGE_M = 0.1
 
 
 @dataclass(frozen=True)
 class LiftSignal:
-    """One camera shot on an even time grid of G samples.
+    """One person in one shot on an even time grid of G samples; lengths in metres of the person's own scale.
 
-    time [G] seconds. shoulder, hip, knee and wrist [G] are heights (up is positive) in metres of the person, the mean of left
-    and right, interpolated over gaps. missing [G] seconds between the poses that a sample lies between.
+    time [G] seconds. shoulder, hip, knee, foot and wrist [G] are heights (up is positive), the mean of left and right.
+    ahead [G] is how far the wrists are in front of the middle of the trunk, as the body faces. place [G] and reach [G]
+    are the horizontal places in the picture of the hips, and of the wrists relative to the feet. size [G] is the
+    logarithm of the person's size in the picture over its median. seen [G] False inside a gap without poses.
     """
 
     time: Series
     shoulder: Series
     hip: Series
     knee: Series
+    foot: Series
     wrist: Series
-    missing: Series
+    ahead: Series
+    place: Series
+    reach: Series
+    size: Series
+    seen: NDArray[np.bool_]
 
 
-def lift_signals(pose: Pose, smoothing_s: float) -> Iterator[LiftSignal]:
-    """The signals of every shot that holds enough poses. smoothing_s is the standard deviation of a Gaussian."""
-    for shot in np.unique(pose.shot):
-        frames = np.flatnonzero((pose.shot == shot) & pose.detected)
-        if len(frames) < _MIN_SAMPLES:
-            continue
-        yield _signal(pose, frames, smoothing_s)
+def lift_signals(pose: Pose, smoothing_s: float, max_gap_s: float) -> Iterator[LiftSignal]:
+    """The signals of every person and shot that has enough poses. smoothing_s: standard deviation of a Gaussian."""
+    for frames in tracks(pose, max_gap_s):
+        if len(frames) >= _MIN_SAMPLES:
+            yield _signal(pose, frames, smoothing_s)
 
 
-def pixels_per_metre(pose: Pose, frames: NDArray[np.intp]) -> float:
-    """Scale of the person: spread of the landmarks in the picture over their spread in metres, median over frames.
-
-    The world landmarks turn with the body, so that the scale holds in a bend as well as upright, and needs no single
-    joint to be visible.
-    """
-    image = pose.image[frames].astype(np.float64)
-    world = pose.world[frames, :, :2].astype(np.float64)
-    spread_px = np.sqrt(((image - image.mean(axis=1, keepdims=True)) ** 2).sum(axis=(1, 2)))
-    spread_m = np.sqrt(((world - world.mean(axis=1, keepdims=True)) ** 2).sum(axis=(1, 2)))
-    return float(np.median(spread_px / np.maximum(spread_m, 1e-6)))
-
-
-def _signal(pose: Pose, frames: NDArray[np.intp], smoothing_s: float) -> LiftSignal:
+def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
     time = pose.time[frames]
     grid = np.arange(time[0], time[-1] + 1e-9, 1.0 / GRID_HZ)
-    scale = pixels_per_metre(pose, frames)
+    sizes = pixels_per_metre(pose)[frames]
+    scale = float(np.median(sizes))
+    image = pose.image[frames].astype(np.float64) / scale
 
-    def height(joint: str) -> Series:
-        sides = [INDEX[f"left_{joint}"], INDEX[f"right_{joint}"]]
-        raw = -pose.image[frames][:, sides, 1].astype(np.float64).mean(axis=1) / scale
-        even = np.interp(grid, time, raw)
-        return np.asarray(gaussian_filter1d(even, smoothing_s * GRID_HZ, mode="nearest"), np.float64)
+    def even(values: Series) -> Series:
+        return _smooth(np.interp(grid, time, values), smoothing_s)
+
+    def height(*joints: str) -> Series:
+        return even(-_middle(image, joints)[:, 1])
 
     after = np.clip(np.searchsorted(time, grid, side="right"), 1, len(time) - 1)
+    shoulder = -_middle(image, ("shoulder",))[:, 1]
     return LiftSignal(
         time=grid,
-        shoulder=height("shoulder"),
+        shoulder=_smooth(_bridged(grid, time, shoulder), smoothing_s),
         hip=height("hip"),
         knee=height("knee"),
+        foot=height("heel", "foot_index"),
         wrist=height("wrist"),
-        missing=time[after] - time[after - 1],
+        ahead=even(_ahead(pose.world[frames].astype(np.float64))),
+        place=even(_middle(image, ("hip",))[:, 0]),
+        reach=even((_middle(image, ("wrist",)) - _middle(image, ("heel", "foot_index")))[:, 0]),
+        size=even(np.log(sizes / scale)),
+        seen=time[after] - time[after - 1] <= max(_SHORT_GAP_S, 2.5 * float(np.median(np.diff(time)))),
     )
+
+
+def _smooth(values: Series, smoothing_s: float) -> Series:
+    return np.asarray(gaussian_filter1d(values, smoothing_s * GRID_HZ, mode="nearest"), np.float64)
+
+
+def _middle(points: Series, joints: tuple[str, ...]) -> Series:
+    """[T, D] mean of the left and right landmarks of these joints in points [T, 33, D]."""
+    rows = [INDEX[f"{side}_{joint}"] for joint in joints for side in ("left", "right")]
+    middle: Series = points[:, rows].mean(axis=1)
+    return middle
+
+
+def _ahead(world: Series) -> Series:
+    """[T] metres by which the wrists are in front of the middle of the trunk; the body faces away from its left-right
+    axis, turned a quarter."""
+    across = (
+        world[:, INDEX["left_hip"]]
+        - world[:, INDEX["right_hip"]]
+        + world[:, INDEX["left_shoulder"]]
+        - world[:, INDEX["right_shoulder"]]
+    )
+    facing = np.stack([across[:, 2], -across[:, 0]], axis=1)
+    facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-6)
+    offset = _middle(world, ("wrist",)) - _middle(world, ("shoulder", "hip"))
+    ahead: Series = (offset[:, [0, 2]] * facing).sum(axis=1)
+    return ahead
+
+
+def _bridged(grid: Series, time: Series, height: Series) -> Series:
+    """Heights on the grid, linear between poses, but an arc over a long gap that is entered rising and left falling:
+    lockout with the head out of the picture. The arc keeps the speeds at both ends (cubic Hermite)."""
+    bridged = np.interp(grid, time, height)
+    ceiling = float(np.quantile(height, 0.98)) + _MAX_BRIDGE_M
+    for index in np.flatnonzero(np.diff(time) > _SHORT_GAP_S):
+        before, after = time[index], time[index + 1]
+        rising = _slope(time, height, before - _SLOPE_S, before)
+        falling = _slope(time, height, after, after + _SLOPE_S)
+        if rising > 0 > falling:
+            inside = (grid > before) & (grid < after)
+            arc = CubicHermiteSpline([before, after], height[index : index + 2], [rising, falling])(grid[inside])
+            bridged[inside] = np.minimum(arc, max(ceiling, height[index], height[index + 1]))
+    return bridged
+
+
+def _slope(time: Series, height: Series, begin: float, end: float) -> float:
+    """Speed in m/s over the poses from `begin` to `end`, 0 with less than two."""
+    near = (time >= begin - 1e-9) & (time <= end + 1e-9)
+    return float(np.polyfit(time[near], height[near], 1)[0]) if near.sum() > 1 else 0.0

@@ -1,0 +1,77 @@
+"""Which poses show the same person in the same shot: estimators jump to bystanders, and people leave and come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.landmarks import INDEX
+from pipeline.records import Pose
+
+Frames = NDArray[np.intp]
+Series = NDArray[np.float64]
+
+_TRUNK = [INDEX[name] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
+# Between two poses a person moves at most so far: the trunk of a lifter or walker by 2.5 m/s, and the landmarks err by
+# a hand's breadth. The size in the picture changes by steps only when another person is looked at.
+_MAX_SPEED = 2.5
+_MAX_ERROR_M = 0.35
+_MAX_SIZE_RATIO = 1.5
+# Poses apart by a jump are the same person again where both place and size agree to within this.
+_SAME_PLACE_M = 0.6
+_SAME_SIZE_RATIO = 1.25
+
+
+def pixels_per_metre(pose: Pose) -> Series:
+    """[T] scale of the person: spread of the landmarks in the picture over their spread in metres, NaN if missing.
+
+    The world landmarks turn with the body, so that the scale holds in a bend as well as upright, and needs no single
+    joint to be visible.
+    """
+    image = pose.image.astype(np.float64)
+    world = pose.world[:, :, :2].astype(np.float64)
+    spread_px = np.sqrt(((image - image.mean(axis=1, keepdims=True)) ** 2).sum(axis=(1, 2)))
+    spread_m = np.sqrt(((world - world.mean(axis=1, keepdims=True)) ** 2).sum(axis=(1, 2)))
+    scale: Series = spread_px / np.maximum(spread_m, 1e-6)
+    return scale
+
+
+def tracks(pose: Pose, max_gap_s: float) -> Iterator[Frames]:
+    """Indices of the poses of one person in one shot, with no gap longer than `max_gap_s`; persons may overlap in time
+    when the estimator jumped back and forth."""
+    scale = pixels_per_metre(pose)
+    place = pose.image[:, _TRUNK, 0].astype(np.float64).mean(axis=1)
+    for shot in np.unique(pose.shot):
+        people: list[list[Frames]] = []
+        for piece in _pieces(np.flatnonzero((pose.shot == shot) & pose.detected), pose.time, place, scale):
+            for person in people:
+                if _is_same(person[-1], piece, place, scale):
+                    person.append(piece)
+                    break
+            else:
+                people.append([piece])
+        for person in people:
+            frames = np.concatenate(person)
+            yield from np.split(frames, np.flatnonzero(np.diff(pose.time[frames]) > max_gap_s) + 1)
+
+
+def _pieces(frames: Frames, time: Series, place: Series, scale: Series) -> list[Frames]:
+    """Poses split where place or size jumps."""
+    if not len(frames):
+        return []
+    moved_m = np.abs(np.diff(place[frames])) / np.minimum(scale[frames][1:], scale[frames][:-1])
+    allowed_m = _MAX_ERROR_M + _MAX_SPEED * np.minimum(np.diff(time[frames]), 1.0)
+    resized = np.abs(np.diff(np.log(scale[frames]))) > np.log(_MAX_SIZE_RATIO)
+    return np.split(frames, np.flatnonzero((moved_m > allowed_m) | resized) + 1)
+
+
+def _is_same(one: Frames, other: Frames, place: Series, scale: Series) -> bool:
+    one, other = one[-_RECENT:], other[:_RECENT]
+    size, size_other = float(np.median(scale[one])), float(np.median(scale[other]))
+    apart_m = abs(float(np.median(place[one]) - np.median(place[other]))) / min(size, size_other)
+    return apart_m < _SAME_PLACE_M and max(size, size_other) < _SAME_SIZE_RATIO * min(size, size_other)
+
+
+_RECENT = 10
