@@ -14,7 +14,7 @@ from pipeline.config import PoseConfig, config_digest
 from pipeline.records import Pose
 
 # Raised when what `pose.estimate` computes changes for the same settings.
-_FORMAT = 1
+_FORMAT = 2
 
 
 class PoseCache:
