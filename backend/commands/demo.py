@@ -32,6 +32,14 @@ def demo(
     data_dir: Annotated[
         Path | None, typer.Option(help="Where the demo keeps its data, for the next time.", show_default=False)
     ] = None,
+    label_studio_dir: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="DEADLIFT_LABEL_STUDIO",
+            help="An environment with Label Studio 1.23.2; made if absent.",
+            show_default=False,
+        ),
+    ] = None,
     port: Annotated[int, typer.Option(help="Port of Label Studio.")] = 8080,
     backend_port: Annotated[int, typer.Option(help="Port of the backend.")] = 9090,
 ) -> None:
@@ -46,7 +54,7 @@ def demo(
     folder = (data_dir or Path(platformdirs.user_data_dir(APP_NAME)) / "demo").absolute()
     settings = Settings().model_copy(update={"data_dir": folder / "backend", "backend_port": backend_port})
     with console.status("Preparing Label Studio"):
-        script = install(progress=console.print)
+        script = install(label_studio_dir, progress=console.print)
         chosen = videos or [_synthetic_video(folder, console)]
     label_studio = LabelStudioServer(
         script, folder / "label-studio", port, username=USER, password=PASSWORD, progress=console.print

@@ -1,0 +1,96 @@
+"""CPU seconds per second of video: the loop of the published project against ours, on the same clip in one run.
+
+    python benchmarks/seed_loop.py CLIP.mp4 [--seconds 10]
+
+The published project looks at every frame twice (once to cut repetitions, once to write the annotated video): pose at
+full size, the skeleton drawn into the picture, and a random forest of 100 trees asked twice for a table of one row.
+Here its loop is rebuilt from that description, with a forest fitted to random numbers (the cost of a prediction does
+not depend on what was learned), and measured on the first seconds of the clip. Ours is all of `analyze_video`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import av
+import cv2
+import mediapipe as mp
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier
+
+from pipeline import video
+from pipeline.analyze import analyze_video
+from pipeline.config import PipelineConfig
+from pipeline.detector import load_base
+from pipeline.posecache import PoseCache
+
+_PASSES = 2
+_ROW = 33 * 4
+
+
+def pictures(path: Path, seconds: float) -> Iterator[NDArray[np.uint8]]:
+    """BGR pictures of the clip's beginning, every frame, as cv2.VideoCapture gives them."""
+    capture = cv2.VideoCapture(str(path))
+    try:
+        while capture.get(cv2.CAP_PROP_POS_MSEC) < seconds * 1000:
+            found, picture = capture.read()
+            if not found:
+                return
+            yield picture
+    finally:
+        capture.release()
+
+
+def seed_pass(path: Path, seconds: float, forest: RandomForestClassifier) -> int:
+    """One pass of the published loop; returns the number of frames."""
+    drawing = mp.solutions.drawing_utils
+    connections = mp.solutions.pose.POSE_CONNECTIONS
+    count = 0
+    with mp.solutions.pose.Pose(min_detection_confidence=0.5, min_tracking_confidence=0.5) as pose:
+        for picture in pictures(path, seconds):
+            result = pose.process(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
+            count += 1
+            if result.pose_landmarks is None:
+                continue
+            drawing.draw_landmarks(picture, result.pose_landmarks, connections)
+            row = [[v for p in result.pose_landmarks.landmark for v in (p.x, p.y, p.z, p.visibility)]]
+            forest.predict(row)
+            forest.predict_proba(row)
+    return count
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--seconds", type=float, default=10.0, help="how much of the clip the published loop looks at")
+    arguments = parser.parse_args()
+    info = video.probe(arguments.clip)
+    seconds = min(arguments.seconds, info.duration_s)
+    random = np.random.default_rng(0)
+    forest = RandomForestClassifier(n_estimators=100, random_state=0)
+    forest.fit(random.random((502, _ROW)), random.integers(0, 2, 502))
+
+    began = time.process_time()
+    frames = sum(seed_pass(arguments.clip, seconds, forest) for _ in range(_PASSES))
+    theirs = (time.process_time() - began) / seconds
+
+    detector, config = load_base(), PipelineConfig()
+    with TemporaryDirectory() as folder:
+        began = time.process_time()
+        analysis = analyze_video(arguments.clip, detector, PoseCache(folder), config)
+        ours = (time.process_time() - began) / info.duration_s
+
+    print(f"{arguments.clip.name}: {info.fps:.2f} fps, {info.width}x{info.height}, {info.duration_s:.1f} s")
+    print(f"published loop {theirs:6.3f} CPU s per s of video ({1000 * theirs * seconds / frames:.0f} ms per frame and pass)")
+    print(f"ours           {ours:6.3f} CPU s per s of video ({len(analysis.reps)} reps found)")
+    print(f"ratio          {theirs / ours:6.1f}")
+    print(f"versions       av {av.__version__}, cv2 {cv2.__version__}, mediapipe {mp.__version__}")
+
+
+if __name__ == "__main__":
+    main()
