@@ -214,7 +214,7 @@ def _walk(ch: Channels, span: tuple[float, float], there: Array, heading: float,
     ch.yaw += yaw(t)
     edge = min(0.4, 0.2 * seconds)
     ch.walking += 1.0 - _step(t, (span[1] - edge, span[1])) if into else _step(t, (span[0], span[0] + edge))
-    count = max(4, 2 * round(max(seconds / 1.2, float(np.linalg.norm(there)) / 1.1)))
+    count = max(4, 2 * round(max(seconds / 1.1, float(np.linalg.norm(there)) / 0.9)))
     edges = np.linspace(span[0], span[1], count + 1)
     for index, (sign, _) in enumerate(SIDES):
         stand, narrow = sign * lifter.stance_m / 2, sign * 0.09
