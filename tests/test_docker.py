@@ -1,0 +1,203 @@
+"""The container files, as far as they can be checked without a container engine: paths, ports, names, networks.
+
+Not checked, because it takes an engine: that the image builds, and that the two containers talk to each other.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+from flask import Flask
+
+from backend.cli import app
+from backend.labelstudio_install import VERSION
+from backend.labelstudio_server import BANNED_NETWORKS
+from backend.routes import bp
+from backend.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+DOCKER = ROOT / "docker"
+SETTINGS = {name.upper() for name in Settings.model_fields}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def instructions() -> list[tuple[str, str]]:
+    """The Dockerfile's instructions with their arguments, continuation lines joined and comments left out."""
+    text = re.sub(r"^\s*#.*\n", "", (DOCKER / "Dockerfile").read_text(), flags=re.MULTILINE)
+    joined = re.sub(r"\\\n\s*", " ", text)
+    return [(line.split()[0], line.split(maxsplit=1)[1]) for line in joined.splitlines() if line.strip()]
+
+
+@pytest.fixture(scope="module")
+def image_environment(instructions: list[tuple[str, str]]) -> dict[str, str]:
+    (pairs,) = [argument for name, argument in instructions if name == "ENV"]
+    return dict(pair.split("=", 1) for pair in shlex.split(pairs))
+
+
+def of_version_4(networks: list[str]) -> list[ipaddress.IPv4Network]:
+    parsed = [ipaddress.ip_network(network) for network in networks]  # as Label Studio does: a space would raise
+    return [network for network in parsed if isinstance(network, ipaddress.IPv4Network)]
+
+
+def of_version_6(networks: list[str]) -> list[ipaddress.IPv6Network]:
+    return [network for network in map(ipaddress.ip_network, networks) if isinstance(network, ipaddress.IPv6Network)]
+
+
+def collapsed(networks: Any) -> set[Any]:
+    return set(ipaddress.collapse_addresses(networks))
+
+
+def copied(instructions: list[tuple[str, str]]) -> list[str]:
+    return [source for name, argument in instructions if name == "COPY" for source in argument.split()[:-1]]
+
+
+def test_copied_paths_exist(instructions: list[tuple[str, str]]) -> None:
+    assert [source for source in copied(instructions) if not (ROOT / source).exists()] == []
+
+
+def test_copied_paths_are_in_the_build_context(instructions: list[tuple[str, str]]) -> None:
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "*" in lines
+    assert {f"!{source}" for source in copied(instructions)} == {line for line in lines if line.startswith("!")}
+
+
+def test_everything_that_the_distribution_is_built_from_is_copied(instructions: list[tuple[str, str]]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    packages = {name.split(".")[0] for name in project["tool"]["setuptools"]["packages"]}
+    named = {"pyproject.toml", project["project"]["readme"], *project["project"]["license-files"], *packages}
+    assert named <= set(copied(instructions))
+
+
+def test_python_of_the_image_is_a_supported_one(instructions: list[tuple[str, str]]) -> None:
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    found = re.match(r"python:3\.(\d+)-slim", dict(instructions)["FROM"])
+    lowest, beyond = (int(minor) for minor in re.findall(r"3\.(\d+)", wanted))
+    assert found is not None
+    assert lowest <= int(found[1]) < beyond
+
+
+def test_torch_of_the_constraints_is_in_both_indexes() -> None:
+    (line,) = re.findall(r"^torch==.*$", (ROOT / "constraints.txt").read_text(), flags=re.MULTILINE)
+    assert "+" not in line  # a local version such as 2.13.0+cpu is only in PyTorch's own index
+
+
+def test_image_does_not_run_as_root(instructions: list[tuple[str, str]]) -> None:
+    assert [argument for name, argument in instructions if name == "USER"] == ["deadlift"]
+
+
+def test_image_environment_is_of_settings(image_environment: dict[str, str]) -> None:
+    assert set(image_environment) - {"PYTHONUNBUFFERED"} <= SETTINGS
+
+
+def test_image_listens_on_every_address(image_environment: dict[str, str]) -> None:
+    assert image_environment["BACKEND_HOST"] == "0.0.0.0"
+
+
+def test_image_exposes_the_port_that_it_listens_on(
+    instructions: list[tuple[str, str]], image_environment: dict[str, str]
+) -> None:
+    assert dict(instructions)["EXPOSE"] == image_environment["BACKEND_PORT"]
+
+
+def test_image_keeps_data_in_its_volume(instructions: list[tuple[str, str]], image_environment: dict[str, str]) -> None:
+    assert dict(instructions)["VOLUME"] == image_environment["DATA_DIR"]
+
+
+def test_image_starts_a_command_that_exists(instructions: list[tuple[str, str]]) -> None:
+    program, command = yaml.safe_load(dict(instructions)["CMD"])
+    assert program == "deadlift"
+    assert command in {registered.name for registered in app.registered_commands}
+
+
+def test_health_check_asks_a_route_of_ours(instructions: list[tuple[str, str]]) -> None:
+    (argument,) = [argument for name, argument in instructions if name == "HEALTHCHECK"]
+    found = re.search(r"BACKEND_PORT'\]}(/\w+)", argument)
+    server = Flask("test")
+    server.register_blueprint(bp)
+    assert found is not None
+    assert found[1] in {rule.rule for rule in server.url_map.iter_rules() if "GET" in (rule.methods or ())}
+
+
+def test_label_studio_is_the_tested_version(compose: dict[str, Any]) -> None:
+    assert compose["services"]["label-studio"]["image"] == f"heartexlabs/label-studio:{VERSION}"
+
+
+def test_build_paths_exist(compose: dict[str, Any]) -> None:
+    build = compose["services"]["backend"]["build"]
+    assert (DOCKER / build["context"]).resolve() == ROOT.resolve()
+    assert (DOCKER / build["context"] / build["dockerfile"]).is_file()
+
+
+def test_build_arguments_are_known_to_the_image(compose: dict[str, Any], instructions: list[tuple[str, str]]) -> None:
+    known = {argument.split("=")[0] for name, argument in instructions if name == "ARG"}
+    assert set(compose["services"]["backend"]["build"]["args"]) == known
+
+
+def test_backend_variables_are_settings(compose: dict[str, Any]) -> None:
+    assert set(compose["services"]["backend"]["environment"]) <= SETTINGS
+
+
+def test_variables_are_in_the_example_of_env() -> None:
+    used = set(re.findall(r"\$\{(\w+)", (DOCKER / "compose.yaml").read_text()))
+    explained = set(re.findall(r"^#?([A-Z_]+)=", (DOCKER / "env.example").read_text(), flags=re.MULTILINE))
+    assert used == explained
+
+
+def test_backend_reaches_label_studio_under_its_service_name(compose: dict[str, Any]) -> None:
+    url = Settings(label_studio_url=compose["services"]["backend"]["environment"]["LABEL_STUDIO_URL"]).label_studio_url
+    name, port = url.removeprefix("http://").split(":")
+    assert name in compose["services"]
+    assert compose["services"][name]["ports"][0].endswith(f":{port}")
+
+
+def test_backend_publishes_the_port_of_the_image(compose: dict[str, Any], image_environment: dict[str, str]) -> None:
+    (port,) = compose["services"]["backend"]["ports"]
+    assert port == f"127.0.0.1:{image_environment['BACKEND_PORT']}:{image_environment['BACKEND_PORT']}"
+
+
+def test_backend_volume_is_where_the_image_keeps_data(
+    compose: dict[str, Any], image_environment: dict[str, str]
+) -> None:
+    (volume,) = compose["services"]["backend"]["volumes"]
+    name, folder = volume.split(":")
+    assert folder == image_environment["DATA_DIR"]
+    assert name in compose["volumes"]
+
+
+def test_backend_waits_for_a_service_with_a_health_check(compose: dict[str, Any]) -> None:
+    (name,) = compose["services"]["backend"]["depends_on"]
+    assert "/health" in compose["services"][name]["healthcheck"]["test"][-1]
+
+
+def test_label_studio_refuses_every_private_network_but_the_shared_one(compose: dict[str, Any]) -> None:
+    environment = compose["services"]["label-studio"]["environment"]
+    listed = environment["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"].split(",")
+    shared = compose["networks"]["deadlift"]["ipam"]["config"][0]["subnet"]
+    assert not any(ipaddress.IPv4Network(shared).overlaps(network) for network in of_version_4(listed))
+    wanted = [*BANNED_NETWORKS, "127.0.0.0/8", "::1/128"]
+    assert collapsed(of_version_4([*listed, shared])) == collapsed(of_version_4(wanted))
+    assert collapsed(of_version_6(listed)) == collapsed(of_version_6(wanted))
+
+
+def test_both_services_are_on_the_shared_network(compose: dict[str, Any]) -> None:
+    assert [service["networks"] for service in compose["services"].values()] == [["deadlift"], ["deadlift"]]
+
+
+def test_key_of_the_backend_is_the_token_of_the_first_user(compose: dict[str, Any]) -> None:
+    label_studio = compose["services"]["label-studio"]["environment"]
+    backend = compose["services"]["backend"]["environment"]
+    assert label_studio["LABEL_STUDIO_USER_TOKEN"] == backend["LABEL_STUDIO_API_KEY"]
+    assert label_studio["LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN"] == "true"
