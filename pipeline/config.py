@@ -30,7 +30,8 @@ class SegmentConfig:
     different lifts. min_travel_m, min_wrist_travel_m: of shoulders and wrists between floor and lockout.
     min_hang_m: of the wrists below the shoulders, median while lifting. min_reach_m: of the hands below the
     (standing) knees at the floor; negative is above. min_upright_m: of the shoulders above the hips at lockout.
-    min_ahead_m: of the hands before the trunk at lockout; free arms hang beside it. max_lockout_s: standing with the
+    min_ahead_m: of the hands before the trunk at lockout; free arms hang beside it. max_ahead_drop_m: how much less
+    that may be than in the other lifts. max_lockout_s: standing with the
     load. max_step_m: sideways while upright. max_stretch_m: between hands and feet, sideways, at the floor.
     floor_share: share of the travel at which the load counts as off the floor, top_share: as locked out.
     min_speed_share: of the fastest rise; slower than this near the floor is still the set-up.
@@ -43,7 +44,8 @@ class SegmentConfig:
     min_hang_m: float = 0.3
     min_reach_m: float = -0.07
     min_upright_m: float = 0.28
-    min_ahead_m: float = 0.01
+    min_ahead_m: float = 0.03
+    max_ahead_drop_m: float = 0.06
     max_lockout_s: float = 8.0
     max_step_m: float = 0.4
     max_stretch_m: float = 0.75

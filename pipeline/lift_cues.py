@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.config import SegmentConfig
 from pipeline.lift_signal import GRID_HZ, LiftSignal, Series
 
-# Part of the travel above which the person counts as upright.
+# Part of the travel above which the person counts as upright, and as standing at lockout.
 _UPRIGHT_SHARE = 0.8
+_LOCKOUT_SHARE = 0.92
 # Hands may come up to the shoulders for a moment only (a landmark that jumps), but not in a swing or a press.
 _RAISED_SHARE = 0.05
 _RAISED_HANG_M = 0.05
@@ -37,14 +40,12 @@ class Cue:
 
 
 def cues(signal: LiftSignal, lift: Candidate, config: SegmentConfig) -> tuple[Cue, ...]:
-    """All cues of a candidate."""
+    """All cues of a candidate that need no other candidate."""
     cycle = slice(lift.low, lift.next_low + 1)
-    shoulder, wrist = signal.shoulder[cycle], signal.wrist[cycle]
     rise = signal.shoulder[lift.high] - signal.shoulder[[lift.low, lift.next_low]]
-    upright = np.flatnonzero(shoulder > shoulder.max() - (1 - _UPRIGHT_SHARE) * rise.min()) + lift.low
-    seen = upright[signal.seen[upright]]
-    standing = seen if len(seen) else upright
-    hang = shoulder - wrist
+    upright = _above(signal, lift, _UPRIGHT_SHARE)
+    standing = _seen(signal, upright)
+    hang = signal.shoulder[cycle] - signal.wrist[cycle]
     first_floor, second_floor = _near(signal, lift.low), _near(signal, lift.next_low)
     floor_wrist = max(float(np.median(signal.wrist[floor])) for floor in (first_floor, second_floor))
     stretch = max(float(np.median(np.abs(signal.reach[floor]))) for floor in (first_floor, second_floor))
@@ -56,11 +57,37 @@ def cues(signal: LiftSignal, lift: Candidate, config: SegmentConfig) -> tuple[Cu
         _least("never raised", float(np.quantile(hang, _RAISED_SHARE)), _RAISED_HANG_M, 0.05),
         _least("hands below knees", knee - floor_wrist, config.min_reach_m, 0.05),
         _least("upright", float(np.median((signal.shoulder - signal.hip)[standing])), config.min_upright_m, 0.05),
-        _least("hands ahead", float(np.median(signal.ahead[standing])), config.min_ahead_m, 0.03),
+        _least("hands ahead", hands_ahead(signal, lift), config.min_ahead_m, 0.02),
         _most("lockout", len(upright) / GRID_HZ, config.max_lockout_s, 1.0),
         _most("steps", float(np.ptp(signal.place[standing])), config.max_step_m, 0.1),
         _most("hands at the feet", stretch, config.max_stretch_m, 0.15),
     )
+
+
+def hands_ahead(signal: LiftSignal, lift: Candidate) -> float:
+    """Metres by which the hands are before the trunk at lockout: a load is held before the thighs, free arms hang
+    beside them."""
+    return float(np.median(signal.ahead[_seen(signal, _above(signal, lift, _LOCKOUT_SHARE))]))
+
+
+def sibling_cue(value: float, siblings: Sequence[float], config: SegmentConfig) -> Cue:
+    """Whether the hands are as far ahead at lockout as in the other candidates of this person and shot: under a load
+    they always are, and between two lifts some people stand up without it."""
+    usual = float(np.quantile(siblings, 0.75))
+    return _least("hands as usual", value - usual, -config.max_ahead_drop_m, 0.02)
+
+
+def _above(signal: LiftSignal, lift: Candidate, share: float) -> NDArray[np.intp]:
+    """Samples of the candidate at which the shoulders are above a share of the smaller travel."""
+    shoulder = signal.shoulder[lift.low : lift.next_low + 1]
+    rise = shoulder.max() - max(shoulder[0], shoulder[-1])
+    return np.flatnonzero(shoulder >= shoulder.max() - (1 - share) * rise) + lift.low
+
+
+def _seen(signal: LiftSignal, samples: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Those of the samples that were not in a gap; all if none was."""
+    seen = samples[signal.seen[samples]]
+    return seen if len(seen) else samples
 
 
 def _near(signal: LiftSignal, index: int) -> slice:

@@ -22,8 +22,8 @@ _MIN_SAMPLES = 5
 # Speeds beside a gap are measured over so many seconds.
 _SLOPE_S = 0.35
 _SHORT_GAP_S = 0.25
-# A bridge over a gap goes little higher than the person was ever seen.
-_MAX_BRIDGE_M = 0.1
+# A bridge over a gap goes little further than its ends, unless the person was seen there at another time.
+_BRIDGE_BEYOND_M = 0.05
 
 
 @dataclass(frozen=True)
@@ -114,18 +114,22 @@ def _ahead(world: Series) -> Series:
 
 
 def _bridged(grid: Series, time: Series, height: Series) -> Series:
-    """Heights on the grid, linear between poses, but an arc over a long gap that is entered rising and left falling:
-    lockout with the head out of the picture. The arc keeps the speeds at both ends (cubic Hermite)."""
+    """Heights on the grid, linear between poses; over a long gap an arc that keeps the speeds at both ends (cubic
+    Hermite) where these bend the same way: a lockout with the head out of the picture, or a floor behind plates."""
     bridged = np.interp(grid, time, height)
-    ceiling = float(np.quantile(height, 0.98)) + _MAX_BRIDGE_M
+    lowest, highest = np.quantile(height, [0.02, 0.98])
     for index in np.flatnonzero(np.diff(time) > _SHORT_GAP_S):
         before, after = time[index], time[index + 1]
-        rising = _slope(time, height, before - _SLOPE_S, before)
-        falling = _slope(time, height, after, after + _SLOPE_S)
-        if rising > 0 > falling:
+        ends = height[index : index + 2]
+        entering = _slope(time, height, before - _SLOPE_S, before)
+        leaving = _slope(time, height, after, after + _SLOPE_S)
+        mean = (ends[1] - ends[0]) / (after - before)
+        if (entering - mean) * (mean - leaving) > 0:
             inside = (grid > before) & (grid < after)
-            arc = CubicHermiteSpline([before, after], height[index : index + 2], [rising, falling])(grid[inside])
-            bridged[inside] = np.minimum(arc, max(ceiling, height[index], height[index + 1]))
+            arc = CubicHermiteSpline([before, after], ends, [entering, leaving])(grid[inside])
+            bridged[inside] = np.clip(
+                arc, min(lowest, ends.min() - _BRIDGE_BEYOND_M), max(highest, ends.max() + _BRIDGE_BEYOND_M)
+            )
     return bridged
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.config import SegmentConfig
-from pipeline.lift_cues import Candidate, Cue, candidates, cues
+from pipeline.lift_cues import Candidate, Cue, candidates, cues, hands_ahead, sibling_cue
 from pipeline.lift_signal import LiftSignal, Series, lift_signals
 from pipeline.records import Pose, Rep
 
@@ -53,12 +53,21 @@ def proposals(pose: Pose, config: SegmentConfig) -> list[Proposal]:
     found: list[tuple[float, Proposal]] = []
     for signal in lift_signals(pose, config.smoothing_s, config.max_gap_s):
         lifts = candidates(signal, config)
-        measured = [cues(signal, lift, config) for lift in lifts]
+        measured = _measured(signal, lifts, config)
         good = [lift for lift, row in zip(lifts, measured, strict=True) if min(c.margin for c in row) >= 0]
         for lift, row in zip(lifts, measured, strict=True):
             rep = _rep(signal, lift, _floor_height(signal, lift, good), config)
             found.append((float(signal.time[lift.high]), Proposal(rep, row)))
     return [proposal for _, proposal in sorted(found, key=lambda pair: pair[0])]
+
+
+def _measured(signal: LiftSignal, lifts: Sequence[Candidate], config: SegmentConfig) -> list[tuple[Cue, ...]]:
+    own = [cues(signal, lift, config) for lift in lifts]
+    ahead = [hands_ahead(signal, lift) for lift in lifts]
+    siblings = [value for value, row in zip(ahead, own, strict=True) if min(cue.margin for cue in row) >= 0]
+    if not siblings:
+        return own
+    return [(*row, sibling_cue(value, siblings, config)) for row, value in zip(own, ahead, strict=True)]
 
 
 def confidence(pose: Pose, reps: Sequence[Rep], config: SegmentConfig) -> float:

@@ -1,4 +1,5 @@
-"""Which poses show the same person in the same shot: estimators jump to bystanders, and people leave and come back."""
+"""Which poses can be used and show the same person in the same shot: estimators lose people whose head leaves the
+picture, jump to bystanders, and people leave and come back."""
 
 from __future__ import annotations
 
@@ -13,7 +14,11 @@ from pipeline.records import Pose
 Frames = NDArray[np.intp]
 Series = NDArray[np.float64]
 
-_TRUNK = [INDEX[name] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
+_SHOULDERS, _HIPS, _WRISTS = ([INDEX[f"left_{j}"], INDEX[f"right_{j}"]] for j in ("shoulder", "hip", "wrist"))
+_TRUNK = _SHOULDERS + _HIPS
+_LEVEL_TRUNK = np.radians(45.0)
+_LEVEL_ARMS = np.radians(55.0)
+_MIN_RUN_S = 0.15
 # Between two poses a person moves at most so far: the trunk of a lifter or walker by 2.5 m/s, and the landmarks err by
 # a hand's breadth. The size in the picture changes by steps only when another person is looked at.
 _MAX_SPEED = 2.5
@@ -38,14 +43,36 @@ def pixels_per_metre(pose: Pose) -> Series:
     return scale
 
 
+def is_plausible(pose: Pose) -> NDArray[np.bool_]:
+    """[T] False without a person, and where trunk and arms both lie level: how the estimator's last guesses look
+    before it gives up a person whose head has left the picture. Nobody takes that posture near a load."""
+    world = pose.world.astype(np.float64)
+    shoulders, hips, wrists = (world[:, rows].mean(axis=1) for rows in (_SHOULDERS, _HIPS, _WRISTS))
+    sprawled = (_tilt(hips - shoulders) > _LEVEL_TRUNK) & (_tilt(wrists - shoulders) > _LEVEL_ARMS)
+    good = pose.detected & ~sprawled
+    # A moment that looks right between two that do not is chance.
+    for run in np.split(np.arange(len(good)), np.flatnonzero(np.diff(good.astype(int))) + 1):
+        inside = len(run) and run[0] > 0 and run[-1] < len(good) - 1
+        if inside and good[run[0]] and (sprawled[run[0] - 1] or sprawled[run[-1] + 1]):
+            good[run] = pose.time[run[-1]] - pose.time[run[0]] >= _MIN_RUN_S
+    return good
+
+
+def _tilt(vector: Series) -> Series:
+    """[T] radians between vectors [T, 3] and straight down."""
+    tilt: Series = np.arccos(np.clip(vector[:, 1] / np.maximum(np.linalg.norm(vector, axis=1), 1e-6), -1.0, 1.0))
+    return tilt
+
+
 def tracks(pose: Pose, max_gap_s: float) -> Iterator[Frames]:
     """Indices of the poses of one person in one shot, with no gap longer than `max_gap_s`; persons may overlap in time
     when the estimator jumped back and forth."""
+    good = is_plausible(pose)
     scale = pixels_per_metre(pose)
     place = pose.image[:, _TRUNK, 0].astype(np.float64).mean(axis=1)
     for shot in np.unique(pose.shot):
         people: list[list[Frames]] = []
-        for piece in _pieces(np.flatnonzero((pose.shot == shot) & pose.detected), pose.time, place, scale):
+        for piece in _pieces(np.flatnonzero((pose.shot == shot) & good), pose.time, place, scale):
             for person in people:
                 if _is_same(person[-1], piece, place, scale):
                     person.append(piece)
