@@ -42,12 +42,7 @@ def create_app(settings: Settings, service: Preannotator | None = None, store: S
 
 def create_service(settings: Settings, store: Store, executor: Executor | None = None) -> Preannotator:
     """The pre-annotation service as the settings describe it; work left over from the last run is taken up."""
-    access = Access(
-        settings.label_studio_url,
-        settings.label_studio_api_key,
-        settings.media_hosts,
-        settings.max_video_mb * 1024 * 1024,
-    )
+    access = access_of(settings)
     model = Model(load_detector(settings.model_dir).version, settings.model_dir)
     service = Preannotator(
         store=store,
@@ -62,6 +57,16 @@ def create_service(settings: Settings, store: Store, executor: Executor | None =
     # In the background: Label Studio may be starting at the same time.
     threading.Thread(target=service.resume, name="resume", daemon=True).start()
     return service
+
+
+def access_of(settings: Settings) -> Access:
+    """What the settings say about reaching Label Studio and fetching videos."""
+    return Access(
+        settings.label_studio_url,
+        settings.label_studio_api_key,
+        settings.media_hosts,
+        settings.max_video_mb * 1024 * 1024,
+    )
 
 
 def _ours(error: Exception) -> ResponseReturnValue:

@@ -86,6 +86,7 @@ class Preannotator:
         self._deliverers = ThreadPoolExecutor(2, thread_name_prefix="deliver")
         self._lock = threading.Lock()
         self._in_progress: dict[int, threading.Event] = {}
+        self._shown: set[int] = set()
 
     @property
     def model_version(self) -> str:
@@ -142,13 +143,7 @@ class Preannotator:
 
     def save_annotations(self, event: AnnotationsSaved) -> int:
         """Store what people labelled; returns how many annotations. Raises LabelConfigError."""
-        controls = parse_controls(event.label_config)
-        for annotation, task in event.annotations:
-            rate = effective_rate(controls, task.data)
-            regions = parse_regions(annotation.get("result") or [], controls, rate)
-            media = str(task.data.get(controls.media_key, ""))
-            self._store.put_annotation(annotation, task, media, regions)
-        return len(event.annotations)
+        return save_annotations(self._store, event)
 
     def resume(self) -> None:
         """After a start: go on with what was unfinished, then with tasks that arrived while the server was away."""
@@ -243,6 +238,7 @@ class Preannotator:
                 try:
                     prediction_id = delivery.push(self._client, task, controls, analysis)
                     self._store.set_delivery(job_id, "pushed", prediction_id)
+                    self._show_version(job.project)
                     log.info("Task %s: %d repetitions predicted.", job.task, len(analysis.reps))
                     return
                 except LabelStudioError as error:
@@ -255,6 +251,14 @@ class Preannotator:
             self._store.set_delivery(job_id, "")
         finally:
             self._end_progress(job_id)
+
+    def _show_version(self, project: int) -> None:
+        """Once per project: its score column and its sampling look at one version, which must be ours of now."""
+        if project in self._shown:
+            return
+        others = self._store.model_versions(project) - {self.model_version}
+        self._client.show_model_version(project, self.model_version, others)
+        self._shown.add(project)
 
     def _end_progress(self, job_id: int) -> None:
         with self._lock:
@@ -292,3 +296,14 @@ class Preannotator:
     def _prediction(self, task: Task, job: Job, controls: Controls) -> Json:
         analysis = ANALYSIS.validate_json(job.result)
         return to_prediction(analysis, controls, effective_rate(controls, task.data))
+
+
+def save_annotations(store: Store, event: AnnotationsSaved) -> int:
+    """Store what people labelled; returns how many annotations. Raises LabelConfigError."""
+    controls = parse_controls(event.label_config)
+    for annotation, task in event.annotations:
+        rate = effective_rate(controls, task.data)
+        regions = parse_regions(annotation.get("result") or [], controls, rate)
+        media = str(task.data.get(controls.media_key, ""))
+        store.put_annotation(annotation, task, media, regions)
+    return len(event.annotations)
