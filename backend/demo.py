@@ -55,7 +55,6 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
             if project is None:
                 project = client.create_project(PROJECT_TITLE, LABELING_CONFIG.read_text(encoding="utf-8"))
             client.connect_backend(project, url, BACKEND_TITLE)
-            client.set_model_version(project, model_version)
             known = [str(task.data.get("video", "")) for task, _, _ in client.tasks(project)]
             for video in videos:
                 if not any(address.endswith(_uploaded_name(video)) for address in known):

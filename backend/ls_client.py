@@ -102,10 +102,19 @@ class LabelStudioClient:
         with _mapped(f'a project "{title}"'):
             return int(self._api.projects.create(title=title, label_config=label_config).id)
 
-    def set_model_version(self, project: int, model_version: str) -> None:
-        """Which predictions the project shows and sorts by: the score column needs it."""
+    def show_model_version(self, project: int, version: str, instead_of: set[str]) -> None:
+        """Make `version` the one whose scores the project shows and sorts by.
+
+        Left alone where somebody chose another: only the name of a connected backend, which Label Studio puts there by
+        itself, and the versions `instead_of` are replaced. Label Studio accepts only versions it has predictions of.
+        """
         with _mapped(f"the model version of project {project}"):
-            self._api.projects.update(id=project, model_version=model_version)
+            shown = self._api.projects.get(id=project).model_version or ""
+            if shown == version:
+                return
+            titles = {backend.title for backend in self._api.ml.list(project=project)}
+            if not shown or shown in titles | instead_of:
+                self._api.projects.update(id=project, model_version=version)
 
     def connect_backend(self, project: int, url: str, title: str) -> None:
         """Connect an ML backend to the project, or move the one of that title to a new address."""

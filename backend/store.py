@@ -222,6 +222,11 @@ class Store:
                 select(Job).where(Job.state.in_(["queued", "running"]) | undelivered).order_by(Job.id)
             ).all()
 
+    def model_versions(self, project: int) -> set[str]:
+        """Every version that the project's videos were analyzed with."""
+        with self._transaction() as session:
+            return set(session.scalars(select(Job.model_version).where(Job.project == project).distinct()))
+
     def jobs(self, project: int | None = None, limit: int = 200) -> Sequence[Job]:
         """The newest jobs first."""
         query = select(Job).order_by(Job.updated_at.desc(), Job.id.desc()).limit(limit)

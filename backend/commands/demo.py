@@ -53,8 +53,13 @@ def demo(
     use_case.check_videos(videos or [])
     folder = (data_dir or Path(platformdirs.user_data_dir(APP_NAME)) / "demo").absolute()
     settings = Settings().model_copy(update={"data_dir": folder / "backend", "backend_port": backend_port})
-    with console.status("Preparing Label Studio"):
-        script = install(label_studio_dir, progress=console.print)
+    with console.status("Preparing Label Studio") as status:
+
+        def report(line: str) -> None:
+            # A hundred packages go by in the status line; what happens in steps stays on the screen.
+            (status.update if line.startswith("Fetching") else console.print)(line)
+
+        script = install(label_studio_dir, progress=report)
         chosen = videos or [_synthetic_video(folder, console)]
     label_studio = LabelStudioServer(
         script, folder / "label-studio", port, username=USER, password=PASSWORD, progress=console.print

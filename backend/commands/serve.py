@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
 
 from backend.settings import Settings
 
@@ -54,9 +53,7 @@ def serve(
 
 def setup_logging() -> None:
     """Our own messages at INFO, others' from WARNING on, to stderr."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=Console(stderr=True))]
-    )
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("backend").setLevel(logging.INFO)
 
 
