@@ -1,0 +1,101 @@
+"""Repetitions of random synthetic videos with exact truth: count, overlap and boundary errors.
+
+    python benchmarks/synthetic_reps.py [--videos 200] [--seed 0] [--poses-per-second 10]
+
+Random bodies, cameras, frame rates, tempos, pauses, walk-ins, raised hands, unloaded bends, standing up between
+repetitions and cuts come from `synthetic.random_plan`. On top of the exact landmarks: the noise of an estimator, hidden
+wrists or feet that jump about, and bursts without a person. The truth is when a person sees the load move: the bar is
+3 cm off the floor, or 3 cm below its height at lockout; the exact times, at which the speed is still zero, are printed
+for comparison.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import synthetic
+from pipeline.config import SegmentConfig
+from pipeline.evaluate_reps import ClipResult, ClipTruth, Scores, score
+from pipeline.records import Pose, Rep
+from pipeline.segment import confidence, find_reps
+from pipeline.synthetic_body import skeleton_of
+
+_VISIBLE_M = 0.03
+_NOISE = 0.006
+_HIDDEN = (("left_wrist", "right_wrist"), ("left_ankle", "right_ankle", "left_heel", "right_heel"))
+
+
+def visible_reps(plan: synthetic.LiftPlan) -> tuple[Rep, ...]:
+    """When a person sees the bar leave the floor, reach lockout, and come back."""
+    time = np.arange(0.0, synthetic.timeline_of(plan).duration_s, 0.005)
+    height = skeleton_of(plan, time).bar[:, 1]
+    reps = []
+    for rep in synthetic.reps_of(plan):
+        lifting = (time >= rep.start_s) & (time <= rep.end_s)
+        when, bar = time[lifting], height[lifting]
+        off = when[bar > bar.min() + _VISIBLE_M]
+        locked = when[bar > bar.max() - _VISIBLE_M]
+        reps.append(Rep(float(off[0]), float(locked[0]), float(off[-1])))
+    return tuple(reps)
+
+
+def seen_pose(plan: synthetic.LiftPlan, rate: float, rng: np.random.Generator) -> Pose:
+    """The landmarks that an estimator might find, sampled as `video.frames` samples."""
+    frames = synthetic.frame_times(plan)
+    if rate:
+        due = np.searchsorted(frames, np.arange(0.0, frames[-1], 1 / rate) - 1e-6)
+        frames = frames[np.unique(due)]
+    pose = synthetic.add_jitter(synthetic.pose_of(plan, frames), _NOISE, seed=plan.seed)
+    if rng.random() < 0.5:
+        hidden = _HIDDEN[int(rng.integers(len(_HIDDEN)))]
+        pose = synthetic.occlude(pose, hidden, jitter=0.03 * plan.camera.size * plan.height, seed=plan.seed)
+    lost = np.zeros(len(frames), bool)
+    while lost.mean() < rng.uniform(0.0, 0.1):
+        at = rng.choice(frames)
+        lost |= (frames >= at) & (frames < at + 0.3)
+    return synthetic.drop_poses(pose, lost)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--videos", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--poses-per-second", type=float, default=10.0)
+    arguments = parser.parse_args()
+    rng = np.random.default_rng(arguments.seed)
+    config = SegmentConfig()
+    visible: list[ClipResult] = []
+    exact: list[ClipResult] = []
+    for number in range(arguments.videos):
+        plan = synthetic.random_plan(rng)
+        pose = seen_pose(plan, arguments.poses_per_second, rng)
+        found = find_reps(pose, config)
+        trust = confidence(pose, found, config)
+        visible.append(ClipResult(ClipTruth(f"video {number}", visible_reps(plan)), found, trust))
+        exact.append(ClipResult(ClipTruth(f"video {number}", synthetic.reps_of(plan)), found, trust))
+    table = Table("truth", "counted exactly", "true", "found", "F1@.5", "F1@.75", "start / top / end MAE ms")
+    table.add_row("seen by a person", *_row(score(visible)))
+    table.add_row("exact times", *_row(score(exact)))
+    Console().print(table)
+    for result in visible:
+        if result.count_error:
+            print(f"{result.truth.name}: {len(result.found)} found, {len(result.truth.reps)} true")
+
+
+def _row(scores: Scores) -> list[str]:
+    return [
+        f"{scores.exact_counts} of {scores.clips}",
+        str(scores.true_reps),
+        str(scores.found_reps),
+        f"{scores.f1[0.5]:.3f}",
+        f"{scores.f1[0.75]:.3f}",
+        " / ".join(f"{value:.0f}" for value in scores.mae_ms()),
+    ]
+
+
+if __name__ == "__main__":
+    main()
