@@ -153,7 +153,7 @@ def _posture(body: Body, ch: Channels) -> tuple[Array, Array, Array]:
     """
 
     # The last part of the way lifts the bar least: taken faster, so that the bar too is on its way until lockout.
-    p = 1.0 - (1.0 - np.clip(ch.rise, 0.0, 1.0)) ** 0.75
+    p = 1.0 - (1.0 - np.clip(ch.rise, 0.0, 1.0)) ** 0.65
 
     def hips(lead: Array | float, dip: Array | float) -> Array:
         opened = 1.0 - (1.0 - p) ** 1.45

@@ -95,7 +95,7 @@ def _add_rep(
     full = 1.0 - float(rng.uniform(0.0, 0.012))
     if fault == "incomplete_lockout":
         full -= 0.06 + 0.13 * size
-    climb = loaded_move(float(rng.uniform(0.16, 0.24)), float(rng.uniform(0.24, 0.34)))(u)
+    climb = loaded_move(float(rng.uniform(0.08, 0.14)), float(rng.uniform(0.10, 0.18)))(u)
     if fault == "jerk":
         climb = (1 - 0.30 * size) * climb + 0.30 * size * minimum_jerk((u - 0.04) / 0.16)
         ch.elbows_bent += 0.075 * size * (_step(u, (0.0, 0.10)) - _step(u, (0.16, 0.62)))
@@ -103,7 +103,7 @@ def _add_rep(
         stuck = 0.5 * size * (_bump(u, (0.40, 0.52), (0.56, 0.70)) + _bump(u, (0.62, 0.74), (0.78, 0.94)))
         ch.knee_dip += math.radians(50.0) * stuck
         climb = climb - 0.07 * stuck
-    fall = loaded_move(float(rng.uniform(0.24, 0.34)), float(rng.uniform(0.10, 0.16)))((t - lower) / lowering)
+    fall = loaded_move(float(rng.uniform(0.16, 0.24)), float(rng.uniform(0.03, 0.06)))((t - lower) / lowering)
     ch.rise += full * (climb - fall)
     middle = _bump(t, (start, start + 0.5 * pull), (start + 0.5 * pull, top))
     back = _bump(t, (lower, lower + 0.5 * lowering), (lower + 0.5 * lowering, end))
@@ -124,7 +124,7 @@ def _add_rep(
         rise, drop = (lower, lower + 0.5 * lowering), (lower + 0.5 * lowering, end)
         ch.hips_lead += 0.60 * size * _bump(t, rise, drop)
     elif fault == "knees_caving":
-        ch.knees_out -= math.radians(48.0) * size * _bump(t, (start, start + 0.3 * pull), (start + 0.45 * pull, top))
+        ch.knees_out -= math.radians(34.0) * size * _bump(t, (start, start + 0.3 * pull), (start + 0.45 * pull, top))
 
 
 def channels_of(plan: LiftPlan, line: Timeline, time: Array) -> Channels:
