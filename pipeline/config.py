@@ -27,20 +27,22 @@ class SegmentConfig:
     """How repetitions are cut; see pipeline/segment.py. Lengths are in metres of the person's own scale.
 
     smoothing_s: standard deviation of the Gaussian on the heights. max_gap_s: poses further apart than this belong to
-    different lifts. min_travel_m, min_wrist_travel_m: of shoulders and wrists between floor and lockout.
+    different lifts. min_travel_m: of the shoulders between floor and lockout. min_wrist_share: of that travel, made
+    by the wrists as well.
     min_hang_m: of the wrists below the shoulders, median while lifting. min_reach_m: of the hands below the
     (standing) knees at the floor; negative is above. min_upright_m: of the shoulders above the hips at lockout.
     min_ahead_m: of the hands before the trunk at lockout; free arms hang beside it. max_ahead_drop_m: how much less
     that may be than in the other lifts. max_lockout_s: standing with the
     load. max_step_m: sideways while upright. max_stretch_m: between hands and feet, sideways, at the floor.
+    min_whole_share: of the travel that is seen where the recording begins or ends in it.
     floor_share: share of the travel at which the load counts as off the floor, top_share: as locked out.
     min_speed_share: of the fastest rise; slower than this near the floor is still the set-up.
     """
 
     smoothing_s: float = 0.08
-    max_gap_s: float = 3.0
+    max_gap_s: float = 5.0
     min_travel_m: float = 0.25
-    min_wrist_travel_m: float = 0.15
+    min_wrist_share: float = 0.3
     min_hang_m: float = 0.3
     min_reach_m: float = -0.07
     min_upright_m: float = 0.28
@@ -49,6 +51,7 @@ class SegmentConfig:
     max_lockout_s: float = 8.0
     max_step_m: float = 0.4
     max_stretch_m: float = 0.75
+    min_whole_share: float = 0.6
     floor_share: float = 0.08
     top_share: float = 0.08
     min_speed_share: float = 0.3

@@ -18,6 +18,8 @@ _LOCKOUT_SHARE = 0.92
 _RAISED_SHARE = 0.05
 _RAISED_HANG_M = 0.05
 _AT_FLOOR_S = 0.2
+# With less of the time above the upright share seen, lockout was not seen.
+_LOCKOUT_SEEN_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -40,28 +42,47 @@ class Cue:
 
 
 def cues(signal: LiftSignal, lift: Candidate, config: SegmentConfig) -> tuple[Cue, ...]:
-    """All cues of a candidate that need no other candidate."""
+    """All cues of a candidate that need no other candidate. Those about lockout are left out where nobody was seen
+    then: people whose head leaves the picture are lost there. An end of the recording is no floor to measure at."""
+    up, down = (float(signal.shoulder[lift.high] - signal.shoulder[low]) for low in (lift.low, lift.next_low))
     cycle = slice(lift.low, lift.next_low + 1)
-    rise = signal.shoulder[lift.high] - signal.shoulder[[lift.low, lift.next_low]]
+    hang = (signal.shoulder - signal.wrist)[cycle][signal.seen[cycle]]
     upright = _above(signal, lift, _UPRIGHT_SHARE)
-    standing = _seen(signal, upright)
-    hang = signal.shoulder[cycle] - signal.wrist[cycle]
-    first_floor, second_floor = _near(signal, lift.low), _near(signal, lift.next_low)
-    floor_wrist = max(float(np.median(signal.wrist[floor])) for floor in (first_floor, second_floor))
-    stretch = max(float(np.median(np.abs(signal.reach[floor]))) for floor in (first_floor, second_floor))
-    knee = float(np.median(signal.knee[standing]))
-    return (
-        _least("shoulder travel", float(rise.min()), config.min_travel_m, 0.05),
-        _least("wrist travel", float(np.median(signal.wrist[standing])) - floor_wrist, config.min_wrist_travel_m, 0.05),
+    standing = upright[signal.seen[upright]]
+    raised = standing if len(standing) else _highest_seen(signal, lift)
+    begins, ends = lift.low == 0, lift.next_low == len(signal.time) - 1
+    floors = [low for low, cut in ((lift.low, begins), (lift.next_low, ends)) if not cut] or [lift.low, lift.next_low]
+    wrist = max(_at(signal.wrist, low) for low in floors)
+    rows = [
+        _least("shoulder travel", min(up, down), config.min_travel_m, 0.05),
         _least("hanging arms", float(np.median(hang)), config.min_hang_m, 0.05),
         _least("never raised", float(np.quantile(hang, _RAISED_SHARE)), _RAISED_HANG_M, 0.05),
-        _least("hands below knees", knee - floor_wrist, config.min_reach_m, 0.05),
-        _least("upright", float(np.median((signal.shoulder - signal.hip)[standing])), config.min_upright_m, 0.05),
-        _least("hands ahead", hands_ahead(signal, lift), config.min_ahead_m, 0.02),
+        _least("hands below knees", float(np.median(signal.knee[raised])) - wrist, config.min_reach_m, 0.05),
+        _least("wrists travel along", _wrist_share(signal, lift, raised, wrist), config.min_wrist_share, 0.1),
         _most("lockout", len(upright) / GRID_HZ, config.max_lockout_s, 1.0),
-        _most("steps", float(np.ptp(signal.place[standing])), config.max_step_m, 0.1),
-        _most("hands at the feet", stretch, config.max_stretch_m, 0.15),
-    )
+        _most("steps", float(np.ptp(signal.place[raised])), config.max_step_m, 0.1),
+        _most("hands at the feet", max(_at(np.abs(signal.reach), low) for low in floors), config.max_stretch_m, 0.15),
+    ]
+    if begins or ends:
+        whole = min(up / down if begins else 1.0, down / up if ends else 1.0)
+        rows.append(_least("seen to the floor", whole, config.min_whole_share, 0.1))
+    if len(standing) > _LOCKOUT_SEEN_SHARE * len(upright):
+        trunk = float(np.median((signal.shoulder - signal.hip)[standing]))
+        rows.append(_least("upright", trunk, config.min_upright_m, 0.05))
+        rows.append(_least("hands ahead", hands_ahead(signal, lift), config.min_ahead_m, 0.02))
+    return tuple(rows)
+
+
+def _wrist_share(signal: LiftSignal, lift: Candidate, raised: NDArray[np.intp], floor_wrist: float) -> float:
+    """How far the wrists rose from the floor over how far the shoulders did, as long as both were seen."""
+    shoulder = float(np.median(signal.shoulder[raised]) - signal.shoulder[[lift.low, lift.next_low]].max())
+    return (float(np.median(signal.wrist[raised])) - floor_wrist) / max(shoulder, 1e-6)
+
+
+def _at(values: Series, index: int) -> float:
+    """Median around a sample, on the floor."""
+    width = round(_AT_FLOOR_S * GRID_HZ)
+    return float(np.median(values[max(0, index - width) : index + width + 1]))
 
 
 def hands_ahead(signal: LiftSignal, lift: Candidate) -> float:
@@ -90,9 +111,13 @@ def _seen(signal: LiftSignal, samples: NDArray[np.intp]) -> NDArray[np.intp]:
     return seen if len(seen) else samples
 
 
-def _near(signal: LiftSignal, index: int) -> slice:
-    width = round(_AT_FLOOR_S * GRID_HZ)
-    return slice(max(0, index - width), index + width + 1)
+def _highest_seen(signal: LiftSignal, lift: Candidate) -> NDArray[np.intp]:
+    """The tenth of the candidate's samples outside gaps at which the shoulders are highest; its high if there is none."""
+    samples = np.arange(lift.low, lift.next_low + 1)
+    samples = samples[signal.seen[samples]]
+    if not len(samples):
+        return np.array([lift.high])
+    return samples[signal.shoulder[samples] >= np.quantile(signal.shoulder[samples], 0.9)]
 
 
 def _least(name: str, value: float, limit: float, softness: float) -> Cue:

@@ -1,0 +1,207 @@
+"""Does the confidence rank clips with errors first? Clips and degraded copies of them, AUROC for "has an error".
+
+    python benchmarks/rep_confidence.py --groundtruth FILE --videos DIR --cache DIR [--seed 0]
+
+An error is a wrong count or a boundary off by more than 0.3 s. Copies: pictures blurred, darkened with noise, shrunk
+(a distant lifter), mirrored, with the head out of the picture at lockout, with the feet out of it; and landmarks
+dropped in bursts or sampled at half the rate. Pictures are changed before the pose network sees them, so that the
+network makes its own mistakes. The table also shows F1 for every kind of copy.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from sklearn.metrics import roc_auc_score
+
+from pipeline import video
+from pipeline.config import PoseConfig, SegmentConfig
+from pipeline.evaluate_reps import ClipResult, load_groundtruth, score
+from pipeline.landmarks import INDEX, MIRRORED
+from pipeline.pose import MediaPipePose, PoseEstimator, estimate
+from pipeline.posecache import PoseCache
+from pipeline.records import Floats, Pose
+from pipeline.segment import confidence, find_reps
+
+Picture = NDArray[np.uint8]
+Landmarks = tuple[Floats, Floats] | None
+Change = Callable[[Picture], Picture]
+
+BOUNDARY_ERROR_S = 0.3
+_DISTANT = 0.35
+
+
+class Degraded:
+    """A PoseEstimator that sees changed pictures; `restore` puts its landmarks back into the original's."""
+
+    def __init__(self, inner: PoseEstimator, change: Change, restore: Callable[[Floats, Floats], Landmarks]) -> None:
+        self._inner, self._change, self._restore = inner, change, restore
+
+    def landmarks(self, picture: Picture, time_s: float) -> Landmarks:
+        found = self._inner.landmarks(np.ascontiguousarray(self._change(picture)), time_s)
+        return None if found is None else self._restore(*found)
+
+    def reset(self) -> None:
+        self._inner.reset()
+
+
+def changes(pose: Pose, rng: np.random.Generator) -> dict[str, tuple[Change, Callable[[Floats, Floats], Landmarks]]]:
+    """Name -> (change of the picture, restoring of the landmarks), for a clip with this undegraded pose."""
+    shoulder = np.nanmin(_heights(pose, "shoulder")) / pose.height if pose.detected.any() else 0.2
+    knee = np.nanmedian(_heights(pose, "knee")) / pose.height if pose.detected.any() else 0.8
+
+    def blur(picture: Picture) -> Picture:
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.012 * max(picture.shape)), np.uint8)
+
+    def dark(picture: Picture) -> Picture:
+        noisy = 0.25 * picture + rng.normal(0.0, 12.0, picture.shape)
+        return np.clip(noisy, 0, 255).astype(np.uint8)
+
+    def distant(picture: Picture) -> Picture:
+        height, width = picture.shape[:2]
+        small = cv2.resize(picture, None, fx=_DISTANT, fy=_DISTANT, interpolation=cv2.INTER_AREA)
+        canvas = np.full_like(picture, 110)
+        top, left = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2
+        canvas[top : top + small.shape[0], left : left + small.shape[1]] = small
+        return canvas
+
+    def headless(picture: Picture) -> Picture:
+        changed = picture.copy()
+        changed[: int(shoulder * len(picture))] = 0
+        return changed
+
+    def footless(picture: Picture) -> Picture:
+        changed = picture.copy()
+        changed[int(knee * len(picture)) :] = 0
+        return changed
+
+    def nearer(normalized: Floats, world: Floats) -> Landmarks:
+        normalized = normalized.copy()
+        normalized[:, :2] = (normalized[:, :2] - 0.5) / _DISTANT + 0.5
+        return normalized, world
+
+    return {
+        "blurred": (blur, _unchanged),
+        "dark": (dark, _unchanged),
+        "distant": (distant, nearer),
+        "mirrored": (lambda picture: np.asarray(picture[:, ::-1], np.uint8), _mirrored),
+        "headless": (headless, _unchanged),
+        "footless": (footless, _unchanged),
+    }
+
+
+def _heights(pose: Pose, joint: str) -> Floats:
+    return pose.image[:, [INDEX[f"left_{joint}"], INDEX[f"right_{joint}"]], 1].mean(axis=1)
+
+
+def _unchanged(normalized: Floats, world: Floats) -> Landmarks:
+    return normalized, world
+
+
+def _mirrored(normalized: Floats, world: Floats) -> Landmarks:
+    rows = list(MIRRORED)
+    normalized, world = normalized[rows].copy(), world[rows].copy()
+    normalized[:, 0] = 1.0 - normalized[:, 0]
+    world[:, 0] *= -1.0
+    return normalized, world
+
+
+def dropped(pose: Pose, share: float, rng: np.random.Generator) -> Pose:
+    """Poses missing in bursts of half a second, `share` of all."""
+    lost = np.zeros(len(pose.time), bool)
+    while lost.mean() < share:
+        at = rng.choice(pose.time)
+        lost |= (pose.time >= at) & (pose.time < at + 0.5)
+    gone = {name: np.where(lost.reshape(-1, *(1,) * (a.ndim - 1)), np.nan, a) for name, a in _landmarks(pose).items()}
+    return replace(pose, **gone, visibility=np.where(lost[:, None], 0.0, pose.visibility).astype(np.float32))
+
+
+def halved(pose: Pose) -> Pose:
+    """Every other pose."""
+    arrays = {name: getattr(pose, name)[::2] for name in ("image", "world", "depth", "visibility", "time", "shot")}
+    return replace(pose, **arrays)
+
+
+def _landmarks(pose: Pose) -> dict[str, Floats]:
+    return {"image": pose.image, "world": pose.world, "depth": pose.depth}
+
+
+def poses_of(path: Path, folder: Path, seed: int) -> dict[str, Pose]:
+    """The pose of a clip and of every degraded copy, from the folder where they are known."""
+    config = PoseConfig()
+    digest, info = video.digest(path), video.probe(path)
+    poses: dict[str, Pose] = {}
+    clean = PoseCache(folder).get(digest, config)
+    if clean is None:
+        with MediaPipePose(config) as inner:
+            clean = estimate(path, info, config, inner)
+        PoseCache(folder).put(digest, config, clean)
+    poses["clean"] = clean
+    for name, (change, restore) in changes(clean, np.random.default_rng(seed)).items():
+        cache = PoseCache(folder / name)
+        pose = cache.get(digest, config)
+        if pose is None:
+            with MediaPipePose(config) as inner:
+                pose = estimate(path, info, config, Degraded(inner, change, restore))
+            cache.put(digest, config, pose)
+        poses[name] = pose
+    rng = np.random.default_rng(seed)
+    poses["20 % dropped"] = dropped(clean, 0.2, rng)
+    poses["40 % dropped"] = dropped(clean, 0.4, rng)
+    poses["half rate"] = halved(clean)
+    return poses
+
+
+def has_error(result: ClipResult) -> bool:
+    """A wrong count, or a boundary off by more than BOUNDARY_ERROR_S."""
+    errors = score([result]).errors
+    return result.count_error != 0 or bool((np.abs(errors) > BOUNDARY_ERROR_S).any())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--groundtruth", type=Path, required=True)
+    parser.add_argument("--videos", type=Path, required=True)
+    parser.add_argument("--cache", type=Path, required=True, help="folder in which landmarks are kept")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    results: dict[str, list[ClipResult]] = {}
+    config = SegmentConfig()
+    for truth in track(load_groundtruth(arguments.groundtruth), "poses", console=Console(stderr=True)):
+        for name, pose in poses_of(arguments.videos / truth.name, arguments.cache, arguments.seed).items():
+            reps = find_reps(pose, config)
+            results.setdefault(name, []).append(ClipResult(truth, reps, confidence(pose, reps, config)))
+    Console().print(table(results))
+    everything = [result for rows in results.values() for result in rows]
+    wrong = [has_error(result) for result in everything]
+    doubt = [1.0 - result.confidence for result in everything]
+    print(f"AUROC of the confidence for an error: {roc_auc_score(wrong, doubt):.3f} ({sum(wrong)} of {len(wrong)} wrong)")
+
+
+def table(results: dict[str, list[ClipResult]]) -> Table:
+    rows = Table("copies", "F1@.5", "F1@.75", "start / top / end MAE ms", "false on negatives", "wrong", "confidence")
+    for name, clips in results.items():
+        scores = score(clips)
+        rows.add_row(
+            name,
+            f"{scores.f1[0.5]:.3f}",
+            f"{scores.f1[0.75]:.3f}",
+            " / ".join(f"{value:.0f}" for value in scores.mae_ms()),
+            str(scores.false_on_negatives),
+            f"{sum(map(has_error, clips))} of {len(clips)}",
+            f"{np.mean([clip.confidence for clip in clips]):.2f}",
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    main()
