@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ WEBHOOK_PATIENCE_S = 30.0
 
 @dataclass
 class Observed:
-    """What happened. Predictions by task are lists of (result, score, model version) as Label Studio's API shows them."""
+    """What happened. `predictions` are, by task, what Label Studio's API shows: result, score, model version."""
 
     truth: list[tuple[float, float]] = field(default_factory=list)
     rate: float = 0.0
@@ -55,7 +54,7 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def observed(tmp_path_factory: pytest.TempPathFactory, synthetic: Path) -> Iterator[Observed]:
+def observed(tmp_path_factory: pytest.TempPathFactory, synthetic: Path) -> Observed:
     folder = tmp_path_factory.mktemp("demo")
     clip, truth = _real_clip() or (synthetic, [(rep.start_s, rep.end_s) for rep in reps_of(demo_plan())])
     seen = Observed(truth=truth)
@@ -82,7 +81,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory, synthetic: Path) -> Itera
         time.sleep(5)
         seen.after_restart = {t: demo.client.predictions(t) for t in seen.predictions}
         seen.stored_after_restart = _stored_regions(demo, task.id)
-    yield seen
+    return seen
 
 
 def test_every_repetition_is_predicted(observed: Observed) -> None:
