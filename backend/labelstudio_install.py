@@ -108,10 +108,13 @@ def _install_anew(folder: Path, progress: Progress, run: Run) -> None:
     progress(f"Installing Label Studio {VERSION} into {folder} (once, about 1 GB, some minutes)")
     python = str(folder / "bin" / "python")
     pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar=off"]
-    run([sys.executable, "-m", "venv", str(folder)], lambda line: None)
-    run(
-        [*pip, "--constraint", str(CONSTRAINTS), f"label-studio=={VERSION}"], lambda line: _pip_progress(line, progress)
-    )
+    try:
+        run([sys.executable, "-m", "venv", str(folder)], lambda line: None)
+        run([*pip, "--constraint", str(CONSTRAINTS), f"label-studio=={VERSION}"], _pip_progress(progress))
+    except LabelStudioError as error:
+        raise LabelStudioError(
+            f"Label Studio {VERSION} could not be installed. Is the package index reachable, and room left? {error}"
+        ) from error
     if _version_in(folder) != VERSION:
         raise LabelStudioError(
             f"pip reported success, but {folder} holds no Label Studio {VERSION}. Delete it, try again."
@@ -122,12 +125,21 @@ def _install_anew(folder: Path, progress: Progress, run: Run) -> None:
     partial.replace(folder / MARKER)
 
 
-def _pip_progress(line: str, progress: Progress) -> None:
-    """Of pip's lines those that say how far it is."""
-    if line.startswith("Collecting "):
-        progress(f"Fetching {line.split()[1]}")
-    elif line.startswith("Installing collected packages"):
-        progress("Installing the fetched packages")
+def _pip_progress(progress: Progress) -> Progress:
+    """Hands on, of pip's hundreds of lines, the few that say how far it is."""
+    total = sum(1 for line in CONSTRAINTS.read_text().splitlines() if "==" in line)
+    fetched = 0
+
+    def hear(line: str) -> None:
+        nonlocal fetched
+        if line.startswith("Collecting "):
+            fetched += 1
+            if fetched % 25 == 0:
+                progress(f"{fetched} of about {total} packages fetched")
+        elif line.startswith("Installing collected packages"):
+            progress("Unpacking them")
+
+    return hear
 
 
 def _is_complete(folder: Path) -> bool:

@@ -1,0 +1,219 @@
+"""Drives Label Studio's labeling page in headless Chromium as an annotator would: read, correct, submit, photograph."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Locator, Page, Response, Route, expect, sync_playwright
+
+WIDE = (1600, 1000)
+PATIENCE_S = 60.0
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True)
+class Region:
+    """A repetition as the timeline draws it; frames as Label Studio counts them: from 1, both ends inside."""
+
+    id: str
+    label: str
+    start: int
+    end: int
+
+
+def chromium() -> str | None:
+    """Path of the browser, None where there is none; the variable CHROMIUM names another one."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@contextmanager
+def new_page(size: tuple[int, int] = WIDE) -> Iterator[Page]:
+    """A page of a fresh headless browser, `size` pixels wide and high, that reaches this machine only."""
+    executable = chromium()
+    if executable is None:
+        raise FileNotFoundError("Expected chromium on the PATH, or its path in CHROMIUM.")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, headless=True, args=FLAGS)
+        try:
+            page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+            page.set_default_timeout(1000 * PATIENCE_S)
+            page.route(re.compile(r"^https?://(?!127\.0\.0\.1[:/]|localhost[:/])"), Route.abort)
+            yield page
+        finally:
+            browser.close()
+
+
+def log_in(page: Page, url: str, username: str, password: str) -> None:
+    """Fill in the login form; AssertionError when Label Studio does not let this account in."""
+    page.goto(f"{url}/user/login/")
+    page.fill("input[name=email]", username)
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+    expect(page).not_to_have_url(re.compile("/user/login"))
+
+
+def open_task(page: Page, url: str, project: int, task: int) -> int:
+    """Open a task's labeling page and wait until its video can be seen; the number of frames that it counts.
+
+    The project's list comes first: Label Studio makes a new project's first tab there, and a task that is opened while
+    it does so may lose its predictions in the page. A page that Label Studio cannot draw (a fractional frame number is
+    enough) fails here, with what the page says.
+    """
+    with page.expect_response(re.compile(r"/api/tasks\?")):
+        page.goto(f"{url}/projects/{project}/data")
+    page.goto(f"{url}/projects/{project}/data?task={task}")
+    page.wait_for_selector(".lsf-timeline, .lsf-errors, .lsf-error-boundary")
+    assert page.locator(".lsf-timeline").count() == 1, page.locator("body").inner_text()
+    _wait_for_picture(page)
+    return int(page.evaluate("() => Htx.annotationStore.selected.names.get('video').length"))
+
+
+def wait_for_regions(page: Page, count: int) -> list[Region]:
+    """The regions, as soon as there are `count` of them."""
+    expect(_rows(page)).to_have_count(count, timeout=1000 * PATIENCE_S)
+    return regions(page)
+
+
+def regions(page: Page) -> list[Region]:
+    """The regions that the timeline draws, by their start."""
+    drawn = [
+        Region(
+            id=str(row.get_attribute("data-id")),
+            label=row.locator(".lsf-keypoints__name").inner_text().strip(),
+            start=int(row.get_attribute("data-start") or 0),
+            end=int(row.get_attribute("data-end") or 0),
+        )
+        for row in _rows(page).all()
+    ]
+    return sorted(drawn, key=lambda region: (region.start, region.end))
+
+
+def region_scores(page: Page) -> list[str]:
+    """The model's scores in the Regions panel, as they are written there, top to bottom."""
+    return page.locator(".lsf-outliner-item__control_type_score").all_inner_texts()
+
+
+def select(page: Page, region: str) -> None:
+    """Click a region in the Regions panel; the video goes to its start and the controls show its values."""
+    row = _row(page, region)
+    number = row.locator(".lsf-keypoints__data-item").first.inner_text().strip()
+    panel = page.locator(".lsf-outliner-item")
+    selected = re.compile("lsf-keypoints_selected")
+    if not selected.search(row.get_attribute("class") or ""):  # a second click would unselect it
+        panel.filter(has=page.locator(f".lsf-outliner-item__index:text-is('{number}')")).click()
+    expect(row).to_have_class(selected)
+    expect(_details(page)).to_be_visible()
+    _wait_for_picture(page)
+
+
+def shown_values(page: Page) -> dict[str, Any]:
+    """Of the selected region: `anomaly` (text of the number field), `faults` (ticked ones) and `note`."""
+    note = page.locator(".rep [data-testid=htx-textbox-content]").all_inner_texts()
+    return {
+        "anomaly": page.locator(".rep .lsf-number input").input_value(),
+        "faults": [box.get_attribute("name") for box in page.locator(".rep .lsf-choices input:checked").all()],
+        "note": " ".join(text.strip() for text in note),
+    }
+
+
+def set_label(page: Page, region: str, label: str) -> None:
+    """Give a region another label, with the buttons above the video."""
+    select(page, region)
+    page.locator(".lsf-label").filter(has=page.locator(f".lsf-label__text:text-is('{label}')")).click()
+    expect(_row(page, region).locator(".lsf-keypoints__name")).to_have_text(label)
+
+
+def set_start_frame(page: Page, region: str, frame: int) -> None:
+    """Move a region's first frame, with the field in the Info panel."""
+    _set_frame(page, region, "Start frame", frame, "data-start")
+
+
+def set_end_frame(page: Page, region: str, frame: int) -> None:
+    """Move a region's last frame, with the field in the Info panel."""
+    _set_frame(page, region, "End frame", frame, "data-end")
+
+
+def set_fault(page: Page, region: str, fault: str) -> None:
+    """Tick a fault of a region."""
+    select(page, region)
+    page.locator(f".rep .lsf-choices input[name='{fault}']").check()
+
+
+def submit(page: Page) -> dict[str, Any]:
+    """Press Submit; the annotation as Label Studio stored it."""
+    return _press(page, "submit", "POST", r"/api/tasks/\d+/annotations")
+
+
+def update(page: Page) -> dict[str, Any]:
+    """Press Update, which stands where Submit was; the annotation as Label Studio stored it."""
+    return _press(page, "update", "PATCH", r"/api/annotations/\d+")
+
+
+def screenshot(page: Page, path: Path) -> None:
+    """Photograph the page without tips and pointers over it."""
+    page.mouse.move(0, 0)
+    for close in page.locator(".ant-modal-close, [data-testid='onboarding-close'], [aria-label='Close tour']").all():
+        if close.is_visible():
+            close.click()
+    expect(page.locator(".ant-tooltip:visible, [data-testid='tooltip']:visible")).to_have_count(0)
+    page.screenshot(path=path, animations="disabled")
+
+
+def _rows(page: Page) -> Locator:
+    return page.locator(".lsf-keypoints_timeline")
+
+
+def _row(page: Page, region: str) -> Locator:
+    return page.locator(f".lsf-keypoints_timeline[data-id='{region}']")
+
+
+def _details(page: Page) -> Locator:
+    return page.get_by_test_id("detailed-region")
+
+
+def _set_frame(page: Page, region: str, field: str, frame: int, attribute: str) -> None:
+    select(page, region)
+    box = _details(page).locator("label").filter(has_text=field).locator("input")
+    box.fill(str(frame))
+    box.press("Enter")
+    expect(_row(page, region)).to_have_attribute(attribute, str(frame))
+
+
+def _press(page: Page, button: str, method: str, address: str) -> dict[str, Any]:
+    def is_it(response: Response) -> bool:
+        return response.request.method == method and re.search(address, response.url) is not None
+
+    with page.expect_response(is_it) as answer:
+        page.get_by_test_id(f"bottombar-{button}-button").click()
+    assert answer.value.ok, f"{method} {answer.value.url}: {answer.value.status} {answer.value.text()}"
+    stored: dict[str, Any] = answer.value.json()
+    expect(page.get_by_test_id("bottombar-update-button")).to_be_visible()  # the page loads the task anew
+    _wait_for_picture(page)
+    return stored
+
+
+def _wait_for_picture(page: Page) -> None:
+    """The video is decoded and stands at the frame that the page names."""
+    page.wait_for_function(
+        """() => {
+            const media = document.querySelector('video');
+            const tag = window.Htx?.annotationStore?.selected?.names?.get('video');
+            if (!media || !tag || !tag.length || media.readyState < 2 || media.seeking) return false;
+            return Math.abs(media.currentTime - (tag.frame - 1) / tag.framerate) < 1 / tag.framerate;
+        }"""
+    )
