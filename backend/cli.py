@@ -7,7 +7,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from backend.commands import demo, predict, serve
+from backend.commands import demo, evaluate_reps, predict, serve, train
 from backend.errors import BackendError
 from pipeline.errors import PipelineError
 
@@ -20,6 +20,10 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("predict")(predict.predict)
+app.command("train")(train.train)
+evaluate = typer.Typer(help="Figures of quality on labelled videos, beside trivial baselines.", no_args_is_help=True)
+evaluate.command("reps")(evaluate_reps.evaluate_reps)
+app.add_typer(evaluate, name="evaluate")
 
 
 def main() -> None:
