@@ -184,7 +184,9 @@ def main() -> None:
     everything = [result for rows in results.values() for result in rows]
     wrong = [has_error(result) for result in everything]
     doubt = [1.0 - result.confidence for result in everything]
-    print(f"AUROC of the confidence for an error: {roc_auc_score(wrong, doubt):.3f} ({sum(wrong)} of {len(wrong)} wrong)")
+    print(
+        f"AUROC of the confidence for an error: {roc_auc_score(wrong, doubt):.3f} ({sum(wrong)} of {len(wrong)} wrong)"
+    )
 
 
 def table(results: dict[str, list[ClipResult]]) -> Table:

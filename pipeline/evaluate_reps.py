@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import linear_sum_assignment
 
@@ -61,7 +62,7 @@ class Scores:
 
     f1: dict[float, float]
     map: float
-    errors: np.ndarray
+    errors: NDArray[np.float64]
     clips: int
     exact_counts: int
     count_mae: float

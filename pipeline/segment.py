@@ -1,43 +1,13 @@
-"""Cutting repetitions: the load leaves the floor, lockout, the load is back on the floor.
-
-Shoulders rise and fall by half a metre in every lift and are seen in every view, so that they propose the repetitions
-and give their boundaries; hands, hips and feet decide which proposals are deadlifts.
-"""
+"""Cutting repetitions: the load leaves the floor, lockout, the load is back on the floor."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-
 from pipeline.config import SegmentConfig
-from pipeline.lift_cues import Candidate, Cue, candidates, cues, hands_ahead, sibling_cue
-from pipeline.lift_signal import LiftSignal, Series, lift_signals
 from pipeline.records import Pose, Rep
+from pipeline.rep_confidence import confidence
+from pipeline.rep_proposals import proposals
 
-# A lifter's shoulders are at the same height whenever the load is on the floor, but for so much of the travel; lower
-# is a crouch before the pull, or something done after it.
-_FLOOR_TOLERANCE = 0.06
-# Below this share of the travel, slowness means that the set-up still goes on; above, that the lift is hard.
-_SET_UP_SHARE = 0.35
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A candidate with what was measured on it. rep is None where its boundaries make no sense."""
-
-    rep: Rep | None
-    cues: tuple[Cue, ...]
-
-    @property
-    def margin(self) -> float:
-        """The least margin of all cues: negative speaks against a deadlift."""
-        return min(cue.margin for cue in self.cues)
-
-    @property
-    def accepted(self) -> bool:
-        return self.rep is not None and self.margin >= 0
+__all__ = ["confidence", "find_reps"]
 
 
 def find_reps(pose: Pose, config: SegmentConfig) -> tuple[Rep, ...]:
@@ -46,88 +16,3 @@ def find_reps(pose: Pose, config: SegmentConfig) -> tuple[Rep, ...]:
     A lift that is not seen from floor to floor is left out.
     """
     return tuple(p.rep for p in proposals(pose, config) if p.accepted and p.rep is not None)
-
-
-def proposals(pose: Pose, config: SegmentConfig) -> list[Proposal]:
-    """Every rise and fall of the shoulders, accepted or not, in order of time."""
-    found: list[tuple[float, Proposal]] = []
-    for signal in lift_signals(pose, config.smoothing_s, config.max_gap_s):
-        lifts = candidates(signal, config)
-        measured = _measured(signal, lifts, config)
-        good = [lift for lift, row in zip(lifts, measured, strict=True) if min(c.margin for c in row) >= 0]
-        for lift, row in zip(lifts, measured, strict=True):
-            rep = _rep(signal, lift, _floor_height(signal, lift, good), config)
-            found.append((float(signal.time[lift.high]), Proposal(rep, row)))
-    return [proposal for _, proposal in sorted(found, key=lambda pair: pair[0])]
-
-
-def _measured(signal: LiftSignal, lifts: Sequence[Candidate], config: SegmentConfig) -> list[tuple[Cue, ...]]:
-    own = [cues(signal, lift, config) for lift in lifts]
-    ahead = [hands_ahead(signal, lift) for lift in lifts]
-    siblings = [value for value, row in zip(ahead, own, strict=True) if min(cue.margin for cue in row) >= 0]
-    if not siblings:
-        return own
-    return [(*row, sibling_cue(value, siblings, config)) for row, value in zip(own, ahead, strict=True)]
-
-
-def confidence(pose: Pose, reps: Sequence[Rep], config: SegmentConfig) -> float:
-    """How far the cut can be trusted, 0..1: low where poses are missing or the repetitions are unlike each other."""
-    if not len(pose.time):
-        return 0.0
-    seen = float(pose.detected.mean())
-    if len(reps) < 2:
-        return seen
-    durations = np.array([rep.duration_s for rep in reps])
-    irregular = float(np.median(np.abs(durations - np.median(durations))) / np.median(durations))
-    return max(0.0, seen * (1.0 - irregular))
-
-
-def _floor_height(signal: LiftSignal, lift: Candidate, good: Sequence[Candidate]) -> float:
-    """Height of the shoulders with the load on the floor: the median of the nearest accepted lifts, or for a lift
-    without neighbours the higher of its two ends."""
-    near = sorted(good, key=lambda other: abs(other.high - lift.high))[:3]
-    lows = np.array([signal.shoulder[index] for other in near or [lift] for index in (other.low, other.next_low)])
-    return float(np.quantile(lows, 0.5, method="higher"))
-
-
-def _rep(signal: LiftSignal, lift: Candidate, floor: float, config: SegmentConfig) -> Rep | None:
-    height, time = signal.shoulder, signal.time
-    top_height = height[lift.high]
-    tolerance = _FLOOR_TOLERANCE * (top_height - floor)
-
-    def level(low: int, share: float) -> float:
-        base = max(float(height[low]), floor - tolerance)
-        return base + share * float(top_height - base)
-
-    start = _crossing(time, height, lift.high, lift.low, level(lift.low, config.floor_share))
-    middle = _index(time, _crossing(time, height, lift.high, lift.low, level(lift.low, 0.5)))
-    start = max(start, _set_up_end(signal, lift.low, middle, level(lift.low, _SET_UP_SHARE), config.min_speed_share))
-    end = _crossing(time, height, lift.high, lift.next_low, level(lift.next_low, config.floor_share))
-    top = _crossing(time, height, middle, lift.high, level(lift.low, 1.0 - config.top_share))
-    return Rep(start, top, end) if start < top < end else None
-
-
-def _set_up_end(signal: LiftSignal, low: int, middle: int, below: float, speed_share: float) -> float:
-    """The last time between two samples, while the shoulders are `below` a height, at which they rise more slowly
-    than a share of their fastest; that of sample `low` if they never do."""
-    speed = np.gradient(signal.shoulder, signal.time)
-    fastest = float(speed[low : middle + 1].max())
-    slow = (speed[low : middle + 1] < speed_share * fastest) & (signal.shoulder[low : middle + 1] < below)
-    return float(signal.time[low + np.flatnonzero(slow)[-1]]) if slow.any() else float(signal.time[low])
-
-
-def _index(time: Series, at: float) -> int:
-    return int(np.clip(np.searchsorted(time, at), 0, len(time) - 1))
-
-
-def _crossing(time: Series, height: Series, begin: int, end: int, level: float) -> float:
-    """The time at which the height first passes `level` on the way from sample `begin` to `end`, in either direction;
-    that of `end` if it never does."""
-    step = 1 if end > begin else -1
-    above = height[begin] > level
-    for index in range(begin, end, step):
-        here, there = height[index], height[index + step]
-        if (there > level) != above:
-            part = (level - here) / (there - here)
-            return float(time[index] + part * (time[index + step] - time[index]))
-    return float(time[end])

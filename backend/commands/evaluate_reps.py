@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +20,7 @@ def evaluate_reps(
     poses_per_second: Annotated[float, typer.Option(help="Sampling of the poses; 0 takes every frame.")] = 10.0,
     cache: Annotated[Path | None, typer.Option(help="Folder of landmarks that are known already.")] = None,
 ) -> None:
-    """Evaluate how repetitions are cut: F1 and mAP by temporal overlap, boundary and count errors, per clip and pooled."""
+    """How repetitions are cut: F1 and mAP by temporal overlap, boundary and count errors, per clip and pooled."""
     import json
     import tempfile
 
@@ -113,7 +114,7 @@ def _rows(scores: Scores) -> dict[str, str]:
 
 
 def _figures(scores: Scores) -> dict[str, Any]:
-    start, top, end = (None if value != value else value for value in scores.mae_ms())
+    start, top, end = (None if math.isnan(value) else value for value in scores.mae_ms())
     return {
         "f1": {str(level): value for level, value in scores.f1.items()},
         "map": scores.map,
@@ -133,4 +134,4 @@ def _clip_name(truth: ClipTruth) -> str:
 
 
 def _ms(value: float) -> str:
-    return "-" if value != value else f"{value:.0f}"
+    return "-" if math.isnan(value) else f"{value:.0f}"
