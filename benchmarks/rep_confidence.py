@@ -23,7 +23,7 @@ from rich.progress import track
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
-from pipeline import video
+from pipeline import synthetic, video
 from pipeline.config import PoseConfig, SegmentConfig
 from pipeline.evaluate_reps import ClipResult, load_groundtruth, score
 from pipeline.landmarks import INDEX, MIRRORED
@@ -100,7 +100,8 @@ def changes(pose: Pose, rng: np.random.Generator) -> dict[str, tuple[Change, Cal
 
 
 def _heights(pose: Pose, joint: str) -> Floats:
-    return pose.image[:, [INDEX[f"left_{joint}"], INDEX[f"right_{joint}"]], 1].mean(axis=1)
+    heights: Floats = pose.image[:, [INDEX[f"left_{joint}"], INDEX[f"right_{joint}"]], 1].mean(axis=1)
+    return heights
 
 
 def _unchanged(normalized: Floats, world: Floats) -> Landmarks:
@@ -121,18 +122,20 @@ def dropped(pose: Pose, share: float, rng: np.random.Generator) -> Pose:
     while lost.mean() < share:
         at = rng.choice(pose.time)
         lost |= (pose.time >= at) & (pose.time < at + 0.5)
-    gone = {name: np.where(lost.reshape(-1, *(1,) * (a.ndim - 1)), np.nan, a) for name, a in _landmarks(pose).items()}
-    return replace(pose, **gone, visibility=np.where(lost[:, None], 0.0, pose.visibility).astype(np.float32))
+    return synthetic.drop_poses(pose, lost)
 
 
 def halved(pose: Pose) -> Pose:
     """Every other pose."""
-    arrays = {name: getattr(pose, name)[::2] for name in ("image", "world", "depth", "visibility", "time", "shot")}
-    return replace(pose, **arrays)
-
-
-def _landmarks(pose: Pose) -> dict[str, Floats]:
-    return {"image": pose.image, "world": pose.world, "depth": pose.depth}
+    return replace(
+        pose,
+        image=pose.image[::2],
+        world=pose.world[::2],
+        depth=pose.depth[::2],
+        visibility=pose.visibility[::2],
+        time=pose.time[::2],
+        shot=pose.shot[::2],
+    )
 
 
 def poses_of(path: Path, folder: Path, seed: int) -> dict[str, Pose]:

@@ -92,7 +92,8 @@ def load_groundtruth(path: str | Path) -> tuple[ClipTruth, ...]:
         raise DatasetError(f"{path}: cannot be read ({error.strerror}). Expected a ground-truth JSON file.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(
-            f"{path}: not a ground truth ({error!r}). Expected a list of clips with file and reps of start_s, top_s, end_s."
+            f"{path}: not a ground truth ({error!r}). "
+            "Expected a list of clips, each with file and reps of start_s, top_s and end_s."
         ) from error
 
 

@@ -112,12 +112,14 @@ def _seen(signal: LiftSignal, samples: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def _highest_seen(signal: LiftSignal, lift: Candidate) -> NDArray[np.intp]:
-    """The tenth of the candidate's samples outside gaps at which the shoulders are highest; its high if there is none."""
+    """The tenth of the samples outside gaps at which the shoulders are highest; the high if there are none."""
     samples = np.arange(lift.low, lift.next_low + 1)
     samples = samples[signal.seen[samples]]
     if not len(samples):
         return np.array([lift.high])
-    return samples[signal.shoulder[samples] >= np.quantile(signal.shoulder[samples], 0.9)]
+    heights = signal.shoulder[samples]
+    highest: NDArray[np.intp] = samples[heights >= np.quantile(heights, 0.9)]
+    return highest
 
 
 def _least(name: str, value: float, limit: float, softness: float) -> Cue:

@@ -114,7 +114,7 @@ def _softness(signal: LiftSignal, lift: Candidate, floor: float) -> float:
     for end in (lift.low, lift.next_low):
         inner, outer = (_crossing(signal.time, signal.shoulder, lift.high, end, level) for level in (high, low))
         seconds.append(abs(inner - outer))
-    return max(seconds)
+    return float(max(seconds))
 
 
 def _set_up_end(signal: LiftSignal, low: int, middle: int, below: float, speed_share: float) -> float:

@@ -42,13 +42,13 @@ class ShotCounter:
     def shot(self, picture: NDArray[np.uint8]) -> int:
         """The shot number (from 0) of this RGB picture [height, width, 3]."""
         thumbnail = cv2.resize(picture, _GRID, interpolation=cv2.INTER_AREA)
-        histogram = cv2.calcHist([thumbnail], [0, 1, 2], None, _HISTOGRAM_BINS, [0, 256] * 3).ravel()
+        histogram = cv2.calcHist([thumbnail], [0, 1, 2], None, _HISTOGRAM_BINS, [0, 256] * 3).ravel().astype(np.float32)
         grid = thumbnail.astype(np.float32).ravel() / 255.0
         is_cut = self._is_cut(grid, histogram)
         if is_cut:
             self._past.clear()
         self._past.append(grid)
-        self._histogram = histogram.astype(np.float32)
+        self._histogram = histogram
         is_fading = any(_is_fade(self._window(stride)) for stride in _FADE_STRIDES)
         if is_cut or (is_fading and not self._is_fading):
             self._shot += 1
@@ -61,7 +61,7 @@ class ShotCounter:
     def _is_cut(self, grid: Grid, histogram: Grid) -> bool:
         if self._histogram is None or not self._past:
             return False
-        correlation = cv2.compareHist(self._histogram, histogram.astype(np.float32), cv2.HISTCMP_CORREL)
+        correlation = cv2.compareHist(self._histogram, histogram, cv2.HISTCMP_CORREL)
         difference = float(np.abs(grid - self._past[-1]).mean())
         return correlation < _MAX_CORRELATION and difference > _MIN_DIFFERENCE
 

@@ -49,7 +49,7 @@ def is_plausible(pose: Pose) -> NDArray[np.bool_]:
     world = pose.world.astype(np.float64)
     shoulders, hips, wrists = (world[:, rows].mean(axis=1) for rows in (_SHOULDERS, _HIPS, _WRISTS))
     sprawled = (_tilt(hips - shoulders) > _LEVEL_TRUNK) & (_tilt(wrists - shoulders) > _LEVEL_ARMS)
-    good = pose.detected & ~sprawled
+    good: NDArray[np.bool_] = pose.detected & ~sprawled
     # A moment that looks right between two that do not is chance.
     for run in np.split(np.arange(len(good)), np.flatnonzero(np.diff(good.astype(int))) + 1):
         inside = len(run) and run[0] > 0 and run[-1] < len(good) - 1
