@@ -80,7 +80,7 @@ class LabelStudioServer:
         username: an e-mail address; the account is created at the first start on `data_dir`.
         password: kept by Label Studio from the first start on; a later change here has no effect there.
         env: further settings for Label Studio's environment, over ours.
-        ready_within_s: how long `start()` waits for an answer; the first start creates a database (up to a minute).
+        ready_within_s: how long `start()` waits for an answer; the first start creates a database (a minute, more on a busy machine).
         progress: called with one line of text at each step.
     """
 
@@ -93,7 +93,7 @@ class LabelStudioServer:
         username: str,
         password: str,
         env: Mapping[str, str] | None = None,
-        ready_within_s: float = 300.0,
+        ready_within_s: float = 600.0,
         progress: Progress = lambda line: None,
     ) -> None:
         if not 0 <= port <= 65535:

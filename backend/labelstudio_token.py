@@ -37,7 +37,12 @@ def personal_token(url: str, username: str, password: str, keep: Path) -> str:
                 return kept
             _log_in(client, username, password)
             token = _new_token(client)
-        except httpx.HTTPError as error:
+        except httpx.HTTPStatusError as error:
+            raise LabelStudioError(
+                f"Label Studio at {url} gave no token: it answered {error.response.status_code} "
+                f"to {error.request.method} {error.request.url.path}."
+            ) from error
+        except httpx.TransportError as error:
             raise LabelStudioError(
                 f"Label Studio at {url} did not answer ({type(error).__name__}). Is it running there?"
             ) from error
