@@ -52,7 +52,7 @@ class SegmentConfig:
     max_step_m: float = 0.4
     max_stretch_m: float = 0.75
     min_whole_share: float = 0.6
-    floor_share: float = 0.08
+    floor_share: float = 0.06
     top_share: float = 0.08
     min_speed_share: float = 0.3
 
@@ -75,24 +75,32 @@ class EncodeConfig:
 class DetectorConfig:
     """How a repetition is judged; see pipeline/detector.py. Stored with a model, and used by it when it is loaded.
 
-    false_alarm_rate: the share of normal repetitions that may score 0.5 or
-    more. neighbours: how many normal repetitions one is compared with. min_coverage, min_duration_s: below these a
-    repetition cannot be judged.
+    false_alarm_rate: the share of normal repetitions that may score 0.5 or more. setting_distance: torsos by which
+    the stances of two videos of the same lifter and camera may differ. min_siblings: repetitions that a video needs
+    for them to be compared with each other. min_coverage, min_duration_s: below these a repetition cannot be judged.
     """
 
     encode: EncodeConfig = field(default_factory=EncodeConfig)
-    false_alarm_rate: float = 0.1
-    neighbours: int = 3
+    false_alarm_rate: float = 0.05
+    setting_distance: float = 0.035
+    min_siblings: int = 5
     min_coverage: float = 0.6
     min_duration_s: float = 0.6
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a detector is trained; see pipeline/training.py. most_references: normal repetitions kept to compare with."""
+    """How a detector is trained; see pipeline/training.py.
+
+    most_references: normal repetitions that are kept to compare with, for each setting. least_references: settings
+    with fewer are judged as unknown ones. least_settings: from so many on, lifters that are not known are compared
+    with the labelled ones instead of with those of the base model.
+    """
 
     detector: DetectorConfig = field(default_factory=DetectorConfig)
-    most_references: int = 250
+    most_references: int = 200
+    least_references: int = 5
+    least_settings: int = 8
 
 
 @dataclass(frozen=True)
