@@ -80,7 +80,8 @@ class LabelStudioServer:
         username: an e-mail address; the account is created at the first start on `data_dir`.
         password: kept by Label Studio from the first start on; a later change here has no effect there.
         env: further settings for Label Studio's environment, over ours.
-        ready_within_s: how long `start()` waits for an answer; the first start creates a database (a minute, more on a busy machine).
+        ready_within_s: how long `start()` waits for an answer; the first start creates a database, which takes a
+            minute, more on a busy machine.
         progress: called with one line of text at each step.
     """
 

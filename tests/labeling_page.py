@@ -121,6 +121,16 @@ def select(page: Page, region: str) -> None:
     _wait_for_picture(page)
 
 
+def go_to_frame(page: Page, frame: int) -> None:
+    """Show a frame of the video, with the frame counter below it."""
+    counter = page.locator(".lsf-frames-control")
+    counter.click()
+    counter.locator("input").fill(str(frame))
+    counter.locator("input").press("Enter")
+    expect(counter).to_have_text(re.compile(rf"^{frame}\b"))
+    _wait_for_picture(page)
+
+
 def shown_values(page: Page) -> dict[str, Any]:
     """Of the selected region: `anomaly` (text of the number field), `faults` (ticked ones) and `note`."""
     note = page.locator(".rep [data-testid=htx-textbox-content]").all_inner_texts()
