@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from pipeline.records import Floats
 
+_TAIL = 5
+_LEAST_WIDTH = 0.05
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -48,26 +51,26 @@ def calibrate(distances: Floats, groups: Sequence[str], rate: float) -> Calibrat
     names, inverse, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     weights = (1.0 / (len(names) * sizes[inverse]))[order]
     ordered = np.asarray(distances, np.float64)[order]
-    threshold = _threshold(ordered, weights, rate)
+    threshold = _threshold(ordered, weights, len(names), rate)
     middle = float(np.interp(0.5, np.cumsum(weights), ordered))
     spread = max((threshold - middle) / np.log(9.0), 1e-6)
     return Calibration(ordered.astype(np.float32), weights.astype(np.float32), threshold, spread)
 
 
-def _threshold(ordered: NDArray[np.float64], weights: NDArray[np.float64], rate: float) -> float:
-    """The distance that a share `rate` of normal repetitions exceeds, with a margin for how few were seen.
+def _threshold(ordered: NDArray[np.float64], weights: NDArray[np.float64], videos: int, rate: float) -> float:
+    """The distance that a share `rate` of normal repetitions of a video not seen exceeds.
 
-    Where fewer than 1 / rate repetitions are known the conformal quantile is infinite; the tail is then continued by
-    the spread of what is known (log-normal, with the width of its own uncertainty).
+    The conformal quantile needs several repetitions beyond itself to be more than luck: it is used where at least
+    `_TAIL` of them are. With fewer, the tail of a log-normal is taken, as wide as so few videos (or, with one,
+    repetitions) leave it uncertain (prediction interval by Student's t).
     """
     count = len(ordered)
-    level = (1.0 - rate) * (count + 1) / count
-    quantile = float(np.interp(min(level, 1.0), np.cumsum(weights), ordered))
-    if level < 1.0:
-        return quantile
-    logs = np.log(np.maximum(ordered, 1e-9))
+    if count * rate >= _TAIL:
+        return float(np.interp((1.0 - rate) * (count + 1) / count, np.cumsum(weights), ordered))
     from scipy import stats
 
-    width = float(stats.t.ppf(1.0 - rate, max(count - 1, 1))) if count > 1 else 3.0
-    tail = float(np.exp(logs.mean() + width * max(float(logs.std(ddof=1)) if count > 1 else 0.2, 0.05)))
-    return max(quantile, tail)
+    logs = np.log(np.maximum(ordered, 1e-9))
+    mean = float((weights * logs).sum())
+    freedom = max((videos if videos > 1 else count) - 1, 1)
+    width = float(np.sqrt((weights * (logs - mean) ** 2).sum() * (freedom + 1) / freedom * (1 + 1 / (freedom + 1))))
+    return float(np.exp(mean + float(stats.t.ppf(1.0 - rate, freedom)) * max(width, _LEAST_WIDTH)))

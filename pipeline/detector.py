@@ -1,140 +1,128 @@
-"""Judging repetitions: how far each is from normal ones, as a calibrated score with reasons; saved and loaded whole.
+"""Judging repetitions: how far each is from normal ones, as a calibrated score with reasons.
 
-A detector is a frozen value. Its folder holds `model.json` (configuration, calibration, digest) and
-`weights.safetensors` (arrays). Its version names its contents: equal contents, equal version.
+A repetition whose lifter and camera are known is compared with the normal repetitions of that setting. Others are
+compared with the general reference, and with their siblings in the video. Each comparison has a calibration of its own.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
 
-from pipeline import features
 from pipeline.calibration import Calibration
-from pipeline.config import DetectorConfig, EncodeConfig
-from pipeline.errors import ModelError
-from pipeline.reasons import reasons
+from pipeline.config import DetectorConfig
+from pipeline.features import Blocks, blocks_of, stance_of
+from pipeline.model_files import load_parts, save_parts, version_of
+from pipeline.reasons import Cells, reasons
 from pipeline.records import Floats, Pose, Rep, RepScore
-from pipeline.skelemotion import Encoded, encode
+from pipeline.reference import Reference, Scale, cells_of, compare
+from pipeline.siblings import compare_siblings, sibling_cells
+from pipeline.skelemotion import encode
 
-_FORMAT = 1
-_MODEL, _WEIGHTS = "model.json", "weights.safetensors"
+_UNJUDGED = RepScore(0.5, 1.0, 0.0, reliable=False)
 
 
 @dataclass(frozen=True)
 class Detector:
-    """A trained anomaly detector.
+    """A trained anomaly detector: everything that a score depends on.
 
-    reference [R, P, B, F]: pooled features of normal repetitions. scale [P, B, F]: how much good repetitions of one
-    video differ. calibration: distances of normal repetitions of videos that the reference does not contain.
+    scales: the unit of each feature. general: normal repetitions of many lifters. settings: of one lifter and camera
+    each. The calibrations say how far normal repetitions of videos that were not learnt from are from their setting,
+    from the general reference, and from their siblings; `in_setting` is None where no setting is known.
     """
 
     config: DetectorConfig
-    reference: Floats
-    scale: Floats
-    calibration: Calibration
+    scales: tuple[Scale, ...]
+    general: Reference
+    settings: tuple[Reference, ...]
+    in_general: Calibration
+    among_siblings: Calibration
+    in_setting: Calibration | None = None
     name: str = "base"
 
     @property
     def version(self) -> str:
         """The name and eight hex digits of the contents, e.g. "base-0a1b2c3d"."""
-        return f"{self.name}-{_digest(self._weights(), self._description())[:8]}"
+        return version_of(self)
 
-    def score(self, pose: Pose, reps: Sequence[Rep]) -> tuple[RepScore, ...]:
-        """One score for each of a video's repetitions."""
+    def score(self, pose: Pose, reps: Sequence[Rep], setting: str = "") -> tuple[RepScore, ...]:
+        """One score for each of a video's repetitions, judged together.
+
+        setting: the name of the lifter and camera, "" to find out. A repetition that cannot be judged (poses missing,
+        implausibly short) is not `reliable`.
+        """
         encoded = [encode(pose, rep, self.config.encode) for rep in reps]
-        if not encoded:
-            return ()
-        pooled = features.pooled(np.stack([one.image for one in encoded]))
-        return tuple(self._score(one, values, rep) for one, values, rep in zip(encoded, pooled, reps, strict=True))
+        seen = np.array([one.coverage > 0.0 for one in encoded], dtype=bool)
+        if not seen.any():
+            return (_UNJUDGED,) * len(reps)
+        blocks = blocks_of(np.stack([one.image for one, use in zip(encoded, seen, strict=True) if use]))
+        scores = iter(self._judge(blocks, [one.shot for one, use in zip(encoded, seen, strict=True) if use], setting))
+        result = []
+        for one, rep, use in zip(encoded, reps, seen, strict=True):
+            score = next(scores) if use else _UNJUDGED
+            trusted = one.coverage >= self.config.min_coverage and rep.duration_s >= self.config.min_duration_s
+            result.append(score if trusted else RepScore(score.score, score.p_value, score.raw, score.reasons, False))
+        return tuple(result)
 
-    def _score(self, encoded: Encoded, values: Floats, rep: Rep) -> RepScore:
-        reliable = encoded.coverage >= self.config.min_coverage and rep.duration_s >= self.config.min_duration_s
-        if encoded.coverage == 0.0:
-            return RepScore(0.5, 1.0, float("nan"), reliable=False)
-        raw, cells = distance(values, self.reference, self.scale, self.config.neighbours)
-        length = self.config.encode.length
-        why = reasons(cells, features.part_of_row(), features.phase_of_bin(length))
-        return RepScore(self.calibration.score(raw), self.calibration.p_value(raw), raw, why, reliable)
+    def setting_of(self, stance: Floats, name: str = "") -> Reference | None:
+        """The known setting of that name, or else the one whose stance [D] is near enough, or None."""
+        for setting in self.settings:
+            if name and setting.name == name:
+                return setting
+        near = [(float(np.sqrt(np.mean((known.stance - stance) ** 2))), known) for known in self.settings]
+        distance, nearest = min(near, key=lambda item: item[0], default=(np.inf, None))
+        return nearest if distance <= self.config.setting_distance else None
 
-    def save(self, folder: str | Path) -> None:
-        """Write the detector into a new folder, or in place of an older one, all or nothing."""
-        target = Path(folder)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-        try:
-            description = self._description()
-            weights = save(dict(self._weights()))
-            (aside / _WEIGHTS).write_bytes(weights)
-            description["weights_sha256"] = hashlib.sha256(weights).hexdigest()
-            description["version"] = self.version
-            (aside / _MODEL).write_text(json.dumps(description, indent=1) + "\n")
-            aside.chmod(0o755)
-            if target.exists():
-                for file in sorted(aside.iterdir()):
-                    os.replace(file, target / file.name)
-                aside.rmdir()
-            else:
-                os.replace(aside, target)
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
+    def save(self, folder: str | Path, card: str = "") -> None:
+        """Write the detector into a folder, whole or not at all; `card` becomes its CARD.md."""
+        save_parts(self, Path(folder), card)
 
     @staticmethod
     def load(folder: str | Path) -> Detector:
         """A saved detector, with its own configuration. Raises ModelError where it is missing or damaged."""
-        path = Path(folder)
-        try:
-            description = json.loads((path / _MODEL).read_text())
-            if hashlib.sha256((path / _WEIGHTS).read_bytes()).hexdigest() != description["weights_sha256"]:
-                raise ModelError(f"{path}: the weights do not belong to model.json. Train or copy the model again.")
-            weights = load_file(path / _WEIGHTS)
-            return _from_parts(description, weights)
-        except FileNotFoundError as error:
-            raise ModelError(f"{path}: no model here ({Path(error.filename).name} is missing).") from error
-        except (json.JSONDecodeError, KeyError, TypeError, ValueError, SafetensorError) as error:
-            raise ModelError(f"{path}: the model is damaged ({error}). Train or copy it again.") from error
+        return Detector(**load_parts(Path(folder)))
 
-    def _weights(self) -> Mapping[str, NDArray[Any]]:
-        return {
-            "reference": self.reference.astype(np.float16),
-            "scale": self.scale,
-            "calibration_distances": self.calibration.distances,
-            "calibration_weights": self.calibration.weights,
-        }
+    def _judge(self, blocks: Blocks, shots: Sequence[int], setting: str) -> list[RepScore]:
+        """Scores of repetitions, each shot of the video (a camera of its own) with the setting that it shows."""
+        stances = stance_of(blocks)
+        result: dict[int, RepScore] = {}
+        unknown: list[int] = []
+        for shot in dict.fromkeys(shots):
+            rows = [index for index, other in enumerate(shots) if other == shot]
+            known = self.setting_of(np.median(stances[rows], axis=0), setting)
+            if known is None or self.in_setting is None:
+                unknown += rows
+                continue
+            mine = _rows(blocks, rows)
+            for index, raw in zip(rows, compare(mine, self.scales, known), strict=True):
+                cells = cells_of(_rows(blocks, [index]), self.scales, known)
+                result[index] = self._scored(float(raw), self.in_setting, cells, 1)
+        result.update(zip(unknown, self._judge_unknown(_rows(blocks, unknown)), strict=True) if unknown else ())
+        return [result[index] for index in range(len(shots))]
 
-    def _description(self) -> dict[str, Any]:
-        return {
-            "format": _FORMAT,
-            "name": self.name,
-            "config": asdict(self.config),
-            "threshold": self.calibration.threshold,
-            "spread": self.calibration.spread,
-        }
+    def _judge_unknown(self, blocks: Blocks) -> list[RepScore]:
+        """The more unusual of two comparisons, each of which may raise half of the false alarms."""
+        far = compare(blocks, self.scales, self.general)
+        result = [
+            self._scored(float(raw), self.in_general, cells_of(_rows(blocks, [index]), self.scales, self.general), 2)
+            for index, raw in enumerate(far)
+        ]
+        if len(result) < self.config.min_siblings:
+            return result
+        for index, raw in enumerate(compare_siblings(blocks, self.scales)):
+            cells = sibling_cells(blocks, self.scales, index)
+            among = self._scored(float(raw), self.among_siblings, cells, 2)
+            if among.score > result[index].score:
+                result[index] = among
+        return result
 
-
-def distance(values: Floats, reference: Floats, scale: Floats, neighbours: int) -> tuple[float, NDArray[np.float32]]:
-    """How far features [P, B, F] are from the nearest of `reference` [R, P, B, F], and what each cell [P, B] adds.
-
-    The root mean square difference in units of `scale`, averaged over the nearest `neighbours`.
-    """
-    squares = ((values - reference) / scale) ** 2
-    far = squares.mean(axis=(1, 2, 3))
-    nearest = np.argsort(far)[:neighbours]
-    cells = squares[nearest].mean(axis=(0, 3)) / (squares.shape[1] * squares.shape[2])
-    return float(np.sqrt(far[nearest]).mean()), cells
+    def _scored(self, raw: float, calibration: Calibration, cells: Cells, tests: int) -> RepScore:
+        p_value = min(1.0, tests * calibration.p_value(raw))
+        return RepScore(calibration.score(raw), p_value, raw, reasons(cells, self.config.encode.length))
 
 
 def load_base() -> Detector:
@@ -142,22 +130,5 @@ def load_base() -> Detector:
     return Detector.load(Path(__file__).parent / "base_model")
 
 
-def _from_parts(description: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]) -> Detector:
-    if description["format"] != _FORMAT:
-        raise ModelError(f"Model format {description['format']} is not {_FORMAT}: train the model again.")
-    stored = dict(description["config"])
-    config = DetectorConfig(**{**stored, "encode": EncodeConfig(**stored["encode"])})
-    calibration = Calibration(
-        weights["calibration_distances"],
-        weights["calibration_weights"],
-        float(description["threshold"]),
-        float(description["spread"]),
-    )
-    return Detector(config, weights["reference"].astype(np.float32), weights["scale"], calibration, description["name"])
-
-
-def _digest(weights: Mapping[str, NDArray[Any]], description: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
-    for name in sorted(weights):
-        digest.update(name.encode() + np.ascontiguousarray(weights[name]).tobytes())
-    return digest.hexdigest()
+def _rows(blocks: Blocks, rows: Sequence[int] | NDArray[np.intp]) -> Blocks:
+    return tuple(block.rows(rows) for block in blocks)

@@ -1,54 +1,129 @@
-"""SkeleMotion images pooled to a few numbers per body part and piece of a phase: what repetitions are compared by."""
+"""SkeleMotion images pooled to a few numbers per body part and piece of a phase: what repetitions are compared by.
+
+Three blocks, each compared on its own and then combined: where limbs point, how fast joints go, which way they go.
+"""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pipeline.landmarks import LANDMARKS
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.landmarks import INDEX
 from pipeline.records import Floats, Phase
 from pipeline.skelemotion import CHANNELS, WALK, phase_of_column
 
-_PARTS = {
-    "nose": "head",
-    "shoulder": "shoulders",
-    "elbow": "arms",
-    "wrist": "arms",
-    "pinky": "arms",
-    "index": "arms",
-    "thumb": "arms",
-    "hip": "hips",
-    "knee": "knees",
-    "ankle": "feet",
-    "heel": "feet",
-    "foot_index": "feet",
-}
-_POOLED = (0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28, 31, 32)
-"""Landmarks that are compared: fingers and heels repeat what wrists and toes say."""
+_LIMBS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("head", ("nose",), ("left_shoulder", "right_shoulder")),
+    ("back", ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")),
+    ("shoulders", ("left_shoulder",), ("right_shoulder",)),
+    ("arms", ("left_elbow",), ("left_shoulder",)),
+    ("arms", ("right_elbow",), ("right_shoulder",)),
+    ("arms", ("left_wrist",), ("left_elbow",)),
+    ("arms", ("right_wrist",), ("right_elbow",)),
+    ("hips", ("left_hip",), ("right_hip",)),
+    ("hips", ("left_hip",), ("left_knee",)),
+    ("hips", ("right_hip",), ("right_knee",)),
+    ("knees", ("left_knee",), ("left_ankle",)),
+    ("knees", ("right_knee",), ("right_ankle",)),
+    ("feet", ("left_ankle",), ("right_ankle",)),
+    ("feet", ("left_foot_index",), ("left_ankle",)),
+    ("feet", ("right_foot_index",), ("right_ankle",)),
+)
+_JOINTS: tuple[tuple[str, str], ...] = (
+    ("head", "nose"),
+    ("shoulders", "left_shoulder"),
+    ("shoulders", "right_shoulder"),
+    ("arms", "left_elbow"),
+    ("arms", "right_elbow"),
+    ("arms", "left_wrist"),
+    ("arms", "right_wrist"),
+    ("hips", "left_hip"),
+    ("hips", "right_hip"),
+    ("knees", "left_knee"),
+    ("knees", "right_knee"),
+    ("feet", "left_ankle"),
+    ("feet", "right_ankle"),
+)
 _COLUMNS_PER_BIN = 4
-_USED = tuple(index for index, name in enumerate(CHANNELS) if name != "motion")
+# Keeps the direction of a joint that hardly moves from being noise blown up.
+_LEAST_MOTION = 0.05
+_LEAST_SPEED = 0.3
 
 
-def body_part(landmark: int) -> str:
-    """The part of the body that a landmark belongs to, in a labeler's words."""
-    name = LANDMARKS[landmark].removeprefix("left_").removeprefix("right_")
-    return _PARTS[name]
+@dataclass(frozen=True)
+class Block:
+    """One kind of feature: values [N, P, B, F], and the body part of each of the P rows."""
+
+    name: str
+    values: Floats
+    parts: tuple[str, ...]
+
+    def rows(self, chosen: NDArray[np.bool_] | NDArray[np.intp] | Sequence[int]) -> Block:
+        """The same block with the chosen repetitions only."""
+        return Block(self.name, self.values[chosen], self.parts)
 
 
-def pooled(images: Floats) -> Floats:
-    """Images [N, C, J, L] -> features [N, P, B, F]: P landmarks, B pieces of time, F channels."""
-    count, _, _, length = images.shape
-    rows = [WALK.index(landmark) for landmark in _POOLED]
-    chosen = images[:, list(_USED)][:, :, rows]
-    bins = length // _COLUMNS_PER_BIN
-    means = chosen.reshape(count, len(_USED), len(rows), bins, _COLUMNS_PER_BIN).mean(axis=-1)
-    return np.ascontiguousarray(means.transpose(0, 2, 3, 1), dtype=np.float32)
+Blocks = tuple[Block, ...]
 
 
-def part_of_row() -> tuple[str, ...]:
-    """The body part of each of the P landmarks."""
-    return tuple(body_part(landmark) for landmark in _POOLED)
+def blocks_of(images: Floats) -> Blocks:
+    """The blocks of images [N, C, J, L] of `skelemotion.encode`.
+
+    posture: limbs as vectors x, y from joint to joint, and the place of the upper joint, in torsos. speed: logarithm of
+    torsos per second. direction: cosine and sine of the motion in the picture's plane where there is motion, and the
+    share of motion. The planes that need depth are left out: what one camera says about depth is mostly noise.
+    """
+    binned = _binned(images)
+    place = binned[[CHANNELS.index("x"), CHANNELS.index("y")]]
+    upper = np.stack([_mean_of(place, names) for _, names, _ in _LIMBS], axis=2)
+    lower = np.stack([_mean_of(place, names) for _, _, names in _LIMBS], axis=2)
+    joints = [WALK.index(INDEX[name]) for _, name in _JOINTS]
+    moving = binned[:, :, joints]
+    motion = moving[CHANNELS.index("yx_motion")]
+    heading = moving[[CHANNELS.index("yx_cos"), CHANNELS.index("yx_sin")]] / (motion + _LEAST_MOTION)
+    speed = np.log(moving[[CHANNELS.index("magnitude")]] + _LEAST_SPEED)
+    limbs, parts = tuple(part for part, _, _ in _LIMBS), tuple(part for part, _ in _JOINTS)
+    return (
+        _block("posture", np.concatenate([upper - lower, upper]), limbs),
+        _block("speed", speed, parts),
+        _block("direction", np.concatenate([heading, motion[None]]), parts),
+    )
+
+
+def stance_of(blocks: Blocks) -> Floats:
+    """[N, D] the mean length of every limb in the picture, in torsos: it tells lifter and camera, not form.
+
+    A repetition of the same lifter before the same camera has the same limbs seen from the same side, however it is
+    lifted; on clips of several lifters this told settings apart with a margin of 3.8 (the figure's place at lockout:
+    1.4).
+    """
+    limbs = next(block for block in blocks if block.name == "posture").values[..., :2]
+    return np.ascontiguousarray(np.linalg.norm(limbs, axis=-1).mean(axis=2), dtype=np.float32)
 
 
 def phase_of_bin(length: int) -> tuple[Phase, ...]:
     """The phase of each of the B pieces of time, for images of `length` columns."""
     return phase_of_column(length)[_COLUMNS_PER_BIN // 2 :: _COLUMNS_PER_BIN]
+
+
+def _binned(images: Floats) -> Floats:
+    """Images [N, C, J, L] -> means over pieces of time [C, N, J, B]."""
+    count, channels, rows, length = images.shape
+    bins = length // _COLUMNS_PER_BIN
+    cut = images[..., : bins * _COLUMNS_PER_BIN].reshape(count, channels, rows, bins, _COLUMNS_PER_BIN)
+    means: Floats = cut.mean(axis=-1).transpose(1, 0, 2, 3)
+    return means
+
+
+def _mean_of(place: Floats, names: tuple[str, ...]) -> Floats:
+    rows = [WALK.index(INDEX[name]) for name in names]
+    mean: Floats = place[:, :, rows].mean(axis=2)
+    return mean
+
+
+def _block(name: str, values: Floats, parts: tuple[str, ...]) -> Block:
+    """values [F, N, P, B] as a block."""
+    return Block(name, np.ascontiguousarray(values.transpose(1, 2, 3, 0), dtype=np.float32), parts)

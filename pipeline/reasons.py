@@ -6,25 +6,31 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.features import phase_of_bin
 from pipeline.records import Floats, Phase, Reason
 
+Cells = Sequence[tuple[tuple[str, ...], Floats]]
+"""For each block the body part of each of its P rows, and [P, B] what every row and piece of time adds to a squared
+distance."""
 _MOST = 3
 _LEAST_SHARE = 0.1
 
 
-def reasons(cells: Floats, parts: Sequence[str], phases: Sequence[Phase]) -> tuple[Reason, ...]:
+def reasons(cells: Cells, length: int) -> tuple[Reason, ...]:
     """The body parts and phases that carry a distance, strongest first; at most three, each a tenth or more.
 
-    cells [P, B]: what each row (its body part in `parts`) and piece of time (its phase in `phases`) adds to the
-    squared distance. Only what exceeds a cell's ordinary share counts: the sum over the body is large for everyone.
+    Only what exceeds a block's median cell counts: a little of everything is what normal repetitions have too.
+    length: columns of the images that the cells come from.
     """
-    excess = np.clip(cells - np.median(cells), 0.0, None)
-    total = float(excess.sum())
+    phases = phase_of_bin(length)
+    shares: dict[tuple[str, Phase], float] = {}
+    for parts, values in cells:
+        excess = np.clip(values - np.median(values), 0.0, None)
+        for row, part in enumerate(parts):
+            for column, phase in enumerate(phases):
+                shares[part, phase] = shares.get((part, phase), 0.0) + float(excess[row, column])
+    total = sum(shares.values())
     if total <= 0:
         return ()
-    shares: dict[tuple[str, Phase], float] = {}
-    for row, part in enumerate(parts):
-        for column, phase in enumerate(phases):
-            shares[part, phase] = shares.get((part, phase), 0.0) + float(excess[row, column]) / total
     ranked = sorted(shares.items(), key=lambda item: -item[1])[:_MOST]
-    return tuple(Reason(part, phase, share) for (part, phase), share in ranked if share >= _LEAST_SHARE)
+    return tuple(Reason(part, phase, value / total) for (part, phase), value in ranked if value >= _LEAST_SHARE * total)

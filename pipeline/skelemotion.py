@@ -30,8 +30,8 @@ WALK_JOINT = tuple(JOINTS.index(landmark) for landmark in WALK)
 """Row of the walk -> position in JOINTS."""
 
 CHANNELS = (
-    "yx_cos", "yx_sin", "yz_cos", "yz_sin", "zx_cos", "zx_sin",
-    "magnitude", "motion", "x", "y",
+    "yx_cos", "yx_sin", "yx_motion", "yz_cos", "yz_sin", "yz_motion", "zx_cos", "zx_sin", "zx_motion",
+    "magnitude", "x", "y",
 )  # fmt: skip
 """What the C channels of an image are."""
 
@@ -46,6 +46,7 @@ _TOES = (INDEX["left_foot_index"], INDEX["right_foot_index"])
 _FACING = 0.12
 _LOCKOUT_SHARE = 1 / 6
 _LOCKOUT_DROP = 0.05
+_FEWEST_POSES = 4
 
 
 @dataclass(frozen=True)
@@ -53,44 +54,39 @@ class Encoded:
     """A SkeleMotion image [C, J, L] float32 and how far it can be trusted.
 
     coverage 0..1: the share of the repetition's poses in which the body was found; 0 where nothing can be encoded
-    (the image is then all zeros).
+    (the image is then all zeros). shot: the camera shot that it was taken from.
     """
 
     image: Floats
     coverage: float
+    shot: int = 0
 
 
 def encode(pose: Pose, rep: Rep, config: EncodeConfig) -> Encoded:
     """The SkeleMotion image of one repetition, independent of the sampling rate, of place and of size in the picture.
 
-    Channels as named in CHANNELS. For the planes y-x, y-z and z-x: cosine and sine of the motion's direction, faded to
-    zero where the joint rests in that plane. magnitude: torsos per second. motion 0..1: 1 where the joint moves,
-    0 where it rests. x, y: the joint relative to the midpoint of the ankles, in torsos, y up. Columns go through the
-    pull, the lockout and the lowering (`phase_of_column`). Lifters who face left are mirrored.
+    Channels as named in CHANNELS. For the planes y-x, y-z and z-x: cosine and sine of the motion's direction times the
+    motion mask of that plane, and the mask, 0..1: 1 where the joint moves, 0 where it rests, and a direction would be
+    noise. magnitude: torsos per second. x, y: the joint relative to the midpoint of the ankles, in torsos, y up.
+    Columns go through pull, lockout and lowering (`phase_of_column`). Lifters who face left are mirrored.
     """
     image = np.zeros((len(CHANNELS), len(WALK), config.length), np.float32)
-    joints, scale, coverage = _tracks(pose, rep, config)
-    if joints is None:
-        return Encoded(image, coverage)
-    times = _phase_times(joints, rep, config.length)
+    track = _track(pose, rep, config)
+    if track is None:
+        return Encoded(image, 0.0)
+    times = _phase_times(track, rep, config.length)
     span = config.distance_s
-    before, here, after = (_at(joints, times + shift) for shift in (-span / 2, 0.0, span / 2))
-    velocity = (after - before) / (span * scale)
-    walk = np.array(WALK)
-    velocity, position = velocity[:, walk], here[:, walk] / scale
-    rest = config.rest_speed
+    before, here, after = (_at(track, times + shift)[:, list(WALK)] for shift in (-span / 2, 0.0, span / 2))
+    velocity, position = (after - before) / (span * track.scale), here / track.scale
     for plane, (first, second) in enumerate(_PLANES):
         along, across = velocity[..., second], velocity[..., first]
         speed = np.hypot(along, across)
-        fade = speed / (speed**2 + rest**2) ** 0.5
-        with np.errstate(invalid="ignore", divide="ignore"):
-            image[2 * plane] = np.where(speed > 0, along / speed * fade, 0.0).T
-            image[2 * plane + 1] = np.where(speed > 0, across / speed * fade, 0.0).T
-    magnitude = np.linalg.norm(velocity, axis=-1)
-    image[6] = magnitude.T
-    image[7] = (magnitude**2 / (magnitude**2 + rest**2)).T
-    image[8], image[9] = position[..., 0].T, position[..., 1].T
-    return Encoded(image, coverage)
+        motion = speed**2 / (speed**2 + config.rest_speed**2)
+        unit = motion / np.maximum(speed, 1e-9)
+        image[3 * plane : 3 * plane + 3] = (along * unit).T, (across * unit).T, motion.T
+    image[9] = np.linalg.norm(velocity, axis=-1).T
+    image[10], image[11] = position[..., 0].T, position[..., 1].T
+    return Encoded(image, track.coverage, track.shot)
 
 
 def phase_of_column(length: int) -> tuple[Phase, ...]:
@@ -131,23 +127,27 @@ def _phase_times(track: _Track, rep: Rep, length: int) -> _Doubles:
 
 @dataclass(frozen=True)
 class _Track:
-    """Joint tracks over time: values [T, 33, 3] in pixels, y up, relative to the ankles' midpoint."""
+    """Joint tracks over time: values [T, 33, 3] in pixels, y up, relative to the ankles' midpoint; the torso's length
+    in pixels, the share of poses that were found, and the shot they are from."""
 
     time: _Doubles
     values: _Doubles
+    scale: float
+    coverage: float
+    shot: int
 
 
-def _tracks(pose: Pose, rep: Rep, config: EncodeConfig) -> tuple[_Track | None, float, float]:
-    """Smoothed tracks about a repetition, the torso's length in pixels, and the share of poses that were found."""
+def _track(pose: Pose, rep: Rep, config: EncodeConfig) -> _Track | None:
+    """Smoothed tracks about a repetition, or None where hardly any pose was found."""
     inside = (pose.time >= rep.start_s - 1e-6) & (pose.time <= rep.end_s + 1e-6)
     if not inside.any():
-        return None, 1.0, 0.0
-    coverage = float(pose.detected[inside].mean())
-    shots = np.bincount(pose.shot[inside])
-    near = (pose.time >= rep.start_s - config.distance_s - 0.3) & (pose.time <= rep.end_s + config.distance_s + 0.3)
-    use = near & pose.detected & (pose.shot == int(shots.argmax()))
-    if use.sum() < 4:
-        return None, 1.0, 0.0
+        return None
+    shot = int(np.bincount(pose.shot[inside]).argmax())
+    margin = config.distance_s + 3 * config.smooth_s
+    near = (pose.time >= rep.start_s - margin) & (pose.time <= rep.end_s + margin)
+    use = near & pose.detected & (pose.shot == shot)
+    if (use & inside).sum() < _FEWEST_POSES:
+        return None
     time = pose.time[use]
     values = np.concatenate([pose.image[use], pose.depth[use][..., None]], axis=-1).astype(np.float64)
     values[..., 1] *= -1.0
@@ -155,13 +155,13 @@ def _tracks(pose: Pose, rep: Rep, config: EncodeConfig) -> tuple[_Track | None, 
     # A body bent towards the camera looks shorter: the long end of the distribution is its true length.
     scale = float(np.percentile(torso, 90))
     if not scale > 0:
-        return None, 1.0, 0.0
+        return None
     if _faces_left(values, scale):
         values = values[:, list(MIRRORED)]
         values[..., 0] *= -1.0
     # The feet stay where they are during a lift: one origin for all frames does not carry the ankles' noise.
     values -= np.median(_middle(values, _ANKLES), axis=0)
-    return _Track(time, _smooth(time, values, config.smooth_s)), scale, coverage
+    return _Track(time, _smooth(time, values, config.smooth_s), scale, float(pose.detected[inside].mean()), shot)
 
 
 def _middle(values: _Doubles, pair: tuple[int, int]) -> _Doubles:

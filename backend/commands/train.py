@@ -30,6 +30,7 @@ def train(
     from pipeline import training
     from pipeline.config import PipelineConfig, TrainConfig
     from pipeline.dataset import Role, labelled_samples, synthetic_samples
+    from pipeline.detector import load_base
     from pipeline.errors import DatasetError
     from pipeline.posecache import PoseCache
 
@@ -40,7 +41,8 @@ def train(
         samples += labelled_samples(groundtruth, videos, lambda path: cached_pose(path, cache, config.pose), role)
     if not samples:
         raise DatasetError("Nothing to learn from: give --videos with --groundtruth, or --synthetic.")
-    detector, report = training.fit(samples, TrainConfig(), seed, name=name)
+    base = None if synthetic else load_base()
+    detector, report = training.fit(samples, TrainConfig(), seed, base=base, name=name)
     detector.save(out)
     Console().print(f"{detector.version}: {report.normals} normal reps of {report.videos} videos, written to {out}")
 

@@ -1,0 +1,85 @@
+"""How far repetitions are from a set of normal ones: a shrunk Mahalanobis distance and nearest neighbours, together.
+
+The Mahalanobis distance knows how normal repetitions vary together, the neighbours know that they come in kinds; their
+geometric mean separated better than either on videos that neither had seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.records import Floats
+
+_NEIGHBOURS = 3
+_MOST_AXES = 64
+_Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Normal repetitions in one block of D features: mean [D], main axes [K, D] with their variance [K], the variance
+    `rest` in every other direction, and the repetitions themselves, bank [R, D]."""
+
+    mean: Floats
+    axes: Floats
+    variance: Floats
+    rest: float
+    bank: Floats
+
+
+def fit_cloud(values: Floats) -> Cloud:
+    """The cloud of values [R, D], its covariance shrunk towards a sphere.
+
+    Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", J. Multivariate Analysis
+    88 (2004), section 3.2, computed from the R x R products because R is much smaller than D.
+    Raises ValueError for fewer than two repetitions.
+    """
+    count, size = values.shape
+    if count < 2:
+        raise ValueError(f"Expected two or more repetitions, got {count}.")
+    mean = values.mean(axis=0, dtype=np.float64)
+    centred = values - mean
+    _, singular, axes = np.linalg.svd(centred, full_matrices=False)
+    variance = singular**2 / count
+    average = variance.sum() / size
+    spread = (variance**2).sum() / size - average**2
+    noise = ((((centred**2).sum(axis=1)) ** 2).sum() / count**2 - (variance**2).sum() / count) / size
+    shrinkage = min(1.0, max(0.0, noise / spread)) if spread > 0 else 1.0
+    kept = min(len(variance), _MOST_AXES)
+    dropped = variance[kept:].sum() / max(1, size - kept)
+    sphere = shrinkage * average
+    return Cloud(
+        mean.astype(np.float32),
+        axes[:kept].astype(np.float32),
+        ((1 - shrinkage) * variance[:kept] + sphere).astype(np.float32),
+        max(float(sphere + (1 - shrinkage) * dropped), 1e-9),
+        values.astype(np.float32),
+    )
+
+
+def distances(values: Floats, cloud: Cloud) -> _Doubles:
+    """[N] the distance of values [N, D] from a cloud: 1 is about the distance of one repetition of it from the rest."""
+    centred = values - cloud.mean
+    along = centred @ cloud.axes.T
+    across = np.maximum((centred**2).sum(axis=1) - (along**2).sum(axis=1), 0.0)
+    mahalanobis = np.sqrt(((along**2 / cloud.variance).sum(axis=1) + across / cloud.rest) / values.shape[1])
+    combined: _Doubles = np.sqrt(mahalanobis * _to_neighbours(values, cloud.bank)).astype(np.float64)
+    return combined
+
+
+def deviation(values: Floats, cloud: Cloud) -> Floats:
+    """[D] the squared difference of one repetition [D] from its neighbours in the cloud, feature by feature."""
+    squares = (cloud.bank - values) ** 2
+    nearest = np.argsort(squares.sum(axis=1))[:_NEIGHBOURS]
+    mean: Floats = squares[nearest].mean(axis=0)
+    return mean
+
+
+def _to_neighbours(values: Floats, bank: Floats) -> _Doubles:
+    squares = (values**2).sum(axis=1)[:, None] + (bank**2).sum(axis=1) - 2 * values @ bank.T
+    root = np.sqrt(np.maximum(squares, 0.0) / values.shape[1])
+    nearest: _Doubles = np.sort(root, axis=1)[:, :_NEIGHBOURS].mean(axis=1)
+    return nearest
