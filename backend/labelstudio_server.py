@@ -1,4 +1,4 @@
-"""Runs a Label Studio on this machine: loopback only, its own data directory, nothing sent outside."""
+"""Runs a Label Studio on this machine: loopback only, its own data directory, no usage statistics or error reports."""
 
 from __future__ import annotations
 
@@ -224,7 +224,8 @@ class LabelStudioServer:
             "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
             "LABEL_STUDIO_USE_DEFAULT_BANNED_SUBNETS": "false",
             "LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS": ",".join(BANNED_NETWORKS),
-            # Usage statistics, error reports (server and page) and the question for a newer version.
+            # Usage statistics, error reports (server and page) and the question for a newer version. What no setting turns
+            # off: the login page asks for a tip of the day, which the server looks for at GitHub.
             "LABEL_STUDIO_COLLECT_ANALYTICS": "false",
             "LABEL_STUDIO_SENTRY_DSN": "",
             "LABEL_STUDIO_FRONTEND_SENTRY_DSN": "",
