@@ -87,6 +87,8 @@ def load_groundtruth(path: str | Path) -> tuple[ClipTruth, ...]:
     """
     try:
         clips = json.loads(Path(path).read_text())
+        if not isinstance(clips, list):
+            raise TypeError("not a list")
         return tuple(_clip(clip) for clip in clips)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror}). Expected a ground-truth JSON file.") from error

@@ -22,6 +22,8 @@ _MIN_SAMPLES = 5
 # Speeds beside a gap are measured over so many seconds.
 _SLOPE_S = 0.35
 _SHORT_GAP_S = 0.25
+# A sample counts as seen with a pose so near.
+_SEEN_S = 0.15
 # A bridge over a gap goes little further than its ends, unless the person was seen there at another time.
 _BRIDGE_BEYOND_M = 0.05
 
@@ -33,7 +35,7 @@ class LiftSignal:
     time [G] seconds. shoulder, hip, knee, foot and wrist [G] are heights (up is positive), the mean of left and right.
     ahead [G] is how far the wrists are in front of the middle of the trunk, as the body faces. place [G] and reach [G]
     are the horizontal places in the picture of the hips, and of the wrists relative to the feet. size [G] is the
-    logarithm of the person's size in the picture over its median. seen [G] False inside a gap without poses.
+    logarithm of the person's size in the picture over its median. seen [G] False far from any pose.
     """
 
     time: Series
@@ -82,7 +84,7 @@ def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
         place=even(_middle(image, ("hip",))[:, 0]),
         reach=even((_middle(image, ("wrist",)) - _middle(image, ("heel", "foot_index")))[:, 0]),
         size=even(np.log(sizes / scale)),
-        seen=time[after] - time[after - 1] <= max(_SHORT_GAP_S, 2.5 * float(np.median(np.diff(time)))),
+        seen=np.minimum(np.abs(grid - time[after - 1]), np.abs(time[after] - grid)) <= _SEEN_S,
     )
 
 

@@ -85,12 +85,12 @@ def _proposal(
     signal: LiftSignal, lift: Candidate, measured: tuple[Cue, ...], floor: float, config: SegmentConfig
 ) -> Proposal:
     height, time = signal.shoulder, signal.time
-    top_height = height[lift.high]
+    top_height = float(height[lift.high])
     tolerance = _FLOOR_TOLERANCE * (top_height - floor)
 
     def level(low: int, share: float) -> float:
-        base = max(float(height[low]), floor - tolerance)
-        return base + share * float(top_height - base)
+        base = float(max(height[low], floor - tolerance))
+        return base + share * (top_height - base)
 
     rising = _crossing(time, height, lift.high, lift.low, level(lift.low, config.floor_share))
     middle = _index(time, _crossing(time, height, lift.high, lift.low, level(lift.low, 0.5)))
