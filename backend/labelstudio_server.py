@@ -27,6 +27,7 @@ LOOPBACK = "127.0.0.1"
 STOP_GRACE_S = 15.0
 POLL_S = 0.25
 TAIL_LINES = 15
+_LAUNCHER = Path(__file__).with_name("labelstudio_launcher.py")
 
 # What a process needs of ours. Not passed on: LABEL_STUDIO_*, HOST, PORT, USERNAME, SECRET_KEY, DJANGO_*, which Label
 # Studio reads as its own settings; PYTHON*, which point to our environment; and proxies, which would take its requests
@@ -70,6 +71,8 @@ BANNED_NETWORKS = [
 
 class LabelStudioServer:
     """A Label Studio process, started by `start()` or `with`, stopped by `stop()` or at the end of the `with` block.
+
+    It ends too when our process does, however that happens.
 
     Everything that it keeps is in `data_dir`; a later server on the same folder goes on where this one ended.
 
@@ -159,11 +162,11 @@ class LabelStudioServer:
                         self._command(),
                         cwd=self.data_dir,  # from another folder it would serve the folder's data/ as local files
                         env=self._environment(),
-                        stdin=subprocess.DEVNULL,
+                        stdin=subprocess.PIPE,  # never written to: its closing tells the launcher that we are gone
                         stdout=log,
                         stderr=subprocess.STDOUT,
                         start_new_session=True,  # a Ctrl-C is for us, who then stop it in order
-                        pass_fds=(lock.fileno(),),  # it holds the lock as long as it lives, even if we are killed
+                        pass_fds=(lock.fileno(),),  # it holds the lock as long as it lives
                     )
             except OSError as error:
                 raise LabelStudioError(
@@ -186,9 +189,11 @@ class LabelStudioServer:
                 os.killpg(process.pid, sign)
             try:
                 process.wait(patience_s)
-                return
+                break
             except subprocess.TimeoutExpired:
                 continue
+        if process.stdin is not None:
+            process.stdin.close()
 
     def personal_token(self) -> str:
         """The account's personal access token, kept in `data_dir`; see `labelstudio_token.personal_token`."""
@@ -205,6 +210,7 @@ class LabelStudioServer:
         # The interpreter is named, because the script's first line breaks when the path to it is long.
         return [
             str(self.script.with_name("python")),
+            str(_LAUNCHER),
             str(self.script),
             "start",
             "--no-browser",
@@ -224,8 +230,8 @@ class LabelStudioServer:
             "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
             "LABEL_STUDIO_USE_DEFAULT_BANNED_SUBNETS": "false",
             "LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS": ",".join(BANNED_NETWORKS),
-            # Usage statistics, error reports (server and page) and the question for a newer version. What no setting turns
-            # off: the login page asks for a tip of the day, which the server looks for at GitHub.
+            # Usage statistics, error reports (server and page) and the question for a newer version. One thing no
+            # setting turns off: the login page asks for a tip of the day, which the server looks for at GitHub.
             "LABEL_STUDIO_COLLECT_ANALYTICS": "false",
             "LABEL_STUDIO_SENTRY_DSN": "",
             "LABEL_STUDIO_FRONTEND_SENTRY_DSN": "",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -78,6 +80,20 @@ def test_one_that_ignores_the_request_to_end_is_killed(server: Start, monkeypatc
     assert pid is not None
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_it_ends_when_its_starter_is_killed(script: Path, tmp_path: Path) -> None:
+    program = (
+        "import os, signal; from pathlib import Path; from backend.labelstudio_server import LabelStudioServer\n"
+        f"script, data = Path({str(script)!r}), Path({str(tmp_path / 'data')!r})\n"
+        "server = LabelStudioServer(script, data, 0, username='u', password='p')\n"
+        "server.start(); print(server.port, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=False)
+    with (tmp_path / "data" / "server.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # it holds the lock to its end
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{killed.stdout.strip()}/api/version", trust_env=False)
 
 
 def test_a_taken_port_is_named(server: Start) -> None:
