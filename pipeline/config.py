@@ -44,7 +44,7 @@ class SegmentConfig:
     min_travel_m: float = 0.25
     min_wrist_share: float = 0.3
     min_hang_m: float = 0.3
-    min_reach_m: float = -0.07
+    min_reach_m: float = -0.12
     min_upright_m: float = 0.28
     min_ahead_m: float = 0.03
     max_ahead_drop_m: float = 0.06

@@ -83,7 +83,7 @@ def test_a_confident_false_repetition_costs_more_precision_than_a_doubtful_one()
     good, bad = ClipTruth("a", (ONE,)), ClipTruth("b", (), is_deadlift=False)
     doubtful = score([result((ONE,), good, 0.9), result((ONE,), bad, 0.1)]).map
     confident = score([result((ONE,), good, 0.1), result((ONE,), bad, 0.9)]).map
-    assert (doubtful, confident) == (1.0, pytest.approx(0.5))
+    assert [doubtful, confident] == pytest.approx([1.0, 0.5])
 
 
 def test_no_clip_is_a_mistake_of_the_caller() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def test_boundaries_lie_within_the_lift_and_near_its_ends(reps: tuple[Rep, ...])
 
 
 def test_repetitions_do_not_overlap(reps: tuple[Rep, ...]) -> None:
-    assert all(a.end_s <= b.start_s for a, b in zip(reps, reps[1:], strict=False))
+    assert all(a.end_s <= b.start_s for a, b in pairwise(reps))
 
 
 def test_no_pose_no_repetition(pose: Pose) -> None:
