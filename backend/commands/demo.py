@@ -45,10 +45,11 @@ def demo(
 ) -> None:
     """Install and start Label Studio 1.23.2 and the backend here, upload videos, wait for the predictions."""
     from backend import demo as use_case
-    from backend.commands.serve import setup_logging
+    from backend.commands.serve import setup_logging, stop_on_sigterm
     from backend.labelstudio_server import LabelStudioServer, install
 
     setup_logging()
+    stop_on_sigterm()
     console = Console(highlight=False)
     use_case.check_videos(videos or [])
     folder = (data_dir or Path(platformdirs.user_data_dir(APP_NAME)) / "demo").absolute()

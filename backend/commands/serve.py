@@ -32,7 +32,7 @@ def serve(
     setup_logging()
     app = create_app(settings)
     server = waitress.create_server(app, host=settings.backend_host, port=settings.backend_port, threads=THREADS)
-    signal.signal(signal.SIGTERM, _interrupt)
+    stop_on_sigterm()
     console = Console(stderr=True, highlight=False)
     console.print(f"Deadlift ML backend on http://{settings.backend_host}:{server.effective_port}")
     console.print(f"Model {app.extensions['preannotator'].model_version}, data in {settings.data_dir}")
@@ -55,6 +55,11 @@ def setup_logging() -> None:
     """Our own messages at INFO, others' from WARNING on, to stderr."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("backend").setLevel(logging.INFO)
+
+
+def stop_on_sigterm() -> None:
+    """Make SIGTERM end the process as Ctrl-C does, so that everything is closed in order."""
+    signal.signal(signal.SIGTERM, _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
