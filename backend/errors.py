@@ -9,6 +9,7 @@ BackendError
 │   ├── MediaTooLarge       larger than the limit
 │   └── MediaUnreachable    the host does not answer
 ├── LabelStudioError        Label Studio cannot be installed, started, reached or does not accept a request
+│   └── NotInLabelStudio    it has no such task or project (any more)
 ├── WorkerLost              the process that worked on a video died
 └── NotSupported            a request that this server does not serve
 
@@ -54,6 +55,10 @@ class LabelStudioError(BackendError):
     """Label Studio cannot be installed, started or reached, or does not accept a request."""
 
 
+class NotInLabelStudio(LabelStudioError):
+    """Label Studio has no such task or project (any more)."""
+
+
 class WorkerLost(BackendError):
     """The process that worked on a video died."""
 
@@ -70,6 +75,7 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (MediaForbidden, 403),
     (MediaTooLarge, 413),
     (MediaUnreachable, 502),
+    (NotInLabelStudio, 404),
     (LabelStudioError, 502),
     (NotSupported, 501),
     (VideoError, 422),

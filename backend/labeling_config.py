@@ -14,6 +14,8 @@ from pipeline.records import RepLabel
 DEFAULT_RATE = 24.0
 """Frames per second that Label Studio assumes where the Video tag's frameRate says nothing usable."""
 
+_HIGHEST_RATE = 1e6
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -64,7 +66,7 @@ def parse_controls(label_config: str) -> Controls:
     """
     try:
         root = fromstring(label_config)
-    except (ParseError, DefusedXmlException, TypeError) as error:
+    except (ParseError, DefusedXmlException, TypeError, ValueError) as error:
         raise LabelConfigError(f"The labeling config is not XML: {error}.") from error
     videos = {tag.get("name", ""): tag for tag in root.iter("Video")}
     for tag in root.iter("TimelineLabels"):
@@ -74,10 +76,13 @@ def parse_controls(label_config: str) -> Controls:
         normal, anomalous = _two_labels(tag)
         attributes = {key.lower(): value for key, value in video.attrib.items()}
         target = video.get("name", "")
+        media_key = attributes.get("value", "").removeprefix("$")
+        if not media_key:
+            raise LabelConfigError(f'Video "{target}" has no value. Expected the key of the task data, as in "$video".')
         choices = _per_region(root, "Choices", target)
         return Controls(
             video=target,
-            media_key=attributes.get("value", "").removeprefix("$"),
+            media_key=media_key,
             frame_rate=attributes.get("framerate", "").strip(),
             labels=tag.get("name", ""),
             normal=normal,
@@ -97,20 +102,21 @@ def effective_rate(controls: Controls, data: dict[str, object]) -> float:
     """Frames per second that Label Studio really uses to show this task.
 
     It parses the attribute (or the task data behind `$key`) as a number; what is no number is 24, and a number below
-    1 is taken as seconds per frame.
+    1 is taken as seconds per frame. So is 24 here for rates that no frame number could be made of.
     """
     value: object = data.get(controls.rate_key) if controls.rate_key else controls.frame_rate
     try:
         rate = float(value)  # type: ignore[arg-type]  # whatever stands in the task data
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return DEFAULT_RATE
-    if not 0 < rate < float("inf"):
+    if rate <= 0:
         return DEFAULT_RATE
-    return 1.0 / rate if rate < 1 else rate
+    rate = 1.0 / rate if rate < 1 else rate
+    return rate if rate <= _HIGHEST_RATE else DEFAULT_RATE  # also for NaN
 
 
 def _two_labels(tag: Element) -> tuple[str, str]:
-    labels = [label for label in tag.iter("Label") if label.get("value")]
+    labels = [label for label in tag.iter("Label") if _value(label)]
     if len(labels) < 2:
         raise LabelConfigError(
             f'TimelineLabels "{tag.get("name", "")}" has {len(labels)} labels. '
@@ -124,7 +130,7 @@ def _two_labels(tag: Element) -> tuple[str, str]:
     rest = [label for label in labels if label is not normal and label is not anomalous]
     normal = normal if normal is not None else rest.pop(0)
     anomalous = anomalous if anomalous is not None else rest.pop(0)
-    return normal.get("value", ""), anomalous.get("value", "")
+    return _value(normal), _value(anomalous)
 
 
 def _per_region(root: Element, kind: str, video: str) -> Element | None:
@@ -142,10 +148,15 @@ def _choices(tag: Element | None) -> tuple[Choice, ...]:
     if tag is None:
         return ()
     return tuple(
-        Choice(choice.get("value", ""), _words(choice.get("predicted_values")))
+        Choice(_value(choice), _words(choice.get("predicted_values")))
         for choice in tag.iter("Choice")
-        if choice.get("value")
+        if _value(choice)
     )
+
+
+def _value(tag: Element) -> str:
+    """What stands in results for a label or choice: its alias, if it has one."""
+    return tag.get("alias") or tag.get("value") or ""
 
 
 def _words(attribute: str | None) -> tuple[str, ...]:

@@ -107,9 +107,8 @@ def to_prediction(analysis: Analysis, controls: Controls, rate: float) -> Json:
     previous_end = 0
     for index, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1):
         start, end = to_frames(rep.start_s, rep.end_s, rate, analysis.video.duration_s)
-        start = max(start, previous_end + 1)  # touch-and-go repetitions share an instant, but regions no frame
-        if end < start:
-            continue
+        # Touch-and-go repetitions share an instant, but regions no frame, unless one is too short to have its own.
+        start = min(max(start, previous_end + 1), end)
         previous_end = end
         results += _region_results(f"rep{index}", start, end, score, controls)
     return {
@@ -184,19 +183,40 @@ def likely_fault(reasons: Iterable[Reason], choices: Iterable[Choice]) -> str:
 
 def parse_task(payload: Any, project: int | None = None) -> Task:
     """A task of a request. Raises BadRequest where it has no id or data."""
-    try:
-        owner = payload.get("project", project)
-        return Task(int(payload["id"]), int(owner), dict(payload["data"]))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadRequest("Expected a task with id, project and data.") from error
+    if not isinstance(payload, dict) or not isinstance(payload.get("data"), dict):
+        raise BadRequest("Expected a task with id, project and data.")
+    return Task(
+        parse_id(payload.get("id"), "task"), parse_id(payload.get("project") or project, "project"), payload["data"]
+    )
+
+
+def parse_tasks(payload: Any, project: int | None = None) -> list[Task | BadRequest]:
+    """The tasks of a request, in order, with what is wrong in place of one that cannot be understood.
+
+    Raises BadRequest where there is no list at all.
+    """
+    if not isinstance(payload, list):
+        raise BadRequest('Expected a JSON object with a list of "tasks".')
+    tasks: list[Task | BadRequest] = []
+    for item in payload:
+        try:
+            tasks.append(parse_task(item, project))
+        except BadRequest as error:
+            tasks.append(error)
+    return tasks
 
 
 def parse_project(value: Any) -> int:
     """The project id of "12.1795325641", "12" or 12. Raises BadRequest."""
-    try:
-        return int(str(value).split(".")[0])
-    except ValueError as error:
-        raise BadRequest(f"Expected a project id, got {value!r}.") from error
+    return parse_id(value.split(".")[0] if isinstance(value, str) else value, "project")
+
+
+def parse_id(value: Any, thing: str) -> int:
+    """A number that Label Studio counts things with, also in digits. Raises BadRequest."""
+    number = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < 20 else value
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 2**63:
+        raise BadRequest(f"Expected the id of a {thing}, got {str(value)[:40]!r}.")
+    return number
 
 
 def parse_event(payload: Any) -> Event:
@@ -207,6 +227,8 @@ def parse_event(payload: Any) -> Event:
     project = payload.get("project") if isinstance(payload.get("project"), dict) else {}
     label_config = str((project or {}).get("label_config", ""))
     project_id = (project or {}).get("id")
+    if project_id is not None:
+        project_id = parse_project(project_id)
     match action:
         case "TASKS_CREATED":
             return TasksCreated(tuple(parse_task(task, project_id) for task in _list(payload, "tasks")), label_config)
@@ -225,21 +247,44 @@ def parse_event(payload: Any) -> Event:
     return Ignored(action)
 
 
-def parse_regions(results: Iterable[Json], controls: Controls, rate: float) -> tuple[Region, ...]:
-    """The repetitions of an annotation. The label decides, never a stale score; other controls' results are skipped."""
+def parse_regions(results: Any, controls: Controls, rate: float) -> tuple[Region, ...]:
+    """The repetitions of an annotation. The label decides, never a stale score; other controls' results are skipped.
+
+    Label Studio accepts whatever its API is given: what is no repetition (no frames, no known label) is left out, and
+    frames that are fractions or the wrong way round are put right.
+    """
     regions = []
-    for result in results:
-        if result.get("from_name") != controls.labels or result.get("type") != "timelinelabels":
+    for result in _items(results):
+        if not isinstance(result, dict) or result.get("from_name") != controls.labels:
             continue
-        value = result.get("value", {})
-        labels = [controls.rep_label(text) for text in value.get("timelinelabels", [])]
+        value = result.get("value")
+        if result.get("type") != "timelinelabels" or not isinstance(value, dict):
+            continue
+        labels = [controls.rep_label(text) for text in _items(value.get("timelinelabels"))]
         label = next((label for label in labels if label is not None), None)
         if label is None:
             continue
-        for span in value.get("ranges", []):
-            start_s, end_s = to_seconds(int(span["start"]), int(span["end"]), rate)
-            regions.append(Region(str(result.get("id", "")), start_s, end_s, label, str(result.get("origin", ""))))
+        for span in _items(value.get("ranges")):
+            frames = _frames(span)
+            if frames is not None:
+                start_s, end_s = to_seconds(*frames, rate)
+                regions.append(
+                    Region(str(result.get("id") or ""), start_s, end_s, label, str(result.get("origin") or ""))
+                )
     return tuple(sorted(regions, key=lambda region: region.start_s))
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _frames(span: Any) -> tuple[int, int] | None:
+    """First and last frame of a stored range."""
+    start, end = (span.get("start"), span.get("end")) if isinstance(span, dict) else (None, None)
+    if not (isinstance(start, int | float) and isinstance(end, int | float) and math.isfinite(start + end)):
+        return None
+    first, last = sorted((max(1, round(start)), max(1, round(end))))
+    return first, last
 
 
 def _list(payload: Json, key: str) -> list[Any]:
@@ -253,19 +298,17 @@ def _list(payload: Json, key: str) -> list[Any]:
 
 
 def _ids(items: list[Any]) -> tuple[int, ...]:
-    try:
-        return tuple(int(item["id"]) for item in items)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadRequest("Expected a list of objects with an id.") from error
+    return tuple(parse_id(item.get("id") if isinstance(item, dict) else None, "deleted object") for item in items)
 
 
 def _with_tasks(annotations: list[Any], tasks: dict[int, Task]) -> tuple[tuple[Json, Task], ...]:
     pairs = []
     for annotation in annotations:
-        if not isinstance(annotation, dict) or "id" not in annotation:
+        if not isinstance(annotation, dict):
             raise BadRequest("Expected annotations with an id.")
-        task = tasks.get(annotation.get("task", -1))
+        number = parse_id(annotation.get("id"), "annotation")
+        task = tasks.get(parse_id(annotation.get("task"), "task"))
         if task is None:
-            raise BadRequest(f"Annotation {annotation['id']} comes without its task.")
+            raise BadRequest(f"Annotation {number} comes without its task.")
         pairs.append((annotation, task))
     return tuple(pairs)
