@@ -11,9 +11,10 @@ from werkzeug.exceptions import HTTPException
 
 from backend.errors import BackendError, as_json, http_status
 from backend.executor import DaskExecutor, Executor
+from backend.jobs import Model
 from backend.ls_client import Access, LabelStudioClient
 from backend.routes import bp
-from backend.service import Model, Preannotator
+from backend.service import Preannotator
 from backend.settings import Settings
 from backend.store import Store
 from backend.worker import load_detector
@@ -55,7 +56,7 @@ def create_service(settings: Settings, store: Store, executor: Executor | None =
         predict_wait_s=settings.predict_wait_s,
     )
     # In the background: Label Studio may be starting at the same time.
-    threading.Thread(target=service.resume, name="resume", daemon=True).start()
+    threading.Thread(target=service.keep_going, name="keep-going", daemon=True).start()
     return service
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from pydantic import SecretStr
 
-from backend.errors import LabelStudioError
+from backend.errors import LabelStudioError, NotInLabelStudio
 from backend.ls_format import Json, Task
 
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
     from label_studio_sdk.core.request_options import RequestOptions
 
-# Label Studio would else rewrite s3:// addresses into links of its own, which must never be written back.
-_RAW: RequestOptions = {"additional_query_parameters": {"resolve_uri": "false"}}
+_PAGE = 100
+"""Tasks per request: their ids are part of the address."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,53 @@ class Access:
         return bool(self.url and self.api_key.get_secret_value())
 
 
+@dataclass(frozen=True)
+class TaskState:
+    """A task as Label Studio has it: its raw data, and what was drawn on it.
+
+    has_frames: whether there are annotations, drafts or non-empty predictions, whose frames must keep their meaning.
+    predictions: (id, model version) of each, oldest first.
+    """
+
+    task: Task
+    has_frames: bool
+    predictions: tuple[tuple[int, str], ...]
+
+    def prediction_ids(self, model_version: str) -> list[int]:
+        return [number for number, version in self.predictions if version == model_version]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project; `model_version` is the one whose predictions it shows, "" for none chosen."""
+
+    id: int
+    title: str
+    label_config: str
+    model_version: str
+
+
+@dataclass(frozen=True)
+class ConnectedBackend:
+    """An ML backend of a project; `state` is Label Studio's word: CO (connected), DI (disconnected), ER (error)."""
+
+    url: str
+    title: str
+    state: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """Where Label Studio sends events, and which: `actions`, unless `all_actions`."""
+
+    url: str
+    active: bool
+    sends_payload: bool
+    all_actions: bool
+    actions: tuple[str, ...]
+
+
 class LabelStudioClient:
     """Calls to one Label Studio. Every failure is a LabelStudioError or MediaError that says what to do."""
 
@@ -48,9 +96,38 @@ class LabelStudioClient:
         """Whether an address and a token were given; without them the backend only answers what it is asked."""
         return self._access.configured
 
-    def task(self, task_id: int) -> Task:
-        with _mapped(f"task {task_id}"):
-            return _task(self._api.tasks.get(id=str(task_id), request_options=_RAW))
+    def task_states(
+        self, project: int, task_ids: Sequence[int], timeout_s: float | None = None
+    ) -> dict[int, TaskState]:
+        """Tasks of a project as they are now, by id; one that no longer exists is left out.
+
+        One request per hundred tasks. Never asks for a single task: that makes Label Studio ask the ML backend for a
+        prediction, and the backend would be waiting for itself.
+        """
+        states: dict[int, TaskState] = {}
+        with _mapped(f"tasks of project {project}"):
+            for first in range(0, len(task_ids), _PAGE):
+                selected = {"selectedItems": {"all": False, "included": list(task_ids[first : first + _PAGE])}}
+                page = self._api.tasks.list(
+                    project=project,
+                    fields="all",
+                    query=json.dumps(selected),
+                    page_size=_PAGE,
+                    # Else s3:// addresses come as links of Label Studio's own, which must never be written back.
+                    resolve_uri=False,
+                    request_options=_within(timeout_s),
+                )
+                for task in page.items or []:
+                    state = _state(task)
+                    states[state.task.id] = state
+        return states
+
+    def task_state(self, task: Task) -> TaskState:
+        """Raises NotInLabelStudio where the task was deleted."""
+        state = self.task_states(task.project, [task.id]).get(task.id)
+        if state is None:
+            raise NotInLabelStudio(f"Label Studio has no task {task.id}. Was it deleted?")
+        return state
 
     def tasks(self, project: int) -> Iterator[tuple[Task, int, frozenset[str]]]:
         """Every task of a project, with its number of annotations and the model versions that it has predictions of."""
@@ -74,12 +151,6 @@ class LabelStudioClient:
                 model_version=prediction["model_version"],
             )
             return int(created.id or 0)
-
-    def has_human_work(self, task_id: int) -> bool:
-        """Whether somebody has begun to annotate the task: frames that are drawn must keep their meaning."""
-        with _mapped(f"task {task_id}"):
-            task = self._api.tasks.get(id=str(task_id), request_options=_RAW)
-            return bool(task.total_annotations or task.drafts)
 
     def set_task_data(self, task_id: int, data: Json) -> None:
         with _mapped(f"the data of task {task_id}"):
@@ -143,6 +214,51 @@ class LabelStudioClient:
             stored = self._api.predictions.list(task=task_id)
             return [{"result": p.result, "score": p.score, "model_version": p.model_version} for p in stored]
 
+    def server_version(self) -> str:
+        """Label Studio's release, which it tells without a token."""
+        with _mapped("its version"):
+            response = httpx.get(f"{self._access.url}/api/version", timeout=10.0, follow_redirects=True)
+            if response.status_code >= 400:
+                raise LabelStudioError(f"{self._access.url} answered {response.status_code}. Is it a Label Studio?")
+            body = response.json()
+        if not isinstance(body, dict) or "release" not in body:
+            raise LabelStudioError(f"{self._access.url} is not a Label Studio. Check LABEL_STUDIO_URL.")
+        return str(body["release"])
+
+    def account(self) -> str:
+        """The e-mail address of the token's user."""
+        with _mapped("the token's user"):
+            return str(self._api.users.whoami().email)
+
+    def projects(self) -> Iterator[Project]:
+        """Every project that the token's user sees."""
+        with _mapped("the projects"):
+            for project in self._api.projects.list():
+                yield Project(
+                    int(project.id), project.title or "", project.label_config or "", project.model_version or ""
+                )
+
+    def connected_backends(self, project: int) -> list[ConnectedBackend]:
+        with _mapped(f"the ML backends of project {project}"):
+            return [
+                ConnectedBackend(found.url or "", found.title or "", found.state or "", found.error_message or "")
+                for found in self._api.ml.list(project=project)
+            ]
+
+    def webhooks(self, project: int) -> list[Webhook]:
+        """The webhooks of a project; with those of its organization, where Label Studio lists them."""
+        with _mapped(f"the webhooks of project {project}"):
+            return [
+                Webhook(
+                    hook.url,
+                    hook.is_active is not False,
+                    hook.send_payload is not False,
+                    hook.send_for_all_actions is not False,
+                    tuple(str(action) for action in hook.actions or ()),
+                )
+                for hook in self._api.webhooks.list(project=project)
+            ]
+
     @property
     def _api(self) -> LabelStudio:
         if not self._access.configured:
@@ -162,15 +278,31 @@ def _mapped(thing: str) -> Iterator[None]:
     try:
         yield
     except ApiError as error:
+        if error.status_code == 404:
+            raise NotInLabelStudio(f"Label Studio does not have {thing}.") from error
         hint = " Check LABEL_STUDIO_API_KEY." if error.status_code in (401, 403) else ""
         raise LabelStudioError(f"Label Studio answered {error.status_code} for {thing}.{hint}") from error
     except httpx.HTTPError as error:
         raise LabelStudioError(f"Label Studio cannot be reached for {thing} ({type(error).__name__}).") from error
+    except ValueError as error:  # a web page instead of JSON, as a proxy answers
+        raise LabelStudioError(f"Label Studio's answer for {thing} cannot be read. Check LABEL_STUDIO_URL.") from error
+
+
+def _within(timeout_s: float | None) -> RequestOptions:
+    # Declared as whole seconds, but handed to httpx as it is.
+    return {} if timeout_s is None else {"timeout_in_seconds": timeout_s}
 
 
 def _task(task: Any) -> Task:
     project = task.project if isinstance(task.project, int) else _field(task.project, "id")
     return Task(int(task.id), int(project), dict(task.data or {}))
+
+
+def _state(task: Any) -> TaskState:
+    stored = [(_field(p, "id"), _field(p, "model_version"), _field(p, "result")) for p in task.predictions or []]
+    # `drafts` has the token's user's alone, `draft_exists` everybody's.
+    drawn = bool(task.total_annotations or task.draft_exists or task.drafts or any(result for _, _, result in stored))
+    return TaskState(_task(task), drawn, tuple(sorted((int(number), str(version)) for number, version, _ in stored)))
 
 
 def _field(item: Any, name: str) -> Any:

@@ -44,13 +44,9 @@ def versions() -> Response:
 @bp.post("/predict")
 def predict() -> ResponseReturnValue:
     body = _body()
-    tasks = body.get("tasks")
-    if not isinstance(tasks, list):
-        raise BadRequest('Expected a JSON object with a list of "tasks".')
     project = ls_format.parse_project(body["project"]) if body.get("project") else None
-    answer = service().predict(
-        [ls_format.parse_task(task, project) for task in tasks], str(body.get("label_config", ""))
-    )
+    tasks = ls_format.parse_tasks(body.get("tasks"), project)
+    answer = service().predict(tasks, str(body.get("label_config", "")))
     if answer.errors and len(answer.errors) == len(tasks):
         first = answer.errors[0]
         return as_json(first.kind, first.message), http_status_by_name(first.kind)

@@ -18,6 +18,8 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    literal,
+    or_,
     select,
     update,
 )
@@ -47,7 +49,8 @@ class Project(Base):
 class Job(Base):
     """One video of one task under one model version and configuration: from queued to a delivered prediction.
 
-    state: queued, running, done, failed. delivery: "" (not yet), answered (in /predict), pushing, pushed.
+    state: queued, running, done, failed. delivery: "" (not yet), answered (in /predict, where nothing tells whether
+    Label Studio kept it), pushed.
     """
 
     __tablename__ = "jobs"
@@ -132,8 +135,10 @@ class Store:
     # Projects
 
     def remember_project(self, project: int, label_config: str) -> None:
+        """Keep the labeling config that a project was last seen with."""
+        row = {"id": project, "label_config": label_config, "seen_at": now()}
         with self._transaction() as session:
-            session.merge(Project(id=project, label_config=label_config))
+            session.execute(insert(Project).values(**row).on_conflict_do_update(index_elements=["id"], set_=row))
 
     def label_config(self, project: int) -> str:
         """The labeling config that the project was last seen with, or ""."""
@@ -173,11 +178,15 @@ class Store:
         with self._transaction() as session:
             return session.get(Job, job_id)
 
-    def start_job(self, job_id: int) -> None:
+    def start_job(self, job_id: int) -> Job | None:
+        """Mark a job as running; None where it is done already, or its task was deleted."""
         with self._transaction() as session:
-            session.execute(
-                update(Job).where(Job.id == job_id).values(state="running", attempts=Job.attempts + 1, updated_at=now())
-            )
+            return session.scalars(
+                update(Job)
+                .where(Job.id == job_id, Job.state != "done")
+                .values(state="running", attempts=Job.attempts + 1, updated_at=now())
+                .returning(Job)
+            ).one_or_none()
 
     def finish_job(self, job_id: int, result: str) -> None:
         with self._transaction() as session:
@@ -195,32 +204,40 @@ class Store:
                 .values(state="failed", error_type=error_type, error_message=message, updated_at=now())
             )
 
-    def claim_delivery(self, job_id: int, how: str, instead_of: Iterable[str] = ("",)) -> bool:
-        """Take it upon the caller to deliver a job's prediction; False where somebody else already has."""
+    def claim_answer(self, job_id: int, before: datetime) -> bool:
+        """Note that a request is answered with a job's prediction; False where one was answered since `before`."""
         with self._transaction() as session:
             claim = (
                 update(Job)
-                .where(Job.id == job_id, Job.delivery.in_(list(instead_of)))
-                .values(delivery=how, delivered_at=now())
+                .where(Job.id == job_id, Job.delivered_at.is_(None) | (Job.delivered_at < before))
+                .values(delivery="answered", delivered_at=now())
                 .returning(Job.id)
             )
             return session.scalar(claim) is not None
 
-    def set_delivery(self, job_id: int, how: str, prediction_id: int | None = None) -> None:
+    def mark_pushed(self, job_id: int, prediction_id: int) -> None:
         with self._transaction() as session:
             session.execute(
                 update(Job)
                 .where(Job.id == job_id)
-                .values(delivery=how, delivered_at=now(), prediction_id=prediction_id)
+                .values(delivery="pushed", delivered_at=now(), prediction_id=prediction_id)
             )
 
-    def unfinished_jobs(self) -> Sequence[Job]:
-        """Jobs that were queued or running, and finished ones that were never delivered."""
-        undelivered = (Job.state == "done") & Job.delivery.in_(["", "pushing"])
+    def forget_job(self, job_id: int) -> None:
         with self._transaction() as session:
-            return session.scalars(
-                select(Job).where(Job.state.in_(["queued", "running"]) | undelivered).order_by(Job.id)
-            ).all()
+            session.execute(delete(Job).where(Job.id == job_id))
+
+    def unfinished_jobs(self) -> Sequence[Job]:
+        """Jobs that were queued or running."""
+        with self._transaction() as session:
+            return session.scalars(select(Job).where(Job.state.in_(["queued", "running"])).order_by(Job.id)).all()
+
+    def undelivered_jobs(self, model_version: str, config: str) -> Sequence[Job]:
+        """Finished jobs that Label Studio is not known to have the prediction of."""
+        query = select(Job).where(Job.state == "done", Job.delivery != "pushed")
+        query = query.where(Job.model_version == model_version, Job.config == config)
+        with self._transaction() as session:
+            return session.scalars(query.order_by(Job.id)).all()
 
     def model_versions(self, project: int) -> set[str]:
         """Every version that the project's videos were analyzed with."""
@@ -238,27 +255,32 @@ class Store:
     # Labels
 
     def put_annotation(self, annotation: Json, task: Task, media: str, regions: Iterable[Region]) -> None:
-        """Store an annotation and its repetitions, replacing what was known of it."""
+        """Store an annotation and its repetitions, replacing what was known of it, unless that is newer."""
+        number = int(annotation["id"])
+        row = {
+            "id": number,
+            "project": task.project,
+            "task": task.id,
+            "media": media,
+            "annotator": _optional_int(annotation.get("completed_by")),
+            "was_cancelled": bool(annotation.get("was_cancelled")),
+            "ground_truth": bool(annotation.get("ground_truth")),
+            "parent_prediction": _optional_int(annotation.get("parent_prediction")),
+            "updated_at": str(annotation.get("updated_at") or ""),
+            "deleted": False,
+            "received_at": now(),
+        }
+        # Events are sent by whichever process of Label Studio handled the change, and may overtake each other.
+        is_news = or_(literal(row["updated_at"]) == "", Annotation.updated_at <= row["updated_at"])
+        put = insert(Annotation).values(**row)
+        put = put.on_conflict_do_update(index_elements=["id"], set_=row, where=is_news)
         with self._transaction() as session:
-            session.execute(delete(LabeledRegion).where(LabeledRegion.annotation_id == int(annotation["id"])))
-            session.merge(
-                Annotation(
-                    id=int(annotation["id"]),
-                    project=task.project,
-                    task=task.id,
-                    media=media,
-                    annotator=_optional_int(annotation.get("completed_by")),
-                    was_cancelled=bool(annotation.get("was_cancelled")),
-                    ground_truth=bool(annotation.get("ground_truth")),
-                    parent_prediction=_optional_int(annotation.get("parent_prediction")),
-                    updated_at=str(annotation.get("updated_at") or ""),
-                    deleted=False,
-                )
-            )
-            session.flush()
+            if session.scalar(put.returning(Annotation.id)) is None:
+                return
+            session.execute(delete(LabeledRegion).where(LabeledRegion.annotation_id == number))
             session.add_all(
                 LabeledRegion(
-                    annotation_id=int(annotation["id"]),
+                    annotation_id=number,
                     region=region.id,
                     start_s=region.start_s,
                     end_s=region.end_s,
@@ -270,14 +292,15 @@ class Store:
 
     def delete_annotations(self, annotation_ids: Iterable[int]) -> None:
         with self._transaction() as session:
-            session.execute(update(Annotation).where(Annotation.id.in_(list(annotation_ids))).values(deleted=True))
+            for ids in _batches(annotation_ids):
+                session.execute(update(Annotation).where(Annotation.id.in_(ids)).values(deleted=True))
 
     def delete_tasks(self, task_ids: Iterable[int]) -> None:
         """Forget the jobs of tasks that no longer exist; their annotations stay, marked as deleted."""
-        ids = list(task_ids)
         with self._transaction() as session:
-            session.execute(delete(Job).where(Job.task.in_(ids)))
-            session.execute(update(Annotation).where(Annotation.task.in_(ids)).values(deleted=True))
+            for ids in _batches(task_ids):
+                session.execute(delete(Job).where(Job.task.in_(ids)))
+                session.execute(update(Annotation).where(Annotation.task.in_(ids)).values(deleted=True))
 
     def annotations(self, task: int | None = None) -> Sequence[Annotation]:
         query = select(Annotation).order_by(Annotation.id)
@@ -300,6 +323,12 @@ def _configure_sqlite(connection: Any, record: object) -> None:
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
+
+
+def _batches(ids: Iterable[int], size: int = 1000) -> Iterator[list[int]]:
+    """SQLite takes a limited number of values per statement."""
+    every = list(ids)
+    return (every[first : first + size] for first in range(0, len(every), size))
 
 
 def _optional_int(value: Any) -> int | None:

@@ -1,0 +1,222 @@
+"""The life of a job: a video is analyzed in a worker process, then its prediction is brought to Label Studio."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+import uuid
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from backend import delivery
+from backend.errors import BackendError, LabelStudioError, NotInLabelStudio
+from backend.executor import Executor
+from backend.labeling_config import Controls
+from backend.ls_client import Access, LabelStudioClient
+from backend.ls_format import Task
+from backend.store import Job, Store, now
+from backend.worker import VideoJob, analyze_task
+from pipeline.config import PipelineConfig
+from pipeline.errors import PipelineError
+from pipeline.records import Analysis
+
+log = logging.getLogger(__name__)
+
+SETTLING = timedelta(seconds=10)
+"""Label Studio picks tasks that lack a prediction, then asks: what was delivered in between it would store again."""
+ANSWER_SETTLING = timedelta(minutes=2)
+"""It stores the predictions of an answer one by one, several in a second."""
+_PUSH_ATTEMPTS = 3
+
+_ANALYSIS = TypeAdapter(Analysis)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model in use: its version, and its folder (None for the shipped base model)."""
+
+    version: str
+    folder: Path | None
+
+
+def dump_analysis(analysis: Analysis) -> str:
+    """JSON of an analysis. Pydantic's own would turn NaN into null, which it does not read again."""
+    return json.dumps(asdict(analysis))
+
+
+def load_analysis(text: str) -> Analysis:
+    return _ANALYSIS.validate_json(text)
+
+
+class JobRunner:
+    """Runs jobs and delivers what comes of them, each once at a time. Close it to stop its threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        client: LabelStudioClient,
+        executor: Executor,
+        model: Model,
+        config: PipelineConfig,
+        access: Access,
+        pose_dir: Path,
+        retry_after_s: float = 1.0,
+    ) -> None:
+        self._store = store
+        self._client = client
+        self._executor = executor
+        self._model = model
+        self._config = config
+        self._access = access
+        self._pose_dir = pose_dir
+        self._retry_after_s = retry_after_s
+        self._deliverers = ThreadPoolExecutor(2, thread_name_prefix="deliver")
+        self._lock = threading.Lock()
+        self._in_progress: dict[int, threading.Event] = {}
+        self._shown: set[int] = set()
+
+    def analyze(self, job: Job, controls: Controls) -> None:
+        """Start on a job, unless it is in progress or done."""
+        if not self._begin(job.id):
+            return
+        try:
+            started = self._store.start_job(job.id)
+            if started is None:
+                self._end(job.id)
+                return
+            work = VideoJob(
+                task=Task(started.task, started.project, started.data),
+                media=started.media,
+                controls=controls,
+                access=self._access,
+                model_dir=self._model.folder,
+                pose_dir=self._pose_dir,
+                config=self._config,
+            )
+            # Unlike any other key: a scheduler answers a known one with the result that it has.
+            key = f"analyze-{started.project}-{started.task}-{uuid.uuid4().hex}"
+            future = self._executor.submit(analyze_task, work, key=key)
+        except BaseException:
+            self._end(job.id)
+            raise
+        future.add_done_callback(lambda done: self._analyzed(job.id, controls, done))
+
+    def deliver(self, job_id: int, controls: Controls) -> None:
+        """Start to bring a finished job's prediction to Label Studio, unless the job is in progress."""
+        if self._begin(job_id):
+            self._submit_delivery(job_id, controls)
+
+    def is_in_progress(self, job_id: int) -> bool:
+        with self._lock:
+            return job_id in self._in_progress
+
+    def wait(self, job: Job, deadline: float) -> Job:
+        """The job as it is after waiting until the deadline (of time.monotonic) for its progress to end."""
+        with self._lock:
+            event = self._in_progress.get(job.id)
+        if event is not None:
+            event.wait(max(0.0, deadline - time.monotonic()))
+        return self._store.job(job.id) or job
+
+    def close(self) -> None:
+        """Stop. What is unfinished is taken up at the next start."""
+        self._deliverers.shutdown(wait=False, cancel_futures=True)
+        self._executor.close()
+
+    def _begin(self, job_id: int) -> bool:
+        with self._lock:
+            if job_id in self._in_progress:
+                return False
+            self._in_progress[job_id] = threading.Event()
+            return True
+
+    def _end(self, job_id: int) -> None:
+        with self._lock:
+            event = self._in_progress.pop(job_id, None)
+        if event is not None:
+            event.set()
+
+    def _analyzed(self, job_id: int, controls: Controls, future: Future[Analysis]) -> None:
+        """Runs in a thread of the executor, which must not wait for Label Studio."""
+        delivering = False
+        try:
+            self._store.finish_job(job_id, dump_analysis(future.result()))
+            if self._client.configured:
+                self._submit_delivery(job_id, controls)
+                delivering = True
+        except CancelledError:
+            log.info("Job %s was cancelled; it is taken up again.", job_id)
+        except (PipelineError, BackendError) as error:
+            log.warning("Job %s failed: %s", job_id, error)
+            self._store.fail_job(job_id, type(error).__name__, str(error))
+        except Exception:  # the top of a worker: whatever happened, the server and the other jobs go on
+            log.exception("Job %s failed unexpectedly.", job_id)
+            self._store.fail_job(job_id, "InternalError", "Unexpected error; the server's log has the details.")
+        finally:
+            if not delivering:
+                self._end(job_id)
+
+    def _submit_delivery(self, job_id: int, controls: Controls) -> None:
+        try:
+            self._deliverers.submit(self._deliver, job_id, controls)
+        except RuntimeError:  # shutting down
+            log.info("Job %s is delivered at the next start.", job_id)
+            self._end(job_id)
+
+    def _deliver(self, job_id: int, controls: Controls) -> None:
+        try:
+            job = self._store.job(job_id)
+            # An answer to Label Studio that it is perhaps just storing. If it does not, the next round delivers.
+            if job is None or (job.delivery == "answered" and is_settling(job, now())):
+                return
+            is_stored = self._push(job, controls)
+        except Exception:  # the top of a thread
+            log.exception("Job %s could not be delivered.", job_id)
+            return
+        finally:
+            self._end(job_id)
+        if is_stored:
+            self._show_version(job.project)
+
+    def _push(self, job: Job, controls: Controls) -> bool:
+        """Whether Label Studio has the prediction now. If not, the next round or the next start tries again."""
+        analysis = load_analysis(job.result)
+        for attempt in range(1, _PUSH_ATTEMPTS + 1):
+            try:
+                task = Task(job.task, job.project, job.data)
+                self._store.mark_pushed(job.id, delivery.push(self._client, task, controls, analysis))
+                log.info("Task %s: %d repetitions predicted.", job.task, len(analysis.reps))
+                return True
+            except NotInLabelStudio as error:
+                log.info("Task %s is forgotten: %s", job.task, error)
+                self._store.forget_job(job.id)
+                return False
+            except LabelStudioError as error:
+                log.warning("Task %s, attempt %d to store its prediction: %s", job.task, attempt, error)
+                time.sleep(attempt * self._retry_after_s)
+        return False
+
+    def _show_version(self, project: int) -> None:
+        """Once per project: its score column and its sampling look at one version, which must be ours of now."""
+        if project in self._shown:
+            return
+        others = self._store.model_versions(project) - {self._model.version}
+        try:
+            self._client.show_model_version(project, self._model.version, others)
+        except LabelStudioError as error:
+            log.warning("Project %s does not show the scores of %s yet: %s", project, self._model.version, error)
+            return
+        self._shown.add(project)
+
+
+def is_settling(job: Job, moment: datetime) -> bool:
+    """Whether Label Studio may at that moment not have noticed, or not stored yet, what it was given of this job."""
+    if job.delivered_at is None:
+        return False
+    return job.delivered_at >= moment - (ANSWER_SETTLING if job.delivery == "answered" else SETTLING)
