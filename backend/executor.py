@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import logging
+import math
+import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import dask
+from distributed import CancelledError as DaskCancelled
 from distributed import Client, KilledWorker, LocalCluster
 from distributed import Future as DaskFuture
 
@@ -24,8 +31,24 @@ class Executor(Protocol):
         """Stop; what has not finished is dropped."""
 
 
+@dataclass(order=True)
+class _Call:
+    """A function that waits for a free worker; the highest priority first, then the oldest."""
+
+    rank: tuple[int, int]
+    function: Callable[..., Any] = field(compare=False)
+    args: tuple[object, ...] = field(compare=False)
+    key: str = field(compare=False)
+    priority: int = field(compare=False)
+    future: Future[Any] = field(compare=False, default_factory=Future)
+
+
 class DaskExecutor:
-    """Worker processes of our own on this machine, or an existing scheduler by its address."""
+    """Worker processes of our own on this machine, or an existing scheduler by its address.
+
+    Own workers get one call each at a time. Dask would hand out more in advance, and blame all that a worker has when
+    it dies: the videos that wait behind one that kills it would be given up as well.
+    """
 
     def __init__(self, workers: int = 1, scheduler: str = "") -> None:
         # A video that kills its worker twice is given up, instead of taking every worker down in turn.
@@ -36,31 +59,66 @@ class DaskExecutor:
                 n_workers=workers,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address="127.0.0.1:0",  # any free port: several of us may run on a machine
-                silence_logs=logging.CRITICAL,
+                dashboard_address=None,
+                silence_logs=logging.ERROR,
             )
         self._client = Client(self._cluster or scheduler, set_as_default=False)
+        self._free: float = math.inf if scheduler else workers
+        self._waiting: list[_Call] = []
+        self._order = itertools.count()
+        self._lock = threading.Lock()
 
     def submit(self, function: Callable[..., Any], *args: object, key: str, priority: int = 0) -> Future[Any]:
-        remote = self._client.submit(function, *args, key=key, priority=priority, pure=False)
-        local: Future[Any] = Future()
-
-        def finished(done: DaskFuture) -> None:
-            if done.status == "cancelled":
-                local.cancel()
-                return
-            error = done.exception() if done.status == "error" else None
-            if isinstance(error, KilledWorker):
-                local.set_exception(WorkerLost("The worker process died on this video, repeatedly. It was given up."))
-            elif error is not None:
-                local.set_exception(error)
-            else:
-                local.set_result(done.result())
-
-        remote.add_done_callback(finished)
-        return local
+        with self._lock:
+            call = _Call((-priority, next(self._order)), function, args, key, priority)
+            heapq.heappush(self._waiting, call)
+        self._hand_out()
+        return call.future
 
     def close(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for call in waiting:
+            call.future.cancel()
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
+
+    def _hand_out(self) -> None:
+        """Give waiting calls to free workers."""
+        while True:
+            with self._lock:
+                if not self._waiting or self._free < 1:
+                    return
+                call = heapq.heappop(self._waiting)
+                self._free -= 1
+            try:
+                remote = self._client.submit(
+                    call.function, *call.args, key=call.key, priority=call.priority, pure=False
+                )
+            except Exception as error:  # noqa: BLE001  # the future tells whoever waits for this call
+                self._settle(call, error)
+                continue
+            remote.add_done_callback(partial(self._finished, call))
+
+    def _finished(self, call: _Call, remote: DaskFuture) -> None:
+        """Runs in a thread of Dask's client."""
+        try:
+            result = remote.result()
+        except KilledWorker:
+            self._settle(call, WorkerLost("The worker process died on this video, repeatedly. It was given up."))
+        except BaseException as error:  # noqa: BLE001  # whatever the function raised, or Dask where the result is lost
+            self._settle(call, error)
+        else:
+            self._settle(call, None, result)
+        self._hand_out()
+
+    def _settle(self, call: _Call, error: BaseException | None, result: object = None) -> None:
+        with self._lock:
+            self._free += 1
+        if error is None:
+            call.future.set_result(result)
+        elif isinstance(error, CancelledError | DaskCancelled):
+            call.future.cancel()
+        else:
+            call.future.set_exception(error)
