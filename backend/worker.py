@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from backend.errors import LabelStudioError
 from backend.labeling_config import Controls
 from backend.ls_client import Access, LabelStudioClient
 from backend.ls_format import Task
-from backend.media import MediaFetcher
+from backend.media import MediaFetcher, shown_address
 from pipeline import detector, video
 from pipeline.analyze import analyze_video
 from pipeline.config import PipelineConfig
+from pipeline.errors import VideoError
 from pipeline.posecache import PoseCache
 from pipeline.records import Analysis
 
@@ -25,10 +26,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class VideoJob:
-    """Everything a worker needs for one task. Folders are paths that workers share with the server."""
+    """Everything a worker needs for one task. Folders are paths that workers share with the server.
 
-    task: Task
-    media: str
+    Addresses may be signed, and Dask logs what it is given: they are not shown.
+    """
+
+    task: Task = field(repr=False)
+    media: str = field(repr=False)
     controls: Controls
     access: Access
     model_dir: Path | None
@@ -39,15 +43,27 @@ class VideoJob:
 def analyze_task(job: VideoJob) -> Analysis:
     """Fetch, look, cut, score. Raises the MediaError, VideoError and PoseModelError of its parts."""
     client = LabelStudioClient(job.access)
+    shown = shown_address(job.media)
     with tempfile.TemporaryDirectory(prefix="deadlift-") as folder:
         path = MediaFetcher(job.access, client).fetch(job.media, job.task.id, Path(folder))
-        if client.configured:
-            # Early, so that a task opened meanwhile is already shown with the right frame numbers.
-            try:
-                ensure_frame_rate(client, job.task, job.controls, video.probe(path).fps)
-            except LabelStudioError as error:
-                log.warning("Task %s: frame rate not set yet. %s", job.task.id, error)
-        return analyze_video(path, load_detector(job.model_dir), PoseCache(job.pose_dir), job.config)
+        try:
+            if client.configured:
+                _announce_frame_rate(client, job, video.probe(path).fps)
+            analysis = analyze_video(path, load_detector(job.model_dir), PoseCache(job.pose_dir), job.config)
+        except VideoError as error:
+            # People know the video by its address, not by the name of our copy.
+            raise type(error)(str(error).replace(str(path), shown)) from error
+    return replace(analysis, video=replace(analysis.video, path=shown))
+
+
+def _announce_frame_rate(client: LabelStudioClient, job: VideoJob, fps: float) -> None:
+    """Early, so that a task opened meanwhile is already shown with the right frame numbers."""
+    if not job.controls.rate_key or job.task.data.get(job.controls.rate_key):
+        return
+    try:
+        ensure_frame_rate(client, client.task_state(job.task), job.controls, fps)
+    except LabelStudioError as error:
+        log.warning("Task %s: frame rate not set yet. %s", job.task.id, error)
 
 
 @lru_cache(maxsize=4)
