@@ -22,7 +22,10 @@ def _comma_separated(value: object) -> object:
 class Settings(BaseSettings):
     """Each field is the environment variable of the same name in capitals."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+    # Compose files pass on variables that are not set as empty ones.
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     label_studio_url: str = Field(default="", description="Address of Label Studio, as seen from the backend.")
     label_studio_api_key: SecretStr = Field(
@@ -62,9 +65,15 @@ class Settings(BaseSettings):
     @field_validator("label_studio_url")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
+        value = value.strip()
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("expected an address such as http://localhost:8080")
         return value.rstrip("/")
+
+    @field_validator("label_studio_api_key")
+    @classmethod
+    def _no_line_end(cls, value: SecretStr) -> SecretStr:
+        return SecretStr(value.get_secret_value().strip())  # files of secrets end with one
 
     def pipeline_config(self) -> PipelineConfig:
         """What of the settings changes results."""
