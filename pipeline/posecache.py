@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
+import zlib
 from dataclasses import fields
 from pathlib import Path
 
@@ -33,7 +34,16 @@ class PoseCache:
                 return Pose(
                     **{name: stored[name] for name in _ARRAYS}, width=int(stored["width"]), height=int(stored["height"])
                 )
-        except (FileNotFoundError, zipfile.BadZipFile, KeyError, ValueError, EOFError):
+        except (
+            OSError,
+            zipfile.BadZipFile,
+            zlib.error,
+            KeyError,
+            ValueError,
+            TypeError,
+            EOFError,
+            NotImplementedError,
+        ):
             return None
 
     def put(self, media_digest: str, config: PoseConfig, pose: Pose) -> None:

@@ -14,7 +14,9 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pipeline.errors import NotAVideo, VideoDamaged, VideoNotFound
@@ -26,6 +28,9 @@ Picture = NDArray[np.uint8]
 # timestamps to 1 ms, which is 6 % of a 60 fps interval.
 _RATE_TOLERANCE = 0.2
 _PACKETS_TO_JUDGE_RATE = 300
+# What cameras, phones and browsers write. Others that FFmpeg knows read text as pictures, or playlists that name files
+# and addresses of their own.
+_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,asf,ogg,gif"
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -34,11 +39,11 @@ def probe(path: str | Path) -> VideoInfo:
     Raises VideoNotFound, NotAVideo (empty, no media, no video stream) or VideoDamaged (not one decodable frame).
     """
     with _opened(path) as container:
-        stream = container.streams.video[0]
+        stream = _video_stream(container)
         start_s = _start_s(container)
         intervals = _frame_intervals(container)
-        container.seek(0)
         try:
+            container.seek(0)
             first = next(iter(container.decode(stream)))
         except (StopIteration, av.FFmpegError) as error:
             raise VideoDamaged(f"{path}: no frame can be decoded. Is the upload complete?") from error
@@ -53,7 +58,7 @@ def probe(path: str | Path) -> VideoInfo:
             median = float(np.median(intervals))
             variable = bool(np.mean(np.abs(intervals - median) > _RATE_TOLERANCE * median) > 0.02)
             fps = fps or 1.0 / median
-        if not fps or not duration_s:
+        if fps <= 0 or duration_s <= 0:
             raise VideoDamaged(f"{path}: the file tells neither its frame rate nor its duration. Re-encode it, please.")
         return VideoInfo(
             path=str(path),
@@ -78,7 +83,7 @@ def frames(path: str | Path, per_second: float = 0.0, max_side_px: int = 0) -> I
     if per_second < 0 or max_side_px < 0:
         raise ValueError(f"Expected a rate and a size of 0 or more, got {per_second} and {max_side_px}.")
     with _opened(path) as container:
-        stream = container.streams.video[0]
+        stream = _video_stream(container)
         stream.thread_type = "AUTO"
         start_s = _start_s(container)
         interval = 1.0 / per_second if per_second else 0.0
@@ -117,15 +122,25 @@ def _opened(path: str | Path) -> Iterator[InputContainer]:
     if file.stat().st_size == 0:
         raise NotAVideo(f"{path}: the file is empty. Upload it again.")
     try:
-        container = av.open(str(file), mode="r", metadata_errors="ignore")
+        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+        container = av.open(str(file), mode="r", metadata_errors="ignore", options=options)
     except (av.FFmpegError, ValueError) as error:
         raise NotAVideo(
             f"{path}: not a readable media file ({_reason(error)}). Expected a video such as MP4."
         ) from error
     with container:
-        if not container.streams.video:
+        if not _pictures_in(container):
             raise NotAVideo(f"{path}: has no video stream. Expected a video such as MP4.")
         yield container
+
+
+def _pictures_in(container: InputContainer) -> list[VideoStream]:
+    """The video streams, without the cover pictures of music files."""
+    return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+
+
+def _video_stream(container: InputContainer) -> VideoStream:
+    return _pictures_in(container)[0]
 
 
 def _reason(error: Exception) -> str:
@@ -134,7 +149,7 @@ def _reason(error: Exception) -> str:
 
 def _decoded(container: InputContainer) -> Iterator[VideoFrame]:
     """Frames of the video stream, passing over packets that do not decode."""
-    stream = container.streams.video[0]
+    stream = _video_stream(container)
     try:
         for packet in container.demux(stream):
             try:
@@ -151,7 +166,7 @@ def _start_s(container: InputContainer) -> float:
 
 
 def _duration_s(container: InputContainer, start_s: float) -> float:
-    stream = container.streams.video[0]
+    stream = _video_stream(container)
     if stream.duration is not None and stream.time_base is not None:
         begin = float((stream.start_time or 0) * stream.time_base) - start_s
         return begin + float(stream.duration * stream.time_base)
@@ -160,7 +175,7 @@ def _duration_s(container: InputContainer, start_s: float) -> float:
 
 def _frame_intervals(container: InputContainer) -> NDArray[np.float64]:
     """Seconds between the first few hundred frames, from packets alone (nothing is decoded)."""
-    stream = container.streams.video[0]
+    stream = _video_stream(container)
     times = []
     try:
         for packet in container.demux(stream):
