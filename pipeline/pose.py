@@ -43,6 +43,7 @@ class MediaPipePose:
     def __init__(self, config: PoseConfig) -> None:
         self._config = config
         self._graph: Any = None
+        self._person_seen = False
         self._last_ms = -1
 
     def __enter__(self) -> Self:
@@ -55,17 +56,21 @@ class MediaPipePose:
         if self._graph is not None:
             self._graph.close()
             self._graph = None
+            self._person_seen = False
 
     def reset(self) -> None:
         self.close()
 
     def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
-        if self._graph is None:
-            with _quiet_native_log():
+        if self._person_seen:
+            return self._detect(picture, time_s)
+        with _quiet_native_log():
+            if self._graph is None:
                 self._graph = self._from_task_file(self._config.model) if self._config.model else self._bundled()
                 self._last_ms = -1
-                return self._detect(picture, time_s)
-        return self._detect(picture, time_s)
+            found = self._detect(picture, time_s)
+        self._person_seen = found is not None
+        return found
 
     def _detect(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
         if self._config.model:
@@ -155,7 +160,7 @@ def estimate(
 
 @contextmanager
 def _quiet_native_log() -> Iterator[None]:
-    """Keep the start-up chatter of the native libraries off the terminal; they know no flag for it before they run."""
+    """Keep the chatter of the native libraries, up to their first find, off the terminal; no flag of theirs does."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
