@@ -46,7 +46,7 @@ class SegmentConfig:
     min_hang_m: float = 0.3
     min_reach_m: float = -0.12
     min_upright_m: float = 0.28
-    min_ahead_m: float = 0.03
+    min_ahead_m: float = 0.02
     max_ahead_drop_m: float = 0.06
     max_lockout_s: float = 8.0
     max_step_m: float = 0.4

@@ -52,7 +52,7 @@ def cues(signal: LiftSignal, lift: Candidate, config: SegmentConfig) -> tuple[Cu
     raised = standing if len(standing) else _highest_seen(signal, lift)
     begins, ends = lift.low == 0, lift.next_low == len(signal.time) - 1
     floors = [low for low, cut in ((lift.low, begins), (lift.next_low, ends)) if not cut] or [lift.low, lift.next_low]
-    wrist = max(_at(signal.wrist, low) for low in floors)
+    wrist = max(float(_at(signal.wrist, low)) for low in floors)
     rows = [
         _least("shoulder travel", min(up, down), config.min_travel_m, 0.05),
         _least("hanging arms", float(np.median(hang)), config.min_hang_m, 0.05),
@@ -61,7 +61,7 @@ def cues(signal: LiftSignal, lift: Candidate, config: SegmentConfig) -> tuple[Cu
         _least("wrists travel along", _wrist_share(signal, lift, raised, wrist), config.min_wrist_share, 0.1),
         _most("lockout", len(upright) / GRID_HZ, config.max_lockout_s, 1.0),
         _most("steps", float(np.ptp(signal.place[raised])), config.max_step_m, 0.1),
-        _most("hands at the feet", max(_at(np.abs(signal.reach), low) for low in floors), config.max_stretch_m, 0.15),
+        _most("hands at the feet", max(float(_at(np.abs(signal.reach), low)) for low in floors), config.max_stretch_m, 0.15),
     ]
     if begins or ends:
         whole = min(up / down if begins else 1.0, down / up if ends else 1.0)
@@ -79,16 +79,21 @@ def _wrist_share(signal: LiftSignal, lift: Candidate, raised: NDArray[np.intp], 
     return (float(np.median(signal.wrist[raised])) - floor_wrist) / max(shoulder, 1e-6)
 
 
-def _at(values: Series, index: int) -> float:
-    """Median around a sample, on the floor."""
+def _at(values: Series, index: int) -> Series:
+    """Median of values [G] or [G, D] around a sample on the floor."""
     width = round(_AT_FLOOR_S * GRID_HZ)
-    return float(np.median(values[max(0, index - width) : index + width + 1]))
+    median: Series = np.median(values[max(0, index - width) : index + width + 1], axis=0)
+    return median
 
 
 def hands_ahead(signal: LiftSignal, lift: Candidate) -> float:
     """Metres by which the hands are before the trunk at lockout: a load is held before the thighs, free arms hang
-    beside them."""
-    return float(np.median(signal.ahead[_seen(signal, _above(signal, lift, _LOCKOUT_SHARE))]))
+    beside them. Before is where the trunk leans to at the floor; an estimator that loses sight of the face may turn
+    the body about, but nobody turns during a lift."""
+    lean = _at(signal.lean, lift.low) + _at(signal.lean, lift.next_low)
+    forward = lean / max(float(np.linalg.norm(lean)), 1e-6)
+    standing = _seen(signal, _above(signal, lift, _LOCKOUT_SHARE))
+    return float(np.median(signal.hands[standing] @ forward))
 
 
 def sibling_cue(value: float, siblings: Sequence[float], config: SegmentConfig) -> Cue:

@@ -33,9 +33,9 @@ class LiftSignal:
     """One person in one shot on an even time grid of G samples; lengths in metres of the person's own scale.
 
     time [G] seconds. shoulder, hip, knee, foot and wrist [G] are heights (up is positive), the mean of left and right.
-    ahead [G] is how far the wrists are in front of the middle of the trunk, as the body faces. place [G] and reach [G]
-    are the horizontal places in the picture of the hips, and of the wrists relative to the feet. size [G] is the
-    logarithm of the person's size in the picture over its median. seen [G] False far from any pose.
+    hands and lean [G, 2] are horizontal vectors, right and away from the camera, from the landmarks in metres: of the
+    wrists from the middle of the trunk, and of the shoulders from the hips. place [G] and reach [G] are the horizontal
+    places in the picture of the hips, and of the wrists relative to the feet. seen [G] False far from any pose.
     """
 
     time: Series
@@ -44,10 +44,10 @@ class LiftSignal:
     knee: Series
     foot: Series
     wrist: Series
-    ahead: Series
+    hands: Series
+    lean: Series
     place: Series
     reach: Series
-    size: Series
     seen: NDArray[np.bool_]
 
 
@@ -61,8 +61,7 @@ def lift_signals(pose: Pose, smoothing_s: float, max_gap_s: float) -> Iterator[L
 def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
     time = pose.time[frames]
     grid = np.arange(time[0], time[-1] + 1e-9, 1.0 / GRID_HZ)
-    sizes = pixels_per_metre(pose)[frames]
-    scale = float(np.median(sizes))
+    scale = float(np.median(pixels_per_metre(pose)[frames]))
     image = pose.image[frames].astype(np.float64) / scale
 
     def even(values: Series) -> Series:
@@ -73,6 +72,9 @@ def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
 
     after = np.clip(np.searchsorted(time, grid, side="right"), 1, len(time) - 1)
     shoulder = -_middle(image, ("shoulder",))[:, 1]
+    world = pose.world[frames].astype(np.float64)
+    hands = (_middle(world, ("wrist",)) - _middle(world, ("shoulder", "hip")))[:, [0, 2]]
+    lean = (_middle(world, ("shoulder",)) - _middle(world, ("hip",)))[:, [0, 2]]
     return LiftSignal(
         time=grid,
         shoulder=_smooth(_bridged(grid, time, shoulder), smoothing_s),
@@ -80,10 +82,10 @@ def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
         knee=height("knee"),
         foot=height("heel", "foot_index"),
         wrist=height("wrist"),
-        ahead=even(_ahead(pose.world[frames].astype(np.float64))),
+        hands=np.stack([even(side) for side in hands.T], axis=1),
+        lean=np.stack([even(side) for side in lean.T], axis=1),
         place=even(_middle(image, ("hip",))[:, 0]),
         reach=even((_middle(image, ("wrist",)) - _middle(image, ("heel", "foot_index")))[:, 0]),
-        size=even(np.log(sizes / scale)),
         seen=np.minimum(np.abs(grid - time[after - 1]), np.abs(time[after] - grid)) <= _SEEN_S,
     )
 
@@ -97,22 +99,6 @@ def _middle(points: Series, joints: tuple[str, ...]) -> Series:
     rows = [INDEX[f"{side}_{joint}"] for joint in joints for side in ("left", "right")]
     middle: Series = points[:, rows].mean(axis=1)
     return middle
-
-
-def _ahead(world: Series) -> Series:
-    """[T] metres by which the wrists are in front of the middle of the trunk; the body faces away from its left-right
-    axis, turned a quarter."""
-    across = (
-        world[:, INDEX["left_hip"]]
-        - world[:, INDEX["right_hip"]]
-        + world[:, INDEX["left_shoulder"]]
-        - world[:, INDEX["right_shoulder"]]
-    )
-    facing = np.stack([across[:, 2], -across[:, 0]], axis=1)
-    facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-6)
-    offset = _middle(world, ("wrist",)) - _middle(world, ("shoulder", "hip"))
-    ahead: Series = (offset[:, [0, 2]] * facing).sum(axis=1)
-    return ahead
 
 
 def _bridged(grid: Series, time: Series, height: Series) -> Series:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.config import SegmentConfig
 from pipeline.records import Pose, Rep
 from pipeline.rep_proposals import Proposal, proposals
+from pipeline.tracks import is_plausible, pixels_per_metre
 
 # Every doubt takes a share of the trust. The scales say at which size a doubt matters: a third of a margin unit, half
 # of the poses missing, a boundary that may be off by half a second, a repetition half as long again as the others.
@@ -21,12 +23,14 @@ _IRREGULAR_FREE = 0.3
 _RHYTHM_FREE = 0.5
 _MISSING_WEIGHT = 0.7
 _MISSING_WEIGHT_ALONE = 1.2
+_SIZE_FREE, _SIZE_SCALE = 0.12, 0.08
 
 
 def confidence(pose: Pose, reps: Sequence[Rep], config: SegmentConfig) -> float:
     """0..1, low where a person should look: cues close to their limits on either side, poses missing, boundaries where
     the shoulders move slowly, repetitions unlike each other or with a hole among them. 0 without any pose."""
-    if not pose.detected.any():
+    usable = is_plausible(pose)
+    if not usable.any():
         return 0.0
     all_proposals = proposals(pose, config)
     kept = set(reps)
@@ -34,8 +38,8 @@ def confidence(pose: Pose, reps: Sequence[Rep], config: SegmentConfig) -> float:
     rejected = [p for p in all_proposals if p.rep not in kept]
     trust = _of_margins([p.margin for p in accepted]) * _of_margins([-p.margin for p in rejected])
     trust *= _of_boundaries(accepted) * _of_rhythm(reps)
-    weight = _MISSING_WEIGHT if reps else _MISSING_WEIGHT_ALONE
-    return float(np.clip(trust * (1.0 - weight * _missing(pose, config.max_gap_s)), 0.0, 1.0))
+    trust *= _of_poses(pose, usable, config.max_gap_s, _MISSING_WEIGHT if reps else _MISSING_WEIGHT_ALONE)
+    return float(np.clip(trust, 0.0, 1.0))
 
 
 def _of_margins(margins: Sequence[float]) -> float:
@@ -63,10 +67,14 @@ def _of_rhythm(reps: Sequence[Rep]) -> float:
     return float(np.exp(-max(0.0, irregular - _IRREGULAR_FREE) - max(0.0, pause - _RHYTHM_FREE)))
 
 
-def _missing(pose: Pose, max_gap_s: float) -> float:
-    """Share of the poses without a person, longer absences (an empty room) not counted."""
-    detected = pose.detected
-    runs = np.split(np.arange(len(detected)), np.flatnonzero(np.diff(detected.astype(int))) + 1)
-    absences = [run for run in runs if not detected[run[0]] and pose.time[run[-1]] - pose.time[run[0]] <= max_gap_s]
+def _of_poses(pose: Pose, usable: NDArray[np.bool_], max_gap_s: float, weight: float) -> float:
+    """Share of the poses that are missing or cannot be used, longer absences (an empty room) not counted; and how much
+    the size of the person jumps about, within shots: guesses of an estimator that sees nobody clearly."""
+    runs = np.split(np.arange(len(usable)), np.flatnonzero(np.diff(usable.astype(int))) + 1)
+    absences = [run for run in runs if not usable[run[0]] and pose.time[run[-1]] - pose.time[run[0]] <= max_gap_s]
     missing = sum(map(len, absences))
-    return missing / (missing + int(detected.sum()))
+    size = np.log(pixels_per_metre(pose)[usable])
+    shots = pose.shot[usable]
+    wander = float(np.sqrt(np.mean([np.var(size[shots == shot]) for shot in np.unique(shots)])))
+    share = missing / (missing + int(usable.sum()))
+    return (1.0 - min(1.0, weight * share)) * float(np.exp(-max(0.0, wander - _SIZE_FREE) / _SIZE_SCALE))
