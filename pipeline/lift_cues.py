@@ -53,6 +53,7 @@ def cues(signal: LiftSignal, lift: Candidate, config: SegmentConfig) -> tuple[Cu
     begins, ends = lift.low == 0, lift.next_low == len(signal.time) - 1
     floors = [low for low, cut in ((lift.low, begins), (lift.next_low, ends)) if not cut] or [lift.low, lift.next_low]
     wrist = max(float(_at(signal.wrist, low)) for low in floors)
+    stretch = max(float(_at(np.abs(signal.reach), low)) for low in floors)
     rows = [
         _least("shoulder travel", min(up, down), config.min_travel_m, 0.05),
         _least("hanging arms", float(np.median(hang)), config.min_hang_m, 0.05),
@@ -61,7 +62,7 @@ def cues(signal: LiftSignal, lift: Candidate, config: SegmentConfig) -> tuple[Cu
         _least("wrists travel along", _wrist_share(signal, lift, raised, wrist), config.min_wrist_share, 0.1),
         _most("lockout", len(upright) / GRID_HZ, config.max_lockout_s, 1.0),
         _most("steps", float(np.ptp(signal.place[raised])), config.max_step_m, 0.1),
-        _most("hands at the feet", max(float(_at(np.abs(signal.reach), low)) for low in floors), config.max_stretch_m, 0.15),
+        _most("hands at the feet", stretch, config.max_stretch_m, 0.15),
     ]
     if begins or ends:
         whole = min(up / down if begins else 1.0, down / up if ends else 1.0)

@@ -17,7 +17,8 @@ Series = NDArray[np.float64]
 _SHOULDERS, _HIPS, _WRISTS = ([INDEX[f"left_{j}"], INDEX[f"right_{j}"]] for j in ("shoulder", "hip", "wrist"))
 _TRUNK = _SHOULDERS + _HIPS
 _LEVEL_TRUNK = np.radians(45.0)
-_LEVEL_ARMS = np.radians(55.0)
+_LEVEL_ARM = np.radians(65.0)
+_OVERTURNED_TRUNK = np.radians(105.0)
 _MIN_RUN_S = 0.15
 # Between two poses a person moves at most so far: the trunk of a lifter or walker by 2.5 m/s, and the landmarks err by
 # a hand's breadth. The size in the picture changes by steps only when another person is looked at.
@@ -44,11 +45,13 @@ def pixels_per_metre(pose: Pose) -> Series:
 
 
 def is_plausible(pose: Pose) -> NDArray[np.bool_]:
-    """[T] False without a person, and where trunk and arms both lie level: how the estimator's last guesses look
-    before it gives up a person whose head has left the picture. Nobody takes that posture near a load."""
+    """[T] False without a person, where the trunk lies level and an arm does too, and where it stands on its head:
+    how the estimator's guesses look when the head has left the picture. Nobody takes that posture with a load."""
     world = pose.world.astype(np.float64)
-    shoulders, hips, wrists = (world[:, rows].mean(axis=1) for rows in (_SHOULDERS, _HIPS, _WRISTS))
-    sprawled = (_tilt(hips - shoulders) > _LEVEL_TRUNK) & (_tilt(wrists - shoulders) > _LEVEL_ARMS)
+    shoulders, hips, wrists = (world[:, rows] for rows in (_SHOULDERS, _HIPS, _WRISTS))
+    trunk = _tilt(hips.mean(axis=1) - shoulders.mean(axis=1))
+    arm = np.maximum(*(_tilt(wrists[:, side] - shoulders[:, side]) for side in (0, 1)))
+    sprawled = ((trunk > _LEVEL_TRUNK) & (arm > _LEVEL_ARM)) | (trunk > _OVERTURNED_TRUNK)
     good: NDArray[np.bool_] = pose.detected & ~sprawled
     # A moment that looks right between two that do not is chance.
     for run in np.split(np.arange(len(good)), np.flatnonzero(np.diff(good.astype(int))) + 1):
