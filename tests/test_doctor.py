@@ -308,8 +308,9 @@ def test_command_fails_with_a_problem(servers: Servers, capsys: pytest.CaptureFi
 
 @pytest.mark.e2e
 def test_nothing_is_wrong_with_a_label_studio_that_was_set_up_well(tmp_path: Path) -> None:
-    account = {"username": "doctor@example.com", "password": "doctor-of-label-studio"}
-    with LabelStudioServer(install(), tmp_path / "label-studio", 0, **account) as label_studio:
+    with LabelStudioServer(
+        install(), tmp_path / "label-studio", 0, username="doctor@example.com", password="doctor-of-label-studio"
+    ) as label_studio:
         key = SecretStr(label_studio.personal_token())
         settings = Settings(
             label_studio_url=label_studio.url,

@@ -155,8 +155,9 @@ def test_nothing_of_an_event_stays_in_the_folder_of_the_runner(runner: Runner) -
 @pytest.mark.e2e
 def test_label_studio_stores_one_prediction_and_sends_the_labels(binaries: Path, video: Path, tmp_path: Path) -> None:
     """The version that the runner announces is wrong, so that Label Studio asks again: nothing may come twice."""
-    account = {"username": "runner@example.com", "password": "runner-of-label-studio-ml"}
-    with LabelStudioServer(install(), tmp_path / "label-studio", 0, **account) as label_studio:
+    with LabelStudioServer(
+        install(), tmp_path / "label-studio", 0, username="runner@example.com", password="runner-of-label-studio-ml"
+    ) as label_studio:
         token = label_studio.personal_token()
         client = LabelStudioClient(Access(label_studio.url, SecretStr(token)))
         variables = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": token}

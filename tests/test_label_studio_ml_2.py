@@ -21,8 +21,9 @@ from flask.testing import FlaskClient
 from pydantic import SecretStr
 
 from backend.errors import LabelConfigError, NotSupported
+from backend.jobs import Model
 from backend.ls_client import Access, LabelStudioClient
-from backend.service import Model, Preannotator
+from backend.service import Preannotator
 from backend.store import Store
 from pipeline.config import PipelineConfig
 from pipeline.records import Analysis, Rep, RepScore, VideoInfo
