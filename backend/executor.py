@@ -59,8 +59,8 @@ class DaskExecutor:
                 n_workers=workers,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
-                silence_logs=logging.ERROR,
+                dashboard_address="127.0.0.1:0",  # any free port: several of us may run on a machine
+                silence_logs=logging.CRITICAL,
             )
         self._client = Client(self._cluster or scheduler, set_as_default=False)
         self._free: float = math.inf if scheduler else workers
