@@ -7,7 +7,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from backend.commands import demo, evaluate_reps, predict, serve, train
+from backend.commands import demo, doctor, evaluate_reps, predict, serve, train
 from backend.errors import BackendError
 from pipeline.errors import PipelineError
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("predict")(predict.predict)
+app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 evaluate = typer.Typer(help="Figures of quality on labelled videos, beside trivial baselines.", no_args_is_help=True)
 evaluate.command("reps")(evaluate_reps.evaluate_reps)
