@@ -107,6 +107,22 @@ def fit(
     return detector, report
 
 
+def card(detector: Detector, report: Report) -> str:
+    """A model card in Markdown: what the detector was trained on, how it judges, what it is worth, and its limits."""
+    known = "none" if not detector.settings else ", ".join(setting.name for setting in detector.settings)
+    alarms = "not measured (no known setting)" if np.isnan(report.false_alarms) else f"{report.false_alarms:.1%}"
+    return f"""# {detector.version}
+
+- Data: {report.normals} normal repetitions of {report.videos} videos; {report.unusable} more could not be judged.
+- Settings (lifter and camera) that it knows: {len(detector.settings)} ({known}).
+- Protocol: every repetition's distance is computed without its whole video (without itself where a setting has only
+  one video); the threshold is the conformal quantile of these distances, each video with the same weight.
+- Nominal false alarm rate: {detector.config.false_alarm_rate:.0%}. On the training videos, by that protocol: {alarms}.
+- Limits: a lifter or camera that it does not know is compared with strangers and with the other repetitions of the
+  same video only; a fault that every repetition of such a video shows is not found. One camera says little of depth.
+"""
+
+
 def _ignore(_: Progress) -> None:
     pass
 

@@ -1,16 +1,20 @@
-"""`deadlift train`: a detector from labelled videos or from drawn lifters, written to a folder."""
+"""`deadlift train`: a detector from labelled videos, from drawn lifters or from pictures, written to a folder."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from pipeline.config import PoseConfig
-    from pipeline.posecache import PoseCache
+    from collections.abc import Callable
+
+    from pipeline.dataset import Sample
     from pipeline.records import Pose
+    from pipeline.training import Progress
+
+Method = Literal["default", "seed"]
 
 
 def train(
@@ -18,44 +22,90 @@ def train(
     videos: Annotated[Path | None, typer.Option(help="Folder of the labelled videos.")] = None,
     groundtruth: Annotated[Path | None, typer.Option(help="JSON list of videos with reps and labels.")] = None,
     synthetic: Annotated[
-        int, typer.Option(help="Learn from this many drawn videos; labelled videos then only calibrate.")
+        int, typer.Option(help="Learn a base model from this many drawn videos; labelled ones then only calibrate it.")
     ] = 0,
-    poses: Annotated[Path, typer.Option(help="Folder where landmarks are kept.")] = Path("poses"),
-    name: Annotated[str, typer.Option(help="First part of the model's version.")] = "base",
+    method: Annotated[Method, typer.Option(help="`seed` trains the original's autoencoder on --pictures.")] = "default",
+    pictures: Annotated[Path | None, typer.Option(help="Folder of SkeleMotion PNGs of normal reps (seed).")] = None,
+    epochs: Annotated[int, typer.Option(help="Epochs of the seed's recipe.")] = 500,
+    poses: Annotated[Path | None, typer.Option(help="Folder where landmarks are kept.")] = None,
+    name: Annotated[str, typer.Option(help="First part of the model's version.")] = "model",
     seed: Annotated[int, typer.Option(help="Equal input and seed give an equal model.")] = 0,
 ) -> None:
     """Train an anomaly detector and print what it was trained on."""
     from rich.console import Console
+    from rich.progress import Progress as Bar
 
-    from pipeline import training
-    from pipeline.config import PipelineConfig, TrainConfig
-    from pipeline.dataset import Role, labelled_samples, synthetic_samples
-    from pipeline.detector import load_base
     from pipeline.errors import DatasetError
-    from pipeline.posecache import PoseCache
+
+    with Bar(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("train", total=100.0)
+        if method == "seed":
+            if pictures is None:
+                raise DatasetError(
+                    "Nothing to learn from: --method seed needs --pictures, a folder of SkeleMotion PNGs."
+                )
+            count = _train_seed(pictures, out, epochs, seed, lambda share: bar.update(task, completed=100.0 * share))
+            line = f"seed: {count} pictures, {epochs} epochs, written to {out}"
+        else:
+            samples = _samples(videos, groundtruth, synthetic, poses, seed)
+            line = _train_default(
+                samples, out, synthetic > 0, name, seed, lambda now: bar.update(task, completed=now.percent)
+            )
+    Console().print(line, soft_wrap=True)
+
+
+def _samples(
+    videos: Path | None, groundtruth: Path | None, synthetic: int, poses: Path | None, seed: int
+) -> list[Sample]:
+    from pipeline.dataset import labelled_samples, synthetic_samples
+    from pipeline.errors import DatasetError
 
     samples = synthetic_samples(synthetic, seed)
     if videos is not None and groundtruth is not None:
-        cache, config = PoseCache(poses), PipelineConfig()
-        role: Role = "calibration" if synthetic else "reference"
-        samples += labelled_samples(groundtruth, videos, lambda path: cached_pose(path, cache, config.pose), role)
+        samples += labelled_samples(
+            groundtruth, videos, lambda path: cached_pose(path, poses), "calibration" if synthetic else "reference"
+        )
     if not samples:
         raise DatasetError("Nothing to learn from: give --videos with --groundtruth, or --synthetic.")
-    base = None if synthetic else load_base()
-    detector, report = training.fit(samples, TrainConfig(), seed, base=base, name=name)
-    detector.save(out)
-    Console().print(f"{detector.version}: {report.normals} normal reps of {report.videos} videos, written to {out}")
+    return samples
 
 
-def cached_pose(path: Path, cache: PoseCache, config: PoseConfig) -> Pose:
-    """The landmarks of a video, from the cache or looked for now."""
+def _train_default(
+    samples: list[Sample], out: Path, is_base: bool, name: str, seed: int, told: Callable[[Progress], None]
+) -> str:
+    from pipeline import training
+    from pipeline.config import TrainConfig
+    from pipeline.detector import load_base
+
+    base = None if is_base else load_base()
+    detector, report = training.fit(samples, TrainConfig(), seed, told, base, name)
+    detector.save(out, training.card(detector, report))
+    return f"{detector.version}: {report.normals} normal reps of {report.videos} videos, written to {out}"
+
+
+def _train_seed(pictures: Path, out: Path, epochs: int, seed: int, told: Callable[[float], None]) -> int:
+    from pipeline.pictures import load_pictures
+    from pipeline.seed import network_input, train_seed
+
+    files = load_pictures(pictures).files
+    model = train_seed(network_input(files, "nearest"), epochs, seed, lambda epoch, _: told(epoch / epochs))
+    model.save(out)
+    return len(files)
+
+
+def cached_pose(path: Path, folder: Path | None) -> Pose:
+    """The landmarks of a video, from the folder where they are kept or looked for now (and then kept, if asked)."""
     from pipeline import video
+    from pipeline.config import PoseConfig
     from pipeline.pose import MediaPipePose, estimate
+    from pipeline.posecache import PoseCache
 
+    config = PoseConfig()
     digest = video.digest(path)
-    pose = cache.get(digest, config)
+    pose = PoseCache(folder).get(digest, config) if folder is not None else None
     if pose is None:
         with MediaPipePose(config) as estimator:
             pose = estimate(path, video.probe(path), config, estimator)
-        cache.put(digest, config, pose)
+        if folder is not None:
+            PoseCache(folder).put(digest, config, pose)
     return pose
