@@ -18,7 +18,7 @@ _LOCKOUT_SHARE = 0.92
 _RAISED_SHARE = 0.05
 _RAISED_HANG_M = 0.05
 _AT_FLOOR_S = 0.2
-# With less of the time above the upright share seen, lockout was not seen.
+# With less of the time above the lockout share seen, lockout was not seen.
 _LOCKOUT_SEEN_SHARE = 0.5
 
 
@@ -67,7 +67,7 @@ def cues(signal: LiftSignal, lift: Candidate, config: SegmentConfig) -> tuple[Cu
     if begins or ends:
         whole = min(up / down if begins else 1.0, down / up if ends else 1.0)
         rows.append(_least("seen to the floor", whole, config.min_whole_share, 0.1))
-    if len(standing) > _LOCKOUT_SEEN_SHARE * len(upright):
+    if signal.seen[_above(signal, lift, _LOCKOUT_SHARE)].mean() > _LOCKOUT_SEEN_SHARE:
         trunk = float(np.median((signal.shoulder - signal.hip)[standing]))
         rows.append(_least("upright", trunk, config.min_upright_m, 0.05))
         rows.append(_least("hands ahead", hands_ahead(signal, lift), config.min_ahead_m, 0.02))

@@ -19,6 +19,9 @@ _TRUNK = _SHOULDERS + _HIPS
 _LEVEL_TRUNK = np.radians(45.0)
 _LEVEL_ARM = np.radians(65.0)
 _OVERTURNED_TRUNK = np.radians(105.0)
+# The landmarks slide into such a guess and out of it.
+_SLIDING_S = 0.12
+_AMONG_S = 0.6
 _MIN_RUN_S = 0.15
 # Between two poses a person moves at most so far: the trunk of a lifter or walker by 2.5 m/s, and the landmarks err by
 # a hand's breadth. The size in the picture changes by steps only when another person is looked at.
@@ -52,13 +55,25 @@ def is_plausible(pose: Pose) -> NDArray[np.bool_]:
     trunk = _tilt(hips.mean(axis=1) - shoulders.mean(axis=1))
     arm = np.maximum(*(_tilt(wrists[:, side] - shoulders[:, side]) for side in (0, 1)))
     sprawled = ((trunk > _LEVEL_TRUNK) & (arm > _LEVEL_ARM)) | (trunk > _OVERTURNED_TRUNK)
-    good: NDArray[np.bool_] = pose.detected & ~sprawled
-    # A moment that looks right between two that do not is chance.
+    good: NDArray[np.bool_] = pose.detected & ~_near(sprawled, pose.time, _SLIDING_S)
+    # A moment that looks right among such guesses is chance.
+    doubtful = _near(sprawled, pose.time, _AMONG_S)
     for run in np.split(np.arange(len(good)), np.flatnonzero(np.diff(good.astype(int))) + 1):
         inside = len(run) and run[0] > 0 and run[-1] < len(good) - 1
-        if inside and good[run[0]] and (sprawled[run[0] - 1] or sprawled[run[-1] + 1]):
-            good[run] = pose.time[run[-1]] - pose.time[run[0]] >= _MIN_RUN_S
+        if inside and good[run[0]] and doubtful[run].all() and pose.time[run[-1]] - pose.time[run[0]] < _MIN_RUN_S:
+            good[run] = False
     return good
+
+
+def _near(these: NDArray[np.bool_], time: Series, seconds: float) -> NDArray[np.bool_]:
+    """[T] True within so many seconds of a sample that is True."""
+    if not these.any():
+        return these
+    marked = time[these]
+    after = np.clip(np.searchsorted(marked, time), 1, len(marked) - 1) if len(marked) > 1 else np.zeros(len(time), int)
+    nearest = np.minimum(np.abs(time - marked[after]), np.abs(time - marked[np.maximum(after - 1, 0)]))
+    near: NDArray[np.bool_] = nearest <= seconds
+    return near
 
 
 def _tilt(vector: Series) -> Series:
