@@ -17,7 +17,6 @@ from backend.ls_format import Json, Task
 
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
-    from label_studio_sdk.core.request_options import RequestOptions
 
 _PAGE = 100
 """Tasks per request: their ids are part of the address."""
@@ -96,9 +95,7 @@ class LabelStudioClient:
         """Whether an address and a token were given; without them the backend only answers what it is asked."""
         return self._access.configured
 
-    def task_states(
-        self, project: int, task_ids: Sequence[int], timeout_s: float | None = None
-    ) -> dict[int, TaskState]:
+    def task_states(self, project: int, task_ids: Sequence[int]) -> dict[int, TaskState]:
         """Tasks of a project as they are now, by id; one that no longer exists is left out.
 
         One request per hundred tasks. Never asks for a single task: that makes Label Studio ask the ML backend for a
@@ -115,7 +112,6 @@ class LabelStudioClient:
                     page_size=_PAGE,
                     # Else s3:// addresses come as links of Label Studio's own, which must never be written back.
                     resolve_uri=False,
-                    request_options=_within(timeout_s),
                 )
                 for task in page.items or []:
                     state = _state(task)
@@ -286,11 +282,6 @@ def _mapped(thing: str) -> Iterator[None]:
         raise LabelStudioError(f"Label Studio cannot be reached for {thing} ({type(error).__name__}).") from error
     except ValueError as error:  # a web page instead of JSON, as a proxy answers
         raise LabelStudioError(f"Label Studio's answer for {thing} cannot be read. Check LABEL_STUDIO_URL.") from error
-
-
-def _within(timeout_s: float | None) -> RequestOptions:
-    # Declared as whole seconds, but handed to httpx as it is.
-    return {} if timeout_s is None else {"timeout_in_seconds": timeout_s}
 
 
 def _task(task: Any) -> Task:

@@ -103,7 +103,10 @@ def _job(job: Job) -> ls_format.Json:
 
 
 def _body() -> ls_format.Json:
-    body = request.get_json(force=True, silent=True)
+    try:
+        body = request.get_json(force=True, silent=True)
+    except RecursionError:  # brackets within brackets
+        body = None
     if not isinstance(body, dict):
         raise BadRequest("Expected a JSON object as the body of the request.")
     return body

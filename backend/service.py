@@ -15,7 +15,7 @@ from backend.errors import BackendError, BadRequest, LabelConfigError, LabelStud
 from backend.executor import Executor
 from backend.jobs import ANSWER_SETTLING, JobRunner, Model, is_settling, load_analysis
 from backend.labeling_config import Controls, effective_rate, parse_controls
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import Access, LabelStudioClient, TaskState
 from backend.ls_format import AnnotationsSaved, Json, Task, parse_regions, to_prediction
 from backend.store import Job, Store, now
 from pipeline.config import PipelineConfig
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 # A failed task is tried again when somebody asks for it, but not at every click.
 _RETRY_AFTER = timedelta(seconds=60)
 _ROUND_S = 60.0
-_SHORTEST_CALL_S = 0.5
+_SHORTEST_LOOK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class Preannotator:
         self._predict_wait_s = predict_wait_s
         self._runner = JobRunner(store, client, executor, model, config, access, pose_dir)
         self._background = ThreadPoolExecutor(1, thread_name_prefix="new-tasks")
+        self._lookups = ThreadPoolExecutor(4, thread_name_prefix="look-up")
         self._closed = threading.Event()
         self._caught_up: set[int] = set()
 
@@ -159,6 +160,7 @@ class Preannotator:
     def close(self) -> None:
         self._closed.set()
         self._background.shutdown(wait=False, cancel_futures=True)
+        self._lookups.shutdown(wait=False, cancel_futures=True)
         self._runner.close()
 
     def _tasks_to_answer(
@@ -174,9 +176,7 @@ class Preannotator:
         for project in {job.project for job in ready.values()}:
             here = [job for job in ready.values() if job.project == project]
             try:
-                # Label Studio waits for us, and may have no hand free to answer: better late than not at all.
-                timeout_s = max(_SHORTEST_CALL_S, deadline - time.monotonic())
-                states = self._client.task_states(project, [job.task for job in here], timeout_s)
+                states = self._states(project, [job.task for job in here], deadline)
             except LabelStudioError as error:
                 log.warning("Answering without a look at Label Studio: %s", error)
                 answered |= {
@@ -194,6 +194,14 @@ class Preannotator:
             for job in here:
                 self._runner.wait(job, deadline)
         return answered
+
+    def _states(self, project: int, task_ids: list[int], deadline: float) -> dict[int, TaskState]:
+        """Label Studio waits for us, and may have no hand free to answer: a look at it must have an end."""
+        seconds = max(_SHORTEST_LOOK_S, deadline - time.monotonic())
+        try:
+            return self._lookups.submit(self._client.task_states, project, task_ids).result(seconds)
+        except TimeoutError as error:
+            raise LabelStudioError(f"Label Studio did not answer within {seconds:.1f} s.") from error
 
     def _take_up(self, job: Job) -> None:
         if self._runner.is_in_progress(job.id):

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -22,6 +23,17 @@ from werkzeug.serving import make_server
 
 Json = dict[str, Any]
 SECRET = "the-signing-secret-of-the-fake-label-studio"
+PAYLOADS = Path(__file__).parent / "data" / "payloads"
+# As GET /api/projects/N/ answers; events lack some of its fields.
+PROJECT: Json = json.loads((PAYLOADS / "10_webhook_START_TRAINING.json").read_text())["body"]["project"] | {
+    "created_by": {"id": 1, "first_name": "", "last_name": "", "email": "me@example.com", "avatar": None},
+    "queue_done": 0,
+    "queue_total": 0,
+    "start_training_on_annotation_update": False,
+    "config_has_control_tags": True,
+    "config_suitable_for_bulk_annotation": False,
+    "description": "",
+}
 CREATED = "2026-01-01T00:00:00.000000Z"
 
 
@@ -194,7 +206,7 @@ class FakeLabelStudio:
 
         @app.get("/api/projects/<int:number>/")
         def project(number: int) -> Any:
-            return jsonify(id=number, title="deadlift", model_version=self.project_version)
+            return jsonify(PROJECT | {"id": number, "model_version": self.project_version})
 
         @app.patch("/api/projects/<int:number>/")
         def patch_project(number: int) -> Any:

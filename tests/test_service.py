@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError
@@ -402,6 +403,18 @@ def test_label_studio_out_of_reach_is_answered_once_where_two_ask_at_a_time(make
     store.finish_job(job.id, dump_analysis(analysis()))
     answers = [service.predict([task(1)], CONFIG).predictions[0] for _ in range(2)]
     assert [answer is not None for answer in answers] == [True, False]
+
+
+def test_a_label_studio_that_does_not_answer_holds_no_request_up(make_service: Maker, store: Store) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing
+        service = make_service(Access(f"http://127.0.0.1:{silent.getsockname()[1]}", SecretStr("legacy")))
+        job = store.job_for(task(1), "/data/upload/1/a.mp4", VERSION, PipelineConfig().digest())
+        store.finish_job(job.id, dump_analysis(analysis()))
+        answers: list[Any] = []
+        asking = threading.Thread(target=lambda: answers.append(service.predict([task(1)], CONFIG)))
+        asking.start()
+        asking.join(20)  # the SDK itself would wait for a minute
+        assert answers
 
 
 def test_an_answer_that_label_studio_did_not_store_is_pushed_later(

@@ -1,0 +1,99 @@
+"""Settings from the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from backend.settings import Settings
+
+NAMES = [name.upper() for name in Settings.model_fields]
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable set, and no .env file at hand."""
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_everything_has_a_default() -> None:
+    assert Settings().backend_port == 9090
+
+
+def test_a_variable_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BACKEND_PORT", "1234")
+    assert Settings().backend_port == 1234
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("BACKEND_PORT=1234\n")
+    assert Settings().backend_port == 1234
+
+
+def test_a_variable_counts_more_than_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("BACKEND_PORT=1234\n")
+    monkeypatch.setenv("BACKEND_PORT", "4321")
+    assert Settings().backend_port == 4321
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    expected = getattr(Settings(), name.lower())
+    monkeypatch.setenv(name, "")
+    assert getattr(Settings(), name.lower()) == expected
+
+
+def test_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDIA_HOSTS", "minio, nas.local ,")
+    assert Settings().media_hosts == ("minio", "nas.local")
+
+
+@pytest.mark.parametrize("written", ["http://ls:8080/", " http://ls:8080 ", "http://ls:8080"])
+def test_the_address_of_label_studio_has_no_slash_at_its_end(monkeypatch: pytest.MonkeyPatch, written: str) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_URL", written)
+    assert Settings().label_studio_url == "http://ls:8080"
+
+
+def test_a_key_from_a_file_loses_its_line_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "hunter2\n")
+    assert Settings().label_studio_api_key.get_secret_value() == "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("LABEL_STUDIO_URL", "ls:8080"), ("BACKEND_PORT", "70000"), ("WORKERS", "0"), ("PREDICT_WAIT_S", "-1"),
+     ("POSES_PER_SECOND", "many"), ("MAX_VIDEO_MB", "0")],
+)  # fmt: skip
+def test_a_wrong_value_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        Settings()
+
+
+def test_the_key_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "hunter2")
+    assert "hunter2" not in repr(Settings()) + str(Settings())
+
+
+def test_a_wrong_value_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_URL", "me:hunter2@ls")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_what_changes_results_is_passed_to_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSES_PER_SECOND", "15")
+    monkeypatch.setenv("POSE_MODEL", "heavy.task")
+    config = Settings().pipeline_config().pose
+    assert (config.poses_per_second, config.model) == (15.0, "heavy.task")
+
+
+def test_data_lies_in_one_folder(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    assert settings.pose_dir.parent == tmp_path
+    assert str(tmp_path) in settings.database_url
