@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import av
@@ -58,6 +58,8 @@ def probe(path: str | Path) -> VideoInfo:
             median = float(np.median(intervals))
             variable = bool(np.mean(np.abs(intervals - median) > _RATE_TOLERANCE * median) > 0.02)
             fps = fps or 1.0 / median
+        if fps > 0 and duration_s <= 0:  # recorded by a browser, which wrote the header before it knew the end
+            duration_s = _last_time_s(container) - start_s + 1.0 / fps
         if fps <= 0 or duration_s <= 0:
             raise VideoDamaged(f"{path}: the file tells neither its frame rate nor its duration. Re-encode it, please.")
         return VideoInfo(
@@ -171,6 +173,17 @@ def _duration_s(container: InputContainer, start_s: float) -> float:
         begin = float((stream.start_time or 0) * stream.time_base) - start_s
         return begin + float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else 0.0
+
+
+def _last_time_s(container: InputContainer) -> float:
+    """The time of the last packet, by reading the whole file (nothing is decoded)."""
+    last_s = 0.0
+    with suppress(av.FFmpegError):  # what could be read counts
+        container.seek(0)
+        for packet in container.demux(_video_stream(container)):
+            if packet.pts is not None and packet.time_base is not None:
+                last_s = max(last_s, float(packet.pts * packet.time_base))
+    return last_s
 
 
 def _frame_intervals(container: InputContainer) -> NDArray[np.float64]:
