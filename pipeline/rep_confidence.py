@@ -23,6 +23,8 @@ _IRREGULAR_FREE = 0.3
 _RHYTHM_FREE = 0.5
 _MISSING_WEIGHT = 0.7
 _MISSING_WEIGHT_ALONE = 1.2
+# "No repetition" is a statement about poses that were seen.
+_ENOUGH_TO_SAY_NONE = 0.5
 _SIZE_FREE, _SIZE_SCALE = 0.12, 0.08
 
 
@@ -39,6 +41,8 @@ def confidence(pose: Pose, reps: Sequence[Rep], config: SegmentConfig) -> float:
     trust = _of_margins([p.margin for p in accepted]) * _of_margins([-p.margin for p in rejected])
     trust *= _of_boundaries(accepted) * _of_rhythm(reps)
     trust *= _of_poses(pose, usable, config.max_gap_s, _MISSING_WEIGHT if reps else _MISSING_WEIGHT_ALONE)
+    if not reps:
+        trust *= min(1.0, float(usable.mean()) / _ENOUGH_TO_SAY_NONE)
     return float(np.clip(trust, 0.0, 1.0))
 
 
