@@ -48,29 +48,35 @@ def calibrate(distances: Floats, groups: Sequence[str], rate: float) -> Calibrat
     if len(distances) == 0:
         raise ValueError("Expected distances of normal repetitions to calibrate on, got none.")
     order = np.argsort(distances)
-    names, inverse, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-    weights = (1.0 / (len(names) * sizes[inverse]))[order]
-    ordered = np.asarray(distances, np.float64)[order]
-    threshold = _threshold(ordered, weights, len(names), rate)
+    _, inverse, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    videos = inverse[order]
+    weights = (1.0 / (len(sizes) * sizes[videos])).astype(np.float32)
+    ordered = np.asarray(distances, np.float32)[order]
+    threshold = _threshold(ordered, weights, videos, rate)
     middle = float(np.interp(0.5, np.cumsum(weights), ordered))
     spread = max((threshold - middle) / np.log(9.0), 1e-6)
-    return Calibration(ordered.astype(np.float32), weights.astype(np.float32), threshold, spread)
+    return Calibration(ordered, weights, threshold, spread)
 
 
-def _threshold(ordered: NDArray[np.float64], weights: NDArray[np.float64], videos: int, rate: float) -> float:
+def _threshold(ordered: Floats, weights: Floats, videos: NDArray[np.intp], rate: float) -> float:
     """The distance that a share `rate` of normal repetitions of a video not seen exceeds.
 
     The conformal quantile needs several repetitions beyond itself to be more than luck: it is used where at least
-    `_TAIL` of them are. With fewer, the tail of a log-normal is taken, as wide as so few videos (or, with one,
-    repetitions) leave it uncertain (prediction interval by Student's t).
+    `_TAIL` of them are. With fewer, the tail of a log-normal is taken, as wide as the spread within and between videos
+    leaves it uncertain: a prediction interval by Student's t, its degrees of freedom after Satterthwaite, "An
+    approximate distribution of estimates of variance components", Biometrics Bulletin 2 (1946).
     """
-    count = len(ordered)
+    count, families = len(ordered), len(set(videos.tolist()))
     if count * rate >= _TAIL:
         return float(np.interp((1.0 - rate) * (count + 1) / count, np.cumsum(weights), ordered))
     from scipy import stats
 
-    logs = np.log(np.maximum(ordered, 1e-9))
-    mean = float((weights * logs).sum())
-    freedom = max((videos if videos > 1 else count) - 1, 1)
-    width = float(np.sqrt((weights * (logs - mean) ** 2).sum() * (freedom + 1) / freedom * (1 + 1 / (freedom + 1))))
-    return float(np.exp(mean + float(stats.t.ppf(1.0 - rate, freedom)) * max(width, _LEAST_WIDTH)))
+    logs = np.log(np.maximum(ordered.astype(np.float64), 1e-9))
+    means = np.array([logs[videos == video].mean() for video in sorted(set(videos.tolist()))])
+    own = (logs - means[videos]) ** 2
+    within = float(own.sum() / max(count - families, 1))
+    between = max(float(means.var(ddof=1)) - within * families / count, 0.0) if families > 1 else 0.0
+    within = max(within, _LEAST_WIDTH**2)
+    freedom = (within + between) ** 2 / (within**2 / max(count - families, 1) + between**2 / max(families - 1, 1))
+    width = np.sqrt(within * (1 + 1 / count) + between * (1 + 1 / families))
+    return float(np.exp(means.mean() + stats.t.ppf(1.0 - rate, max(freedom, 1.0)) * width))

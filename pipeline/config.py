@@ -99,7 +99,7 @@ class TrainConfig:
 
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     most_references: int = 200
-    least_references: int = 5
+    least_references: int = 8
     least_settings: int = 8
 
 

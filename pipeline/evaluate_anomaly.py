@@ -147,7 +147,7 @@ def judge_videos(
         mine = [index for index, sample in enumerate(samples) if sample.group == video]
         others = [s for s in samples if s.group != video and s.label == "normal"]
         detector = base
-        if config is not None and len(others) >= 2:
+        if config is not None and len(others) >= 3:
             detector, _ = training.fit(others, config, seed, base=base)
         judged = detector.score(samples[mine[0]].pose, [samples[i].rep for i in mine], samples[mine[0]].setting)
         scores.update(zip(mine, (one.score for one in judged), strict=True))

@@ -14,6 +14,10 @@ from pipeline.records import Floats
 
 # Blocks are joined by a mean of this order: between adding them all up and taking the worst.
 ORDER = 4
+# A new video of a known lifter before a known camera is further from the first one than that one's repetitions are from
+# each other: the ratio of medians, as measured on two sets of one lifter (1.3).
+_NEW_VIDEO = 1.3
+_FEWEST_OTHERS = 6
 _Doubles = NDArray[np.float64]
 
 
@@ -47,19 +51,25 @@ def fit_reference(
 ) -> tuple[Reference, Floats]:
     """A reference of the repetitions in `blocks`, and the distance [N] of each without its own video.
 
-    Where there is one video only, each repetition is left out alone.
+    A video without which too little is left is judged repetition by repetition instead, and its distances are
+    lengthened by how much further a new video usually is. Raises ValueError for fewer than three repetitions.
     """
+    count = len(groups)
+    if count < 3:
+        raise ValueError(f"Expected three or more repetitions, got {count}.")
     flat = [_flat(block, scale) for block, scale in zip(blocks, scales, strict=True)]
     names = np.asarray(groups)
-    videos = list(dict.fromkeys(groups)) if len(set(groups)) > 1 else []
-    apart = [names == video for video in videos] or list(np.eye(len(names), dtype=bool))
-    raw = np.zeros((len(flat), len(names)))
-    for row, values in enumerate(flat):
-        for held in apart:
-            raw[row, held] = distances(values[held], fit_cloud(values[~held]))
+    raw, further = np.zeros((len(flat), count)), np.ones(count)
+    for video in dict.fromkeys(groups):
+        mine = names == video
+        alone = count - mine.sum() < min(_FEWEST_OTHERS, count - 1)
+        further[mine] = _NEW_VIDEO if alone else 1.0
+        for held in np.eye(count, dtype=bool)[mine] if alone else [mine]:
+            for row, values in enumerate(flat):
+                raw[row, held] = distances(values[held], fit_cloud(values[~held]))
     usual = tuple(float(np.median(row)) for row in raw)
     reference = Reference(name, tuple(fit_cloud(values) for values in flat), usual, stance)
-    return reference, _joined(raw / np.array(usual)[:, None])
+    return reference, (_joined(raw / np.array(usual)[:, None]) * further).astype(np.float32)
 
 
 def compare(blocks: Blocks, scales: Sequence[Scale], reference: Reference) -> Floats:

@@ -19,10 +19,6 @@ from pipeline.reference import Reference, Scale, compare, fit_reference, scales_
 from pipeline.siblings import compare_siblings
 from pipeline.skelemotion import encode
 
-# A new set of a known lifter before a known camera is further from the first one than its own repetitions are from
-# each other: measured once, on real sets, as a ratio of medians (1.3) and on drawn ones.
-_NEW_SESSION = 1.3
-
 
 @dataclass(frozen=True)
 class Progress:
@@ -92,8 +88,8 @@ def fit(
     normals = [sample for sample in samples if sample.label == "normal"]
     data = _encoded(normals, config, tell)
     learnt = [index for index, sample in enumerate(data.samples) if sample.role == "reference"]
-    if len(learnt) < 2:
-        raise DatasetError(f"Expected at least 2 usable normal repetitions to learn from, got {len(learnt)}.")
+    if len(learnt) < 3:
+        raise DatasetError(f"Expected at least 3 usable normal repetitions to learn from, got {len(learnt)}.")
     rng = np.random.default_rng(seed)
     tell(Progress("fit", 0, float("nan"), 60.0))
     detector = base if base is not None else _general(data, learnt, config, rng)
@@ -176,7 +172,7 @@ def _with_settings(
         stance = np.median(mine.stances, axis=0).astype(np.float32)
         reference, without_own = fit_reference(setting, kept.blocks, base.scales, kept.groups, stance)
         settings.append(reference)
-        far.append(without_own * (_NEW_SESSION if len(set(kept.groups)) == 1 else 1.0))
+        far.append(without_own)
         groups += kept.groups
     if not settings:
         return base, float("nan")
