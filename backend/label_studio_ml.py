@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from label_studio_ml.model import LabelStudioMLBase
 
 from backend import ls_format
-from backend.errors import NotSupported
+from backend.errors import LabelStudioError, NotSupported
 from backend.labeling_config import parse_controls
 from backend.settings import Settings
 
@@ -173,7 +173,11 @@ def _is_missing(task: ls_format.Task, prediction: ls_format.Json) -> bool:
     client = LabelStudioClient(access_of(runner_settings()))
     if not client.configured:
         return True
-    stored = [entry["model_version"] for entry in client.predictions(task.id)]
+    try:
+        stored = [entry["model_version"] for entry in client.predictions(task.id)]
+    except LabelStudioError as error:
+        log.warning("Task %s gets no answer, so as not to be predicted twice: %s", task.id, error)
+        return False
     return prediction["model_version"] not in stored
 
 

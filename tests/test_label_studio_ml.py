@@ -17,6 +17,7 @@ import pytest
 from label_studio_ml_runner import PATIENCE_S, NotInstallable, Runner
 from pydantic import SecretStr
 
+from backend.jobs import SETTLING
 from backend.labelstudio_server import LabelStudioServer, install
 from backend.ls_client import Access, LabelStudioClient
 from backend.store import Store
@@ -181,7 +182,7 @@ def test_label_studio_stores_one_prediction_and_sends_the_labels(binaries: Path,
 
             ask()
             (prediction,) = eventually(lambda: client.predictions(task.id))
-            time.sleep(6)  # beyond the time for which the service keeps silent about what it has just delivered
+            time.sleep(SETTLING.total_seconds() + 2)  # before that the service is silent about what it delivered
             ask()
             assert len(client.predictions(task.id)) == 1
             httpx.post(
