@@ -9,9 +9,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from backend.errors import BackendError
 from backend.settings import Settings
 from pipeline.errors import PipelineError
 from pipeline.records import Analysis
@@ -29,6 +31,8 @@ def predict(
     from pipeline.pose import MediaPipePose
     from pipeline.posecache import PoseCache
 
+    if json_file not in ("", "-") and not Path(json_file).absolute().parent.is_dir():
+        raise BackendError(f"{json_file}: there is no such folder to write into.")  # before minutes of work
     settings = Settings()
     config = settings.pipeline_config()
     cache = PoseCache(settings.pose_dir)
@@ -43,7 +47,7 @@ def predict(
     )
     with MediaPipePose(config.pose) as estimator, Progress(*columns, console=errors, transient=True) as progress:
         for number, path in enumerate(videos, start=1):
-            shown = progress.add_task(f"{path.name} ({number}/{len(videos)})", total=1.0)
+            shown = progress.add_task(f"{escape(path.name)} ({number}/{len(videos)})", total=1.0)
             try:
                 estimator.reset()
                 analyses.append(
@@ -88,7 +92,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
 
 def rep_table(analysis: Analysis) -> Table:
     """The repetitions of a video for a terminal."""
-    title = f"{Path(analysis.video.path).name}: {len(analysis.reps)} reps, confidence {analysis.confidence:.2f}"
+    title = f"{escape(Path(analysis.video.path).name)}: {len(analysis.reps)} reps, confidence {analysis.confidence:.2f}"
     table = Table(title=title, title_justify="left")
     for heading in ("rep", "start s", "top s", "end s", "score"):
         table.add_column(heading, justify="right")
@@ -111,4 +115,7 @@ def _write_json(target: str, analyses: list[Analysis]) -> None:
     if target == "-":
         typer.echo(text)
     else:
-        Path(target).write_text(text + "\n", encoding="utf-8")
+        try:
+            Path(target).write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise BackendError(f"{target} cannot be written ({error.strerror}).") from error
