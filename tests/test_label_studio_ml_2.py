@@ -9,8 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,18 +17,12 @@ from typing import Any
 import pytest
 from flask import Flask, Response, jsonify, request
 from flask.testing import FlaskClient
-from pydantic import SecretStr
 
 from backend.errors import LabelConfigError, NotSupported
-from backend.jobs import Model
-from backend.ls_client import Access, LabelStudioClient
 from backend.service import Preannotator
 from backend.store import Store
-from pipeline.config import PipelineConfig
-from pipeline.records import Analysis, Rep, RepScore, VideoInfo
 
 PAYLOADS = Path(__file__).parent / "data" / "payloads"
-VERSION = "base-test"
 
 
 class LabelStudioMLBase:
@@ -89,74 +82,41 @@ def runner_app(model_class: Any) -> Flask:
     return app
 
 
-class InstantExecutor:
-    """Every video has one good repetition from 1 s to 3 s, but those that are absent."""
-
-    def submit(self, function: Callable[..., Any], *args: Any, key: str, priority: int = 0) -> Future[Any]:
-        future: Future[Any] = Future()
-        if args[0].task.id != 2:  # which stays unfinished
-            video = VideoInfo(path="video.mp4", duration_s=10.0, fps=30.0, width=64, height=64)
-            future.set_result(
-                Analysis(video, (Rep(1.0, 2.0, 3.0),), (RepScore(0.1, 0.9, 0.5),), 0.9, VERSION, "digest")
-            )
-        return future
-
-    def close(self) -> None:
-        pass
-
-
-def payload(name: str) -> Any:
+def body(name: str) -> Any:
     (path,) = PAYLOADS.glob(f"{name}*.json")
     return json.loads(path.read_text())["body"]
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    monkeypatch.setenv("DATA_DIR", str(tmp_path))
-    made = Store(f"sqlite:///{tmp_path / 'backend.sqlite3'}")
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def model_class(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """DeadliftModel on the stand-in, with a service that looks at no video."""
+def model_class(
+    lone_service: Preannotator, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Any]:
+    """DeadliftModel on the stand-in, with a service that looks at no video and knows no Label Studio."""
     package, module = ModuleType("label_studio_ml"), ModuleType("label_studio_ml.model")
     vars(module)["LabelStudioMLBase"] = LabelStudioMLBase
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
     monkeypatch.setitem(sys.modules, "label_studio_ml", package)
     monkeypatch.setitem(sys.modules, "label_studio_ml.model", module)
     monkeypatch.delitem(sys.modules, "backend.label_studio_ml", raising=False)
-    access = Access("", SecretStr(""))
-    service = Preannotator(
-        store=store,
-        client=LabelStudioClient(access),
-        executor=InstantExecutor(),
-        model=Model(VERSION, None),
-        config=PipelineConfig(),
-        access=access,
-        pose_dir=tmp_path,
-        predict_wait_s=0.0,
-    )
-    deadlift_model = importlib.import_module("backend.label_studio_ml").DeadliftModel
     monkeypatch.setattr(LabelStudioMLBase, "cache", {})
+    deadlift_model = importlib.import_module("backend.label_studio_ml").DeadliftModel
 
     class WithService(deadlift_model):  # type: ignore[misc, valid-type]
         @classmethod
         def service(cls) -> Preannotator:
-            return service
+            return lone_service
 
     yield WithService
-    service.close()
     sys.modules.pop("backend.label_studio_ml", None)
 
 
 @pytest.fixture
-def client(model_class: Any) -> FlaskClient:
+def runner(model_class: Any) -> FlaskClient:
     return runner_app(model_class).test_client()
 
 
-def test_setup_announces_the_version_of_the_model(client: FlaskClient) -> None:
-    assert client.post("/setup", json=payload("02")).json["model_version"].startswith("base-")  # type: ignore[index]
+def test_setup_announces_the_version_of_the_model(runner: FlaskClient) -> None:
+    assert runner.post("/setup", json=body("02")).json["model_version"].startswith("base-")  # type: ignore[index]
 
 
 def test_setup_refuses_a_config_without_timeline_labels(model_class: Any) -> None:
@@ -164,32 +124,33 @@ def test_setup_refuses_a_config_without_timeline_labels(model_class: Any) -> Non
         model_class(project_id="1", label_config='<View><Video name="video" value="$video"/></View>')
 
 
-def test_prediction_has_the_frames_of_the_repetition(client: FlaskClient) -> None:
-    (entry, _) = client.post("/predict", json=payload("03")).json["results"]  # type: ignore[index]
+def test_prediction_has_the_frames_of_the_repetition(runner: FlaskClient, executor: Any) -> None:
+    runner.post("/predict", json=body("03"))
+    executor.finish(1)
+    (entry, _) = runner.post("/predict", json=body("03")).json["results"]  # type: ignore[index]
     assert entry["result"][0]["value"]["ranges"] == [{"start": 25, "end": 72}]  # the task says no fps: 24 per second
 
 
-def test_unfinished_task_gets_an_empty_list(client: FlaskClient) -> None:
-    (_, entry) = client.post("/predict", json=payload("03")).json["results"]  # type: ignore[index]
-    assert entry == []
+def test_unfinished_task_gets_an_empty_list(runner: FlaskClient) -> None:
+    assert runner.post("/predict", json=body("03")).json["results"] == [[], []]  # type: ignore[index]
 
 
-def test_annotation_is_stored(client: FlaskClient, store: Store) -> None:
-    assert client.post("/webhook", json=payload("20")).status_code == 201
+def test_annotation_is_stored(runner: FlaskClient, store: Store) -> None:
+    assert runner.post("/webhook", json=body("20")).status_code == 201
     assert [region.label for region in store.labeled_regions(6)] == ["normal", "anomalous"]
 
 
 def test_deleted_annotation_is_marked_where_the_runner_passes_it_on(
-    client: FlaskClient, model_class: Any, store: Store
+    runner: FlaskClient, model_class: Any, store: Store
 ) -> None:
-    client.post("/webhook", json=payload("20"))
+    runner.post("/webhook", json=body("20"))
     model_class(project_id="1").fit("ANNOTATIONS_DELETED", {"annotations": [{"id": 6}]})
     assert [annotation.deleted for annotation in store.annotations()] == [True]
 
 
 def test_start_training_says_what_to_do(model_class: Any) -> None:
     with pytest.raises(NotSupported, match="deadlift train"):
-        model_class(project_id="1").fit("START_TRAINING", payload("10"))
+        model_class(project_id="1").fit("START_TRAINING", body("10"))
 
 
 def test_model_dir_of_the_runner_is_not_taken_for_a_model(
