@@ -123,7 +123,8 @@ def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
 
 
 def _synthetic_video(folder: Path, console: Console) -> Path:
-    from pipeline.synthetic import demo_plan, render
+    from pipeline.synthetic import demo_plan
+    from pipeline.synthetic_drawing import render
 
     path = folder / "synthetic-deadlift.mp4"
     if not path.exists():
