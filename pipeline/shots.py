@@ -16,6 +16,13 @@ _HISTOGRAM_BINS = [8, 8, 8]
 # the first. Both must exceed their bound.
 _MAX_CORRELATION = 0.75
 _MIN_DIFFERENCE = 0.06
+# Where black bars or a white backdrop keep the colours alike: a cut changes so large a part of the picture at once, and
+# its pattern.
+_CHANGED_CELL = 0.12
+_MIN_CHANGED = 0.3
+_MAX_CUT_LIKENESS = 0.8
+# A camera that swings does so in several pictures, a cut in one.
+_SUDDEN = 2.5
 # In a cross-fade every picture is a mixture of the first and the last, in a share that grows steadily; nothing that
 # moves looks like that. Windows of so many pictures are tested, at several strides because nobody tells the rate.
 _FADE_STEPS = 5
@@ -38,6 +45,7 @@ class ShotCounter:
         self._past: deque[Grid] = deque(maxlen=_FADE_STEPS * max(_FADE_STRIDES) + 1)
         self._histogram: Grid | None = None
         self._is_fading = False
+        self._changed = 0.0
 
     def shot(self, picture: NDArray[np.uint8]) -> int:
         """The shot number (from 0) of this RGB picture [height, width, 3]."""
@@ -62,8 +70,13 @@ class ShotCounter:
         if self._histogram is None or not self._past:
             return False
         correlation = cv2.compareHist(self._histogram, histogram, cv2.HISTCMP_CORREL)
-        difference = float(np.abs(grid - self._past[-1]).mean())
-        return correlation < _MAX_CORRELATION and difference > _MIN_DIFFERENCE
+        difference = np.abs(grid - self._past[-1])
+        if correlation < _MAX_CORRELATION and difference.mean() > _MIN_DIFFERENCE:
+            return True
+        changed = float((difference.reshape(-1, 3).max(axis=1) > _CHANGED_CELL).mean())
+        is_sudden = changed > max(_MIN_CHANGED, _SUDDEN * self._changed)
+        self._changed = changed
+        return is_sudden and _likeness(self._past[-1], grid) < _MAX_CUT_LIKENESS
 
     def _window(self, stride: int) -> list[Grid]:
         """The last _FADE_STEPS + 1 pictures at this stride, or nothing yet."""

@@ -42,6 +42,11 @@ def test_a_cut_begins_a_shot_at_the_first_new_picture() -> None:
     assert shots([scene(0)] * 5 + [scene(1)] * 5) == [0] * 5 + [1] * 5
 
 
+def test_a_cut_between_black_bars_is_seen() -> None:
+    barred = [np.pad(scene(seed, width=70), ((0, 0), (90, 90), (0, 0))) for seed in (0, 1)]
+    assert shots([barred[0]] * 5 + [barred[1]] * 5) == [0] * 5 + [1] * 5
+
+
 @pytest.mark.parametrize("length", [6, 10, 20, 40])
 def test_a_cross_fade_begins_one_shot(length: int) -> None:
     fade = [mixed(scene(0), scene(1), (i + 1) / (length + 1)) for i in range(length)]
