@@ -11,8 +11,8 @@ from werkzeug.exceptions import HTTPException
 
 from backend.errors import BackendError, as_json, http_status
 from backend.executor import DaskExecutor, Executor
-from backend.jobs import Model
 from backend.ls_client import Access, LabelStudioClient
+from backend.registry import Model, Registry
 from backend.routes import bp
 from backend.service import Preannotator
 from backend.settings import Settings
@@ -44,20 +44,25 @@ def create_app(settings: Settings, service: Preannotator | None = None, store: S
 def create_service(settings: Settings, store: Store, executor: Executor | None = None) -> Preannotator:
     """The pre-annotation service as the settings describe it; work left over from the last run is taken up."""
     access = access_of(settings)
-    model = Model(load_detector(settings.model_dir).version, settings.model_dir)
     service = Preannotator(
         store=store,
         client=LabelStudioClient(access),
         executor=executor or DaskExecutor(settings.workers, settings.dask_scheduler),
-        model=model,
+        registry=registry_of(settings),
         config=settings.pipeline_config(),
         access=access,
         pose_dir=settings.pose_dir,
         predict_wait_s=settings.predict_wait_s,
+        remove_superseded=settings.remove_superseded,
     )
     # In the background: Label Studio may be starting at the same time.
     threading.Thread(target=service.keep_going, name="keep-going", daemon=True).start()
     return service
+
+
+def registry_of(settings: Settings) -> Registry:
+    """The models of the settings' data folder, with the one that projects start with."""
+    return Registry(settings.models_dir, Model(load_detector(settings.model_dir).version, settings.model_dir))
 
 
 def access_of(settings: Settings) -> Access:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from backend.labeling_config import Controls, effective_rate
 from backend.ls_client import LabelStudioClient, TaskState
 from backend.ls_format import Task, to_prediction
@@ -21,15 +23,25 @@ def ensure_frame_rate(client: LabelStudioClient, state: TaskState, controls: Con
     return Task(task.id, task.project, data)
 
 
-def push(client: LabelStudioClient, task: Task, controls: Controls, analysis: Analysis) -> int:
+def push(
+    client: LabelStudioClient, task: Task, controls: Controls, analysis: Analysis, superseded: Set[str] = frozenset()
+) -> int:
     """Store the prediction unless the task has one of this version; returns its id either way.
+
+    Where nobody has begun to label, predictions of the `superseded` versions are removed.
 
     Raises NotInLabelStudio for a task that was deleted, else LabelStudioError; it may be tried again then.
     """
     state = client.task_state(task)
     existing = state.prediction_ids(analysis.model_version)
     if existing:
-        return existing[0]
-    current = ensure_frame_rate(client, state, controls, analysis.video.fps)
-    rate = effective_rate(controls, current.data)
-    return client.create_prediction(task.id, to_prediction(analysis, controls, rate))
+        stored = existing[0]
+    else:
+        current = ensure_frame_rate(client, state, controls, analysis.video.fps)
+        rate = effective_rate(controls, current.data)
+        stored = client.create_prediction(task.id, to_prediction(analysis, controls, rate))
+    if not state.is_labelled:
+        for number, version in state.predictions:
+            if version in superseded:
+                client.delete_prediction(number)
+    return stored

@@ -35,6 +35,7 @@ class Demo:
     client: LabelStudioClient
     store: Store
     model_version: str
+    """The one in use for the project."""
 
 
 @contextmanager
@@ -50,7 +51,7 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
             update={"label_studio_url": label_studio.url, "label_studio_api_key": SecretStr(token)}
         )
         client = LabelStudioClient(Access(label_studio.url, SecretStr(token)))
-        with backend_running(settings) as (url, store, model_version):
+        with backend_running(settings) as (url, store, version_of):
             project = client.find_project(PROJECT_TITLE)
             if project is None:
                 project = client.create_project(PROJECT_TITLE, LABELING_CONFIG.read_text(encoding="utf-8"))
@@ -59,12 +60,12 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
             for video in videos:
                 if not any(address.endswith(_uploaded_name(video)) for address in known):
                     client.upload(project, video)
-            yield Demo(label_studio.url, project, client, store, model_version)
+            yield Demo(label_studio.url, project, client, store, version_of(project))
 
 
 @contextmanager
-def backend_running(settings: Settings) -> Iterator[tuple[str, Store, str]]:
-    """Our server in a thread of this process: its address, its store and the model version it serves."""
+def backend_running(settings: Settings) -> Iterator[tuple[str, Store, Callable[[int], str]]]:
+    """Our server in a thread of this process: its address, its store, and the model version in use for a project."""
     store = Store(settings.database_url)
     app = create_app(settings, store=store)
     service = app.extensions["preannotator"]

@@ -8,7 +8,7 @@ import threading
 import time
 import uuid
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,8 +20,9 @@ from backend.executor import Executor
 from backend.labeling_config import Controls
 from backend.ls_client import Access, LabelStudioClient
 from backend.ls_format import Task
+from backend.registry import Registry
 from backend.store import Job, Store, now
-from backend.worker import VideoJob, analyze_task
+from backend.worker import KnownMedia, VideoJob, analyze_task
 from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineError
 from pipeline.records import Analysis
@@ -35,14 +36,6 @@ ANSWER_SETTLING = timedelta(minutes=2)
 _PUSH_ATTEMPTS = 3
 
 _ANALYSIS = TypeAdapter(Analysis)
-
-
-@dataclass(frozen=True)
-class Model:
-    """The model in use: its version, and its folder (None for the shipped base model)."""
-
-    version: str
-    folder: Path | None
 
 
 def dump_analysis(analysis: Analysis) -> str:
@@ -62,30 +55,37 @@ class JobRunner:
         store: Store,
         client: LabelStudioClient,
         executor: Executor,
-        model: Model,
+        registry: Registry,
         config: PipelineConfig,
         access: Access,
         pose_dir: Path,
+        remove_superseded: bool = True,
         retry_after_s: float = 1.0,
     ) -> None:
         self._store = store
         self._client = client
         self._executor = executor
-        self._model = model
+        self._registry = registry
         self._config = config
         self._access = access
         self._pose_dir = pose_dir
+        self._remove_superseded = remove_superseded
         self._retry_after_s = retry_after_s
         self._deliverers = ThreadPoolExecutor(2, thread_name_prefix="deliver")
         self._lock = threading.Lock()
         self._in_progress: dict[int, threading.Event] = {}
-        self._shown: set[int] = set()
+        self._shown: dict[int, str] = {}
 
     def analyze(self, job: Job, controls: Controls) -> None:
         """Start on a job, unless it is in progress or done."""
         if not self._begin(job.id):
             return
         try:
+            model = self._registry.current(job.project)
+            if job.model_version != model.version:
+                self._store.fail_job(job.id, "Superseded", f"The model is {model.version} now.")
+                self._end(job.id)
+                return
             started = self._store.start_job(job.id)
             if started is None:
                 self._end(job.id)
@@ -95,9 +95,10 @@ class JobRunner:
                 media=started.media,
                 controls=controls,
                 access=self._access,
-                model_dir=self._model.folder,
+                model_dir=model.folder,
                 pose_dir=self._pose_dir,
                 config=self._config,
+                known=self._known(started),
             )
             # Unlike any other key: a scheduler answers a known one with the result that it has.
             key = f"analyze-{started.project}-{started.task}-{uuid.uuid4().hex}"
@@ -175,6 +176,9 @@ class JobRunner:
             # An answer to Label Studio that it is perhaps just storing. If it does not, the next round delivers.
             if job is None or (job.delivery == "answered" and is_settling(job, now())):
                 return
+            if job.model_version != self._registry.current(job.project).version:
+                log.info("Task %s: its prediction by %s is out of date.", job.task, job.model_version)
+                return
             is_stored = self._push(job, controls)
         except Exception:  # the top of a thread
             log.exception("Job %s could not be delivered.", job_id)
@@ -182,7 +186,7 @@ class JobRunner:
         finally:
             self._end(job_id)
         if is_stored:
-            self._show_version(job.project)
+            self.show_version(job.project)
 
     def _push(self, job: Job, controls: Controls) -> bool:
         """Whether Label Studio has the prediction now. If not, the next round or the next start tries again."""
@@ -190,7 +194,9 @@ class JobRunner:
         for attempt in range(1, _PUSH_ATTEMPTS + 1):
             try:
                 task = Task(job.task, job.project, job.data)
-                self._store.mark_pushed(job.id, delivery.push(self._client, task, controls, analysis))
+                ours = self._store.model_versions(job.project) if self._remove_superseded else set()
+                stored = delivery.push(self._client, task, controls, analysis, ours - {job.model_version})
+                self._store.mark_pushed(job.id, stored)
                 log.info("Task %s: %d repetitions predicted.", job.task, len(analysis.reps))
                 return True
             except NotInLabelStudio as error:
@@ -202,17 +208,25 @@ class JobRunner:
                 time.sleep(attempt * self._retry_after_s)
         return False
 
-    def _show_version(self, project: int) -> None:
-        """Once per project: its score column and its sampling look at one version, which must be ours of now."""
-        if project in self._shown:
+    def show_version(self, project: int) -> None:
+        """Once per model: a project's score column and sampling look at one version, which must be ours of now."""
+        version = self._registry.current(project).version
+        if self._shown.get(project) == version:
             return
-        others = self._store.model_versions(project) - {self._model.version}
         try:
-            self._client.show_model_version(project, self._model.version, others)
+            self._client.show_model_version(project, version, self._store.model_versions(project) - {version})
         except LabelStudioError as error:
-            log.warning("Project %s does not show the scores of %s yet: %s", project, self._model.version, error)
+            log.warning("Project %s does not show the scores of %s yet: %s", project, version, error)
             return
-        self._shown.add(project)
+        self._shown[project] = version
+
+    def _known(self, job: Job) -> KnownMedia | None:
+        """What an earlier analysis of the same task and address found out about the video."""
+        result = self._store.latest_result(job.task, job.media)
+        if not result:
+            return None
+        analysis = load_analysis(result)
+        return KnownMedia(analysis.media_digest, analysis.video) if analysis.media_digest else None
 
 
 def is_settling(job: Job, moment: datetime) -> bool:

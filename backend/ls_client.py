@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,11 +41,12 @@ class TaskState:
     """A task as Label Studio has it: its raw data, and what was drawn on it.
 
     has_frames: whether there are annotations, drafts or non-empty predictions, whose frames must keep their meaning.
-    predictions: (id, model version) of each, oldest first.
+    is_labelled: whether there are annotations or drafts. predictions: (id, model version) of each, oldest first.
     """
 
     task: Task
     has_frames: bool
+    is_labelled: bool
     predictions: tuple[tuple[int, str], ...]
 
     def prediction_ids(self, model_version: str) -> list[int]:
@@ -147,6 +148,18 @@ class LabelStudioClient:
                 model_version=prediction["model_version"],
             )
             return int(created.id or 0)
+
+    def delete_prediction(self, prediction_id: int) -> None:
+        """Remove a prediction; one that is gone already is fine."""
+        with suppress(NotInLabelStudio), _mapped(f"prediction {prediction_id}"):
+            self._api.predictions.delete(id=prediction_id)
+
+    def annotations(self, project: int) -> Iterator[tuple[Task, list[Json]]]:
+        """Every annotated task of a project, with its annotations as events carry them, skipped ones included."""
+        with _mapped(f"the annotations of project {project}"):
+            for task in self._api.tasks.list(project=project, fields="all", resolve_uri=False):
+                if task.annotations:
+                    yield _task(task), [_plain(annotation) for annotation in task.annotations]
 
     def set_task_data(self, task_id: int, data: Json) -> None:
         with _mapped(f"the data of task {task_id}"):
@@ -292,8 +305,14 @@ def _task(task: Any) -> Task:
 def _state(task: Any) -> TaskState:
     stored = [(_field(p, "id"), _field(p, "model_version"), _field(p, "result")) for p in task.predictions or []]
     # `drafts` has the token's user's alone, `draft_exists` everybody's.
-    drawn = bool(task.total_annotations or task.draft_exists or task.drafts or any(result for _, _, result in stored))
-    return TaskState(_task(task), drawn, tuple(sorted((int(number), str(version)) for number, version, _ in stored)))
+    labelled = bool(task.total_annotations or task.cancelled_annotations or task.draft_exists or task.drafts)
+    drawn = labelled or any(result for _, _, result in stored)
+    predictions = tuple(sorted((int(number), str(version)) for number, version, _ in stored))
+    return TaskState(_task(task), drawn, labelled, predictions)
+
+
+def _plain(item: Any) -> Json:
+    return dict(item) if isinstance(item, dict) else dict(item.model_dump(mode="json"))
 
 
 def _field(item: Any, name: str) -> Any:

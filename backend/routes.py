@@ -26,7 +26,7 @@ def store() -> Store:
 @bp.get("/")
 @bp.get("/health")
 def health() -> Response:
-    return jsonify(status="UP", model_class="DeadliftModel", model_version=service().model_version)
+    return jsonify(status="UP", model_class="DeadliftModel", model_version=service().model_version())
 
 
 @bp.post("/setup")
@@ -38,7 +38,7 @@ def setup() -> Response:
 
 @bp.get("/versions")
 def versions() -> Response:
-    return jsonify(versions=[service().model_version])
+    return jsonify(versions=[service().model_version()])
 
 
 @bp.post("/predict")

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from backend.errors import BackendError, BadRequest, LabelConfigError, LabelStudioError, NotInLabelStudio
 from backend.executor import Executor
-from backend.jobs import ANSWER_SETTLING, JobRunner, Model, is_settling, load_analysis
+from backend.jobs import ANSWER_SETTLING, JobRunner, is_settling, load_analysis
 from backend.labeling_config import Controls, effective_rate, parse_controls
 from backend.ls_client import Access, LabelStudioClient, TaskState
 from backend.ls_format import AnnotationsSaved, Json, Task, parse_regions, to_prediction
+from backend.registry import Registry
 from backend.store import Job, Store, now
 from pipeline.config import PipelineConfig
 
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 # A failed task is tried again when somebody asks for it, but not at every click.
 _RETRY_AFTER = timedelta(seconds=60)
 _ROUND_S = 60.0
+_LOOK_S = 2.0
 _SHORTEST_LOOK_S = 0.5
 
 
@@ -53,32 +55,35 @@ class Preannotator:
         store: Store,
         client: LabelStudioClient,
         executor: Executor,
-        model: Model,
+        registry: Registry,
         config: PipelineConfig,
         access: Access,
         pose_dir: Path,
         predict_wait_s: float,
+        remove_superseded: bool = True,
     ) -> None:
         self._store = store
         self._client = client
-        self._model = model
+        self._registry = registry
         self._config = config
         self._predict_wait_s = predict_wait_s
-        self._runner = JobRunner(store, client, executor, model, config, access, pose_dir)
+        self._runner = JobRunner(store, client, executor, registry, config, access, pose_dir, remove_superseded)
         self._background = ThreadPoolExecutor(1, thread_name_prefix="new-tasks")
         self._lookups = ThreadPoolExecutor(4, thread_name_prefix="look-up")
         self._closed = threading.Event()
-        self._caught_up: set[int] = set()
+        self._caught_up: dict[int, str] = {}
+        self._remove_superseded = remove_superseded
+        self._wake = threading.Event()
 
-    @property
-    def model_version(self) -> str:
-        return self._model.version
+    def model_version(self, project: int | None = None) -> str:
+        """The version of the model in use, for a project or for those without one of their own."""
+        return self._registry.current(project).version
 
     def connect(self, project: int, label_config: str) -> str:
         """A project was connected or looked at; returns the model version. Raises LabelConfigError."""
         parse_controls(label_config)
         self._store.remember_project(project, label_config)
-        return self.model_version
+        return self.model_version(project)
 
     def predict(self, tasks: Sequence[Task | BadRequest], label_config: str) -> Answer:
         """Predictions of finished tasks at once; waits a little for others, which go on in the background.
@@ -139,26 +144,37 @@ class Preannotator:
         """
         for job in self._store.unfinished_jobs():
             self._take_up(job)
-        if self._client.configured:
-            for job in self._store.undelivered_jobs(self.model_version, self._config.digest()):
-                self._take_up(job)
         if not self._client.configured:
             return
-        for project in self._store.projects():
-            if project.id not in self._caught_up and not self._closed.is_set():
+        projects = self._store.projects()
+        for project in projects:
+            for job in self._store.undelivered_jobs(project.id, self.model_version(project.id), self._config.digest()):
+                self._take_up(job)
+        for project in projects:
+            is_behind = self._caught_up.get(project.id) != self.model_version(project.id)
+            if is_behind and not self._closed.is_set():
                 self._catch_up(project.id, project.label_config)
 
     def keep_going(self) -> None:
-        """Resume now and every minute, until closed. For a thread of its own."""
+        """Resume now, every minute, and when a model was promoted, until closed. For a thread of its own."""
         while not self._closed.is_set():
+            self._wake.clear()
+            before = self._models()
             try:
                 self.resume()
             except Exception:  # the top of a thread
                 log.exception("Unfinished work was not taken up.")
-            self._closed.wait(_ROUND_S)
+            next_round = time.monotonic() + _ROUND_S
+            while time.monotonic() < next_round and not self._wake.wait(_LOOK_S) and self._models() == before:
+                pass
+
+    def _models(self) -> dict[int, str]:
+        """The version in use of every project. Other processes promote as well."""
+        return {project.id: self.model_version(project.id) for project in self._store.projects()}
 
     def close(self) -> None:
         self._closed.set()
+        self._wake.set()
         self._background.shutdown(wait=False, cancel_futures=True)
         self._lookups.shutdown(wait=False, cancel_futures=True)
         self._runner.close()
@@ -206,10 +222,11 @@ class Preannotator:
     def _take_up(self, job: Job) -> None:
         if self._runner.is_in_progress(job.id):
             return
-        is_current = job.model_version == self.model_version and job.config == self._config.digest()
+        version = self.model_version(job.project)
+        is_current = job.model_version == version and job.config == self._config.digest()
         if job.state != "done" and not is_current:
             # The task is asked for again, under the version of today.
-            self._store.fail_job(job.id, "Superseded", f"Interrupted; the model is {self.model_version} now.")
+            self._store.fail_job(job.id, "Superseded", f"Interrupted; the model is {version} now.")
             return
         try:
             controls = parse_controls(self._store.label_config(job.project))
@@ -224,15 +241,21 @@ class Preannotator:
     def _catch_up(self, project: int, label_config: str) -> None:
         try:
             controls = parse_controls(label_config)
+            version = self.model_version(project)
+            superseded = self._store.model_versions(project) - {version} if self._remove_superseded else set()
+            shows = False
             for task, annotation_count, versions in self._client.tasks(project):
-                if annotation_count == 0 and self.model_version not in versions:
+                shows = shows or version in versions
+                if annotation_count == 0 and (version not in versions or versions & superseded):
                     self._enqueue_new(task, controls)
+            if shows:  # Label Studio takes only a version that it has predictions of
+                self._runner.show_version(project)
         except NotInLabelStudio:
             log.info("Project %s is no longer in Label Studio.", project)
         except (LabelStudioError, LabelConfigError) as error:
             log.warning("Project %s was not checked for new tasks yet: %s", project, error)
             return
-        self._caught_up.add(project)
+        self._caught_up[project] = version
 
     def _enqueue_all(self, tasks: Sequence[Task], controls: Controls) -> None:
         try:
@@ -259,7 +282,7 @@ class Preannotator:
             raise BadRequest(f'Task {task.id} has no video address under "{controls.media_key}" in its data.')
         if not media.isprintable():
             raise BadRequest(f"The video address of task {task.id} has characters that no address has.")
-        job = self._store.job_for(task, media, self.model_version, self._config.digest())
+        job = self._store.job_for(task, media, self.model_version(task.project), self._config.digest())
         stale = job.state == "failed" and now() - job.updated_at > _RETRY_AFTER
         if job.state in ("queued", "running") or stale:
             self._runner.analyze(job, controls)

@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     predict_wait_s: float = Field(
         default=2.0, ge=0, le=60, description="Longest that /predict waits for unfinished tasks."
     )
+    remove_superseded: bool = Field(
+        default=True, description="Whether a new model's predictions replace the old ones on tasks nobody has begun."
+    )
+    retrain_after: int = Field(
+        default=20, ge=0, description="Newly labelled normal repetitions that start a training; 0 = only on request."
+    )
     workers: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 2) // 2),
         ge=1,
@@ -82,6 +88,10 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         return f"sqlite:///{self.data_dir / 'backend.sqlite3'}"
+
+    @property
+    def models_dir(self) -> Path:
+        return self.data_dir / "models"
 
     @property
     def pose_dir(self) -> Path:

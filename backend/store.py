@@ -232,9 +232,9 @@ class Store:
         with self._transaction() as session:
             return session.scalars(select(Job).where(Job.state.in_(["queued", "running"])).order_by(Job.id)).all()
 
-    def undelivered_jobs(self, model_version: str, config: str) -> Sequence[Job]:
-        """Finished jobs that Label Studio is not known to have the prediction of."""
-        query = select(Job).where(Job.state == "done", Job.delivery != "pushed")
+    def undelivered_jobs(self, project: int, model_version: str, config: str) -> Sequence[Job]:
+        """Finished jobs of a project that Label Studio is not known to have the prediction of."""
+        query = select(Job).where(Job.project == project, Job.state == "done", Job.delivery != "pushed")
         query = query.where(Job.model_version == model_version, Job.config == config)
         with self._transaction() as session:
             return session.scalars(query.order_by(Job.id)).all()
@@ -243,6 +243,12 @@ class Store:
         """Every version that the project's videos were analyzed with."""
         with self._transaction() as session:
             return set(session.scalars(select(Job.model_version).where(Job.project == project).distinct()))
+
+    def latest_result(self, task: int, media: str) -> str:
+        """What came of the newest finished job of that task and address, or ""."""
+        query = select(Job.result).where(Job.task == task, Job.media == media, Job.state == "done")
+        with self._transaction() as session:
+            return session.scalar(query.order_by(Job.updated_at.desc(), Job.id.desc()).limit(1)) or ""
 
     def jobs(self, project: int | None = None, limit: int = 200) -> Sequence[Job]:
         """The newest jobs first."""

@@ -15,13 +15,21 @@ from backend.ls_client import Access, LabelStudioClient
 from backend.ls_format import Task
 from backend.media import MediaFetcher, shown_address
 from pipeline import detector, video
-from pipeline.analyze import analyze_video
+from pipeline.analyze import analyze_pose, analyze_video
 from pipeline.config import PipelineConfig
 from pipeline.errors import VideoError
 from pipeline.posecache import PoseCache
-from pipeline.records import Analysis
+from pipeline.records import Analysis, VideoInfo
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class KnownMedia:
+    """What an earlier analysis found out about a video: with its landmarks kept, it need not be fetched again."""
+
+    digest: str
+    video: VideoInfo
 
 
 @dataclass(frozen=True)
@@ -38,10 +46,18 @@ class VideoJob:
     model_dir: Path | None
     pose_dir: Path
     config: PipelineConfig
+    known: KnownMedia | None = None
 
 
 def analyze_task(job: VideoJob) -> Analysis:
-    """Fetch, look, cut, score. Raises the MediaError, VideoError and PoseModelError of its parts."""
+    """Fetch, look, cut, score; without fetching and looking where the landmarks are known.
+
+    Raises the MediaError, VideoError and PoseModelError of its parts.
+    """
+    cache = PoseCache(job.pose_dir)
+    pose = cache.get(job.known.digest, job.config.pose) if job.known is not None else None
+    if job.known is not None and pose is not None:
+        return analyze_pose(pose, job.known.video, load_detector(job.model_dir), job.config, job.known.digest)
     client = LabelStudioClient(job.access)
     shown = shown_address(job.media)
     with tempfile.TemporaryDirectory(prefix="deadlift-") as folder:
@@ -49,7 +65,7 @@ def analyze_task(job: VideoJob) -> Analysis:
         try:
             if client.configured:
                 _announce_frame_rate(client, job, video.probe(path).fps)
-            analysis = analyze_video(path, load_detector(job.model_dir), PoseCache(job.pose_dir), job.config)
+            analysis = analyze_video(path, load_detector(job.model_dir), cache, job.config)
         except VideoError as error:
             # People know the video by its address, not by the name of our copy.
             raise type(error)(str(error).replace(str(path), shown)) from error

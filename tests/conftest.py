@@ -12,17 +12,22 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck, settings
 from label_studio_api import FakeLabelStudio
 from pydantic import SecretStr
 
 from backend.app import create_app
-from backend.jobs import Model
 from backend.ls_client import Access, LabelStudioClient
+from backend.registry import Model, Registry
 from backend.service import Preannotator
 from backend.settings import Settings
 from backend.store import Store
 from pipeline.config import PipelineConfig
 from pipeline.records import Analysis, Reason, Rep, RepScore, VideoInfo
+
+# The same examples every time, however busy the machine is.
+settings.register_profile("tests", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 CONFIG = """<View>
   <Video name="video" value="$video" frameRate="$fps" timelineHeight="120"/>
@@ -146,8 +151,9 @@ def make_service(store: Store, executor: FakeExecutor, tmp_path: Path) -> Iterat
     made = []
 
     def make(access: Access, wait_s: float = 0.0, version: str = VERSION) -> Preannotator:
+        registry = Registry(tmp_path / "models", Model(version, None))
         service = Preannotator(
-            store, LabelStudioClient(access), executor, Model(version, None), PipelineConfig(), access, tmp_path, wait_s
+            store, LabelStudioClient(access), executor, registry, PipelineConfig(), access, tmp_path, wait_s
         )
         made.append(service)
         return service

@@ -125,7 +125,8 @@ class FakeLabelStudio:
             data["video"] = f"/tasks/{task['id']}/resolve/?fileuri=xyz"
         return {
             "id": task["id"], "project": task["project"], "data": data, "annotations": [],
-            "total_annotations": task["total_annotations"], "predictions": self.of_task(task["id"]),
+            "total_annotations": task["total_annotations"], "cancelled_annotations": 0,
+            "predictions": self.of_task(task["id"]),
             "drafts": [{"id": 1}] if "me" in task["draft_owners"] else [], "draft_exists": bool(task["draft_owners"]),
             "created_at": CREATED, "updated_at": CREATED, "updated_by": [],
         }  # fmt: skip

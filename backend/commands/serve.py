@@ -35,7 +35,7 @@ def serve(
     stop_on_sigterm()
     console = Console(stderr=True, highlight=False)
     console.print(f"Deadlift ML backend on http://{settings.backend_host}:{server.effective_port}")
-    console.print(f"Model {app.extensions['preannotator'].model_version}, data in {settings.data_dir}")
+    console.print(f"Model {app.extensions['preannotator'].model_version()}, data in {settings.data_dir}")
     if not (settings.label_studio_url and settings.label_studio_api_key.get_secret_value()):
         console.print(
             "[yellow]LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not set:[/yellow] uploaded videos cannot be "
