@@ -86,7 +86,8 @@ def main() -> None:
         ours = (time.process_time() - began) / info.duration_s
 
     print(f"{arguments.clip.name}: {info.fps:.2f} fps, {info.width}x{info.height}, {info.duration_s:.1f} s")
-    print(f"published loop {theirs:6.3f} CPU s per s of video ({1000 * theirs * seconds / frames:.0f} ms per frame and pass)")
+    per_frame_ms = 1000 * theirs * seconds / frames
+    print(f"published loop {theirs:6.3f} CPU s per s of video ({per_frame_ms:.0f} ms per frame and pass)")
     print(f"ours           {ours:6.3f} CPU s per s of video ({len(analysis.reps)} reps found)")
     print(f"ratio          {theirs / ours:6.1f}")
     print(f"versions       av {av.__version__}, cv2 {cv2.__version__}, mediapipe {mp.__version__}")

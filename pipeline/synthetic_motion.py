@@ -161,7 +161,7 @@ def channels_of(plan: LiftPlan, line: Timeline, time: Array) -> Channels:
     for motion in (ch.nod, ch.turn):
         for _ in range(3):
             wave = 2 * math.pi * (float(rng.uniform(0.08, 0.5)) * time + float(rng.random()))
-            motion += math.radians(float(rng.uniform(0.5, 2.0))) * np.sin(wave)
+            np.add(motion, math.radians(float(rng.uniform(0.5, 2.0))) * np.sin(wave), out=motion)
     return ch
 
 
