@@ -18,6 +18,7 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     literal,
     or_,
     select,
@@ -162,6 +163,10 @@ class Store:
             "config": config,
         }
         with self._transaction() as session:
+            found = session.scalars(select(Job).filter_by(**key)).one_or_none()
+        if found is not None:  # as at most requests, which need not wait for others to write
+            return found
+        with self._transaction() as session:
             row = {**key, "data": task.data, "created_at": now(), "updated_at": now()}
             defaults = {
                 "state": "queued",
@@ -244,6 +249,13 @@ class Store:
         with self._transaction() as session:
             return set(session.scalars(select(Job.model_version).where(Job.project == project).distinct()))
 
+    def job_of_prediction(self, prediction_id: int | None) -> Job | None:
+        """The job whose prediction Label Studio stored under that id."""
+        if prediction_id is None:
+            return None
+        with self._transaction() as session:
+            return session.scalars(select(Job).where(Job.prediction_id == prediction_id)).first()
+
     def latest_result(self, task: int, media: str) -> str:
         """What came of the newest finished job of that task and address, or ""."""
         query = select(Job.result).where(Job.task == task, Job.media == media, Job.state == "done")
@@ -314,6 +326,22 @@ class Store:
             query = query.where(Annotation.task == task)
         with self._transaction() as session:
             return session.scalars(query).all()
+
+    def valid_annotations(self, project: int, skipped: bool = False) -> Sequence[Annotation]:
+        """A project's annotations that were not deleted, nor, unless asked for, cancelled; the oldest first."""
+        query = select(Annotation).where(Annotation.project == project, ~Annotation.deleted)
+        if not skipped:
+            query = query.where(~Annotation.was_cancelled)
+        with self._transaction() as session:
+            return session.scalars(query.order_by(Annotation.id)).all()
+
+    def normals_since(self, project: int, moment: datetime) -> int:
+        """How many normal repetitions people left in annotations that were made or changed after that moment."""
+        query = select(func.count()).select_from(LabeledRegion).join(Annotation)
+        query = query.where(Annotation.project == project, Annotation.received_at > moment)
+        query = query.where(~Annotation.deleted, ~Annotation.was_cancelled, LabeledRegion.label == "normal")
+        with self._transaction() as session:
+            return session.scalar(query) or 0
 
     def labeled_regions(self, annotation_id: int) -> Sequence[LabeledRegion]:
         with self._transaction() as session:
