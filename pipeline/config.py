@@ -21,6 +21,10 @@ class PoseConfig:
     min_confidence: float = 0.5
     model: str = ""
 
+    def __post_init__(self) -> None:
+        # 10 and 10.0 are the same sampling, and must have the same digest.
+        object.__setattr__(self, "poses_per_second", float(self.poses_per_second))
+
 
 @dataclass(frozen=True)
 class SegmentConfig:
@@ -47,7 +51,7 @@ class SegmentConfig:
     min_reach_m: float = -0.12
     min_upright_m: float = 0.28
     min_ahead_m: float = 0.02
-    max_ahead_drop_m: float = 0.06
+    max_ahead_drop_m: float = 0.045
     max_lockout_s: float = 8.0
     max_step_m: float = 0.4
     max_stretch_m: float = 0.75
