@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from pipeline.calibration import Calibration
 from pipeline.config import DetectorConfig
-from pipeline.features import Blocks, blocks_of, stance_of
+from pipeline.features import PARTS_OF_WALK, Blocks, blocks_of, stance_of
 from pipeline.model_files import load_parts, save_parts, version_of
-from pipeline.reasons import Cells, reasons
+from pipeline.reasons import Cells, heat_over_walk, reasons
 from pipeline.records import Floats, Pose, Rep, RepScore
 from pipeline.reference import Reference, Scale, cells_of, compare
 from pipeline.siblings import compare_siblings, sibling_cells
@@ -67,6 +67,17 @@ class Detector:
             trusted = one.coverage >= self.config.min_coverage and rep.duration_s >= self.config.min_duration_s
             result.append(score if trusted else RepScore(score.score, score.p_value, score.raw, score.reasons, False))
         return tuple(result)
+
+    def heat_map(self, pose: Pose, rep: Rep, setting: str = "") -> Floats:
+        """[45, L] in 0..1: how much each pixel of the repetition's SkeleMotion image adds to its distance from the
+        normal repetitions that it is compared with. All zeros where no pose was found."""
+        encoded = encode(pose, rep, self.config.encode)
+        if encoded.coverage == 0.0:
+            return np.zeros((len(PARTS_OF_WALK), self.config.encode.length), np.float32)
+        blocks = blocks_of(encoded.image[None])
+        known = self.setting_of(stance_of(blocks)[0], setting)
+        cells = cells_of(blocks, self.scales, known if known is not None else self.general)
+        return heat_over_walk(cells, self.config.encode.length)
 
     def setting_of(self, stance: Floats, name: str = "") -> Reference | None:
         """The known setting of that name, or else the one whose stance [D] is near enough, or None."""

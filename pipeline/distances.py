@@ -42,18 +42,20 @@ def fit_cloud(values: Floats) -> Cloud:
         raise ValueError(f"Expected two or more repetitions, got {count}.")
     mean = values.mean(axis=0, dtype=np.float64)
     centred = values - mean
-    _, singular, axes = np.linalg.svd(centred, full_matrices=False)
-    variance = singular**2 / count
+    variance, turned = np.linalg.eigh(centred @ centred.T / count)
+    # The smallest of the R eigenvalues belongs to the mean that was taken away.
+    variance, turned = np.maximum(variance[:0:-1], 0.0), turned[:, :0:-1]
     average = variance.sum() / size
     spread = (variance**2).sum() / size - average**2
     noise = ((((centred**2).sum(axis=1)) ** 2).sum() / count**2 - (variance**2).sum() / count) / size
     shrinkage = min(1.0, max(0.0, noise / spread)) if spread > 0 else 1.0
-    kept = min(len(variance), _MOST_AXES)
+    kept = min(int((variance > 1e-9 * variance.max(initial=0.0)).sum()), _MOST_AXES)
+    axes = turned[:, :kept].T @ centred / np.sqrt(count * variance[:kept, None])
     dropped = variance[kept:].sum() / max(1, size - kept)
     sphere = shrinkage * average
     return Cloud(
         mean.astype(np.float32),
-        axes[:kept].astype(np.float32),
+        axes.astype(np.float32),
         ((1 - shrinkage) * variance[:kept] + sphere).astype(np.float32),
         max(float(sphere + (1 - shrinkage) * dropped), 1e-9),
         values.astype(np.float32),

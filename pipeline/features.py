@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.landmarks import INDEX
+from pipeline.landmarks import INDEX, LANDMARKS
 from pipeline.records import Floats, Phase
 from pipeline.skelemotion import CHANNELS, WALK, phase_of_column
 
@@ -50,7 +50,16 @@ _JOINTS: tuple[tuple[str, str], ...] = (
 _COLUMNS_PER_BIN = 4
 # Keeps the direction of a joint that hardly moves from being noise blown up.
 _LEAST_MOTION = 0.05
-_LEAST_SPEED = 0.3
+_LEAST_SPEED = 0.6
+
+
+_PART_OF = (
+    {name: part for part, name in _JOINTS}
+    | dict.fromkeys([f"{side}_{joint}" for side in ("left", "right") for joint in ("pinky", "index", "thumb")], "arms")
+    | dict.fromkeys([f"{side}_{joint}" for side in ("left", "right") for joint in ("heel", "foot_index")], "feet")
+)
+PARTS_OF_WALK = tuple(_PART_OF[LANDMARKS[landmark]] for landmark in WALK)
+"""The body part of each of the 45 rows of a SkeleMotion image."""
 
 
 @dataclass(frozen=True)

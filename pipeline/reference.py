@@ -114,6 +114,6 @@ def _spread(values: Floats, groups: NDArray[np.str_]) -> Floats:
         mine = groups == group
         residuals[mine] -= residuals[mine].mean(axis=0)
     squares = (residuals**2).mean(axis=0)
-    floor = 0.3**2 * squares.mean() + 1e-8
+    floor = 0.6**2 * squares.mean() + 1e-8
     unit: Floats = np.sqrt(squares + floor).astype(np.float32)
     return unit

@@ -89,6 +89,16 @@ def encode(pose: Pose, rep: Rep, config: EncodeConfig) -> Encoded:
     return Encoded(image, track.coverage, track.shot)
 
 
+def joint_positions(pose: Pose, rep: Rep, config: EncodeConfig) -> NDArray[np.float64] | None:
+    """[L, 33, 3] the landmarks in the columns of `encode`: x, y (up) and z relative to the ankles, in torsos; or None
+    where no pose was found."""
+    track = _track(pose, rep, config)
+    if track is None:
+        return None
+    positions: _Doubles = _at(track, _phase_times(track, rep, config.length)) / track.scale
+    return positions
+
+
 def phase_of_column(length: int) -> tuple[Phase, ...]:
     """The phase that each of the L columns shows."""
     pull, lockout = _phase_lengths(length)

@@ -93,14 +93,17 @@ def _train_seed(pictures: Path, out: Path, epochs: int, seed: int, told: Callabl
     return len(files)
 
 
-def cached_pose(path: Path, folder: Path | None) -> Pose:
-    """The landmarks of a video, from the folder where they are kept or looked for now (and then kept, if asked)."""
+def cached_pose(path: Path, folder: Path | None, per_second: float | None = None) -> Pose:
+    """The landmarks of a video, from the folder where they are kept or looked for now (and then kept, if asked).
+
+    per_second: poses per second, 0 for every frame, None for the default.
+    """
     from pipeline import video
     from pipeline.config import PoseConfig
     from pipeline.pose import MediaPipePose, estimate
     from pipeline.posecache import PoseCache
 
-    config = PoseConfig()
+    config = PoseConfig() if per_second is None else PoseConfig(poses_per_second=per_second)
     digest = video.digest(path)
     pose = PoseCache(folder).get(digest, config) if folder is not None else None
     if pose is None:
