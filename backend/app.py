@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from flask import Flask
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from backend.background import BackgroundExecutor
 from backend.errors import BackendError, as_json, http_status
 from backend.executor import DaskExecutor, Executor
 from backend.ls_client import Access, LabelStudioClient
@@ -17,6 +19,7 @@ from backend.routes import bp
 from backend.service import Preannotator
 from backend.settings import Settings
 from backend.store import Store
+from backend.trainer import Trainer
 from backend.worker import load_detector
 from pipeline.errors import PipelineError
 
@@ -26,13 +29,21 @@ THREADS = 24  # /predict may hold one for PREDICT_WAIT_S; /health must find one 
 _MAX_REQUEST_BYTES = 256 * 1024 * 1024  # Label Studio sends all selected tasks, with their predictions, in one request
 
 
-def create_app(settings: Settings, service: Preannotator | None = None, store: Store | None = None) -> Flask:
+def create_app(
+    settings: Settings,
+    service: Preannotator | None = None,
+    store: Store | None = None,
+    trainer: Trainer | None = None,
+) -> Flask:
     """The application, with services made from the settings unless they are given."""
     app = Flask("deadlift")
     app.config["MAX_CONTENT_LENGTH"] = _MAX_REQUEST_BYTES
     store = store or Store(settings.database_url)
     app.extensions["store"] = store
-    app.extensions["preannotator"] = service or create_service(settings, store)
+    registry, starts = registry_of(settings), service is None
+    service = service or create_service(settings, store, registry=registry)
+    app.extensions["preannotator"] = service
+    app.extensions["trainer"] = trainer or create_trainer(settings, store, registry, service.models_changed, starts)
     app.register_blueprint(bp)
     app.register_error_handler(BackendError, _ours)
     app.register_error_handler(PipelineError, _ours)
@@ -41,14 +52,16 @@ def create_app(settings: Settings, service: Preannotator | None = None, store: S
     return app
 
 
-def create_service(settings: Settings, store: Store, executor: Executor | None = None) -> Preannotator:
+def create_service(
+    settings: Settings, store: Store, executor: Executor | None = None, registry: Registry | None = None
+) -> Preannotator:
     """The pre-annotation service as the settings describe it; work left over from the last run is taken up."""
     access = access_of(settings)
     service = Preannotator(
         store=store,
         client=LabelStudioClient(access),
         executor=executor or DaskExecutor(settings.workers, settings.dask_scheduler),
-        registry=registry_of(settings),
+        registry=registry or registry_of(settings),
         config=settings.pipeline_config(),
         access=access,
         pose_dir=settings.pose_dir,
@@ -58,6 +71,28 @@ def create_service(settings: Settings, store: Store, executor: Executor | None =
     # In the background: Label Studio may be starting at the same time.
     threading.Thread(target=service.keep_going, name="keep-going", daemon=True).start()
     return service
+
+
+def create_trainer(
+    settings: Settings, store: Store, registry: Registry, changed: Callable[[], None], starts: bool
+) -> Trainer:
+    """What trains as the settings describe it; from now on in a thread, unless not `starts`."""
+    access = access_of(settings)
+    trainer = Trainer(
+        store=store,
+        client=LabelStudioClient(access),
+        executor=BackgroundExecutor(),
+        registry=registry,
+        config=settings.pipeline_config(),
+        access=access,
+        data_dir=settings.data_dir,
+        database_url=settings.database_url,
+        retrain_after=settings.retrain_after,
+        changed=changed,
+    )
+    if starts:
+        threading.Thread(target=trainer.keep_going, name="train", daemon=True).start()
+    return trainer
 
 
 def registry_of(settings: Settings) -> Registry:

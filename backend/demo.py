@@ -72,6 +72,7 @@ def backend_running(settings: Settings) -> Iterator[tuple[str, Store, Callable[[
     try:
         server = waitress.create_server(app, host=LOOPBACK, port=settings.backend_port, threads=THREADS)
     except OSError as error:
+        app.extensions["trainer"].close()
         service.close()
         raise BackendError(
             f"Port {settings.backend_port} is taken. Stop what listens there, or choose another with --backend-port."
@@ -82,6 +83,7 @@ def backend_running(settings: Settings) -> Iterator[tuple[str, Store, Callable[[
         yield f"http://{LOOPBACK}:{server.effective_port}", store, service.model_version
     finally:
         server.close()
+        app.extensions["trainer"].close()
         service.close()
         store.close()
 

@@ -10,6 +10,10 @@ BackendError
 │   └── MediaUnreachable    the host does not answer
 ├── LabelStudioError        Label Studio cannot be installed, started, reached or does not accept a request
 │   └── NotInLabelStudio    it has no such task or project (any more)
+├── UnknownVersion          a project has no such model
+├── UnknownRun              there is no such training run
+├── TooFewLabels            not enough to learn from
+├── Cancelled               somebody ended the training run
 ├── WorkerLost              the process that worked on a video died
 └── NotSupported            a request that this server does not serve
 
@@ -59,6 +63,22 @@ class NotInLabelStudio(LabelStudioError):
     """Label Studio has no such task or project (any more)."""
 
 
+class UnknownVersion(BackendError):
+    """A project has no model of that name."""
+
+
+class UnknownRun(BackendError):
+    """There is no such training run."""
+
+
+class TooFewLabels(BackendError):
+    """There is not enough to learn from. Nothing is broken: label more."""
+
+
+class Cancelled(BackendError):
+    """Somebody asked for the training run to end."""
+
+
 class WorkerLost(BackendError):
     """The process that worked on a video died."""
 
@@ -76,6 +96,9 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (MediaTooLarge, 413),
     (MediaUnreachable, 502),
     (NotInLabelStudio, 404),
+    (UnknownVersion, 404),
+    (UnknownRun, 404),
+    (TooFewLabels, 422),
     (LabelStudioError, 502),
     (NotSupported, 501),
     (VideoError, 422),

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from backend.errors import BackendError
+from backend.errors import UnknownVersion
 
 if TYPE_CHECKING:
     from pipeline.detector import Detector
@@ -31,10 +31,6 @@ Json = dict[str, Any]
 BASE = "base"
 """How the model that every project starts with is called where versions are named."""
 _NAME = re.compile(r"v\d{4,}")
-
-
-class UnknownVersion(BackendError):
-    """A project has no model of that name."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +60,7 @@ class Registry:
     """The models below a folder. `fallback` serves projects without one of their own. Safe for several processes."""
 
     def __init__(self, root: Path, fallback: Model) -> None:
-        self._root = root
+        self.root = root
         self.fallback = fallback
         self._versions: dict[Path, str] = {}
 
@@ -148,7 +144,7 @@ class Registry:
         return self.current(project)
 
     def _folder(self, project: int) -> Path:
-        return self._root / str(project)
+        return self.root / str(project)
 
     def _folders(self, project: int) -> Iterator[Path]:
         root = self._folder(project)

@@ -6,15 +6,21 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from backend import ls_format
-from backend.errors import BadRequest, NotSupported, as_json, http_status_by_name
+from backend.errors import BadRequest, as_json, http_status_by_name
 from backend.service import Preannotator
 from backend.store import Job, Store
+from backend.trainer import Trainer
 
 bp = Blueprint("backend", __name__)
 
 
 def service() -> Preannotator:
     found: Preannotator = current_app.extensions["preannotator"]
+    return found
+
+
+def trainer() -> Trainer:
+    found: Trainer = current_app.extensions["trainer"]
     return found
 
 
@@ -64,6 +70,7 @@ def webhook() -> ResponseReturnValue:
             service().tasks_created(event.tasks, event.label_config)
         case ls_format.AnnotationsSaved():
             service().save_annotations(event)
+            trainer().labels_changed(task.project for _, task in event.annotations)
         case ls_format.AnnotationsDeleted():
             store().delete_annotations(event.annotation_ids)
         case ls_format.TasksDeleted():
@@ -71,9 +78,8 @@ def webhook() -> ResponseReturnValue:
         case ls_format.ProjectUpdated():
             store().remember_project(event.project, event.label_config)
         case ls_format.StartTraining():
-            raise NotSupported(
-                "This server does not retrain by itself. Train with `deadlift train`, then set MODEL_DIR."
-            )
+            store().remember_project(event.project, event.label_config)
+            return jsonify(status="ok", job=str(trainer().request(event.project, "Start Training").id))
         case ls_format.Ignored():
             return jsonify(status="ignored", action=event.action)
     return jsonify(status="ok"), 200
@@ -82,9 +88,15 @@ def webhook() -> ResponseReturnValue:
 @bp.get("/jobs")
 def jobs() -> Response:
     """What the server works on, newest first; `?project=` narrows it down."""
-    project = request.args.get("project")
-    found = store().jobs(ls_format.parse_project(project) if project else None)
-    return jsonify(jobs=[_job(job) for job in found])
+    asked = request.args.get("project")
+    project = ls_format.parse_project(asked) if asked else None
+    runs = [run.as_json() for run in trainer().runs.runs(project)]
+    return jsonify(jobs=[_job(job) for job in store().jobs(project)], runs=runs)
+
+
+@bp.delete("/jobs/runs/<int:run_id>")
+def cancel_run(run_id: int) -> Response:
+    return jsonify(run=trainer().runs.cancel(run_id).as_json())
 
 
 def _job(job: Job) -> ls_format.Json:

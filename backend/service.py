@@ -172,6 +172,10 @@ class Preannotator:
         """The version in use of every project. Other processes promote as well."""
         return {project.id: self.model_version(project.id) for project in self._store.projects()}
 
+    def models_changed(self) -> None:
+        """Look at once for tasks that lack a prediction of the model in use now."""
+        self._wake.set()
+
     def close(self) -> None:
         self._closed.set()
         self._wake.set()

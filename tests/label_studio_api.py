@@ -124,7 +124,7 @@ class FakeLabelStudio:
         if resolve and str(data["video"]).startswith("s3://"):
             data["video"] = f"/tasks/{task['id']}/resolve/?fileuri=xyz"
         return {
-            "id": task["id"], "project": task["project"], "data": data, "annotations": [],
+            "id": task["id"], "project": task["project"], "data": data, "annotations": task.get("annotations", []),
             "total_annotations": task["total_annotations"], "cancelled_annotations": 0,
             "predictions": self.of_task(task["id"]),
             "drafts": [{"id": 1}] if "me" in task["draft_owners"] else [], "draft_exists": bool(task["draft_owners"]),
@@ -189,6 +189,10 @@ class FakeLabelStudio:
         @app.get("/api/predictions/")
         def predictions() -> Any:
             return jsonify(self.of_task(int(request.args["task"])))
+
+        @app.delete("/api/predictions/<int:number>/")
+        def delete_prediction(number: int) -> Any:
+            return ("", 204) if self.predictions.pop(number, None) else (jsonify(detail="Not found."), 404)
 
         @app.post("/api/predictions/")
         def create() -> Any:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.registry import Model, Registry, UnknownVersion, Version
+from backend.errors import UnknownVersion
+from backend.registry import Model, Registry, Version
 from pipeline.detector import Detector, load_base
 
 FALLBACK = Model("base-00000000", None)

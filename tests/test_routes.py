@@ -272,9 +272,26 @@ def test_a_changed_project_is_remembered(lone_http: FlaskClient, payload: Callab
     assert store.label_config(1) == payload("17_webhook_PROJECT_UPDATED")["project"]["label_config"]
 
 
-def test_training_is_not_served(lone_http: FlaskClient, payload: Callable[[str], Any]) -> None:
+def test_training_is_a_job(lone_http: FlaskClient, payload: Callable[[str], Any]) -> None:
     answer = lone_http.post("/webhook", json=payload("10_webhook_START_TRAINING"))
-    assert (answer.status_code, answer.json["error"]["type"]) == (501, "NotSupported")
+    (run,) = lone_http.get("/jobs").json["runs"]
+    assert (answer.status_code, answer.json) == (200, {"status": "ok", "job": str(run["id"])})
+    assert (run["state"], run["reason"]) == ("queued", "Start Training")
+
+
+def test_training_asked_for_twice_is_one_job(lone_http: FlaskClient, payload: Callable[[str], Any]) -> None:
+    for _ in range(2):
+        lone_http.post("/webhook", json=payload("10_webhook_START_TRAINING"))
+    assert len(lone_http.get("/jobs").json["runs"]) == 1
+
+
+def test_a_run_can_be_cancelled(lone_http: FlaskClient, payload: Callable[[str], Any]) -> None:
+    number = lone_http.post("/webhook", json=payload("10_webhook_START_TRAINING")).json["job"]
+    assert lone_http.delete(f"/jobs/runs/{number}").json["run"]["state"] == "cancelled"
+
+
+def test_an_unknown_run_cannot_be_cancelled(lone_http: FlaskClient) -> None:
+    assert lone_http.delete("/jobs/runs/7").status_code == 404
 
 
 def test_an_unknown_event_is_accepted(lone_http: FlaskClient) -> None:

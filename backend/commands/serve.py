@@ -48,6 +48,7 @@ def serve(
     finally:
         console.print("Stopping.")
         server.close()
+        app.extensions["trainer"].close()
         app.extensions["preannotator"].close()
 
 

@@ -1,0 +1,121 @@
+"""What people labelled, as a set to learn from: one annotation per task, and where each label comes from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from backend.jobs import load_analysis
+from backend.ls_client import LabelStudioClient
+from backend.ls_format import AnnotationsSaved
+from backend.service import save_annotations
+from backend.store import Annotation, Job, LabeledRegion, Store
+from pipeline.records import Analysis, RepLabel
+
+log = logging.getLogger(__name__)
+
+Origin = Literal["untouched", "changed", "manual"]
+
+_MOVED_S = 0.1
+"""Predicted boundaries are rounded to frames; further away than this somebody has moved them."""
+
+
+@dataclass(frozen=True)
+class DrawnRep:
+    """A repetition as a person left it. proposed_by: the version of the model that proposed it, "" for none."""
+
+    start_s: float
+    end_s: float
+    label: RepLabel
+    origin: Origin
+    proposed_by: str
+
+
+@dataclass(frozen=True)
+class LabeledVideo:
+    """A task with the repetitions of the annotation that counts; media_digest is "" until the video was looked at."""
+
+    task: int
+    annotation: int
+    annotator: int | None
+    media: str
+    media_digest: str
+    reps: tuple[DrawnRep, ...]
+
+
+def labeled_videos(store: Store, project: int) -> list[LabeledVideo]:
+    """The project's labels: of each task its ground truth, else its newest annotation; never a cancelled one."""
+    chosen: dict[int, Annotation] = {}
+    for annotation in store.valid_annotations(project):
+        best = chosen.get(annotation.task)
+        if best is None or _rank(annotation) > _rank(best):
+            chosen[annotation.task] = annotation
+    return [_video(store, annotation) for _, annotation in sorted(chosen.items())]
+
+
+def pull(client: LabelStudioClient, store: Store, project: int) -> int:
+    """Make the store's annotations of a project those that Label Studio has; returns how many it has.
+
+    What an event told meanwhile is kept. Raises LabelStudioError, LabelConfigError.
+    """
+    known = {annotation.id: annotation for annotation in store.valid_annotations(project, skipped=True)}
+    config = store.label_config(project)
+    seen: set[int] = set()
+    for task, stored in client.annotations(project):
+        for annotation in stored:
+            number = int(annotation["id"])
+            seen.add(number)
+            ours = known.get(number)
+            if ours is None or not ours.updated_at or ours.updated_at != str(annotation.get("updated_at") or ""):
+                save_annotations(store, AnnotationsSaved(((annotation, task),), config))
+    store.delete_annotations(set(known) - seen)
+    return len(seen)
+
+
+def _rank(annotation: Annotation) -> tuple[bool, str, int]:
+    return annotation.ground_truth, annotation.updated_at, annotation.id
+
+
+def _video(store: Store, annotation: Annotation) -> LabeledVideo:
+    parent = store.job_of_prediction(annotation.parent_prediction)
+    latest = store.latest_result(annotation.task, annotation.media)
+    return LabeledVideo(
+        annotation.task,
+        annotation.id,
+        annotation.annotator,
+        annotation.media,
+        load_analysis(latest).media_digest if latest else "",
+        _drawn(store.labeled_regions(annotation.id), parent),
+    )
+
+
+def _drawn(regions: Sequence[LabeledRegion], parent: Job | None) -> tuple[DrawnRep, ...]:
+    proposal = load_analysis(parent.result) if parent is not None and parent.result else None
+    return tuple(
+        DrawnRep(
+            region.start_s,
+            region.end_s,
+            "normal" if region.label == "normal" else "anomalous",
+            origin := _origin(region, proposal),
+            parent.model_version if parent is not None and origin != "manual" else "",
+        )
+        for region in regions
+        if region.start_s < region.end_s
+    )
+
+
+def _origin(region: LabeledRegion, proposal: Analysis | None) -> Origin:
+    """Whether a person changed what was proposed. Label Studio's own word for it misses moved boundaries."""
+    if region.origin == "manual" or (proposal is None and region.origin == ""):
+        return "manual"
+    if proposal is None:
+        return "untouched" if region.origin == "prediction" else "changed"
+    same = any(
+        score.label == region.label
+        and abs(rep.start_s - region.start_s) <= _MOVED_S
+        and abs(rep.end_s - region.end_s) <= _MOVED_S
+        for rep, score in zip(proposal.reps, proposal.scores, strict=True)
+    )
+    return "untouched" if same else "changed"

@@ -1,0 +1,241 @@
+"""A training run from labels to a judged, published model. Runs in a process of its own, told everything it needs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from backend.errors import BackendError, Cancelled, TooFewLabels
+from backend.labels import LabeledVideo
+from backend.ls_client import Access, LabelStudioClient
+from backend.media import MediaFetcher
+from backend.registry import Json, Model, Registry, Version
+from backend.runs import Runs
+from backend.store import Store, now
+from pipeline import gate, training, video
+from pipeline.config import PipelineConfig, TrainConfig
+from pipeline.dataset import Sample
+from pipeline.detector import Detector, load_base
+from pipeline.errors import PipelineError
+from pipeline.lockout import with_lockout
+from pipeline.pose import MediaPipePose, estimate
+from pipeline.posecache import PoseCache
+from pipeline.records import Pose
+
+log = logging.getLogger(__name__)
+
+LEAST_NORMALS = TrainConfig().least_references
+"""Normal repetitions below which nothing can be learnt of a lifter."""
+_NOTE_EVERY_S = 0.25
+
+Tell = Callable[[str, float], None]
+"""Phase and percent of the whole run; may raise to end it."""
+
+
+@dataclass(frozen=True)
+class TrainWork:
+    """Everything a run needs. `parent` is the model in use, which the new one is compared with."""
+
+    run: int
+    project: int
+    videos: tuple[LabeledVideo, ...]
+    database_url: str
+    models_dir: Path
+    fallback: Model
+    parent: Model
+    parent_name: str
+    access: Access
+    pose_dir: Path
+    config: PipelineConfig
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The model that came of a run: its name, whether it may be used, and why (not)."""
+
+    name: str
+    passed: bool
+    reason: str
+
+
+def train_run(work: TrainWork) -> Outcome:
+    """Train, judge and publish; promoting is the caller's. Progress goes into the runs table.
+
+    A run that was interrupted after publishing finds its model and goes on from there. Raises TooFewLabels, Cancelled,
+    ModelError, and PipelineError where the labels cannot be used.
+    """
+    registry = Registry(work.models_dir, work.fallback)
+    with closing(Store(work.database_url)) as store:
+        published = next((v for v in registry.versions(work.project) if v.run.get("run") == work.run), None)
+        if published is not None:
+            return _outcome(published)
+        return _train(work, registry, _teller(Runs(store), work.run))
+
+
+def _train(work: TrainWork, registry: Registry, tell: Tell) -> Outcome:
+    samples, labels, skipped = _samples(work, tell)
+    _check_enough(samples, skipped)
+    digest = label_digest(labels)
+    base = _load(work.fallback)
+    known = _already(registry, work, digest, base.version)
+    if known is not None:
+        return known
+    earlier = _earlier_samples(work)
+    current = _load(work.parent)
+    config = TrainConfig()
+    verdict = gate.judge(
+        samples, earlier, current, base, config, work.seed, lambda share: tell("judge", 40.0 + 40.0 * share)
+    )
+    losses: list[Json] = []
+
+    def follow(progress: training.Progress) -> None:
+        tell(progress.phase, 80.0 + 0.19 * progress.percent)
+        if not np.isnan(progress.loss):
+            losses.append({"epoch": progress.epoch, "loss": progress.loss})
+
+    detector, report = training.fit(samples, config, work.seed, follow, base)
+    run: Json = {
+        "run": work.run,
+        "created": now().isoformat(timespec="seconds") + "Z",
+        "parent": work.parent.version,
+        "parent_name": work.parent_name,
+        "base": base.version,
+        "seed": work.seed,
+        "label_digest": digest,
+        "labels": {
+            "normal": sum(sample.label == "normal" for sample in samples),
+            "anomalous": sum(sample.label == "anomalous" for sample in samples),
+            "videos": len({sample.group for sample in samples}),
+            "skipped": skipped,
+        },
+        "metrics": {name: None if value != value else value for name, value in asdict(report).items()},
+        "losses": losses,
+        "gate": {"passed": verdict.passed, "reason": verdict.reason, "figures": verdict.figures},
+    }
+    tell("publish", 99.0)
+    return _outcome(registry.publish(work.project, detector, training.card(detector, report), run, labels))
+
+
+def label_digest(labels: Sequence[Mapping[str, object]]) -> str:
+    """Sixteen hex digits of the exact labels, in whatever order they come; where they come from is no part of it."""
+    lines = sorted(f"{one['media_digest']} {one['start_s']!r} {one['end_s']!r} {one['label']}" for one in labels)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _samples(work: TrainWork, tell: Tell) -> tuple[list[Sample], list[Json], list[str]]:
+    """The labels with their poses; and which videos could not be had, in words."""
+    samples: list[Sample] = []
+    labels: list[Json] = []
+    skipped: list[str] = []
+    seen: set[str] = set()
+    # The newest annotation first: of a video that was imported twice, it counts.
+    for number, one in enumerate(sorted(work.videos, key=lambda v: -v.annotation)):
+        begun, share = 40.0 * number / len(work.videos), 40.0 / len(work.videos)
+        tell("poses", begun)
+        try:
+            digest, pose = _pose(work, one, lambda part: tell("poses", begun + share * part))  # noqa: B023  # used at once
+        except Cancelled:
+            raise
+        except (BackendError, PipelineError) as error:
+            log.warning("Task %s is not learnt from: %s", one.task, error)
+            skipped.append(f"task {one.task}: {error}")
+            continue
+        if digest in seen:
+            skipped.append(f"task {one.task}: its video is labelled in another task as well")
+            continue
+        seen.add(digest)
+        for rep in one.reps:
+            samples.append(
+                Sample(pose, with_lockout(pose, rep.start_s, rep.end_s, work.config.segment), rep.label, digest)
+            )
+            source = {"task": one.task, "annotation": one.annotation, "annotator": one.annotator}
+            labels.append({"media_digest": digest, **source, **asdict(rep)})
+    return samples, labels, skipped
+
+
+def _pose(work: TrainWork, one: LabeledVideo, told: Callable[[float], None]) -> tuple[str, Pose]:
+    """A video's digest and landmarks: kept ones, or else it is fetched and looked at."""
+    cache = PoseCache(work.pose_dir)
+    kept = cache.get(one.media_digest, work.config.pose) if one.media_digest else None
+    if kept is not None:
+        return one.media_digest, kept
+    with tempfile.TemporaryDirectory(prefix="deadlift-") as folder:
+        path = MediaFetcher(work.access, LabelStudioClient(work.access)).fetch(one.media, one.task, Path(folder))
+        digest = video.digest(path)
+        pose = cache.get(digest, work.config.pose)
+        if pose is None:
+            with MediaPipePose(work.config.pose) as estimator:
+                pose = estimate(path, video.probe(path), work.config.pose, estimator, told)
+            cache.put(digest, work.config.pose, pose)
+    return digest, pose
+
+
+def _check_enough(samples: Sequence[Sample], skipped: Sequence[str]) -> None:
+    normals = sum(sample.label == "normal" for sample in samples)
+    if normals >= LEAST_NORMALS:
+        return
+    hint = f" {len(skipped)} videos could not be used ({skipped[0]})." if skipped else ""
+    raise TooFewLabels(
+        f"Too few labels: {normals} normal repetitions, {LEAST_NORMALS} are needed. Label more and train again.{hint}"
+    )
+
+
+def _already(registry: Registry, work: TrainWork, digest: str, base: str) -> Outcome | None:
+    """What came of these very labels before: the model in use, or one that was judged against it."""
+    for version in reversed(registry.versions(work.project)):
+        run = version.run
+        if run.get("label_digest") != digest or run.get("base") != base:
+            continue
+        if version.name == work.parent_name:
+            return Outcome(version.name, True, f"Nothing new: {version.name} has learnt from exactly these labels.")
+        if run.get("parent") == work.parent.version:
+            return Outcome(version.name, False, f"Nothing new: {version.name} was made of exactly these labels.")
+    return None
+
+
+def _earlier_samples(work: TrainWork) -> list[Sample]:
+    """What the model in use has learnt from, as far as it is known and its landmarks are kept."""
+    if work.parent.folder is None:
+        return []
+    try:
+        labels = json.loads((work.parent.folder / "labels.json").read_text())
+    except FileNotFoundError:
+        return []
+    cache = PoseCache(work.pose_dir)
+    poses = {digest: cache.get(digest, work.config.pose) for digest in {one["media_digest"] for one in labels}}
+    return [
+        Sample(pose, with_lockout(pose, one["start_s"], one["end_s"], work.config.segment), one["label"], group)
+        for one in labels
+        if (pose := poses[group := one["media_digest"]]) is not None
+    ]
+
+
+def _load(model: Model) -> Detector:
+    return load_base() if model.folder is None else Detector.load(model.folder)
+
+
+def _outcome(version: Version) -> Outcome:
+    return Outcome(version.name, bool(version.gate.get("passed")), str(version.gate.get("reason", "")))
+
+
+def _teller(runs: Runs, run: int) -> Tell:
+    """Writes into the runs table, but not at every step."""
+    last = [0.0]
+
+    def tell(phase: str, percent: float) -> None:
+        moment = time.monotonic()
+        if moment - last[0] >= _NOTE_EVERY_S:
+            last[0] = moment
+            runs.note(run, phase, percent)
+
+    return tell

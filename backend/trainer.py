@@ -1,0 +1,175 @@
+"""Trains when asked to or when enough was labelled: takes runs one by one, promotes what passed, tells whoever asks."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from pathlib import Path
+
+from backend import labels
+from backend.errors import BackendError, Cancelled, LabelConfigError, LabelStudioError, TooFewLabels, WorkerLost
+from backend.executor import Executor
+from backend.ls_client import Access, LabelStudioClient
+from backend.registry import Registry
+from backend.retrain import Outcome, TrainWork, train_run
+from backend.runs import Run, Runs
+from backend.store import Store, now
+from pipeline.config import PipelineConfig
+from pipeline.errors import PipelineError
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 2.0
+"""Runs are also asked for by other processes, through the database."""
+
+
+class Trainer:
+    """The training runs of one data folder. Of several trainers on it (server, command line) one works at a time."""
+
+    def __init__(
+        self,
+        store: Store,
+        client: LabelStudioClient,
+        executor: Executor,
+        registry: Registry,
+        config: PipelineConfig,
+        access: Access,
+        data_dir: Path,
+        database_url: str,
+        retrain_after: int,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.runs = Runs(store)
+        self._store = store
+        self._client = client
+        self._executor = executor
+        self._registry = registry
+        self._config = config
+        self._access = access
+        self._data_dir = data_dir
+        self._database_url = database_url
+        self._retrain_after = retrain_after
+        self._changed = changed
+        self._closed = threading.Event()
+        self._wake = threading.Event()
+
+    def request(self, project: int, reason: str) -> Run:
+        """Ask for a run; several that have not begun are one."""
+        run = self.runs.request(project, reason)
+        log.info("Project %s: training asked for (%s), run %s.", project, run.reason, run.id)
+        self._wake.set()
+        return run
+
+    def labels_changed(self, projects: Iterable[int]) -> None:
+        """Ask for a run where enough was labelled since the last one."""
+        if self._retrain_after == 0:
+            return
+        for project in set(projects):
+            count = self._store.normals_since(project, self.runs.learnt_until(project))
+            if count >= self._retrain_after:
+                self.request(project, f"{count} newly labelled normal repetitions")
+
+    def keep_going(self) -> None:
+        """Work off runs until closed. For a thread of its own."""
+        while not self._closed.is_set():
+            try:
+                with self.alone() as is_alone:
+                    while is_alone and not self._closed.is_set():
+                        self._wake.clear()
+                        if not self.work_off():
+                            self._wake.wait(_LOOK_S)
+            except Exception:  # the top of a thread
+                log.exception("Training was interrupted; it goes on.")
+            self._closed.wait(_LOOK_S)
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether no other process trains with this data folder, nor will before the end; interrupted runs wait again.
+
+        The lock of a process that dies is free.
+        """
+        self._data_dir.mkdir(parents=True, exist_ok=True)
+        with (self._data_dir / "trainer.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            self.runs.requeue_interrupted()
+            yield True
+
+    def work_off(self) -> bool:
+        """Do one run, if one waits; returns whether. Never raises for what goes wrong in it."""
+        run = self.runs.begin()
+        if run is None:
+            return False
+        log.info("Project %s: run %s begins (%s).", run.project, run.id, run.reason)
+        try:
+            outcome = self._train(run)
+            state, message, name = "done", self._promoted(run.project, outcome), outcome.name
+        except TooFewLabels as error:
+            state, message, name = "done", str(error), ""
+        except Cancelled as error:
+            state, message, name = "cancelled", str(error), ""
+        except (WorkerLost, CancelledError) as error:
+            if not self._closed.is_set():
+                log.warning("Run %s: %s It is repeated.", run.id, error)
+                self.runs.retry(run.id)
+            return True
+        except (BackendError, PipelineError) as error:
+            state, message, name = "failed", str(error), ""
+        except Exception:  # the top of a run: the server goes on
+            log.exception("Run %s failed unexpectedly.", run.id)
+            state, message, name = "failed", "Unexpected error; the server's log has the details.", ""
+        self.runs.finish(run.id, state, message, name)
+        log.info("Project %s: run %s %s. %s", run.project, run.id, state, message)
+        return True
+
+    def close(self) -> None:
+        """Stop. A run that is going on is repeated at the next start."""
+        self._closed.set()
+        self._wake.set()
+        self._executor.close()
+
+    def _train(self, run: Run) -> Outcome:
+        self.runs.note(run.id, "labels", 0.0)
+        moment = now()
+        if self._client.configured:
+            try:
+                labels.pull(self._client, self._store, run.project)
+            except (LabelStudioError, LabelConfigError) as error:
+                log.warning("Run %s learns from the labels that are known: %s", run.id, error)
+            else:
+                moment = now()
+        self.runs.note_labels(run.id, moment)
+        work = TrainWork(
+            run=run.id,
+            project=run.project,
+            videos=tuple(labels.labeled_videos(self._store, run.project)),
+            database_url=self._database_url,
+            models_dir=self._registry.root,
+            fallback=self._registry.fallback,
+            parent=self._registry.current(run.project),
+            parent_name=self._registry.current_name(run.project),
+            access=self._access,
+            pose_dir=self._data_dir / "poses",
+            config=self._config,
+        )
+        outcome: Outcome = self._executor.submit(train_run, work, key=f"train-{run.project}-{run.id}").result()
+        return outcome
+
+    def _promoted(self, project: int, outcome: Outcome) -> str:
+        """Use the model if it may be; returns what there is to say."""
+        in_use = self._registry.current_name(project)
+        if not outcome.passed or outcome.name == in_use:
+            return outcome.reason
+        judged_against = self._registry.version(project, outcome.name).run["parent_name"]
+        if judged_against != in_use:
+            return f"Not promoted: it was compared with {judged_against}, and {in_use} is in use now."
+        version = self._registry.promote(project, outcome.name).version
+        self._changed()
+        return f"{version} is in use. {outcome.reason}"

@@ -1,0 +1,443 @@
+"""From labels to a model in use: what is learnt from, when, what the gate lets through, and what survives a crash."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import CONFIG, analysis
+from drawn_lifts import samples, video
+from label_studio_api import FakeLabelStudio
+from pydantic import SecretStr
+
+from backend import labels
+from backend.errors import WorkerLost
+from backend.jobs import dump_analysis
+from backend.ls_client import Access, LabelStudioClient
+from backend.ls_format import AnnotationsSaved, Json, Task, to_frames
+from backend.registry import Model, Registry
+from backend.retrain import LEAST_NORMALS, label_digest
+from backend.runs import MOST_ATTEMPTS, Run
+from backend.service import save_annotations
+from backend.store import Store, now
+from backend.trainer import Trainer
+from pipeline import gate
+from pipeline.config import PipelineConfig, TrainConfig
+from pipeline.detector import load_base
+from pipeline.lockout import with_lockout
+from pipeline.posecache import PoseCache
+from pipeline.records import Rep, RepScore
+
+RATE = 25.0
+PER_VIDEO = 4
+
+
+class InlineExecutor:
+    """Runs a call at once, or says how it ended."""
+
+    def __init__(self) -> None:
+        self.fails: list[BaseException] = []
+        self.before: Callable[[], None] = lambda: None
+
+    def submit(self, function: Callable[..., Any], *args: Any, key: str, priority: int = 0) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.before()
+        try:
+            if self.fails:
+                raise self.fails.pop()
+            future.set_result(function(*args))
+        except Exception as error:  # noqa: BLE001
+            future.set_exception(error)
+        return future
+
+    def close(self) -> None:
+        pass
+
+
+class Lab:
+    """A project with drawn lifters' videos that were analyzed, people who label them, and what trains on it."""
+
+    def __init__(self, store: Store, folder: Path, access: Access, after: int = 0) -> None:
+        self.store = store
+        self.folder = folder
+        self.executor = InlineExecutor()
+        self.registry = Registry(folder / "models", Model(load_base().version, None))
+        self.changes = 0
+        self.trainer = Trainer(
+            store,
+            LabelStudioClient(access),
+            self.executor,
+            self.registry,
+            PipelineConfig(),
+            access,
+            folder,
+            f"sqlite:///{folder / 'backend.sqlite3'}",
+            after,
+            self._changed,
+        )
+        store.remember_project(1, CONFIG)
+        self._moment = 0
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def add_video(self, task: int, faulty: int = 1) -> tuple[Rep, ...]:
+        pose, reps = video(task, PER_VIDEO, faulty)
+        PoseCache(self.folder / "poses").put(f"digest-{task}", PipelineConfig().pose, pose)
+        found = replace(
+            analysis(), reps=reps, scores=(RepScore(0.1, 0.5, 1.0),) * len(reps), media_digest=f"digest-{task}"
+        )
+        job = self.store.job_for(self.task(task), self.media(task), "base", "c")
+        self.store.finish_job(job.id, dump_analysis(found))
+        self.store.mark_pushed(job.id, 1000 + task)
+        return reps
+
+    def media(self, task: int) -> str:
+        return f"/data/upload/1/{task}.mp4"
+
+    def task(self, task: int) -> Task:
+        return Task(task, 1, {"video": self.media(task), "fps": RATE})
+
+    def annotation(self, task: int, reps: tuple[Rep, ...], faulty: int = 1, **other: Any) -> Json:
+        self._moment += 1
+        result = [
+            {
+                "id": f"rep{n}",
+                "type": "timelinelabels",
+                "from_name": "reps",
+                "to_name": "video",
+                "origin": "prediction",
+                "value": {
+                    "ranges": [dict(zip(("start", "end"), to_frames(rep.start_s, rep.end_s, RATE, 100), strict=True))],
+                    "timelinelabels": ["Anomalous rep" if n >= len(reps) - faulty else "Normal rep"],
+                },
+            }
+            for n, rep in enumerate(reps)
+        ]
+        values = {
+            "id": task, "result": result, "was_cancelled": False, "ground_truth": False, "completed_by": 7,
+            "parent_prediction": 1000 + task, "updated_at": f"2026-01-01T00:{self._moment:02d}:00Z",
+        }  # fmt: skip
+        return values | other
+
+    def label(self, task: int, faulty: int = 1, called: int | None = None, **other: Any) -> None:
+        """Somebody labels a video's repetitions; the last `called` of them as anomalous."""
+        reps = self.add_video(task, faulty)
+        annotation = self.annotation(task, reps, faulty if called is None else called, **other)
+        save_annotations(self.store, AnnotationsSaved(((annotation, self.task(task)),), CONFIG))
+
+    def train(self) -> Run:
+        run = self.trainer.request(1, "test")
+        self.trainer.work_off()
+        return self.trainer.runs.run(run.id)
+
+
+@pytest.fixture
+def lab(store: Store, tmp_path: Path) -> Lab:
+    return Lab(store, tmp_path, Access("", SecretStr("")))
+
+
+@pytest.fixture
+def trained(lab: Lab) -> Lab:
+    for task in range(1, 6):
+        lab.label(task)
+    lab.train()
+    return lab
+
+
+# What is learnt from
+
+
+def test_the_newest_annotation_of_a_task_counts(lab: Lab) -> None:
+    lab.label(1, id=1)
+    lab.label(1, id=2)
+    assert [one.annotation for one in labels.labeled_videos(lab.store, 1)] == [2]
+
+
+def test_ground_truth_counts_more_than_newer(lab: Lab) -> None:
+    lab.label(1, id=1, ground_truth=True)
+    lab.label(1, id=2)
+    assert [one.annotation for one in labels.labeled_videos(lab.store, 1)] == [1]
+
+
+def test_a_cancelled_annotation_does_not_count(lab: Lab) -> None:
+    lab.label(1, id=1)
+    lab.label(1, id=2, was_cancelled=True)
+    assert [one.annotation for one in labels.labeled_videos(lab.store, 1)] == [1]
+
+
+def test_a_deleted_annotation_does_not_count(lab: Lab) -> None:
+    lab.label(1)
+    lab.store.delete_annotations([1])
+    assert labels.labeled_videos(lab.store, 1) == []
+
+
+def test_another_projects_labels_do_not_count(lab: Lab) -> None:
+    lab.label(1)
+    assert labels.labeled_videos(lab.store, 2) == []
+
+
+def test_labels_know_where_they_come_from(lab: Lab) -> None:
+    lab.label(1)
+    (one,) = labels.labeled_videos(lab.store, 1)
+    assert (one.task, one.annotation, one.annotator, one.media_digest) == (1, 1, 7, "digest-1")
+    assert {rep.proposed_by for rep in one.reps} == {"base"}
+
+
+def test_a_relabelled_repetition_was_changed(lab: Lab) -> None:
+    lab.label(1)
+    (one,) = labels.labeled_videos(lab.store, 1)
+    assert [rep.origin for rep in one.reps] == ["untouched"] * (PER_VIDEO - 1) + ["changed"]
+
+
+def test_moved_boundaries_are_a_change_whatever_label_studio_calls_it(lab: Lab) -> None:
+    reps = lab.add_video(1)
+    moved = (replace(reps[0], end_s=reps[0].end_s + 0.3), *reps[1:])
+    save_annotations(lab.store, AnnotationsSaved(((lab.annotation(1, moved, 0), lab.task(1)),), CONFIG))
+    (one,) = labels.labeled_videos(lab.store, 1)
+    assert [rep.origin for rep in one.reps][:2] == ["changed", "untouched"]
+
+
+def test_the_digest_of_labels_is_the_same_in_any_order() -> None:
+    one: Json = {"media_digest": "a", "start_s": 1.0, "end_s": 2.0, "label": "normal", "annotator": 1}
+    other = one | {"start_s": 3.0, "end_s": 4.0}
+    assert label_digest([one, other]) == label_digest([other, one | {"annotator": 2}])
+    assert label_digest([one]) != label_digest([one | {"label": "anomalous"}])
+
+
+def test_the_lockout_is_found_inside_what_was_drawn() -> None:
+    pose, reps = video(1)
+    for rep in reps:
+        found = with_lockout(pose, rep.start_s, rep.end_s, PipelineConfig().segment)
+        assert abs(found.top_s - rep.top_s) < 0.35
+        assert (found.start_s, found.end_s) == (rep.start_s, rep.end_s)
+
+
+def test_the_lockout_of_what_was_not_seen_is_the_middle() -> None:
+    pose, _ = video(1)
+    assert with_lockout(pose, 500.0, 502.0, PipelineConfig().segment).top_s == 501.0
+
+
+# Pulling
+
+
+def lab_with_label_studio(store: Store, folder: Path, label_studio: FakeLabelStudio) -> Lab:
+    return Lab(store, folder, Access(label_studio.url, SecretStr(label_studio.refresh_token)))
+
+
+def test_a_missed_annotation_is_pulled(store: Store, tmp_path: Path, label_studio: FakeLabelStudio) -> None:
+    lab = lab_with_label_studio(store, tmp_path, label_studio)
+    label_studio.add_task(task_id=1, fps=RATE)
+    label_studio.tasks[1]["annotations"] = [lab.annotation(1, (Rep(1.0, 2.0, 3.0),), 0, id=5)]
+    assert labels.pull(LabelStudioClient(lab.trainer._access), store, 1) == 1
+    assert [(a.id, a.annotator) for a in store.annotations()] == [(5, 7)]
+    assert [r.label for r in store.labeled_regions(5)] == ["normal"]
+
+
+def test_a_missed_deletion_is_pulled(store: Store, tmp_path: Path, label_studio: FakeLabelStudio) -> None:
+    lab = lab_with_label_studio(store, tmp_path, label_studio)
+    lab.label(1)
+    labels.pull(LabelStudioClient(lab.trainer._access), store, 1)
+    assert store.annotations()[0].deleted
+
+
+def test_pulling_what_is_known_is_no_news(store: Store, tmp_path: Path, label_studio: FakeLabelStudio) -> None:
+    lab = lab_with_label_studio(store, tmp_path, label_studio)
+    label_studio.add_task(task_id=1, fps=RATE)
+    label_studio.tasks[1]["annotations"] = [lab.annotation(1, (Rep(1.0, 2.0, 3.0),), 0)]
+    client = LabelStudioClient(lab.trainer._access)
+    labels.pull(client, store, 1)
+    moment = now()
+    labels.pull(client, store, 1)
+    assert store.normals_since(1, moment) == 0
+
+
+def test_a_label_studio_that_is_away_does_not_keep_from_training(
+    store: Store, tmp_path: Path, label_studio: FakeLabelStudio
+) -> None:
+    lab = lab_with_label_studio(store, tmp_path, label_studio)
+    lab.label(1)
+    label_studio.rejects_token = True
+    assert lab.train().message.startswith("Too few labels")
+
+
+# When
+
+
+def test_enough_new_labels_start_a_run(store: Store, tmp_path: Path) -> None:
+    lab = Lab(store, tmp_path, Access("", SecretStr("")), after=2 * (PER_VIDEO - 1))
+    lab.label(1)
+    lab.trainer.labels_changed([1])
+    assert lab.trainer.runs.runs() == []
+    lab.label(2)
+    lab.trainer.labels_changed([1])
+    assert [run.state for run in lab.trainer.runs.runs()] == ["queued"]
+
+
+def test_labels_that_were_learnt_from_do_not_count_again(store: Store, tmp_path: Path) -> None:
+    lab = Lab(store, tmp_path, Access("", SecretStr("")), after=PER_VIDEO - 1)
+    lab.label(1)
+    lab.train()
+    lab.trainer.labels_changed([1])
+    assert len(lab.trainer.runs.runs()) == 1
+
+
+def test_no_number_of_labels_starts_a_run_when_it_is_off(lab: Lab) -> None:
+    lab.label(1)
+    lab.trainer.labels_changed([1])
+    assert lab.trainer.runs.runs() == []
+
+
+def test_requests_during_a_run_are_one_more(lab: Lab) -> None:
+    lab.executor.before = lambda: [lab.trainer.request(1, "again") for _ in range(3)] and None
+    lab.train()
+    assert [run.state for run in lab.trainer.runs.runs()] == ["queued", "done"]
+
+
+# How a run ends
+
+
+def test_too_few_labels_are_a_finished_run_that_says_so(lab: Lab) -> None:
+    lab.label(1)
+    run = lab.train()
+    assert run.state == "done"
+    assert f"3 normal repetitions, {LEAST_NORMALS} are needed" in run.message
+
+
+def test_a_model_of_honest_labels_is_in_use(trained: Lab) -> None:
+    (run,) = trained.trainer.runs.runs()
+    assert (run.state, run.version, run.percent) == ("done", "v0001", 100.0)
+    assert trained.registry.current_name(1) == "v0001"
+    assert trained.changes == 1
+
+
+def test_a_model_knows_what_it_was_made_of(trained: Lab) -> None:
+    (version,) = trained.registry.versions(1)
+    assert version.run["labels"] == {"normal": 5 * (PER_VIDEO - 1), "anomalous": 5, "videos": 5, "skipped": []}
+    assert version.run["parent"] == load_base().version
+    assert version.model.folder is not None
+    kept = json.loads((version.model.folder / "labels.json").read_text())
+    assert label_digest(kept) == version.run["label_digest"]
+    assert {one["annotator"] for one in kept} == {7}
+
+
+def test_the_same_labels_are_not_learnt_twice(trained: Lab) -> None:
+    assert trained.train().message.startswith("Nothing new: v0001")
+    assert len(trained.registry.versions(1)) == 1
+
+
+def test_faults_called_normal_are_not_promoted(trained: Lab) -> None:
+    for task in range(1, 6):
+        trained.label(task, called=0)
+    run = trained.train()
+    assert run.version == "v0002"
+    assert "5 repetitions were anomalous before and are normal now" in run.message
+    assert trained.registry.current_name(1) == "v0001"
+
+
+def test_a_run_can_be_cancelled_while_it_goes_on(lab: Lab) -> None:
+    for task in range(1, 6):
+        lab.label(task)
+    lab.executor.before = lambda: lab.trainer.runs.cancel(lab.trainer.runs.runs()[0].id) and None
+    assert lab.train().state == "cancelled"
+    assert lab.registry.versions(1) == []
+
+
+def test_a_video_that_cannot_be_had_is_left_out(lab: Lab) -> None:
+    for task in range(1, 6):
+        lab.label(task)
+    PoseCache(lab.folder / "poses").path("digest-3", PipelineConfig().pose).unlink()
+    lab.train()
+    (version,) = lab.registry.versions(1)
+    assert version.run["labels"]["videos"] == 4
+    assert "task 3" in version.run["labels"]["skipped"][0]
+
+
+def test_one_video_is_too_few_to_judge_by(lab: Lab) -> None:
+    lab.add_video(1)
+    pose, reps = video(1, LEAST_NORMALS)
+    PoseCache(lab.folder / "poses").put("digest-1", PipelineConfig().pose, pose)
+    save_annotations(lab.store, AnnotationsSaved(((lab.annotation(1, reps, 0), lab.task(1)),), CONFIG))
+    assert "Label a second one" in lab.train().message
+    assert lab.registry.current_name(1) == "base"
+
+
+# What survives
+
+
+def test_a_run_whose_process_dies_is_repeated(lab: Lab) -> None:
+    lab.executor.fails = [WorkerLost("died")]
+    assert lab.train().state == "queued"
+    lab.trainer.work_off()
+    assert lab.trainer.runs.runs()[0].state == "done"
+
+
+def test_a_run_whose_process_always_dies_is_given_up(lab: Lab) -> None:
+    lab.executor.fails = [WorkerLost("died") for _ in range(MOST_ATTEMPTS)]
+    lab.trainer.request(1, "test")
+    while lab.trainer.work_off():
+        pass
+    assert lab.trainer.runs.runs()[0].state == "failed"
+
+
+def test_a_run_that_was_interrupted_is_repeated_at_the_next_start(lab: Lab) -> None:
+    lab.trainer.request(1, "test")
+    lab.trainer.runs.begin()
+    with lab.trainer.alone() as is_alone:
+        assert is_alone
+        assert [run.state for run in lab.trainer.runs.runs()] == ["queued"]
+
+
+def test_two_processes_do_not_train_at_once(lab: Lab) -> None:
+    with lab.trainer.alone() as first, lab.trainer.alone() as second:
+        assert (first, second) == (True, False)
+
+
+def test_a_run_that_died_after_publishing_does_not_train_again(trained: Lab) -> None:
+    trained.registry.rollback(1)  # as if it had died before the promotion
+    run = trained.trainer.runs.runs()[0]
+    trained.trainer.runs.retry(run.id)
+    trained.trainer.work_off()
+    assert len(trained.registry.versions(1)) == 1
+    assert trained.registry.current_name(1) == "v0001"
+
+
+def test_what_was_judged_against_another_model_is_not_promoted(lab: Lab) -> None:
+    for task in range(1, 6):
+        lab.label(task)
+    lab.registry.publish(1, load_base(), "", {"gate": {}}, [])
+    run = lab.trainer.request(1, "test")
+    begun = lab.trainer.runs.begin()
+    assert begun is not None
+    outcome = lab.trainer._train(begun)
+    lab.registry.promote(1, "v0001")
+    assert "v0001 is in use now" in lab.trainer._promoted(1, outcome)
+    assert run.id == begun.id
+
+
+# The gate
+
+
+@pytest.mark.parametrize("earlier", [0, 5])
+def test_honest_labels_pass(earlier: int) -> None:
+    base = load_base()
+    before = samples(earlier, 1) if earlier else []
+    assert gate.judge(samples(6, 1), before, base, base, TrainConfig(), 0).passed
+
+
+def test_faults_called_normal_are_seen_without_earlier_labels() -> None:
+    base = load_base()
+    verdict = gate.judge(samples(5, 1, honest=False), [], base, base, TrainConfig(), 0)
+    assert not verdict.passed
+    assert "look anomalous beside the other normal ones" in verdict.reason
+
+
+def test_a_gate_of_equal_input_judges_equally() -> None:
+    base = load_base()
+    found = [gate.judge(samples(3, 1), [], base, base, TrainConfig(), 1) for _ in range(2)]
+    assert found[0] == found[1]
