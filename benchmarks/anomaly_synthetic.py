@@ -66,7 +66,7 @@ def report(detector: Detector, plans: list[synthetic.LiftPlan], rng: np.random.G
         samples = samples_of(plan, "test", rng)
         scores = detector.score(samples[0].pose, [sample.rep for sample in samples], "gym")
         for planned, score in zip(plan.reps, scores, strict=True):
-            kind = planned.fault or "none"
+            kind: str = planned.fault or "none"
             raw[kind].append(score.raw)
             flagged[kind].append(score.is_anomaly)
             if planned.fault is not None:

@@ -2,7 +2,7 @@
 
     python benchmarks/train_cost.py [--epochs 1]
 
-The original trains 500 epochs on pictures of 256 x 256 in batches of four. A few of its epochs are run and extrapolated.
+The original trains 500 epochs on pictures of 256 x 256 in batches of four: a few are run, and extrapolated.
 """
 
 from __future__ import annotations
@@ -52,9 +52,7 @@ def main() -> None:
     begin = time.perf_counter()
     for _ in range(20):
         detector.score(pose, reps)
-    print(
-        f"scoring: {(time.perf_counter() - begin) / (20 * len(reps)) * 1000:.2f} ms per repetition, landmarks to reasons"
-    )
+    print(f"scoring: {(time.perf_counter() - begin) / (20 * len(reps)) * 1000:.2f} ms per repetition, with its reasons")
 
     pictures = np.random.default_rng(0).random((_SEED_PICTURES, 3, 256, 256), np.float32)
     spent: list[float] = []
@@ -62,9 +60,7 @@ def main() -> None:
     train_seed(pictures, epochs, told=lambda *_: spent.append(time.perf_counter() - begin))
     epoch = spent[-1] / epochs
     whole = epoch * _SEED_EPOCHS
-    print(
-        f"original's recipe: {epoch:.1f} s per epoch ({epochs} run), extrapolated to {_SEED_EPOCHS} epochs: {whole:.0f} s"
-    )
+    print(f"original's recipe: {epoch:.1f} s per epoch ({epochs} run), so {whole:.0f} s for {_SEED_EPOCHS} epochs")
     print(f"ratio of the whole runs: {whole / ours:.0f}")
 
 

@@ -17,7 +17,7 @@ _LEAST_SHARE = 0.1
 
 
 def reasons(cells: Cells, length: int) -> tuple[Reason, ...]:
-    """The body parts and phases that carry a distance, strongest first; at most three, each a tenth or more.
+    """The body parts and phases that carry a distance, strongest first; at most two after the first.
 
     length: columns of the images that the cells come from.
     """
@@ -29,8 +29,12 @@ def reasons(cells: Cells, length: int) -> tuple[Reason, ...]:
     total = sum(shares.values())
     if total <= 0:
         return ()
-    ranked = sorted(shares.items(), key=lambda item: -item[1])[:_MOST]
-    return tuple(Reason(part, phase, value / total) for (part, phase), value in ranked if value >= _LEAST_SHARE * total)
+    ranked = sorted(((value / total, *where) for where, value in shares.items()), reverse=True)[:_MOST]
+    return tuple(
+        Reason(part, phase, share)
+        for rank, (share, part, phase) in enumerate(ranked)
+        if rank == 0 or share >= _LEAST_SHARE
+    )
 
 
 def heat_over_walk(cells: Cells, length: int) -> Floats:
