@@ -7,7 +7,7 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from backend.commands import demo, doctor, evaluate_reps, predict, serve, train
+from backend.commands import demo, doctor, evaluate_reps, jobs, models, predict, serve, train
 from backend.errors import BackendError
 from pipeline.errors import PipelineError
 
@@ -22,6 +22,8 @@ app.command("serve")(serve.serve)
 app.command("predict")(predict.predict)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
+app.add_typer(models.app, name="models")
+app.add_typer(jobs.app, name="jobs")
 evaluate = typer.Typer(help="Figures of quality on labelled videos, beside trivial baselines.", no_args_is_help=True)
 evaluate.command("reps")(evaluate_reps.evaluate_reps)
 app.add_typer(evaluate, name="evaluate")

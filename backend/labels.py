@@ -61,6 +61,8 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
     What an event told meanwhile is kept. Raises LabelStudioError, LabelConfigError.
     """
     known = {annotation.id: annotation for annotation in store.valid_annotations(project, skipped=True)}
+    if not store.label_config(project):
+        store.remember_project(project, client.label_config(project))
     config = store.label_config(project)
     seen: set[int] = set()
     for task, stored in client.annotations(project):

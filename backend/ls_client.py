@@ -247,6 +247,11 @@ class LabelStudioClient:
                     int(project.id), project.title or "", project.label_config or "", project.model_version or ""
                 )
 
+    def label_config(self, project: int) -> str:
+        """Raises NotInLabelStudio for an unknown project."""
+        with _mapped(f"project {project}"):
+            return self._api.projects.get(id=project).label_config or ""
+
     def connected_backends(self, project: int) -> list[ConnectedBackend]:
         with _mapped(f"the ML backends of project {project}"):
             return [

@@ -5,13 +5,22 @@ from __future__ import annotations
 import fcntl
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from pathlib import Path
 
 from backend import labels
-from backend.errors import BackendError, Cancelled, LabelConfigError, LabelStudioError, TooFewLabels, WorkerLost
+from backend.errors import (
+    BackendError,
+    Cancelled,
+    LabelConfigError,
+    LabelStudioError,
+    NotInLabelStudio,
+    TooFewLabels,
+    WorkerLost,
+)
 from backend.executor import Executor
 from backend.ls_client import Access, LabelStudioClient
 from backend.registry import Registry
@@ -23,6 +32,7 @@ from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
+_REPAIR_S = 60.0
 _LOOK_S = 2.0
 """Runs are also asked for by other processes, through the database."""
 
@@ -56,6 +66,8 @@ class Trainer:
         self._changed = changed
         self._closed = threading.Event()
         self._wake = threading.Event()
+        self._repaired: set[int] = set()
+        self._next_repair = 0.0
 
     def request(self, project: int, reason: str) -> Run:
         """Ask for a run; several that have not begun are one."""
@@ -80,11 +92,28 @@ class Trainer:
                 with self.alone() as is_alone:
                     while is_alone and not self._closed.is_set():
                         self._wake.clear()
+                        self.repair()
                         if not self.work_off():
                             self._wake.wait(_LOOK_S)
             except Exception:  # the top of a thread
                 log.exception("Training was interrupted; it goes on.")
             self._closed.wait(_LOOK_S)
+
+    def repair(self) -> None:
+        """Once per start and project: learn of annotations whose events were missed. Tried again every minute."""
+        if not self._client.configured or time.monotonic() < self._next_repair:
+            return
+        self._next_repair = time.monotonic() + _REPAIR_S
+        for project in {found.id for found in self._store.projects()} - self._repaired:
+            try:
+                labels.pull(self._client, self._store, project)
+            except NotInLabelStudio:
+                log.info("Project %s is no longer in Label Studio.", project)
+            except (LabelStudioError, LabelConfigError) as error:
+                log.warning("Project %s was not checked for missed annotations yet: %s", project, error)
+                continue
+            self._repaired.add(project)
+            self.labels_changed([project])
 
     @contextmanager
     def alone(self) -> Iterator[bool]:

@@ -34,6 +34,12 @@ _LEAST_CONTRADICTED = 3
 _UNLIKELY = 0.01
 
 
+_SUSPECTED = 0.25
+"""Share of the normal repetitions, the most unusual ones, that is checked against the rest."""
+
+_Row = tuple[int, str, bool, float, float]
+
+
 @dataclass(frozen=True)
 class Verdict:
     """Whether the candidate may be used, why (one sentence), and the figures that say so."""
@@ -45,8 +51,10 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Judged:
-    """Repetitions of unseen videos: groups [N], truth (True: anomalous) [N], both detectors' scores [N]."""
+    """Repetitions of unseen videos: which sample each is [N], groups [N], truth (True: anomalous) [N], and both
+    detectors' scores [N]."""
 
+    index: NDArray[np.int64]
     groups: NDArray[np.str_]
     truth: NDArray[np.bool_]
     candidate: Doubles
@@ -78,7 +86,7 @@ def judge(
     contradicted = _contradicted(samples, earlier)
     figures = _figures(new, "") | {"videos": float(len(videos)), "contradicted": float(contradicted)}
     reasons = _reasons(new, base.config.false_alarm_rate, seed, "")
-    suspects = _suspects(samples, base, config, seed)
+    suspects = _suspects(samples, new, base, config, seed)
     figures["suspects"] = float(suspects)
     if contradicted >= _LEAST_CONTRADICTED:
         figures |= _figures(old, "earlier_")
@@ -103,7 +111,7 @@ def _unseen(
     told: Callable[[float], None] | None,
 ) -> tuple[_Judged, _Judged]:
     """New and earlier repetitions, each judged by detectors that have not seen its video."""
-    rows: tuple[list[tuple[str, bool, float, float]], list[tuple[str, bool, float, float]]] = ([], [])
+    rows: tuple[list[_Row], list[_Row]] = ([], [])
     folds = _folds(sorted({s.group for s in (*samples, *earlier)}), seed)
     for number, fold in enumerate(folds):
         candidate = _fitted([s for s in samples if s.group not in fold], base, config, seed)
@@ -112,23 +120,24 @@ def _unseen(
             rival = _fitted([s for s in earlier if s.group not in fold], base, config, seed)
         for kept, source in zip(rows, (samples, earlier), strict=True):
             for group in sorted(fold):
-                mine = [s for s in source if s.group == group]
+                mine = [index for index, sample in enumerate(source) if sample.group == group]
                 if mine:
-                    reps = [s.rep for s in mine]
-                    ours, theirs = (one.score(mine[0].pose, reps) for one in (candidate, rival))
+                    reps = [source[i].rep for i in mine]
+                    ours, theirs = (one.score(source[mine[0]].pose, reps) for one in (candidate, rival))
                     kept.extend(
-                        (group, s.label == "anomalous", a.score, b.score)
-                        for s, a, b in zip(mine, ours, theirs, strict=True)
+                        (i, group, source[i].label == "anomalous", a.score, b.score)
+                        for i, a, b in zip(mine, ours, theirs, strict=True)
                         if a.reliable and b.reliable
                     )
         if told is not None:
             told((number + 1) / len(folds))
     new, old = (
         _Judged(
-            np.array([row[0] for row in kept], dtype=np.str_),
-            np.array([row[1] for row in kept], dtype=bool),
-            np.array([row[2] for row in kept], dtype=float),
+            np.array([row[0] for row in kept], dtype=np.int64),
+            np.array([row[1] for row in kept], dtype=np.str_),
+            np.array([row[2] for row in kept], dtype=bool),
             np.array([row[3] for row in kept], dtype=float),
+            np.array([row[4] for row in kept], dtype=float),
         )
         for kept in rows
     )
@@ -260,29 +269,27 @@ def _overlap(one: Sample, other: Sample) -> float:
     return max(0.0, both) / (one.rep.duration_s + other.rep.duration_s - max(0.0, both))
 
 
-def _suspects(samples: Sequence[Sample], base: Detector, config: TrainConfig, seed: int) -> int:
+def _suspects(samples: Sequence[Sample], judged: _Judged, base: Detector, config: TrainConfig, seed: int) -> int:
     """How many repetitions labelled normal are far from the other normal ones of their lifter.
 
-    Those of whom anybody would say so without their label: the model of `base` flags them, and so does one that has
-    learnt the lifter from the rest. A lifter who is merely unlike the base model's is thus not held against anybody.
+    The most unusual ones by a detector that has not seen their video are set aside, and judged by what is learnt from
+    the rest: honest ones mostly turn out normal. A lifter or camera of whom too little is left is not judged.
     """
-    normals = [sample for sample in samples if sample.label == "normal"]
-    flagged: set[int] = set()
-    for group in dict.fromkeys(sample.group for sample in normals):
-        mine = [index for index, sample in enumerate(normals) if sample.group == group]
-        scores = base.score(normals[mine[0]].pose, [normals[i].rep for i in mine])
-        flagged |= {i for i, score in zip(mine, scores, strict=True) if score.reliable and score.is_anomaly}
-    rest = [sample for index, sample in enumerate(normals) if index not in flagged]
-    if not flagged or not rest:
+    normal = ~judged.truth
+    most = int(_SUSPECTED * normal.sum())
+    order = judged.index[normal][np.argsort(-judged.candidate[normal], kind="stable")]
+    aside = sorted(int(index) for index in order[:most])
+    rest = [s for i, s in enumerate(samples) if s.label == "normal" and i not in set(aside)]
+    if not aside:
         return 0
     clean = _fitted(rest, base, config, seed)
     found = 0
-    for group in dict.fromkeys(normals[i].group for i in sorted(flagged)):
-        mine = [i for i in sorted(flagged) if normals[i].group == group]
-        reps = [normals[i].rep for i in mine]
-        images = np.stack([encode(normals[mine[0]].pose, rep, clean.config.encode).image for rep in reps])
+    for group in dict.fromkeys(samples[i].group for i in aside):
+        mine = [samples[i] for i in aside if samples[i].group == group]
+        reps = [sample.rep for sample in mine]
+        images = np.stack([encode(mine[0].pose, rep, clean.config.encode).image for rep in reps])
         if clean.setting_of(np.median(stance_of(blocks_of(images)), axis=0)) is not None:
-            found += sum(one.reliable and one.is_anomaly for one in clean.score(normals[mine[0]].pose, reps))
+            found += sum(one.reliable and one.is_anomaly for one in clean.score(mine[0].pose, reps))
     return found
 
 

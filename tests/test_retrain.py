@@ -432,7 +432,7 @@ def test_honest_labels_pass(earlier: int) -> None:
 
 def test_faults_called_normal_are_seen_without_earlier_labels() -> None:
     base = load_base()
-    verdict = gate.judge(samples(5, 1, honest=False), [], base, base, TrainConfig(), 0)
+    verdict = gate.judge(samples(15, 1, honest=False), [], base, base, TrainConfig(), 0)
     assert not verdict.passed
     assert "look anomalous beside the other normal ones" in verdict.reason
 

@@ -1,4 +1,4 @@
-"""`deadlift train`: a detector from labelled videos, from drawn lifters or from pictures, written to a folder."""
+"""`deadlift train`: a detector from labelled videos, drawn lifters or pictures, or a Label Studio project's model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ Method = Literal["default", "seed"]
 
 
 def train(
-    out: Annotated[Path, typer.Option(help="Folder to write the model to.")],
+    out: Annotated[Path | None, typer.Option(help="Folder to write the model to.")] = None,
+    project: Annotated[
+        int | None, typer.Option(help="Train this Label Studio project's next model, from what people labelled in it.")
+    ] = None,
     videos: Annotated[Path | None, typer.Option(help="Folder of the labelled videos.")] = None,
     groundtruth: Annotated[Path | None, typer.Option(help="JSON list of videos with reps and labels.")] = None,
     synthetic: Annotated[
@@ -37,6 +40,11 @@ def train(
 
     from pipeline.errors import DatasetError
 
+    if project is not None:
+        _train_project(project)
+        return
+    if out is None:
+        raise DatasetError("Nowhere to write the model to: give --out, or --project for a Label Studio project.")
     with Bar(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("train", total=100.0)
         if method == "seed":
@@ -52,6 +60,40 @@ def train(
                 samples, out, synthetic > 0, name, seed, lambda now: bar.update(task, completed=now.percent)
             )
     Console().print(line, soft_wrap=True)
+
+
+def _train_project(project: int) -> None:
+    """Have the running server train, or do it here where there is none; shows progress until it is over."""
+    import time
+
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    from backend.app import create_trainer, registry_of
+    from backend.commands.serve import setup_logging
+    from backend.errors import BackendError
+    from backend.settings import Settings
+    from backend.store import Store
+
+    setup_logging()
+    settings = Settings()
+    store = Store(settings.database_url)
+    # A server notices what is promoted by itself.
+    trainer = create_trainer(settings, store, registry_of(settings), lambda: None, starts=True)
+    try:
+        run = trainer.request(project, "command line")
+        with Bar(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("waiting", total=100.0)
+            while run.state in ("queued", "running"):
+                bar.update(task, completed=run.percent, description=run.phase or "waiting")
+                time.sleep(0.2)
+                run = trainer.runs.run(run.id)
+    finally:
+        trainer.close()
+        store.close()
+    if run.state != "done":
+        raise BackendError(f"Run {run.id} {run.state}. {run.message}")
+    Console().print(run.message, soft_wrap=True)
 
 
 def _samples(
