@@ -15,7 +15,7 @@ from pipeline.config import PoseConfig, config_digest
 from pipeline.records import Pose
 
 # Raised when what `pose.estimate` computes changes for the same settings.
-_FORMAT = 2
+_FORMAT = 3
 
 
 class PoseCache:
