@@ -93,11 +93,13 @@ class FakeExecutor:
 
     def __init__(self) -> None:
         self.submitted: list[tuple[int, Future[Any], str]] = []
+        self.works: list[Any] = []
         self.is_closed = False
 
     def submit(self, function: Callable[..., Any], *args: Any, key: str, priority: int = 0) -> Future[Any]:
         future: Future[Any] = Future()
         self.submitted.append((args[0].task.id, future, key))
+        self.works.append(args[0])
         return future
 
     def close(self) -> None:
