@@ -40,6 +40,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = _MAX_REQUEST_BYTES
     store = store or Store(settings.database_url)
     app.extensions["store"] = store
+    app.extensions["webhook_secret"] = settings.webhook_secret.get_secret_value()
     registry, starts = registry_of(settings), service is None
     service = service or create_service(settings, store, registry=registry)
     app.extensions["preannotator"] = service
@@ -89,6 +90,7 @@ def create_trainer(
         database_url=settings.database_url,
         retrain_after=settings.retrain_after,
         changed=changed,
+        webhook_secret=settings.webhook_secret.get_secret_value(),
     )
     if starts:
         threading.Thread(target=trainer.keep_going, name="train", daemon=True).start()

@@ -2,6 +2,7 @@
 
 BackendError
 ├── BadRequest              a request that cannot be understood
+├── Forbidden               a request without the secret that it needs
 ├── LabelConfigError        a labeling config without what the backend needs
 ├── MediaError              the video of a task cannot be had
 │   ├── MediaNotFound       Label Studio or the host does not have it
@@ -29,6 +30,10 @@ class BackendError(Exception):
 
 class BadRequest(BackendError):
     """A request that cannot be understood."""
+
+
+class Forbidden(BackendError):
+    """A request without the secret that it needs."""
 
 
 class LabelConfigError(BackendError):
@@ -89,6 +94,7 @@ class NotSupported(BackendError):
 
 _STATUS: list[tuple[type[Exception], int]] = [
     (BadRequest, 400),
+    (Forbidden, 401),
     (LabelConfigError, 400),
     (MediaNotFound, 404),
     (VideoNotFound, 404),

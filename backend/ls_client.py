@@ -273,6 +273,24 @@ class LabelStudioClient:
                 for hook in self._api.webhooks.list(project=project)
             ]
 
+    def set_webhook_header(self, project: int, version: str, name: str, value: str) -> bool:
+        """Have the webhooks of a project's ML backend that serves `version` send a header; False where there are none.
+
+        Others' webhooks are left alone: the value is a secret.
+        """
+        with _mapped(f"the webhooks of project {project}"):
+            ours = {
+                f"{(backend.url or '').rstrip('/')}/webhook"
+                for backend in self._api.ml.list(project=project)
+                if backend.model_version == version
+            }
+            hooks = [hook for hook in self._api.webhooks.list(project=str(project)) if hook.url in ours]
+            for hook in hooks:
+                headers = dict(hook.headers or {})
+                if hook.id is not None and headers.get(name) != value:
+                    self._api.webhooks.update(id=hook.id, url=hook.url, headers={**headers, name: value})
+        return bool(hooks)
+
     @property
     def _api(self) -> LabelStudio:
         if not self._access.configured:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hmac
+
 from flask import Blueprint, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from backend import ls_format
-from backend.errors import BadRequest, as_json, http_status_by_name
+from backend.errors import BadRequest, Forbidden, as_json, http_status_by_name
 from backend.service import Preannotator
 from backend.store import Job, Store
-from backend.trainer import Trainer
+from backend.trainer import WEBHOOK_HEADER, Trainer
 
 bp = Blueprint("backend", __name__)
 
@@ -65,6 +67,12 @@ def predict() -> ResponseReturnValue:
 @bp.post("/webhook")
 def webhook() -> ResponseReturnValue:
     event = ls_format.parse_event(_body())
+    secret: str = current_app.extensions["webhook_secret"]
+    # What Label Studio asks of an ML backend comes without the headers of a webhook.
+    if secret and not isinstance(event, ls_format.StartTraining):
+        given = request.headers.get(WEBHOOK_HEADER, "")
+        if not hmac.compare_digest(given.encode(), secret.encode()):
+            raise Forbidden("The event does not carry WEBHOOK_SECRET.")
     match event:
         case ls_format.TasksCreated():
             service().tasks_created(event.tasks, event.label_config)

@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     retrain_after: int = Field(
         default=20, ge=0, description="Newly labelled normal repetitions that start a training; 0 = only on request."
     )
+    webhook_secret: SecretStr = Field(
+        default=SecretStr(""),
+        description="Label Studio is told to send this with its events; others are refused.",
+    )
     workers: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 2) // 2),
         ge=1,
@@ -76,7 +80,7 @@ class Settings(BaseSettings):
             raise ValueError("expected an address such as http://localhost:8080")
         return value.rstrip("/")
 
-    @field_validator("label_studio_api_key")
+    @field_validator("label_studio_api_key", "webhook_secret")
     @classmethod
     def _no_line_end(cls, value: SecretStr) -> SecretStr:
         return SecretStr(value.get_secret_value().strip())  # files of secrets end with one

@@ -32,7 +32,8 @@ from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
-_REPAIR_S = 60.0
+WEBHOOK_HEADER = "X-Deadlift-Secret"
+_REPAIR_S = 15.0
 _LOOK_S = 2.0
 """Runs are also asked for by other processes, through the database."""
 
@@ -52,6 +53,7 @@ class Trainer:
         database_url: str,
         retrain_after: int,
         changed: Callable[[], None] = lambda: None,
+        webhook_secret: str = "",
     ) -> None:
         self.runs = Runs(store)
         self._store = store
@@ -66,6 +68,8 @@ class Trainer:
         self._changed = changed
         self._closed = threading.Event()
         self._wake = threading.Event()
+        self._webhook_secret = webhook_secret
+        self._guarded: set[int] = set()
         self._repaired: set[int] = set()
         self._next_repair = 0.0
 
@@ -100,11 +104,22 @@ class Trainer:
             self._closed.wait(_LOOK_S)
 
     def repair(self) -> None:
-        """Once per start and project: learn of annotations whose events were missed. Tried again every minute."""
+        """Once per start and project, and tried again while that fails: have events sent with the secret, and learn of
+        annotations whose events were missed."""
         if not self._client.configured or time.monotonic() < self._next_repair:
             return
         self._next_repair = time.monotonic() + _REPAIR_S
-        for project in {found.id for found in self._store.projects()} - self._repaired:
+        projects = {found.id for found in self._store.projects()}
+        for project in projects - self._guarded if self._webhook_secret else ():
+            version = self._registry.current(project).version
+            try:
+                if self._client.set_webhook_header(project, version, WEBHOOK_HEADER, self._webhook_secret):
+                    self._guarded.add(project)
+            except NotInLabelStudio:
+                self._guarded.add(project)
+            except LabelStudioError as error:
+                log.warning("Project %s does not send WEBHOOK_SECRET with its events yet: %s", project, error)
+        for project in projects - self._repaired:
             try:
                 labels.pull(self._client, self._store, project)
             except NotInLabelStudio:

@@ -49,6 +49,8 @@ class FakeLabelStudio:
         self.tasks: dict[int, Json] = {}
         self.predictions: dict[int, Json] = {}
         self.project_version = ""
+        self.backend_version = ""
+        self.webhooks: dict[int, Json] = {}
         self.storage: dict[str, str] = {}  # s3 address -> where it redirects to
         self.files: dict[str, bytes] = {}
         self.calls: Counter[str] = Counter()
@@ -220,7 +222,17 @@ class FakeLabelStudio:
 
         @app.get("/api/ml/")
         def backends() -> Any:
-            return jsonify([{"id": 1, "title": "Deadlift", "url": "http://127.0.0.1:9090", "project": 1}])
+            backend = {"id": 1, "title": "Deadlift", "url": "http://127.0.0.1:9090", "project": 1}
+            return jsonify([backend | {"model_version": self.backend_version}])
+
+        @app.get("/api/webhooks/")
+        def webhooks() -> Any:
+            return jsonify(list(self.webhooks.values()))
+
+        @app.patch("/api/webhooks/<int:number>/")
+        def patch_webhook(number: int) -> Any:
+            self.webhooks[number] |= request.json
+            return jsonify(self.webhooks[number])
 
         @app.get("/data/upload/<path:name>")
         def upload(name: str) -> Any:

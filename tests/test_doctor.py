@@ -325,6 +325,7 @@ def test_nothing_is_wrong_with_a_label_studio_that_was_set_up_well(tmp_path: Pat
             client.connect_backend(project, url, "Deadlift")
             (tmp_path / "lift.mp4").write_bytes(b"not a video, but it can be fetched")
             client.upload(project, tmp_path / "lift.mp4")
-            found = remote(settings.model_copy(update={"backend_port": int(url.rpartition(":")[2])}), version_of(project))
+            settings = settings.model_copy(update={"backend_port": int(url.rpartition(":")[2])})
+            found = remote(settings, version_of(project))
         assert {"webhook", "labeling config", "video"} <= set(found)
         assert problems(found) == []

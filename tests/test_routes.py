@@ -21,6 +21,7 @@ from backend.ls_format import Task
 from backend.service import Preannotator
 from backend.settings import Settings
 from backend.store import Store
+from backend.trainer import WEBHOOK_HEADER
 
 Maker = Callable[..., Preannotator]
 
@@ -283,6 +284,25 @@ def test_training_asked_for_twice_is_one_job(lone_http: FlaskClient, payload: Ca
     for _ in range(2):
         lone_http.post("/webhook", json=payload("10_webhook_START_TRAINING"))
     assert len(lone_http.get("/jobs").json["runs"]) == 1
+
+
+@pytest.fixture
+def guarded_http(lone_service: Preannotator, store: Store, tmp_path: Path) -> FlaskClient:
+    """A client of a server that has a secret with Label Studio."""
+    return create_app(Settings(data_dir=tmp_path, webhook_secret=SecretStr("s")), lone_service, store).test_client()
+
+
+@pytest.mark.parametrize(("headers", "status"), [({}, 401), ({WEBHOOK_HEADER: "x"}, 401), ({WEBHOOK_HEADER: "s"}, 200)])
+def test_an_event_needs_the_secret(
+    guarded_http: FlaskClient, payload: Callable[[str], Any], headers: dict[str, str], status: int
+) -> None:
+    event = payload("11_webhook_ANNOTATION_CREATED_api")
+    assert guarded_http.post("/webhook", json=event, headers=headers).status_code == status
+
+
+def test_training_is_asked_for_without_the_secret(guarded_http: FlaskClient, payload: Callable[[str], Any]) -> None:
+    # Label Studio sends it another way, without the headers of its webhooks.
+    assert guarded_http.post("/webhook", json=payload("10_webhook_START_TRAINING")).status_code == 200
 
 
 def test_a_run_can_be_cancelled(lone_http: FlaskClient, payload: Callable[[str], Any]) -> None:
