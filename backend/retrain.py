@@ -92,7 +92,7 @@ def _train(work: TrainWork, registry: Registry, tell: Tell) -> Outcome:
         return known
     earlier = _earlier_samples(work)
     current = _load(work.parent)
-    config = TrainConfig()
+    config = TrainConfig(detector=base.config)
     verdict = gate.judge(
         samples, earlier, current, base, config, work.seed, lambda share: tell("judge", 40.0 + 40.0 * share)
     )
