@@ -7,7 +7,18 @@ import sys
 import typer
 from pydantic import ValidationError
 
-from backend.commands import demo, doctor, evaluate_reps, jobs, models, predict, serve, train
+from backend.commands import (
+    demo,
+    doctor,
+    evaluate_anomaly,
+    evaluate_reps,
+    jobs,
+    models,
+    predict,
+    serve,
+    skelemotion,
+    train,
+)
 from backend.errors import BackendError
 from pipeline.errors import PipelineError
 
@@ -22,10 +33,12 @@ app.command("serve")(serve.serve)
 app.command("predict")(predict.predict)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
+app.command("skelemotion")(skelemotion.skelemotion)
 app.add_typer(models.app, name="models")
 app.add_typer(jobs.app, name="jobs")
 evaluate = typer.Typer(help="Figures of quality on labelled videos, beside trivial baselines.", no_args_is_help=True)
 evaluate.command("reps")(evaluate_reps.evaluate_reps)
+evaluate.command("anomaly")(evaluate_anomaly.evaluate_anomaly)
 app.add_typer(evaluate, name="evaluate")
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
-import waitress
 from pydantic import SecretStr
 
-from backend.app import THREADS, create_app
-from backend.errors import BackendError, LabelStudioError
-from backend.labelstudio_server import LOOPBACK, LabelStudioServer
+from backend.errors import BackendError
+from backend.http_server import listening
+from backend.labelstudio_server import LabelStudioServer
 from backend.ls_client import Access, LabelStudioClient
 from backend.ls_format import Json, Task
 from backend.settings import Settings
@@ -24,6 +25,7 @@ PROJECT_TITLE = "Deadlift demo"
 BACKEND_TITLE = "Deadlift"
 LABELING_CONFIG = Path(__file__).parent.parent / "labeling_config.xml"
 _POLL_S = 0.5
+_ALL = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -51,41 +53,18 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
             update={"label_studio_url": label_studio.url, "label_studio_api_key": SecretStr(token)}
         )
         client = LabelStudioClient(Access(label_studio.url, SecretStr(token)))
-        with backend_running(settings) as (url, store, version_of):
+        with listening(settings) as backend:
+            threading.Thread(target=backend.server.run, name="http", daemon=True).start()
             project = client.find_project(PROJECT_TITLE)
             if project is None:
                 project = client.create_project(PROJECT_TITLE, LABELING_CONFIG.read_text(encoding="utf-8"))
-            client.connect_backend(project, url, BACKEND_TITLE)
+            client.connect_backend(project, backend.url, BACKEND_TITLE)
             known = [str(task.data.get("video", "")) for task, _, _ in client.tasks(project)]
             for video in videos:
-                if not any(address.endswith(_uploaded_name(video)) for address in known):
+                if not any(is_upload_of(address, video) for address in known):
                     client.upload(project, video)
-            yield Demo(label_studio.url, project, client, store, version_of(project))
-
-
-@contextmanager
-def backend_running(settings: Settings) -> Iterator[tuple[str, Store, Callable[[int], str]]]:
-    """Our server in a thread of this process: its address, its store, and the model version in use for a project."""
-    store = Store(settings.database_url)
-    app = create_app(settings, store=store)
-    service = app.extensions["preannotator"]
-    try:
-        server = waitress.create_server(app, host=LOOPBACK, port=settings.backend_port, threads=THREADS)
-    except OSError as error:
-        app.extensions["trainer"].close()
-        service.close()
-        raise BackendError(
-            f"Port {settings.backend_port} is taken. Stop what listens there, or choose another with --backend-port."
-        ) from error
-    thread = threading.Thread(target=server.run, name="http", daemon=True)
-    thread.start()
-    try:
-        yield f"http://{LOOPBACK}:{server.effective_port}", store, service.model_version
-    finally:
-        server.close()
-        app.extensions["trainer"].close()
-        service.close()
-        store.close()
+            version = backend.app.extensions["preannotator"].model_version(project)
+            yield Demo(label_studio.url, project, client, backend.store, version)
 
 
 def wait_for_predictions(demo: Demo, progress: Callable[[int, int], None]) -> list[tuple[Task, list[Json]]]:
@@ -96,7 +75,7 @@ def wait_for_predictions(demo: Demo, progress: Callable[[int, int], None]) -> li
     """
     while True:
         found = []
-        failed = {job.task for job in demo.store.jobs(demo.project) if job.state == "failed"}
+        failed = {job.task for job in failed_jobs(demo)}
         tasks = list(demo.client.tasks(demo.project))
         for task, _, versions in tasks:
             if demo.model_version in versions:
@@ -111,16 +90,19 @@ def wait_for_predictions(demo: Demo, progress: Callable[[int, int], None]) -> li
 
 
 def failed_jobs(demo: Demo) -> list[Job]:
-    return [job for job in demo.store.jobs(demo.project) if job.state == "failed"]
+    """The failed jobs of the version in use."""
+    jobs = demo.store.jobs(demo.project, limit=_ALL)
+    return [job for job in jobs if job.state == "failed" and job.model_version == demo.model_version]
 
 
 def check_videos(videos: Sequence[Path]) -> None:
-    """Raise LabelStudioError for a path that is no file, before anything is started."""
+    """Raise BackendError for a path that is no file, before anything is started."""
     missing = [str(video) for video in videos if not video.is_file()]
     if missing:
-        raise LabelStudioError(f"No such video file: {', '.join(missing)}. Check the path.")
+        raise BackendError(f"No such video file: {', '.join(missing)}. Check the path.")
 
 
-def _uploaded_name(video: Path) -> str:
-    """How Label Studio ends the address of an uploaded file: eight characters, a dash, and the cleaned name."""
-    return "-" + "".join(c for c in video.name.replace(" ", "_") if c.isalnum() or c in "-_.")
+def is_upload_of(address: str, video: Path) -> bool:
+    """Whether that address of an upload is of a file of this name: eight characters, a dash, and the cleaned name."""
+    cleaned = re.sub(r"[^-\w.]", "", video.name.strip().replace(" ", "_"))
+    return re.fullmatch(r"[0-9a-f]{8}-" + re.escape(cleaned), unquote(address.rsplit("/", 1)[-1])) is not None

@@ -16,7 +16,7 @@ from werkzeug.serving import make_server
 
 from backend import doctor, doctor_machine
 from backend.commands.doctor import doctor as command
-from backend.demo import backend_running
+from backend.http_server import listening
 from backend.doctor_machine import Check
 from backend.labelstudio_server import LabelStudioServer, install
 from backend.ls_client import Access, LabelStudioClient
@@ -320,12 +320,15 @@ def test_nothing_is_wrong_with_a_label_studio_that_was_set_up_well(tmp_path: Pat
             data_dir=tmp_path / "backend",
         )
         client = LabelStudioClient(Access(label_studio.url, key))
-        with backend_running(settings) as (url, _, version_of):
+        with listening(settings) as backend:
+            threading.Thread(target=backend.server.run, daemon=True).start()
+            url = backend.url
             project = client.create_project("Lifts", LABELING_CONFIG)
             client.connect_backend(project, url, "Deadlift")
             (tmp_path / "lift.mp4").write_bytes(b"not a video, but it can be fetched")
             client.upload(project, tmp_path / "lift.mp4")
             settings = settings.model_copy(update={"backend_port": int(url.rpartition(":")[2])})
-            found = remote(settings, version_of(project))
+            version = backend.app.extensions["preannotator"].model_version(project)
+            found = remote(settings, version)
         assert {"webhook", "labeling config", "video"} <= set(found)
         assert problems(found) == []

@@ -24,7 +24,8 @@ PASSWORD = "deadlift-demo"
 
 def demo(
     videos: Annotated[
-        list[Path] | None, typer.Argument(help="Video files; a synthetic one of 6 reps, 2 of them faulty, otherwise.")
+        list[Path] | None,
+        typer.Argument(help="Video files (known by their names); a drawn one of 6 reps, 2 of them faulty, otherwise."),
     ] = None,
     exit_when_done: Annotated[
         bool, typer.Option("--exit", help="End after the predictions are visible, instead of staying up.")
@@ -40,8 +41,8 @@ def demo(
             show_default=False,
         ),
     ] = None,
-    port: Annotated[int, typer.Option(help="Port of Label Studio.")] = 8080,
-    backend_port: Annotated[int, typer.Option(help="Port of the backend.")] = 9090,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Label Studio.")] = 8080,
+    backend_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the backend.")] = 9090,
 ) -> None:
     """Install and start Label Studio 1.23.2 and the backend here, upload videos, wait for the predictions."""
     from backend import demo as use_case
@@ -53,12 +54,14 @@ def demo(
     console = Console(highlight=False)
     use_case.check_videos(videos or [])
     folder = (data_dir or Path(platformdirs.user_data_dir(APP_NAME)) / "demo").absolute()
-    settings = Settings().model_copy(update={"data_dir": folder / "backend", "backend_port": backend_port})
+    settings = Settings().model_copy(
+        update={"data_dir": folder / "backend", "backend_host": "127.0.0.1", "backend_port": backend_port}
+    )
     with console.status("Preparing Label Studio") as status:
 
         def report(line: str) -> None:
-            # A hundred packages go by in the status line; what happens in steps stays on the screen.
-            (status.update if line.startswith("Fetching") else console.print)(line)
+            # What counts up goes by in the status line; what happens in steps stays on the screen.
+            (status.update if "packages fetched" in line else console.print)(line)
 
         script = install(label_studio_dir, progress=report)
         chosen = videos or [_synthetic_video(folder, console)]

@@ -31,8 +31,11 @@ def predict(
     from pipeline.pose import MediaPipePose
     from pipeline.posecache import PoseCache
 
-    if json_file not in ("", "-") and not Path(json_file).absolute().parent.is_dir():
-        raise BackendError(f"{json_file}: there is no such folder to write into.")  # before minutes of work
+    if json_file not in ("", "-"):  # before minutes of work
+        if Path(json_file).is_dir():
+            raise BackendError(f"{json_file} is a folder. Name a file to write to.")
+        if not Path(json_file).absolute().parent.is_dir():
+            raise BackendError(f"{json_file}: there is no such folder to write into.")
     settings = Settings()
     config = settings.pipeline_config()
     cache = PoseCache(settings.pose_dir)
@@ -45,7 +48,8 @@ def predict(
         TextColumn("{task.percentage:.0f} %"),
         TimeRemainingColumn(),
     )
-    with MediaPipePose(config.pose) as estimator, Progress(*columns, console=errors, transient=True) as progress:
+    bars = Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
+    with MediaPipePose(config.pose) as estimator, bars as progress:
         for number, path in enumerate(videos, start=1):
             shown = progress.add_task(f"{escape(path.name)} ({number}/{len(videos)})", total=1.0)
             try:
@@ -53,14 +57,13 @@ def predict(
                 analyses.append(
                     analyze_video(path, detector, cache, config, estimator, partial(_show, progress, shown))
                 )
+                if not json_file:
+                    Console().print(rep_table(analyses[-1]))
             except PipelineError as error:
                 errors.print(f"deadlift: {error}", markup=False)
             progress.remove_task(shown)
     if json_file:
         _write_json(json_file, analyses)
-    else:
-        for analysis in analyses:
-            Console().print(rep_table(analysis))
     if len(analyses) < len(videos):
         raise typer.Exit(1)
 
@@ -90,9 +93,11 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def rep_table(analysis: Analysis) -> Table:
+def rep_table(analysis: Analysis) -> Table | str:
     """The repetitions of a video for a terminal."""
     title = f"{escape(Path(analysis.video.path).name)}: {len(analysis.reps)} reps, confidence {analysis.confidence:.2f}"
+    if not analysis.reps:
+        return title
     table = Table(title=title, title_justify="left")
     for heading in ("rep", "start s", "top s", "end s", "score"):
         table.add_column(heading, justify="right")

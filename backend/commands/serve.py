@@ -14,42 +14,34 @@ from backend.settings import Settings
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; also BACKEND_HOST.", show_default="127.0.0.1")] = "",
-    port: Annotated[int, typer.Option(help="Port to listen on; also BACKEND_PORT.", show_default="9090")] = -1,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; also BACKEND_HOST.", show_default="127.0.0.1")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on; also BACKEND_PORT.", show_default="9090")
+    ] = None,
 ) -> None:
     """Run the ML backend until Ctrl-C. All settings are environment variables; README lists them."""
-    import waitress
-
-    from backend.app import THREADS, create_app
+    from backend.http_server import listening
 
     settings = Settings()
-    settings = settings.model_copy(
-        update={
-            "backend_host": host or settings.backend_host,
-            "backend_port": port if port >= 0 else settings.backend_port,
-        }
-    )
+    chosen = {"backend_host": host, "backend_port": port}
+    settings = settings.model_copy(update={name: value for name, value in chosen.items() if value is not None})
     setup_logging()
-    app = create_app(settings)
-    server = waitress.create_server(app, host=settings.backend_host, port=settings.backend_port, threads=THREADS)
     stop_on_sigterm()
     console = Console(stderr=True, highlight=False)
-    console.print(f"Deadlift ML backend on http://{settings.backend_host}:{server.effective_port}")
-    console.print(f"Model {app.extensions['preannotator'].model_version()}, data in {settings.data_dir}")
-    if not (settings.label_studio_url and settings.label_studio_api_key.get_secret_value()):
-        console.print(
-            "[yellow]LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not set:[/yellow] uploaded videos cannot be "
-            "fetched, and predictions are only given when Label Studio asks."
-        )
-    try:
-        server.run()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        console.print("Stopping.")
-        server.close()
-        app.extensions["trainer"].close()
-        app.extensions["preannotator"].close()
+    with listening(settings) as running:
+        console.print(f"Deadlift ML backend on {running.url}")
+        console.print(f"Model {running.app.extensions['preannotator'].model_version()}, data in {settings.data_dir}")
+        if not (settings.label_studio_url and settings.label_studio_api_key.get_secret_value()):
+            console.print(
+                "[yellow]LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not set:[/yellow] uploaded videos cannot be "
+                "fetched, and predictions are only given when Label Studio asks."
+            )
+        try:
+            running.server.run()
+        except KeyboardInterrupt:
+            console.print("Stopping.")
 
 
 def setup_logging() -> None:

@@ -1,0 +1,27 @@
+"""The demo knows which videos its project already has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from backend.demo import check_videos, is_upload_of
+from backend.errors import BackendError
+
+
+def test_an_upload_is_known_by_its_name() -> None:
+    assert is_upload_of("/data/upload/1/c581d76f-my_set.mp4", Path("videos/my set.mp4"))
+
+
+def test_an_upload_with_an_encoded_name_is_known() -> None:
+    assert is_upload_of("/data/upload/1/c581d76f-%C3%9Cbung.mp4", Path("Übung.mp4"))
+
+
+def test_a_name_that_ends_alike_is_another_video() -> None:
+    assert not is_upload_of("/data/upload/1/c581d76f-a-b.mp4", Path("b.mp4"))
+
+
+def test_missing_videos_are_named_before_anything_starts(tmp_path: Path) -> None:
+    with pytest.raises(BackendError, match="no-such"):
+        check_videos([tmp_path / "no-such.mp4"])
