@@ -16,8 +16,8 @@ from werkzeug.serving import make_server
 
 from backend import doctor, doctor_machine
 from backend.commands.doctor import doctor as command
-from backend.http_server import listening
 from backend.doctor_machine import Check
+from backend.http_server import listening
 from backend.labelstudio_server import LabelStudioServer, install
 from backend.ls_client import Access, LabelStudioClient
 from backend.settings import Settings
