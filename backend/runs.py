@@ -109,15 +109,13 @@ class Runs:
             return session.scalars(update(Run).where(Run.id == first).values(**values).returning(Run)).one_or_none()
 
     def requeue_interrupted(self) -> None:
-        """Runs that were going on when their server ended are repeated; to be called when no server is training."""
+        """Runs that were going on when their server ended are repeated; to be called when no server is training.
+
+        That was no fault of theirs and does not count as an attempt: they have processes of their own.
+        """
+        values = {"state": "queued", "phase": "", "percent": 0.0, "attempts": Run.attempts - 1}
         with self._sessions.begin() as session:
-            running = update(Run).where(Run.state == "running")
-            session.execute(
-                running.where(Run.attempts >= MOST_ATTEMPTS).values(
-                    state="failed", message="Interrupted too often; it was given up."
-                )
-            )
-            session.execute(running.values(state="queued", phase="", percent=0.0))
+            session.execute(update(Run).where(Run.state == "running").values(**values))
 
     def note(self, run_id: int, phase: str, percent: float, epoch: int = 0, loss: float = math.nan) -> None:
         """Tell how far a run is. Raises Cancelled where somebody wants it to end."""

@@ -414,6 +414,14 @@ def test_a_run_that_was_interrupted_is_repeated_at_the_next_start(lab: Lab) -> N
         assert [run.state for run in lab.trainer.runs.runs()] == ["queued"]
 
 
+def test_a_run_is_repeated_however_often_its_server_is_killed(lab: Lab) -> None:
+    lab.trainer.request(1, "test")
+    for _ in range(MOST_ATTEMPTS + 1):
+        lab.trainer.runs.begin()
+        with lab.trainer.alone():
+            assert [run.state for run in lab.trainer.runs.runs()] == ["queued"]
+
+
 def test_two_processes_do_not_train_at_once(lab: Lab) -> None:
     with lab.trainer.alone() as first, lab.trainer.alone() as second:
         assert (first, second) == (True, False)
