@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from backend import delivery
-from backend.errors import BackendError, LabelStudioError, NotInLabelStudio
+from backend.errors import BackendError, LabelStudioError, MediaUnreachable, NotInLabelStudio, WorkerLost
 from backend.executor import Executor
 from backend.labeling_config import Controls
 from backend.ls_client import Access, LabelStudioClient
@@ -33,6 +33,8 @@ SETTLING = timedelta(seconds=10)
 """Label Studio picks tasks that lack a prediction, then asks: what was delivered in between it would store again."""
 ANSWER_SETTLING = timedelta(minutes=2)
 """It stores the predictions of an answer one by one, several in a second."""
+TRANSIENT = tuple(kind.__name__ for kind in (LabelStudioError, MediaUnreachable, WorkerLost))
+"""Errors that may be gone at the next attempt, as a failed job names them."""
 _PUSH_ATTEMPTS = 3
 
 _ANALYSIS = TypeAdapter(Analysis)

@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from backend.errors import MediaForbidden, MediaNotFound, MediaTooLarge, MediaUnreachable
+from backend.errors import LabelStudioError, MediaForbidden, MediaNotFound, MediaTooLarge, MediaUnreachable
 from backend.ls_client import Access, LabelStudioClient
 
 _TIMEOUT = httpx.Timeout(10.0, read=60.0)
@@ -32,7 +32,8 @@ class MediaFetcher:
         self._client = client
         self._allowed = {host.lower() for host in access.media_hosts}
         self._retrying = Retrying(
-            retry=retry_if_exception_type(MediaUnreachable),
+            # No token is to be had of a Label Studio that is just starting.
+            retry=retry_if_exception_type((MediaUnreachable, LabelStudioError)),
             stop=stop_after_attempt(3),
             wait=wait_exponential(max=longest_pause_s),
             reraise=True,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from backend.errors import BackendError, BadRequest, LabelConfigError, LabelStudioError, NotInLabelStudio
 from backend.executor import Executor
-from backend.jobs import ANSWER_SETTLING, JobRunner, is_settling, load_analysis
+from backend.jobs import ANSWER_SETTLING, TRANSIENT, JobRunner, is_settling, load_analysis
 from backend.labeling_config import Controls, effective_rate, parse_controls
 from backend.ls_client import Access, LabelStudioClient, TaskState
 from backend.ls_format import AnnotationsSaved, Json, Task, parse_regions, to_prediction
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # A failed task is tried again when somebody asks for it, but not at every click.
 _RETRY_AFTER = timedelta(seconds=60)
+# One that may succeed now is tried again unasked, after pauses that double.
+_ATTEMPTS = 5
 _ROUND_S = 60.0
 _LOOK_S = 2.0
 _SHORTEST_LOOK_S = 0.5
@@ -142,7 +144,8 @@ class Preannotator:
 
         Label Studio may not be up yet, or go away: to be called again from time to time.
         """
-        for job in self._store.unfinished_jobs():
+        retried = [job for job in self._store.failed_jobs(TRANSIENT, _ATTEMPTS) if _is_due(job)]
+        for job in [*self._store.unfinished_jobs(), *retried]:
             self._take_up(job)
         if not self._client.configured:
             return
@@ -172,8 +175,9 @@ class Preannotator:
         """The version in use of every project. Other processes promote as well."""
         return {project.id: self.model_version(project.id) for project in self._store.projects()}
 
-    def models_changed(self) -> None:
-        """Look at once for tasks that lack a prediction of the model in use now."""
+    def look_again(self, project: int) -> None:
+        """Look at once for tasks of the project that lack a prediction of the model in use now."""
+        self._caught_up.pop(project, None)
         self._wake.set()
 
     def close(self) -> None:
@@ -291,6 +295,11 @@ class Preannotator:
         if job.state in ("queued", "running") or stale:
             self._runner.analyze(job, controls)
         return job
+
+
+def _is_due(job: Job) -> bool:
+    """Whether a failed job has waited long enough for its next attempt."""
+    return now() - job.updated_at > _RETRY_AFTER * (1 << max(0, job.attempts - 1))
 
 
 def _prediction(task: Task, job: Job, controls: Controls) -> Json:

@@ -237,6 +237,12 @@ class Store:
         with self._transaction() as session:
             return session.scalars(select(Job).where(Job.state.in_(["queued", "running"])).order_by(Job.id)).all()
 
+    def failed_jobs(self, error_types: Sequence[str], attempts: int) -> Sequence[Job]:
+        """Jobs that failed with one of these errors, in fewer attempts."""
+        query = select(Job).where(Job.state == "failed", Job.error_type.in_(error_types), Job.attempts < attempts)
+        with self._transaction() as session:
+            return session.scalars(query.order_by(Job.id)).all()
+
     def undelivered_jobs(self, project: int, model_version: str, config: str) -> Sequence[Job]:
         """Finished jobs of a project that Label Studio is not known to have the prediction of."""
         query = select(Job).where(Job.project == project, Job.state == "done", Job.delivery != "pushed")

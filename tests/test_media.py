@@ -10,7 +10,7 @@ from label_studio_api import FakeLabelStudio
 from media_server import MediaServer, reply
 from pydantic import SecretStr
 
-from backend.errors import MediaError, MediaForbidden, MediaNotFound, MediaTooLarge, MediaUnreachable
+from backend.errors import LabelStudioError, MediaError, MediaForbidden, MediaNotFound, MediaTooLarge, MediaUnreachable
 from backend.ls_client import Access, LabelStudioClient
 from backend.media import MediaFetcher, shown_address
 
@@ -217,6 +217,21 @@ def test_a_refusal_is_told_by_its_kind(
 def test_a_server_that_recovers_is_asked_again(fetch: Fetch, serve: Callable[..., MediaServer]) -> None:
     server = serve(reply("503 Service Unavailable"), reply(body=VIDEO))
     assert fetch(f"{server.url}/a.mp4").read_bytes() == VIDEO
+
+
+def test_a_label_studio_that_is_just_starting_is_asked_for_a_token_again(
+    fetch: Fetch, label_studio: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label_studio.files["1/a.mp4"] = VIDEO
+    authorization, failures = LabelStudioClient.authorization, [LabelStudioError("cannot be reached")]
+
+    def starting(client: LabelStudioClient) -> dict[str, str]:
+        if failures:
+            raise failures.pop()
+        return authorization(client)
+
+    monkeypatch.setattr(LabelStudioClient, "authorization", starting)
+    assert fetch("/data/upload/1/a.mp4").read_bytes() == VIDEO
 
 
 def test_a_refusal_for_good_is_not_asked_again(fetch: Fetch, serve: Callable[..., MediaServer]) -> None:

@@ -16,7 +16,7 @@ from label_studio_api import FakeLabelStudio
 from pydantic import SecretStr
 from sqlalchemy import update
 
-from backend.errors import BadRequest, LabelConfigError, MediaNotFound
+from backend.errors import BadRequest, LabelConfigError, LabelStudioError, MediaNotFound, MediaUnreachable, WorkerLost
 from backend.jobs import dump_analysis, load_analysis
 from backend.ls_client import Access
 from backend.ls_format import Task
@@ -467,6 +467,52 @@ def test_unfinished_jobs_are_taken_up_at_the_start(
     store.start_job(job.id)
     make_service(access).resume()
     assert executor.tasks() == [number]
+
+
+@pytest.mark.parametrize("error", [LabelStudioError("starting"), MediaUnreachable("busy"), WorkerLost("died")])
+def test_a_job_that_failed_for_now_is_taken_up_later(
+    lone_service: Preannotator, executor: FakeExecutor, store: Store, error: Exception
+) -> None:
+    lone_service.predict([task(1)], CONFIG)
+    executor.fail(1, error)
+    lone_service.resume()
+    assert executor.tasks() == [1]
+    backdate(store, 61)
+    lone_service.resume()
+    assert executor.tasks() == [1, 1]
+
+
+def test_the_pause_before_the_next_attempt_grows(
+    lone_service: Preannotator, executor: FakeExecutor, store: Store
+) -> None:
+    lone_service.predict([task(1)], CONFIG)
+    executor.fail(1, MediaUnreachable("busy"))
+    backdate(store, 61)
+    lone_service.resume()
+    executor.fail(1, MediaUnreachable("busy"))
+    backdate(store, 61)
+    lone_service.resume()
+    assert executor.tasks() == [1, 1]
+
+
+def test_a_job_that_keeps_failing_is_given_up(lone_service: Preannotator, executor: FakeExecutor, store: Store) -> None:
+    lone_service.predict([task(1)], CONFIG)
+    for _ in range(8):
+        if not executor.submitted[-1][1].done():
+            executor.fail(1, MediaUnreachable("busy"))
+        backdate(store, 3600)
+        lone_service.resume()
+    assert executor.tasks() == [1] * 5
+
+
+def test_a_job_that_failed_for_good_is_not_taken_up(
+    lone_service: Preannotator, executor: FakeExecutor, store: Store
+) -> None:
+    lone_service.predict([task(1)], CONFIG)
+    executor.fail(1, MediaNotFound("gone"))
+    backdate(store, 3600)
+    lone_service.resume()
+    assert executor.tasks() == [1]
 
 
 def test_tasks_that_came_while_the_server_was_away_are_taken_up(
