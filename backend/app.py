@@ -44,7 +44,7 @@ def create_app(
     registry, starts = registry_of(settings), service is None
     service = service or create_service(settings, store, registry=registry)
     app.extensions["preannotator"] = service
-    app.extensions["trainer"] = trainer or create_trainer(settings, store, registry, service.models_changed, starts)
+    app.extensions["trainer"] = trainer or create_trainer(settings, store, registry, service.look_again, starts)
     app.register_blueprint(bp)
     app.register_error_handler(BackendError, _ours)
     app.register_error_handler(PipelineError, _ours)
@@ -75,7 +75,7 @@ def create_service(
 
 
 def create_trainer(
-    settings: Settings, store: Store, registry: Registry, changed: Callable[[], None], starts: bool
+    settings: Settings, store: Store, registry: Registry, changed: Callable[[int], None], starts: bool
 ) -> Trainer:
     """What trains as the settings describe it; from now on in a thread, unless not `starts`."""
     access = access_of(settings)

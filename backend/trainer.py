@@ -52,7 +52,7 @@ class Trainer:
         data_dir: Path,
         database_url: str,
         retrain_after: int,
-        changed: Callable[[], None] = lambda: None,
+        changed: Callable[[int], None] = lambda project: None,
         webhook_secret: str = "",
     ) -> None:
         self.runs = Runs(store)
@@ -115,6 +115,8 @@ class Trainer:
             try:
                 if self._client.set_webhook_header(project, version, WEBHOOK_HEADER, self._webhook_secret):
                     self._guarded.add(project)
+                    self._repaired.discard(project)  # what was told before came without it, and was refused
+                    self._changed(project)
             except NotInLabelStudio:
                 self._guarded.add(project)
             except LabelStudioError as error:
@@ -215,5 +217,5 @@ class Trainer:
         if judged_against != in_use:
             return f"Not promoted: it was compared with {judged_against}, and {in_use} is in use now."
         version = self._registry.promote(project, outcome.name).version
-        self._changed()
+        self._changed(project)
         return f"{version} is in use. {outcome.reason}"

@@ -83,7 +83,7 @@ class Lab:
         store.remember_project(1, CONFIG)
         self._moment = 0
 
-    def _changed(self) -> None:
+    def _changed(self, project: int) -> None:
         self.changes += 1
 
     def add_video(self, task: int, faulty: int = 1) -> tuple[Rep, ...]:
