@@ -79,7 +79,7 @@ def _train_project(project: int) -> None:
     settings = Settings()
     store = Store(settings.database_url)
     # A server notices what is promoted by itself.
-    trainer = create_trainer(settings, store, registry_of(settings), lambda: None, starts=True)
+    trainer = create_trainer(settings, store, registry_of(settings), lambda _: None, starts=True)
     try:
         run = trainer.request(project, "command line")
         with Bar(console=Console(stderr=True), transient=True) as bar:
