@@ -16,6 +16,7 @@ BackendError
 ├── TooFewLabels            not enough to learn from
 ├── Cancelled               somebody ended the training run
 ├── WorkerLost              the process that worked on a video died
+├── ResultUnreadable        a stored result is damaged, or of another release
 └── NotSupported            a request that this server does not serve
 
 Messages go to users as they are: they name the thing and the remedy, and never carry a secret.
@@ -86,6 +87,10 @@ class Cancelled(BackendError):
 
 class WorkerLost(BackendError):
     """The process that worked on a video died."""
+
+
+class ResultUnreadable(BackendError):
+    """A stored result is damaged, or of another release."""
 
 
 class NotSupported(BackendError):

@@ -12,10 +12,17 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from backend import delivery
-from backend.errors import BackendError, LabelStudioError, MediaUnreachable, NotInLabelStudio, WorkerLost
+from backend.errors import (
+    BackendError,
+    LabelStudioError,
+    MediaUnreachable,
+    NotInLabelStudio,
+    ResultUnreadable,
+    WorkerLost,
+)
 from backend.executor import Executor
 from backend.labeling_config import Controls
 from backend.ls_client import Access, LabelStudioClient
@@ -46,7 +53,19 @@ def dump_analysis(analysis: Analysis) -> str:
 
 
 def load_analysis(text: str) -> Analysis:
-    return _ANALYSIS.validate_json(text)
+    """Raises ResultUnreadable where the text is damaged, or of a release with other fields."""
+    try:
+        return _ANALYSIS.validate_json(text)
+    except ValidationError as error:
+        raise ResultUnreadable("A stored result cannot be read. Its video is analyzed again.") from error
+
+
+def is_readable(result: str) -> bool:
+    try:
+        load_analysis(result)
+    except ResultUnreadable:
+        return False
+    return True
 
 
 class JobRunner:
@@ -225,7 +244,7 @@ class JobRunner:
     def _known(self, job: Job) -> KnownMedia | None:
         """What an earlier analysis of the same task and address found out about the video."""
         result = self._store.latest_result(job.task, job.media)
-        if not result:
+        if not result or not is_readable(result):
             return None
         analysis = load_analysis(result)
         return KnownMedia(analysis.media_digest, analysis.video) if analysis.media_digest else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from backend.jobs import load_analysis
+from backend.jobs import is_readable, load_analysis
 from backend.ls_client import LabelStudioClient
 from backend.ls_format import AnnotationsSaved
 from backend.service import save_annotations
@@ -88,13 +88,13 @@ def _video(store: Store, annotation: Annotation) -> LabeledVideo:
         annotation.id,
         annotation.annotator,
         annotation.media,
-        load_analysis(latest).media_digest if latest else "",
+        load_analysis(latest).media_digest if latest and is_readable(latest) else "",
         _drawn(store.labeled_regions(annotation.id), parent),
     )
 
 
 def _drawn(regions: Sequence[LabeledRegion], parent: Job | None) -> tuple[DrawnRep, ...]:
-    proposal = load_analysis(parent.result) if parent is not None and parent.result else None
+    proposal = load_analysis(parent.result) if parent is not None and is_readable(parent.result) else None
     return tuple(
         DrawnRep(
             region.start_s,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from backend.errors import BackendError, BadRequest, LabelConfigError, LabelStudioError, NotInLabelStudio
 from backend.executor import Executor
-from backend.jobs import ANSWER_SETTLING, TRANSIENT, JobRunner, is_settling, load_analysis
+from backend.jobs import ANSWER_SETTLING, TRANSIENT, JobRunner, is_readable, is_settling, load_analysis
 from backend.labeling_config import Controls, effective_rate, parse_controls
 from backend.ls_client import Access, LabelStudioClient, TaskState
 from backend.ls_format import AnnotationsSaved, Json, Task, parse_regions, to_prediction
@@ -146,13 +146,13 @@ class Preannotator:
         """
         retried = [job for job in self._store.failed_jobs(TRANSIENT, _ATTEMPTS) if _is_due(job)]
         for job in [*self._store.unfinished_jobs(), *retried]:
-            self._take_up(job)
+            self._take_up_safely(job)
         if not self._client.configured:
             return
         projects = self._store.projects()
         for project in projects:
             for job in self._store.undelivered_jobs(project.id, self.model_version(project.id), self._config.digest()):
-                self._take_up(job)
+                self._take_up_safely(job)
         for project in projects:
             is_behind = self._caught_up.get(project.id) != self.model_version(project.id)
             if is_behind and not self._closed.is_set():
@@ -227,9 +227,16 @@ class Preannotator:
         except TimeoutError as error:
             raise LabelStudioError(f"Label Studio did not answer within {seconds:.1f} s.") from error
 
+    def _take_up_safely(self, job: Job) -> None:
+        try:
+            self._take_up(job)
+        except Exception:  # whatever it is, the other jobs go on
+            log.exception("Job %s was not taken up.", job.id)
+
     def _take_up(self, job: Job) -> None:
         if self._runner.is_in_progress(job.id):
             return
+        job = self._readable(job)
         version = self.model_version(job.project)
         is_current = job.model_version == version and job.config == self._config.digest()
         if job.state != "done" and not is_current:
@@ -282,6 +289,13 @@ class Preannotator:
         if job.state == "done" and self._client.configured:
             self._runner.deliver(job.id, controls)
 
+    def _readable(self, job: Job) -> Job:
+        """The job, as one that is still to do where nothing can be made of its result."""
+        if job.state != "done" or is_readable(job.result):
+            return job
+        log.warning("Task %s: its stored result cannot be read; its video is analyzed again.", job.task)
+        return self._store.requeue_job(job.id) or job
+
     def _enqueue(self, task: Task | BadRequest, controls: Controls) -> Job:
         if isinstance(task, BadRequest):
             raise task
@@ -291,6 +305,7 @@ class Preannotator:
         if not media.isprintable():
             raise BadRequest(f"The video address of task {task.id} has characters that no address has.")
         job = self._store.job_for(task, media, self.model_version(task.project), self._config.digest())
+        job = self._readable(job)
         stale = job.state == "failed" and now() - job.updated_at > _RETRY_AFTER
         if job.state in ("queued", "running") or stale:
             self._runner.analyze(job, controls)

@@ -209,6 +209,16 @@ class Store:
                 .values(state="failed", error_type=error_type, error_message=message, updated_at=now())
             )
 
+    def requeue_job(self, job_id: int) -> Job | None:
+        """Forget what came of a job; None where it was forgotten altogether."""
+        with self._transaction() as session:
+            return session.scalars(
+                update(Job)
+                .where(Job.id == job_id)
+                .values(state="queued", result="", delivery="", delivered_at=None, updated_at=now())
+                .returning(Job)
+            ).one_or_none()
+
     def claim_answer(self, job_id: int, before: datetime) -> bool:
         """Note that a request is answered with a job's prediction; False where one was answered since `before`."""
         with self._transaction() as session:

@@ -16,7 +16,15 @@ from label_studio_api import FakeLabelStudio
 from pydantic import SecretStr
 from sqlalchemy import update
 
-from backend.errors import BadRequest, LabelConfigError, LabelStudioError, MediaNotFound, MediaUnreachable, WorkerLost
+from backend.errors import (
+    BadRequest,
+    LabelConfigError,
+    LabelStudioError,
+    MediaNotFound,
+    MediaUnreachable,
+    ResultUnreadable,
+    WorkerLost,
+)
 from backend.jobs import dump_analysis, load_analysis
 from backend.ls_client import Access
 from backend.ls_format import Task
@@ -63,6 +71,56 @@ def test_an_analysis_survives_storing() -> None:
 def test_an_analysis_with_a_rep_that_could_not_be_judged_survives_storing() -> None:
     unjudged = replace(analysis(scores=(0.1,)), scores=(RepScore(0.5, 1.0, float("nan"), reliable=False),))
     assert load_analysis(dump_analysis(unjudged)).scores[0].reliable is False
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"reps": []}'])
+def test_a_stored_analysis_that_is_damaged_is_an_error_of_ours(text: str) -> None:
+    with pytest.raises(ResultUnreadable):
+        load_analysis(text)
+
+
+def test_a_task_whose_result_cannot_be_read_is_analyzed_again(
+    lone_service: Preannotator, executor: FakeExecutor, store: Store
+) -> None:
+    lone_service.predict([task(1), task(2)], CONFIG)
+    executor.finish(1)
+    executor.finish(2)
+    store.finish_job(store.jobs()[-1].id, '{"of": "another release"}')
+    (unreadable,) = (job.task for job in store.jobs() if "another" in job.result)
+    answer = lone_service.predict([task(1), task(2)], CONFIG)
+    assert [prediction is None for prediction in answer.predictions] == [unreadable == 1, unreadable == 2]
+    executor.finish(unreadable)
+    assert None not in lone_service.predict([task(1), task(2)], CONFIG).predictions
+
+
+def test_a_result_that_cannot_be_read_does_not_keep_others_from_being_delivered(
+    service: Preannotator, executor: FakeExecutor, label_studio: FakeLabelStudio, store: Store
+) -> None:
+    digest = PipelineConfig().digest()
+    broken, whole = (label_studio.add_task() for _ in range(2))
+    for number, result in ((broken, "{}"), (whole, dump_analysis(analysis()))):
+        store.finish_job(store.job_for(task(number), "/data/upload/1/a.mp4", VERSION, digest).id, result)
+    service.resume()
+    until(lambda: delivered(store, whole))
+    assert executor.tasks() == [broken]
+
+
+def test_a_job_that_cannot_be_taken_up_does_not_keep_others_from_it(
+    lone_service: Preannotator, executor: FakeExecutor, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = (
+        store.job_for(task(number), "/data/upload/1/a.mp4", VERSION, PipelineConfig().digest()) for number in (1, 2)
+    )
+    start = store.start_job
+
+    def start_job(job_id: int) -> Job | None:
+        if job_id == first.id:
+            raise OSError("disk full")
+        return start(job_id)
+
+    monkeypatch.setattr(store, "start_job", start_job)
+    lone_service.resume()
+    assert executor.tasks() == [2]
 
 
 # Without access to Label Studio: answers only
