@@ -6,7 +6,7 @@ L resampled length, C channels, N repetitions. All times are seconds of media ti
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -161,14 +161,3 @@ class Analysis:
             raise ValueError(f"Expected one score per repetition, got {len(self.reps)} and {len(self.scores)}.")
         if not 0.0 <= self.confidence <= 1.0:
             raise ValueError(f"Expected a confidence in 0..1, got {self.confidence}.")
-
-
-@dataclass(frozen=True)
-class LabeledRep:
-    """A repetition that a person judged. `group` names the video it comes from: data is split by it, never by rep."""
-
-    rep: Rep
-    label: RepLabel
-    group: str
-    media_digest: str
-    provenance: dict[str, str | int | float | None] = field(default_factory=dict)
