@@ -160,16 +160,18 @@ class Preannotator:
 
     def keep_going(self) -> None:
         """Resume now, every minute, and when a model was promoted, until closed. For a thread of its own."""
+        seen: dict[int, str] = {}
+        next_round, woken = time.monotonic(), False
         while not self._closed.is_set():
-            self._wake.clear()
-            before = self._models()
             try:
-                self.resume()
+                models = self._models()
+                if woken or models != seen or time.monotonic() >= next_round:
+                    seen, next_round = models, time.monotonic() + _ROUND_S
+                    self.resume()
             except Exception:  # the top of a thread
                 log.exception("Unfinished work was not taken up.")
-            next_round = time.monotonic() + _ROUND_S
-            while time.monotonic() < next_round and not self._wake.wait(_LOOK_S) and self._models() == before:
-                pass
+            woken = self._wake.wait(_LOOK_S)
+            self._wake.clear()
 
     def _models(self) -> dict[int, str]:
         """The version in use of every project. Other processes promote as well."""

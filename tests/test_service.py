@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from datetime import timedelta
@@ -15,6 +15,7 @@ from conftest import CONFIG, VERSION, FakeExecutor, analysis, until
 from label_studio_api import FakeLabelStudio
 from pydantic import SecretStr
 from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from backend.errors import (
     BadRequest,
@@ -29,7 +30,7 @@ from backend.jobs import dump_analysis, load_analysis
 from backend.ls_client import Access
 from backend.ls_format import Task
 from backend.service import Preannotator
-from backend.store import Job, Store, now
+from backend.store import Job, Project, Store, now
 from pipeline.config import PipelineConfig
 from pipeline.records import Rep, RepScore
 
@@ -571,6 +572,27 @@ def test_a_job_that_failed_for_good_is_not_taken_up(
     backdate(store, 3600)
     lone_service.resume()
     assert executor.tasks() == [1]
+
+
+def test_a_database_that_is_locked_for_a_while_does_not_end_the_rounds(
+    lone_service: Preannotator, executor: FakeExecutor, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    projects, failures = store.projects, [OperationalError("SELECT", {}, Exception("database is locked"))]
+
+    def locked() -> Sequence[Project]:
+        if failures:
+            raise failures.pop()
+        return projects()
+
+    store.job_for(task(1), "/data/upload/1/a.mp4", VERSION, PipelineConfig().digest())
+    monkeypatch.setattr(store, "projects", locked)
+    monkeypatch.setattr("backend.service._LOOK_S", 0.01)
+    rounds = threading.Thread(target=lone_service.keep_going)
+    rounds.start()
+    until(lambda: executor.tasks() == [1])
+    lone_service.close()
+    rounds.join(20)
+    assert not rounds.is_alive()
 
 
 def test_tasks_that_came_while_the_server_was_away_are_taken_up(
