@@ -61,6 +61,7 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
     What an event told meanwhile is kept. Raises LabelStudioError, LabelConfigError.
     """
     known = {annotation.id: annotation for annotation in store.valid_annotations(project, skipped=True)}
+    deleted = store.deleted_annotations()
     if not store.label_config(project):
         store.remember_project(project, client.label_config(project))
     config = store.label_config(project)
@@ -73,6 +74,8 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
             if ours is None or not ours.updated_at or ours.updated_at != str(annotation.get("updated_at") or ""):
                 save_annotations(store, AnnotationsSaved(((annotation, task),), config))
     store.delete_annotations(set(known) - seen)
+    # A list that changed while it was read, page by page, may have lacked them at an earlier pull.
+    store.restore_annotations(deleted & seen)
     return len(seen)
 
 

@@ -289,7 +289,10 @@ class Store:
     # Labels
 
     def put_annotation(self, annotation: Json, task: Task, media: str, regions: Iterable[Region]) -> None:
-        """Store an annotation and its repetitions, replacing what was known of it, unless that is newer."""
+        """Store an annotation and its repetitions, replacing what was known of it, unless that is newer.
+
+        A deleted one stays deleted: its event was late, as Label Studio gives no id twice.
+        """
         number = int(annotation["id"])
         row = {
             "id": number,
@@ -301,12 +304,11 @@ class Store:
             "ground_truth": bool(annotation.get("ground_truth")),
             "parent_prediction": _optional_int(annotation.get("parent_prediction")),
             "updated_at": str(annotation.get("updated_at") or ""),
-            "deleted": False,
             "received_at": now(),
         }
         # Events are sent by whichever process of Label Studio handled the change, and may overtake each other.
         is_news = or_(literal(row["updated_at"]) == "", Annotation.updated_at <= row["updated_at"])
-        put = insert(Annotation).values(**row)
+        put = insert(Annotation).values(**row, deleted=False)
         put = put.on_conflict_do_update(index_elements=["id"], set_=row, where=is_news)
         with self._transaction() as session:
             if session.scalar(put.returning(Annotation.id)) is None:
@@ -325,9 +327,25 @@ class Store:
             )
 
     def delete_annotations(self, annotation_ids: Iterable[int]) -> None:
+        """Mark annotations as deleted, also those that are not known yet: their events may still come."""
+        mark = {"deleted": True, "received_at": now()}
+        unknown = {"project": 0, "task": 0, "media": "", "updated_at": "", "was_cancelled": False}
+        rows = [{"id": number, "ground_truth": False, **unknown, **mark} for number in annotation_ids]
+        if not rows:
+            return
+        put = insert(Annotation).on_conflict_do_update(index_elements=["id"], set_=mark)
+        with self._transaction() as session:
+            session.execute(put, rows)
+
+    def restore_annotations(self, annotation_ids: Iterable[int]) -> None:
+        """Take back that annotations were deleted."""
         with self._transaction() as session:
             for ids in _batches(annotation_ids):
-                session.execute(update(Annotation).where(Annotation.id.in_(ids)).values(deleted=True))
+                session.execute(update(Annotation).where(Annotation.id.in_(ids)).values(deleted=False))
+
+    def deleted_annotations(self) -> set[int]:
+        with self._transaction() as session:
+            return set(session.scalars(select(Annotation.id).where(Annotation.deleted)))
 
     def delete_tasks(self, task_ids: Iterable[int]) -> None:
         """Forget the jobs of tasks that no longer exist; their annotations stay, marked as deleted."""

@@ -242,6 +242,25 @@ def test_a_deleted_annotation_stays_marked(store: Store) -> None:
     assert len(store.labeled_regions(7)) == 1
 
 
+def test_an_update_that_comes_after_the_deletion_does_not_bring_an_annotation_back(store: Store) -> None:
+    put(store, region())
+    store.delete_annotations([7])
+    put(store, region(2.0), updated_at="2026-01-02T00:00:00Z")
+    assert store.annotations()[0].deleted
+
+
+def test_an_annotation_whose_deletion_came_first_is_deleted(store: Store) -> None:
+    store.delete_annotations([7, 8])
+    put(store, region())
+    assert store.valid_annotations(1) == []
+    assert [(a.id, a.task, a.deleted) for a in store.annotations()] == [(7, 1, True), (8, 0, True)]
+
+
+def test_any_number_of_annotations_may_be_deleted_at_once(store: Store) -> None:
+    store.delete_annotations(range(5_000))
+    assert len(store.deleted_annotations()) == 5_000
+
+
 def test_the_annotations_of_a_deleted_task_stay_marked(store: Store) -> None:
     put(store, region())
     store.delete_tasks([1])
