@@ -6,10 +6,11 @@ rate is the Video tag's, not the file's. Everywhere else in this project time is
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from backend.errors import BadRequest
 from backend.labeling_config import Choice, Controls
@@ -19,6 +20,9 @@ from pipeline.records import Analysis, Reason, RepLabel, RepScore
 _FRAME_EPSILON = 1e-6
 
 Json = dict[str, Any]
+Read = TypeVar("Read")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -220,24 +224,29 @@ def parse_id(value: Any, thing: str) -> int:
 
 
 def parse_event(payload: Any) -> Event:
-    """A webhook's body as one of the events. Unknown actions are Ignored; raises BadRequest for a broken body."""
+    """A webhook's body as one of the events. Unknown actions are Ignored; a broken entry among others is left out.
+
+    Raises BadRequest for a broken body.
+    """
     if not isinstance(payload, dict) or not isinstance(payload.get("action"), str):
         raise BadRequest('Expected a JSON object with an "action".')
     action = payload["action"]
     project = payload.get("project") if isinstance(payload.get("project"), dict) else {}
-    label_config = str((project or {}).get("label_config", ""))
+    label_config = str((project or {}).get("label_config") or "")
     project_id = (project or {}).get("id")
     if project_id is not None:
         project_id = parse_project(project_id)
     match action:
         case "TASKS_CREATED":
-            return TasksCreated(tuple(parse_task(task, project_id) for task in _list(payload, "tasks")), label_config)
+            given = _readable(_list(payload, "tasks"), lambda task: parse_task(task, project_id))
+            return TasksCreated(given, label_config)
         case "TASKS_DELETED":
             return TasksDeleted(_ids(_list(payload, "tasks")))
         case "ANNOTATION_CREATED" | "ANNOTATION_UPDATED" | "ANNOTATIONS_CREATED":
             annotations = _list(payload, "annotation")
-            tasks = {task.id: task for task in (parse_task(t, project_id) for t in _list(payload, "task"))}
-            return AnnotationsSaved(_with_tasks(annotations, tasks), label_config)
+            given = _readable(_list(payload, "task"), lambda task: parse_task(task, project_id))
+            tasks = {task.id: task for task in given}
+            return AnnotationsSaved(_readable(annotations, lambda one: _with_task(one, tasks)), label_config)
         case "ANNOTATIONS_DELETED":
             return AnnotationsDeleted(_ids(_list(payload, "annotations")))
         case "START_TRAINING":
@@ -298,17 +307,32 @@ def _list(payload: Json, key: str) -> list[Any]:
 
 
 def _ids(items: list[Any]) -> tuple[int, ...]:
-    return tuple(parse_id(item.get("id") if isinstance(item, dict) else None, "deleted object") for item in items)
+    return _readable(
+        items, lambda item: parse_id(item.get("id") if isinstance(item, dict) else None, "deleted object")
+    )
 
 
-def _with_tasks(annotations: list[Any], tasks: dict[int, Task]) -> tuple[tuple[Json, Task], ...]:
-    pairs = []
-    for annotation in annotations:
-        if not isinstance(annotation, dict):
-            raise BadRequest("Expected annotations with an id.")
-        number = parse_id(annotation.get("id"), "annotation")
-        task = tasks.get(parse_id(annotation.get("task"), "task"))
-        if task is None:
-            raise BadRequest(f"Annotation {number} comes without its task.")
-        pairs.append((annotation, task))
-    return tuple(pairs)
+def _with_task(annotation: Any, tasks: dict[int, Task]) -> tuple[Json, Task]:
+    if not isinstance(annotation, dict):
+        raise BadRequest("Expected annotations with an id.")
+    number = parse_id(annotation.get("id"), "annotation")
+    task = tasks.get(parse_id(annotation.get("task"), "task"))
+    if task is None:
+        raise BadRequest(f"Annotation {number} comes without its task.")
+    return annotation, task
+
+
+def _readable(items: list[Any], read: Callable[[Any], Read]) -> tuple[Read, ...]:
+    """What can be read of a list. Raises BadRequest where nothing of it can."""
+    found: list[Read] = []
+    errors: list[BadRequest] = []
+    for item in items:
+        try:
+            found.append(read(item))
+        except BadRequest as error:
+            errors.append(error)
+    if errors and not found:
+        raise errors[0]
+    for left_out in errors:
+        log.warning("A part of an event is left out: %s", left_out)
+    return tuple(found)

@@ -323,12 +323,27 @@ def _prediction(task: Task, job: Job, controls: Controls) -> Json:
     return to_prediction(load_analysis(job.result), controls, effective_rate(controls, task.data))
 
 
+def _controls(store: Store, event: AnnotationsSaved) -> Controls:
+    """Those of the event's labeling config; where it has no usable one, of that which its project had before."""
+    try:
+        return parse_controls(event.label_config)
+    except LabelConfigError as error:
+        for project in {task.project for _, task in event.annotations}:
+            if known := store.label_config(project):
+                log.warning("Project %s: labels are read with an earlier labeling config. %s", project, error)
+                return parse_controls(known)
+        raise
+
+
 def save_annotations(store: Store, event: AnnotationsSaved) -> int:
     """Store what people labelled; returns how many annotations. Raises LabelConfigError."""
-    controls = parse_controls(event.label_config)
+    controls = _controls(store, event)
     for annotation, task in event.annotations:
         rate = effective_rate(controls, task.data)
         regions = parse_regions(annotation.get("result"), controls, rate)
         media = str(task.data.get(controls.media_key, ""))
-        store.put_annotation(annotation, task, media, regions)
+        try:
+            store.put_annotation(annotation, task, media, regions)
+        except (ValueError, OverflowError) as error:  # what no database takes
+            log.warning("Annotation %s is left out: %s", annotation["id"], error)
     return len(event.annotations)

@@ -136,10 +136,11 @@ class Store:
     # Projects
 
     def remember_project(self, project: int, label_config: str) -> None:
-        """Keep the labeling config that a project was last seen with."""
+        """Keep the labeling config that a project was last seen with; one that is missing replaces none."""
         row = {"id": project, "label_config": label_config, "seen_at": now()}
+        changes = row if label_config else {"seen_at": row["seen_at"]}
         with self._transaction() as session:
-            session.execute(insert(Project).values(**row).on_conflict_do_update(index_elements=["id"], set_=row))
+            session.execute(insert(Project).values(**row).on_conflict_do_update(index_elements=["id"], set_=changes))
 
     def label_config(self, project: int) -> str:
         """The labeling config that the project was last seen with, or ""."""

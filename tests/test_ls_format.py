@@ -333,6 +333,20 @@ def test_a_skipped_task_has_no_repetitions(payload: Callable[[str], Any]) -> Non
     assert parse_regions(annotation["result"], CONTROLS, 30.0) == ()
 
 
+@pytest.mark.parametrize("broken", [None, 5, {}, {"id": "x", "task": 3}, {"id": 9, "task": 77}])
+def test_a_broken_annotation_among_others_is_left_out(payload: Callable[[str], Any], broken: Any) -> None:
+    body = payload("15_webhook_ANNOTATIONS_CREATED_bulk")
+    body["annotation"].insert(1, broken)
+    event = parse_event(body)
+    assert isinstance(event, ls_format.AnnotationsSaved)
+    assert [annotation["id"] for annotation, _ in event.annotations] == [4, 5]
+
+
+def test_a_broken_deletion_among_others_is_left_out() -> None:
+    body = {"action": "ANNOTATIONS_DELETED", "annotations": [{"id": 4}, {}, {"id": 5}]}
+    assert parse_event(body) == ls_format.AnnotationsDeleted((4, 5))
+
+
 def test_an_unknown_action_is_ignored() -> None:
     assert parse_event({"action": "LABEL_LINK_CREATED", "project": {"id": 1}}) == ls_format.Ignored(
         "LABEL_LINK_CREATED"

@@ -251,6 +251,15 @@ def test_several_annotations_in_one_event_are_stored(
     assert [annotation.id for annotation in store.annotations()] == [4, 5]
 
 
+def test_an_annotation_that_cannot_be_stored_does_not_sink_the_others(
+    lone_http: FlaskClient, payload: Callable[[str], Any], store: Store
+) -> None:
+    event = payload("15_webhook_ANNOTATIONS_CREATED_bulk")
+    event["annotation"][0]["completed_by"] = 10**30
+    assert lone_http.post("/webhook", json=event).status_code == 200
+    assert [annotation.id for annotation in store.annotations()] == [5]
+
+
 def test_a_deleted_annotation_is_marked(lone_http: FlaskClient, payload: Callable[[str], Any], store: Store) -> None:
     lone_http.post("/webhook", json=payload("11_webhook_ANNOTATION_CREATED_api"))
     lone_http.post("/webhook", json=payload("13_webhook_ANNOTATIONS_DELETED"))
@@ -319,11 +328,33 @@ def test_an_unknown_event_is_accepted(lone_http: FlaskClient) -> None:
     assert (answer.status_code, answer.json) == (200, {"status": "ignored", "action": "LABEL_LINK_DELETED"})
 
 
+@pytest.mark.parametrize("config", [None, "", "<View>"])
+def test_an_annotation_without_a_labeling_config_is_read_with_the_known_one(
+    lone_http: FlaskClient, payload: Callable[[str], Any], store: Store, config: str | None
+) -> None:
+    event = payload("20_webhook_ANNOTATION_CREATED_from_UI_after_correction")
+    store.remember_project(event["task"]["project"], event["project"]["label_config"])
+    event["project"] = {"id": event["project"]["id"]} | ({} if config is None else {"label_config": config})
+    assert lone_http.post("/webhook", json=event).status_code == 200
+    assert [region.label for region in store.labeled_regions(6)] == ["normal", "anomalous"]
+
+
+@pytest.mark.parametrize("name", ["17_webhook_PROJECT_UPDATED", "10_webhook_START_TRAINING"])
+def test_an_event_without_a_labeling_config_changes_none(
+    lone_http: FlaskClient, payload: Callable[[str], Any], store: Store, name: str
+) -> None:
+    event = payload(name)
+    event["project"]["label_config"] = None
+    assert lone_http.post("/webhook", json=event).status_code == 200
+    assert store.label_config(1) == CONFIG
+
+
 def test_an_annotation_in_a_project_for_something_else_is_refused(
-    lone_http: FlaskClient, payload: Callable[[str], Any]
+    lone_http: FlaskClient, payload: Callable[[str], Any], store: Store
 ) -> None:
     event = payload("11_webhook_ANNOTATION_CREATED_api")
     event["project"]["label_config"] = "<View/>"
+    store.remember_project(1, "<View/>")
     assert lone_http.post("/webhook", json=event).status_code == 400
 
 

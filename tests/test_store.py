@@ -55,6 +55,12 @@ def test_the_latest_labeling_config_counts(store: Store) -> None:
     assert store.label_config(1) == "new"
 
 
+def test_a_missing_labeling_config_replaces_none(store: Store) -> None:
+    store.remember_project(1, "<View/>")
+    store.remember_project(1, "")
+    assert store.label_config(1) == "<View/>"
+
+
 def test_an_unknown_project_has_no_labeling_config(store: Store) -> None:
     assert store.label_config(5) == ""
 
