@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+Method = Literal["statistics", "autoencoder"]
+"""What repetitions are compared by: statistics on SkeleMotion images, or an autoencoder's latent of them."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class DetectorConfig:
     false_alarm_rate: the share of normal repetitions that may score 0.5 or more. setting_distance: torsos by which
     the stances of two videos of the same lifter and camera may differ. min_siblings: repetitions that a video needs
     for them to be compared with each other. min_coverage, min_duration_s: below these a repetition cannot be judged.
+    method: what repetitions are compared by.
     """
 
     encode: EncodeConfig = field(default_factory=EncodeConfig)
@@ -90,6 +95,7 @@ class DetectorConfig:
     min_siblings: int = 5
     min_coverage: float = 0.6
     min_duration_s: float = 0.6
+    method: Method = "statistics"
 
 
 @dataclass(frozen=True)

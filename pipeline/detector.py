@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.autoencoder import Encoder
 from pipeline.calibration import Calibration
 from pipeline.config import DetectorConfig
-from pipeline.features import PARTS_OF_WALK, Blocks, blocks_of, stance_of
+from pipeline.features import PARTS_OF_WALK, Blocks, blocks_of, features_of, stance_of
 from pipeline.model_files import load_parts, save_parts, version_of
 from pipeline.reasons import Cells, heat_over_walk, reasons
 from pipeline.records import Floats, Pose, Rep, RepScore
@@ -32,7 +33,8 @@ class Detector:
 
     scales: the unit of each feature. general: normal repetitions of many lifters. settings: of one lifter and camera
     each. The calibrations say how far normal repetitions of videos that were not learnt from are from their setting,
-    from the general reference, and from their siblings; `in_setting` is None where no setting is known.
+    from the general reference, and from their siblings; `in_setting` is None where no setting is known. encoder: of
+    the autoencoder whose latent repetitions are compared by, None where they are compared by statistics.
     """
 
     config: DetectorConfig
@@ -43,6 +45,7 @@ class Detector:
     among_siblings: Calibration
     in_setting: Calibration | None = None
     name: str = "base"
+    encoder: Encoder | None = None
 
     @property
     def version(self) -> str:
@@ -59,8 +62,8 @@ class Detector:
         seen = np.array([one.coverage > 0.0 for one in encoded], dtype=bool)
         if not seen.any():
             return (_UNJUDGED,) * len(reps)
-        blocks = blocks_of(np.stack([one.image for one, use in zip(encoded, seen, strict=True) if use]))
-        scores = iter(self._judge(blocks, [one.shot for one, use in zip(encoded, seen, strict=True) if use], setting))
+        images = np.stack([one.image for one, use in zip(encoded, seen, strict=True) if use])
+        scores = iter(self._judge(images, [one.shot for one, use in zip(encoded, seen, strict=True) if use], setting))
         result = []
         for one, rep, use in zip(encoded, reps, seen, strict=True):
             score = next(scores) if use else _UNJUDGED
@@ -74,8 +77,8 @@ class Detector:
         encoded = encode(pose, rep, self.config.encode)
         if encoded.coverage == 0.0:
             return np.zeros((len(PARTS_OF_WALK), self.config.encode.length), np.float32)
-        blocks = blocks_of(encoded.image[None])
-        known = self.setting_of(stance_of(blocks)[0], setting)
+        known = self.setting_of(stance_of(blocks_of(encoded.image[None]))[0], setting)
+        blocks = features_of(encoded.image[None], self.encoder)
         cells = cells_of(blocks, self.scales, known if known is not None else self.general)
         return heat_over_walk(cells, self.config.encode.length)
 
@@ -97,9 +100,9 @@ class Detector:
         """A saved detector, with its own configuration. Raises ModelError where it is missing or damaged."""
         return Detector(**load_parts(Path(folder)))
 
-    def _judge(self, blocks: Blocks, shots: Sequence[int], setting: str) -> list[RepScore]:
+    def _judge(self, images: Floats, shots: Sequence[int], setting: str) -> list[RepScore]:
         """Scores of repetitions, each shot of the video (a camera of its own) with the setting that it shows."""
-        stances = stance_of(blocks)
+        stances, blocks = stance_of(blocks_of(images)), features_of(images, self.encoder)
         result: dict[int, RepScore] = {}
         unknown: list[int] = []
         for shot in dict.fromkeys(shots):

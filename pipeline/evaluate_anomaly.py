@@ -12,17 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import training
+from pipeline.autoencoder import fit_encoder
 from pipeline.calibration import calibrate
-from pipeline.config import TrainConfig
+from pipeline.config import Method, TrainConfig
 from pipeline.dataset import Sample
 from pipeline.detector import Detector
 from pipeline.errors import DatasetError
-from pipeline.features import Blocks
-from pipeline.pictures import Pictures, picture_blocks
+from pipeline.features import Blocks, latent_block
+from pipeline.pictures import Pictures, picture_blocks, picture_images
 from pipeline.reference import compare, fit_reference, scales_of
 
 Doubles = NDArray[np.float64]
 _RESAMPLES = 500
+_FOLDS = 4
 
 
 @dataclass(frozen=True)
@@ -105,10 +107,16 @@ def auroc(normal: Doubles, anomalous: Doubles) -> float:
 
 
 def judge_pictures(
-    normal: Pictures, anomalous: Pictures, rate: float, told: Callable[[float], None] | None = None
+    normal: Pictures,
+    anomalous: Pictures,
+    rate: float,
+    told: Callable[[float], None] | None = None,
+    method: Method = "statistics",
 ) -> Judged:
-    """The default method on pictures, leave one video out: every normal video is judged by the others, which are also
-    what its threshold is calibrated on (each without its own video); an anomalous one by the mean of all those models.
+    """Pictures, leave one video out: every normal video is judged by the others, which are also what its threshold is
+    calibrated on (each without its own video); an anomalous one by the mean of all those models.
+
+    Of autoencoders there are four, each fitted without a quarter of the videos: those that it serves to judge.
     """
     blocks, odd = picture_blocks(normal), picture_blocks(anomalous)
     names = np.array(normal.groups)
@@ -116,8 +124,11 @@ def judge_pictures(
     videos = list(dict.fromkeys(normal.groups))
     if len(videos) < 3:
         raise DatasetError(f"Expected pictures of 3 or more normal videos, got {len(videos)}.")
+    latent = _latent_folds(normal, anomalous, videos) if method == "autoencoder" else []
     for number, video in enumerate(videos):
         held = names == video
+        if method == "autoencoder":
+            blocks, odd = latent[number % _FOLDS]
         groups = [group for group in normal.groups if group != video]
         known = _rows(blocks, np.flatnonzero(~held))
         scales = scales_of(known, groups)
@@ -158,6 +169,16 @@ def judge_videos(
         np.array([sample.label == "anomalous" for sample in samples], dtype=bool),
         tuple(sample.group for sample in samples),
     )
+
+
+def _latent_folds(normal: Pictures, anomalous: Pictures, videos: Sequence[str]) -> list[tuple[Blocks, Blocks]]:
+    """The latent blocks of all pictures, by encoders that have not seen every fourth normal video."""
+    images, odd = picture_images(normal), picture_images(anomalous)
+    folds: list[tuple[Blocks, Blocks]] = []
+    for fold in range(_FOLDS):
+        encoder = fit_encoder(images[~np.isin(np.array(normal.groups), videos[fold::_FOLDS])])
+        folds.append(((latent_block(encoder.latents(images)),), (latent_block(encoder.latents(odd)),)))
+    return folds
 
 
 def duration_baseline(values: Doubles, anomalous: NDArray[np.bool_]) -> Doubles:

@@ -1,6 +1,7 @@
 """SkeleMotion images pooled to a few numbers per body part and piece of a phase: what repetitions are compared by.
 
-Three blocks, each compared on its own and then combined: where limbs point, how fast joints go, which way they go.
+Three blocks, each compared on its own and then combined: where limbs point, how fast joints go, which way they go. Or,
+instead of them, one: the latent of an autoencoder, pooled.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.autoencoder import Encoder
 from pipeline.landmarks import INDEX, LANDMARKS
 from pipeline.records import Floats, Phase
 from pipeline.skelemotion import CHANNELS, WALK, phase_of_column
@@ -100,6 +102,19 @@ def blocks_of(images: Floats) -> Blocks:
         _block("speed", speed, parts),
         _block("direction", np.concatenate([heading, motion[None]]), parts),
     )
+
+
+def features_of(images: Floats, encoder: Encoder | None) -> Blocks:
+    """What images [N, C, J, L] are compared by: the statistics, or with an encoder its latent."""
+    return blocks_of(images) if encoder is None else (latent_block(encoder.latents(images)),)
+
+
+def latent_block(latents: Floats) -> Block:
+    """A latent [N, K, 45, B] as means over the rows of each body part."""
+    parts = tuple(dict.fromkeys(PARTS_OF_WALK))
+    of_row = np.array([parts.index(part) for part in PARTS_OF_WALK])
+    pooled = np.stack([latents[:, :, of_row == number].mean(axis=2) for number in range(len(parts))], axis=2)
+    return _block("latent", pooled.transpose(1, 0, 2, 3), parts)
 
 
 def stance_of(blocks: Blocks) -> Floats:

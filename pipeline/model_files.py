@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.autoencoder import FILTERS, Encoder
 from pipeline.calibration import Calibration
 from pipeline.config import DetectorConfig, EncodeConfig
 from pipeline.distances import Cloud
@@ -92,10 +93,14 @@ def load_parts(folder: Path) -> dict[str, Any]:
 
 def _described(detector: Detector) -> dict[str, Any]:
     calibrations = {name: getattr(detector, name) for name in _CALIBRATIONS}
+    config = asdict(detector.config)
+    if detector.config.method == "statistics":
+        # The default is not written: models from before there was a choice keep their version.
+        del config["method"]
     return {
         "format": _FORMAT,
         "name": detector.name,
-        "config": asdict(detector.config),
+        "config": config,
         "blocks": [scale.name for scale in detector.scales],
         "references": [
             {"name": one.name, "usual": one.usual, "rest": [cloud.rest for cloud in one.clouds]}
@@ -125,7 +130,25 @@ def _arrays(detector: Detector) -> _Arrays:
         calibration: Calibration | None = getattr(detector, name)
         if calibration is not None:
             arrays[f"{name}.distances"], arrays[f"{name}.weights"] = calibration.distances, calibration.weights
+    if detector.encoder is not None:
+        arrays |= _encoder_arrays(detector.encoder)
     return arrays
+
+
+def _encoder_arrays(encoder: Encoder) -> _Arrays:
+    arrays: _Arrays = {"encoder.mean": encoder.mean, "encoder.spread": encoder.spread}
+    for layer, (kernel, bias) in enumerate(zip(encoder.kernels, encoder.biases, strict=True)):
+        arrays |= {f"encoder.kernel.{layer}": kernel, f"encoder.bias.{layer}": bias}
+    return arrays
+
+
+def _encoder(arrays: Mapping[str, NDArray[Any]]) -> Encoder:
+    return Encoder(
+        arrays["encoder.mean"],
+        arrays["encoder.spread"],
+        tuple(arrays[f"encoder.kernel.{layer}"] for layer in range(len(FILTERS))),
+        tuple(arrays[f"encoder.bias.{layer}"] for layer in range(len(FILTERS))),
+    )
 
 
 def _parts(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
@@ -153,11 +176,13 @@ def _parts(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
         name: Calibration(arrays[f"{name}.distances"], arrays[f"{name}.weights"], one["threshold"], one["spread"])
         for name, one in description["calibrations"].items()
     }
+    config = DetectorConfig(**{**stored, "encode": EncodeConfig(**stored["encode"])})
     return {
-        "config": DetectorConfig(**{**stored, "encode": EncodeConfig(**stored["encode"])}),
+        "config": config,
         "scales": tuple(Scale(block, arrays[f"scale.{block}"]) for block in blocks),
         "general": references[0],
         "settings": tuple(references[1:]),
         "name": description["name"],
+        "encoder": _encoder(arrays) if config.method == "autoencoder" else None,
         **calibrations,
     }

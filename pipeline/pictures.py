@@ -71,15 +71,21 @@ def load_pictures(folder: Path) -> Pictures:
     return Pictures(np.stack(greys), tuple(files), tuple(groups))
 
 
-def picture_blocks(pictures: Pictures) -> Blocks:
-    """What of the default method's features such a picture still holds: the direction of motion where there is motion,
-    and the share of motion, pooled over neighbouring joints and over time.
+def picture_images(pictures: Pictures) -> Floats:
+    """[N, 3, 45, 100] cosine and sine of the direction of motion where there is motion, and the motion mask.
 
     The byte mixes three angles into one that still turns once around, so it is read as an angle.
     """
     moves = (pictures.greys != _STATIC).astype(np.float32)
     angle = pictures.greys.astype(np.float32) * (2 * np.pi / 255)
-    channels: Floats = np.stack([np.cos(angle) * moves, np.sin(angle) * moves, moves], axis=-1)
+    images: Floats = np.stack([np.cos(angle) * moves, np.sin(angle) * moves, moves], axis=1)
+    return images
+
+
+def picture_blocks(pictures: Pictures) -> Blocks:
+    """What of the default method's features such a picture still holds: the direction of motion where there is motion,
+    and the share of motion, pooled over neighbouring joints and over time."""
+    channels = picture_images(pictures).transpose(0, 2, 3, 1)
     blocks = []
     for name, rows, columns in _POOLS:
         count, height, width, _ = channels.shape

@@ -8,16 +8,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.autoencoder import Encoder, fit_encoder
 from pipeline.calibration import Calibration, calibrate
 from pipeline.config import TrainConfig
 from pipeline.dataset import Sample
 from pipeline.detector import Detector
 from pipeline.errors import DatasetError
-from pipeline.features import Blocks, blocks_of, stance_of
+from pipeline.features import Blocks, blocks_of, features_of, stance_of
 from pipeline.records import Floats
 from pipeline.reference import Reference, Scale, compare, fit_reference, scales_of
 from pipeline.siblings import compare_siblings
 from pipeline.skelemotion import encode
+
+_EPOCHS = 10
 
 
 @dataclass(frozen=True)
@@ -82,18 +85,27 @@ def fit(
     """Train on the normal repetitions among `samples`; equal input and seed give an equal detector.
 
     base: what to start from: its scales, general reference and calibrations serve lifters that are not known. Without
-    it they are learnt from `samples`. Raises DatasetError where too few normal repetitions can be used.
+    it they are learnt from `samples`. An autoencoder is fitted without a base only: the base's references and
+    calibrations are in its own latent, and the images that they were made of are not kept.
+    Raises DatasetError where too few normal repetitions can be used, ValueError for a base of another method.
     """
+    method = config.detector.method
+    if base is not None and base.config.method != method:
+        raise ValueError(f"Expected a base model of method {method}, got {base.config.method}.")
     tell = progress if progress is not None else _ignore
     normals = [sample for sample in samples if sample.label == "normal"]
-    data = _encoded(normals, config, tell)
-    learnt = [index for index, sample in enumerate(data.samples) if sample.role == "reference"]
+    used, images, views = _encoded(normals, config, tell)
+    learnt = [index for index, sample in enumerate(used) if sample.role == "reference"]
     if len(learnt) < 3:
         raise DatasetError(f"Expected at least 3 usable normal repetitions to learn from, got {len(learnt)}.")
     rng = np.random.default_rng(seed)
     tell(Progress("fit", 0, float("nan"), 60.0))
+    encoder = base.encoder if base is not None else None
+    if base is None and method == "autoencoder":
+        encoder = _fitted_encoder(images[learnt], seed, tell)
+    data = _Data(used, features_of(images, encoder), stance_of(blocks_of(images)), views)
     detector = base if base is not None else _general(data, learnt, config, rng)
-    detector = replace(detector, config=config.detector, name=name)
+    detector = replace(detector, config=config.detector, name=name, encoder=encoder)
     report = Report(len(learnt), len(set(data.groups)), 0, len(normals) - len(data.samples), float("nan"))
     if base is not None:
         known = data.rows(learnt)
@@ -109,6 +121,7 @@ def card(detector: Detector, report: Report) -> str:
     alarms = "not measured (no known setting)" if np.isnan(report.false_alarms) else f"{report.false_alarms:.1%}"
     return f"""# {detector.version}
 
+- Method: {detector.config.method}.
 - Data: {report.normals} normal repetitions of {report.videos} videos; {report.unusable} more could not be judged.
 - Settings (lifter and camera) that it knows: {len(detector.settings)} ({known}).
 - Protocol: every repetition's distance is computed without its whole video (without itself where a setting has only
@@ -123,7 +136,10 @@ def _ignore(_: Progress) -> None:
     pass
 
 
-def _encoded(samples: Sequence[Sample], config: TrainConfig, tell: ProgressCallback) -> _Data:
+def _encoded(
+    samples: Sequence[Sample], config: TrainConfig, tell: ProgressCallback
+) -> tuple[tuple[Sample, ...], Floats, tuple[str, ...]]:
+    """The samples that can be judged, their images [N, C, J, L] and views."""
     used, images, views = [], [], []
     limits = config.detector
     for number, sample in enumerate(samples):
@@ -135,8 +151,16 @@ def _encoded(samples: Sequence[Sample], config: TrainConfig, tell: ProgressCallb
             views.append(f"{sample.group}#{one.shot}")
     if not used:
         raise DatasetError("Expected normal repetitions to learn from, got none that can be used.")
-    blocks = blocks_of(np.stack(images))
-    return _Data(tuple(used), blocks, stance_of(blocks), tuple(views))
+    return tuple(used), np.stack(images), tuple(views)
+
+
+def _fitted_encoder(images: Floats, seed: int, tell: ProgressCallback) -> Encoder:
+    return fit_encoder(
+        images,
+        seed,
+        _EPOCHS,
+        lambda epoch, loss: tell(Progress("fit", epoch, loss, 60.0 + 30.0 * epoch / _EPOCHS)),
+    )
 
 
 def _general(data: _Data, learnt: Sequence[int], config: TrainConfig, rng: np.random.Generator) -> Detector:

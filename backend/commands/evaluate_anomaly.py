@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from pipeline.evaluate_anomaly import Figures, Judged
 
-Method = Literal["default", "seed"]
+Method = Literal["default", "autoencoder", "seed"]
 
 
 def evaluate_anomaly(
@@ -18,7 +18,13 @@ def evaluate_anomaly(
     anomalous: Annotated[Path | None, typer.Option(help="The same for anomalous reps; a JSON may hold both.")] = None,
     videos: Annotated[Path | None, typer.Option(help="Folder of the videos that the JSON names.")] = None,
     model: Annotated[Path | None, typer.Option(help="Model folder; for seed also its HDF5 weights.")] = None,
-    method: Annotated[Method, typer.Option(help="`seed` applies the original's network and rule to PNGs.")] = "default",
+    method: Annotated[
+        Method,
+        typer.Option(
+            help="`autoencoder` judges by a small autoencoder's latent (videos: where no --model is given, which knows"
+            " its method); `seed` applies the original's network and rule to PNGs."
+        ),
+    ] = "default",
     train_pictures: Annotated[
         Path | None, typer.Option(help="PNGs whose density the seed's rule uses; default: those of --normal.")
     ] = None,
@@ -47,7 +53,7 @@ def evaluate_anomaly(
         judged, trivial, features = _pictures(normal, anomalous, method, model, train_pictures, rate)
     else:
         judged, trivial, features = _videos(
-            [normal, *([anomalous] if anomalous else [])], videos, model, cold, rate, poses
+            [normal, *([anomalous] if anomalous else [])], videos, model, method, cold, rate, poses
         )
     result = figures(judged)
     console = Console()
@@ -84,6 +90,10 @@ def _pictures(
     )  # fmt: skip
     if method == "default":
         return judge_pictures(good, odd, rate), trivial, features
+    if method == "autoencoder":
+        default = judge_pictures(good, odd, rate)
+        trivial["AUROC of the default method"] = auroc(default.scores[~truth], default.scores[truth])
+        return judge_pictures(good, odd, rate, method="autoencoder"), trivial, features
     if model is None:
         raise DatasetError("Expected --model, the seed's weights (.keras) or a folder trained with --method seed.")
     seed = load_seed(model)
@@ -99,13 +109,19 @@ def _pictures(
 
 
 def _videos(
-    lists: list[Path], folder: Path | None, model: Path | None, cold: bool, rate: float, poses: Path | None
+    lists: list[Path],
+    folder: Path | None,
+    model: Path | None,
+    method: Method,
+    cold: bool,
+    rate: float,
+    poses: Path | None,
 ) -> tuple[Judged, dict[str, float], Any]:
     from dataclasses import replace
 
     import numpy as np
 
-    from backend.commands.train import cached_pose
+    from backend.commands.train import cached_pose, drawn_base
     from pipeline.config import DetectorConfig, TrainConfig
     from pipeline.dataset import labelled_samples
     from pipeline.detector import Detector, load_base
@@ -113,13 +129,14 @@ def _videos(
     from pipeline.features import blocks_of
     from pipeline.skelemotion import encode
 
-    base = load_base() if model is None else Detector.load(model)
+    base = drawn_base(seed=0) if method == "autoencoder" and model is None else None
+    base = base or (Detector.load(model) if model is not None else load_base())
     samples = [
         sample
         for file in lists
         for sample in labelled_samples(file, folder or file.parent, lambda path: cached_pose(path, poses))
     ]
-    config = TrainConfig(detector=replace(DetectorConfig(), false_alarm_rate=rate))
+    config = TrainConfig(detector=replace(DetectorConfig(), false_alarm_rate=rate, method=base.config.method))
     judged = judge_videos(samples, base, None if cold else config)
     far = duration_baseline(np.array([sample.rep.duration_s for sample in samples]), judged.anomalous)
     trivial = {"AUROC of the duration's distance from the median": auroc(far[~judged.anomalous], far[judged.anomalous])}

@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.dataset import Sample
+    from pipeline.detector import Detector
     from pipeline.records import Pose
     from pipeline.training import Progress
 
-Method = Literal["default", "seed"]
+Method = Literal["default", "autoencoder", "seed"]
+_DRAWN_VIDEOS = 60
 
 
 def train(
@@ -27,7 +29,13 @@ def train(
     synthetic: Annotated[
         int, typer.Option(help="Learn a base model from this many drawn videos; labelled ones then only calibrate it.")
     ] = 0,
-    method: Annotated[Method, typer.Option(help="`seed` trains the original's autoencoder on --pictures.")] = "default",
+    method: Annotated[
+        Method,
+        typer.Option(
+            help="`default` compares statistics of SkeleMotion images, `autoencoder` a small autoencoder's latent of"
+            " them; `seed` trains the original's autoencoder on --pictures."
+        ),
+    ] = "default",
     pictures: Annotated[Path | None, typer.Option(help="Folder of SkeleMotion PNGs of normal reps (seed).")] = None,
     epochs: Annotated[int, typer.Option(help="Epochs of the seed's recipe.")] = 500,
     poses: Annotated[Path | None, typer.Option(help="Folder where landmarks are kept.")] = None,
@@ -57,7 +65,13 @@ def train(
         else:
             samples = _samples(videos, groundtruth, synthetic, poses, seed)
             line = _train_default(
-                samples, out, synthetic > 0, name, seed, lambda now: bar.update(task, completed=now.percent)
+                samples,
+                out,
+                synthetic > 0,
+                name,
+                seed,
+                lambda now: bar.update(task, completed=now.percent),
+                method == "autoencoder",
             )
     Console().print(line, soft_wrap=True)
 
@@ -113,16 +127,35 @@ def _samples(
 
 
 def _train_default(
-    samples: list[Sample], out: Path, is_base: bool, name: str, seed: int, told: Callable[[Progress], None]
+    samples: list[Sample],
+    out: Path,
+    is_base: bool,
+    name: str,
+    seed: int,
+    told: Callable[[Progress], None],
+    by_latent: bool,
 ) -> str:
     from pipeline import training
-    from pipeline.config import TrainConfig
+    from pipeline.config import DetectorConfig, TrainConfig
     from pipeline.detector import load_base
 
-    base = None if is_base else load_base()
-    detector, report = training.fit(samples, TrainConfig(), seed, told, base, name)
+    config = TrainConfig(detector=DetectorConfig(method="autoencoder" if by_latent else "statistics"))
+    base = None
+    if not is_base:
+        base = drawn_base(seed, told) if by_latent else load_base()
+    detector, report = training.fit(samples, config, seed, told, base, name)
     detector.save(out, training.card(detector, report))
     return f"{detector.version}: {report.normals} normal reps of {report.videos} videos, written to {out}"
+
+
+def drawn_base(seed: int, told: Callable[[Progress], None] | None = None) -> Detector:
+    """A base model for the autoencoder, learnt from drawn lifters: the shipped base model compares statistics."""
+    from pipeline import training
+    from pipeline.config import DetectorConfig, TrainConfig
+    from pipeline.dataset import synthetic_samples
+
+    config = TrainConfig(detector=DetectorConfig(method="autoencoder"))
+    return training.fit(synthetic_samples(_DRAWN_VIDEOS, seed), config, seed, told, name="base")[0]
 
 
 def _train_seed(pictures: Path, out: Path, epochs: int, seed: int, told: Callable[[float], None]) -> int:
