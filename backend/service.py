@@ -108,7 +108,9 @@ class Preannotator:
                 number = task.id if isinstance(task, Task) else None
                 errors.append(TaskError(number, type(error).__name__, str(error)))
                 jobs.append(None)
-        settled = [self._runner.wait(job, deadline) if job is not None else None for job in jobs]
+        # The last of the time is for a look at Label Studio.
+        wait_until = deadline - _SHORTEST_LOOK_S if self._client.configured else deadline
+        settled = [self._runner.wait(job, wait_until) if job is not None else None for job in jobs]
         for job in settled:
             if job is not None and job.state == "failed":
                 errors.append(TaskError(job.task, job.error_type, job.error_message))
@@ -199,10 +201,11 @@ class Preannotator:
             if job.state == "done" and not self._runner.is_in_progress(job.id) and not is_settling(job, asked_at)
         }
         answered: dict[int, Task] = {}
+        look_until = max(deadline, time.monotonic() + _SHORTEST_LOOK_S)
         for project in {job.project for job in ready.values()}:
             here = [job for job in ready.values() if job.project == project]
             try:
-                states = self._states(project, [job.task for job in here], deadline)
+                states = self._states(project, [job.task for job in here], look_until)
             except LabelStudioError as error:
                 log.warning("Answering without a look at Label Studio: %s", error)
                 answered |= {
@@ -223,7 +226,7 @@ class Preannotator:
 
     def _states(self, project: int, task_ids: list[int], deadline: float) -> dict[int, TaskState]:
         """Label Studio waits for us, and may have no hand free to answer: a look at it must have an end."""
-        seconds = max(_SHORTEST_LOOK_S, deadline - time.monotonic())
+        seconds = max(0.0, deadline - time.monotonic())
         try:
             return self._lookups.submit(self._client.task_states, project, task_ids).result(seconds)
         except TimeoutError as error:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -474,6 +475,17 @@ def test_a_label_studio_that_does_not_answer_holds_no_request_up(make_service: M
         asking.start()
         asking.join(20)  # the SDK itself would wait for a minute
         assert answers
+
+
+def test_the_look_at_label_studio_is_part_of_the_wait(
+    make_service: Maker, access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = make_service(access, wait_s=2.0)
+    deadlines: list[float] = []
+    monkeypatch.setattr("backend.service.time", SimpleNamespace(monotonic=lambda: 100.0))
+    monkeypatch.setattr(service._runner, "wait", lambda job, deadline: (deadlines.append(deadline), job)[1])
+    service.predict([task(1)], CONFIG)
+    assert deadlines == [101.5]
 
 
 def test_an_answer_that_label_studio_did_not_store_is_pushed_later(
