@@ -307,9 +307,7 @@ def _list(payload: Json, key: str) -> list[Any]:
 
 
 def _ids(items: list[Any]) -> tuple[int, ...]:
-    return _readable(
-        items, lambda item: parse_id(item.get("id") if isinstance(item, dict) else None, "deleted object")
-    )
+    return _readable(items, lambda item: parse_id(item.get("id") if isinstance(item, dict) else None, "deleted object"))
 
 
 def _with_task(annotation: Any, tasks: dict[int, Task]) -> tuple[Json, Task]:
