@@ -3,6 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 VIDEO ?=
+TORCH_INDEX_URL ?=
 INSTALLED := $(VENV)/installed
 
 .PHONY: demo serve test check install clean
@@ -30,13 +31,15 @@ check: $(INSTALLED)
 
 install: $(INSTALLED)
 
-# torch first and by its exact version: without one, pip would choose a build with gigabytes of GPU libraries.
+# torch first: PyPI's build for Linux brings gigabytes of GPU libraries that are not used. PyTorch has an index of CPU
+# builds, whose address its installation page tells: make install TORCH_INDEX_URL=...
 $(INSTALLED): pyproject.toml constraints.txt
 	docker/system_packages runtime
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@echo "Installing the project into $(VENV): once, some minutes"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL)) torch
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
 clean:

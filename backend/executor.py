@@ -61,6 +61,7 @@ class DaskExecutor:
                 processes=True,
                 dashboard_address="127.0.0.1:0",  # any free port: several of us may run on a machine
                 silence_logs=logging.CRITICAL,
+                preload=["backend.worker_preload"],
             )
         self._client = Client(self._cluster or scheduler, set_as_default=False)
         self._free: float = math.inf if scheduler else workers

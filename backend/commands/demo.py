@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +26,7 @@ PASSWORD = "deadlift-demo"
 def demo(
     videos: Annotated[
         list[Path] | None,
-        typer.Argument(help="Video files (known by their names); a drawn one of 6 reps, 2 of them faulty, otherwise."),
+        typer.Argument(help="Video files (known by their names); a drawn one of 6 reps, 2 with a fault, otherwise."),
     ] = None,
     exit_when_done: Annotated[
         bool, typer.Option("--exit", help="End after the predictions are visible, instead of staying up.")
@@ -49,7 +50,7 @@ def demo(
     from backend.commands.serve import setup_logging, stop_on_sigterm
     from backend.labelstudio_server import LabelStudioServer, install
 
-    setup_logging()
+    setup_logging(logging.WARNING)  # what goes well is in the progress bar
     stop_on_sigterm()
     console = Console(highlight=False)
     use_case.check_videos(videos or [])
@@ -61,7 +62,10 @@ def demo(
 
         def report(line: str) -> None:
             # What counts up goes by in the status line; what happens in steps stays on the screen.
-            (status.update if "packages fetched" in line else console.print)(line)
+            counting = "packages fetched" in line
+            status.update(line if counting else "Preparing Label Studio")
+            if not counting:
+                console.print(line)
 
         script = install(label_studio_dir, progress=report)
         chosen = videos or [_synthetic_video(folder, console)]
@@ -131,7 +135,9 @@ def _synthetic_video(folder: Path, console: Console) -> Path:
 
     path = folder / "synthetic-deadlift.mp4"
     if not path.exists():
-        console.print("Drawing a synthetic lifter: 6 reps, 2 of them faulty")
+        console.print(
+            "Drawing a synthetic lifter: 6 reps, the third with hips rising early, the fifth with a soft lockout"
+        )
         folder.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part.mp4")
         render(demo_plan(), part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+from contextlib import suppress
 from types import FrameType
 from typing import Annotated
 
@@ -38,16 +39,15 @@ def serve(
                 "[yellow]LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not set:[/yellow] uploaded videos cannot be "
                 "fetched, and predictions are only given when Label Studio asks."
             )
-        try:
+        with suppress(KeyboardInterrupt):
             running.server.run()
-        except KeyboardInterrupt:
-            console.print("Stopping.")
+        console.print("Stopping.")
 
 
-def setup_logging() -> None:
-    """Our own messages at INFO, others' from WARNING on, to stderr."""
+def setup_logging(level: int = logging.INFO) -> None:
+    """Our own messages from `level` on, others' from WARNING on, to stderr."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("backend").setLevel(logging.INFO)
+    logging.getLogger("backend").setLevel(level)
 
 
 def stop_on_sigterm() -> None:
