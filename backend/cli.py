@@ -15,6 +15,7 @@ from backend.commands import (
     jobs,
     models,
     predict,
+    render,
     serve,
     skelemotion,
     train,
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("predict")(predict.predict)
+app.command("render")(render.render)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 app.command("skelemotion")(skelemotion.skelemotion)

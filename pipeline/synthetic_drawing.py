@@ -9,11 +9,11 @@ from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import video_writer
 from pipeline.landmarks import INDEX
 from pipeline.synthetic import Camera, Lifter, LiftPlan, View, frame_times, shots_of, skeleton_of, view_of
 from pipeline.synthetic_body import FACE, PLATE_X_M, Skeleton
@@ -73,15 +73,7 @@ def render(plan: LiftPlan, path: Path | str) -> None:
     Frame i is presented at i / fps seconds. Raises OSError where the file cannot be written.
     """
     rate = Fraction(plan.fps).limit_denominator(1001)
-    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
-        stream = container.add_stream("libx264", rate=rate)
-        stream.width, stream.height, stream.pix_fmt = plan.width, plan.height, "yuv420p"
-        stream.options = {"preset": "veryfast", "crf": "19", "g": str(max(1, round(plan.fps)))}
-        for number, picture in enumerate(draw(plan)):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = number, 1 / rate
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+    video_writer.write(path, ((number / float(rate), picture) for number, picture in enumerate(draw(plan))), rate)
 
 
 def draw(plan: LiftPlan, time: Array | None = None) -> Iterator[Picture]:

@@ -1,0 +1,115 @@
+"""Writing video: pictures with times into an MP4 that browsers play, complete or not at all."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+
+_LEAST_TIMESCALE = 90_000
+_COPIED_AUDIO = ("aac", "mp3")  # what an MP4 may hold and browsers play
+
+
+def write(
+    path: str | Path, pictures: Iterable[tuple[float, Picture]], rate: Fraction, sound_of: Path | None = None
+) -> int:
+    """Write (time_s, RGB picture [height, width, 3]) in order as H.264 (yuv420p); returns how many there were.
+
+    All pictures have the size of the first; an odd last row or column is dropped, as yuv420p has none. rate: frames
+    per second as players are told; the times may be uneven. sound_of: a video whose sound is copied, where an MP4 may
+    hold it. Raises OSError where the file cannot be written; what was there under that name stays until the end.
+    """
+    target = Path(path)
+    handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=".mp4")
+    os.close(handle)
+    try:
+        with av.open(part, "w", format="mp4", options={"movflags": "faststart"}) as container:
+            if sound_of is None:
+                count = _encode(container, pictures, rate)
+            else:
+                with av.open(str(sound_of), metadata_errors="ignore") as source:
+                    count = _encode(container, pictures, rate, source)
+        Path(part).chmod(0o644)  # mkstemp lets nobody else read
+        os.replace(part, target)
+    finally:
+        Path(part).unlink(missing_ok=True)
+    return count
+
+
+def _encode(
+    container: OutputContainer,
+    pictures: Iterable[tuple[float, Picture]],
+    rate: Fraction,
+    source: InputContainer | None = None,
+) -> int:
+    stream = container.add_stream("libx264", rate=rate)
+    stream.pix_fmt = "yuv420p"
+    stream.options = {"preset": "veryfast", "crf": "19", "g": str(max(1, round(rate)))}
+    # A multiple of the rate's numerator, so that even times stay exactly even.
+    base = Fraction(1, rate.numerator * math.ceil(_LEAST_TIMESCALE / rate.numerator))
+    stream.codec_context.time_base = base
+    sound = _Sound(container, source) if source is not None else None
+    count = 0
+    for time_s, picture in pictures:
+        if count == 0:
+            stream.height, stream.width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+        even = np.ascontiguousarray(picture[: stream.height, : stream.width])
+        frame = av.VideoFrame.from_ndarray(even, format="rgb24")
+        frame.pts, frame.time_base = round(time_s / base), base
+        container.mux(stream.encode(frame))
+        if sound is not None:
+            sound.copy_until(time_s)
+        count += 1
+    if count:
+        container.mux(stream.encode())
+    if sound is not None:
+        sound.copy_until(float("inf"))
+    return count
+
+
+class _Sound:
+    """The first sound track of a video, copied packet by packet beside the pictures."""
+
+    def __init__(self, container: OutputContainer, source: InputContainer) -> None:
+        self._container = container
+        self._track: AudioStream | None = next(
+            (track for track in source.streams.audio if track.codec_context.name in _COPIED_AUDIO), None
+        )
+        if self._track is None:
+            return
+        self._copy = container.add_stream_from_template(self._track)
+        base = self._track.time_base or Fraction(1, 1000)
+        self._start = round((source.start_time or 0) / av.time_base / base)
+        self._packets = source.demux(self._track)
+        self._done = False
+
+    def copy_until(self, time_s: float) -> None:
+        """Copy the sound up to that time."""
+        while self._track is not None and not self._done:
+            try:
+                packet = next(self._packets)
+            except (StopIteration, av.FFmpegError):  # damaged sound ends early; the pictures go on
+                self._done = True
+                return
+            if packet.pts is None or packet.dts is None:
+                continue
+            packet.pts -= self._start
+            packet.dts -= self._start
+            if packet.dts < 0:
+                continue
+            packet.stream = self._copy
+            time = float(packet.pts * packet.time_base)
+            self._container.mux(packet)
+            if time >= time_s:
+                return
