@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from backend.background import BackgroundExecutor
+from backend.context import Context
 from backend.errors import BackendError, as_json, http_status
 from backend.executor import DaskExecutor, Executor
 from backend.ls_client import Access, LabelStudioClient
@@ -41,10 +42,10 @@ def create_app(
     store = store or Store(settings.database_url)
     app.extensions["store"] = store
     app.extensions["webhook_secret"] = settings.webhook_secret.get_secret_value()
-    registry, starts = registry_of(settings), service is None
-    service = service or create_service(settings, store, registry=registry)
+    context, starts = context_of(settings, store), service is None
+    service = service or create_service(settings, context)
     app.extensions["preannotator"] = service
-    app.extensions["trainer"] = trainer or create_trainer(settings, store, registry, service.look_again, starts)
+    app.extensions["trainer"] = trainer or create_trainer(settings, context, service.look_again, starts)
     app.register_blueprint(bp)
     app.register_error_handler(BackendError, _ours)
     app.register_error_handler(PipelineError, _ours)
@@ -53,48 +54,36 @@ def create_app(
     return app
 
 
-def create_service(
-    settings: Settings, store: Store, executor: Executor | None = None, registry: Registry | None = None
-) -> Preannotator:
+def create_service(settings: Settings, context: Context, executor: Executor | None = None) -> Preannotator:
     """The pre-annotation service as the settings describe it; work left over from the last run is taken up."""
-    access = access_of(settings)
-    service = Preannotator(
-        store=store,
-        client=LabelStudioClient(access),
-        executor=executor or DaskExecutor(settings.workers, settings.dask_scheduler),
-        registry=registry or registry_of(settings),
-        config=settings.pipeline_config(),
-        access=access,
-        pose_dir=settings.pose_dir,
-        predict_wait_s=settings.predict_wait_s,
-        remove_superseded=settings.remove_superseded,
-    )
+    executor = executor or DaskExecutor(settings.workers, settings.dask_scheduler)
+    service = Preannotator(context, executor, settings.predict_wait_s)
     # In the background: Label Studio may be starting at the same time.
     threading.Thread(target=service.keep_going, name="keep-going", daemon=True).start()
     return service
 
 
-def create_trainer(
-    settings: Settings, store: Store, registry: Registry, changed: Callable[[int], None], starts: bool
-) -> Trainer:
+def create_trainer(settings: Settings, context: Context, changed: Callable[[int], None], starts: bool) -> Trainer:
     """What trains as the settings describe it; from now on in a thread, unless not `starts`."""
-    access = access_of(settings)
-    trainer = Trainer(
-        store=store,
-        client=LabelStudioClient(access),
-        executor=BackgroundExecutor(),
-        registry=registry,
-        config=settings.pipeline_config(),
-        access=access,
-        data_dir=settings.data_dir,
-        database_url=settings.database_url,
-        retrain_after=settings.retrain_after,
-        changed=changed,
-        webhook_secret=settings.webhook_secret.get_secret_value(),
-    )
+    secret = settings.webhook_secret.get_secret_value()
+    trainer = Trainer(context, BackgroundExecutor(), settings.retrain_after, changed, secret)
     if starts:
         threading.Thread(target=trainer.keep_going, name="train", daemon=True).start()
     return trainer
+
+
+def context_of(settings: Settings, store: Store) -> Context:
+    """What the settings say that predicting and training work with."""
+    access = access_of(settings)
+    return Context(
+        store=store,
+        client=LabelStudioClient(access),
+        registry=registry_of(settings),
+        config=settings.pipeline_config(),
+        access=access,
+        data_dir=settings.data_dir,
+        remove_superseded=settings.remove_superseded,
+    )
 
 
 def registry_of(settings: Settings) -> Registry:

@@ -10,11 +10,12 @@ import uuid
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from backend import delivery
+from backend.context import Context
+from backend.database import now
 from backend.errors import (
     BackendError,
     LabelStudioError,
@@ -25,12 +26,9 @@ from backend.errors import (
 )
 from backend.executor import Executor
 from backend.labeling_config import Controls
-from backend.ls_client import Access, LabelStudioClient
 from backend.ls_format import Task
-from backend.registry import Registry
-from backend.store import Job, Store, now
+from backend.store import Job
 from backend.worker import KnownMedia, VideoJob, analyze_task
-from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineError
 from pipeline.records import Analysis
 
@@ -71,26 +69,12 @@ def is_readable(result: str) -> bool:
 class JobRunner:
     """Runs jobs and delivers what comes of them, each once at a time. Close it to stop its threads."""
 
-    def __init__(
-        self,
-        store: Store,
-        client: LabelStudioClient,
-        executor: Executor,
-        registry: Registry,
-        config: PipelineConfig,
-        access: Access,
-        pose_dir: Path,
-        remove_superseded: bool = True,
-        retry_after_s: float = 1.0,
-    ) -> None:
-        self._store = store
-        self._client = client
+    def __init__(self, context: Context, executor: Executor, retry_after_s: float = 1.0) -> None:
+        self._context = context
+        self._store = context.store
+        self._client = context.client
+        self._registry = context.registry
         self._executor = executor
-        self._registry = registry
-        self._config = config
-        self._access = access
-        self._pose_dir = pose_dir
-        self._remove_superseded = remove_superseded
         self._retry_after_s = retry_after_s
         self._deliverers = ThreadPoolExecutor(2, thread_name_prefix="deliver")
         self._lock = threading.Lock()
@@ -115,10 +99,10 @@ class JobRunner:
                 task=Task(started.task, started.project, started.data),
                 media=started.media,
                 controls=controls,
-                access=self._access,
+                access=self._context.access,
                 model_dir=model.folder,
-                pose_dir=self._pose_dir,
-                config=self._config,
+                pose_dir=self._context.pose_dir,
+                config=self._context.config,
                 known=self._known(started),
             )
             # Unlike any other key: a scheduler answers a known one with the result that it has.
@@ -215,7 +199,7 @@ class JobRunner:
         for attempt in range(1, _PUSH_ATTEMPTS + 1):
             try:
                 task = Task(job.task, job.project, job.data)
-                ours = self._store.model_versions(job.project) if self._remove_superseded else set()
+                ours = self._store.model_versions(job.project) if self._context.remove_superseded else set()
                 stored = delivery.push(self._client, task, controls, analysis, ours - {job.model_version})
                 self._store.mark_pushed(job.id, stored)
                 log.info("Task %s: %d repetitions predicted.", job.task, len(analysis.reps))

@@ -118,13 +118,13 @@ class DeadliftModel(LabelStudioMLBase):  # type: ignore[misc]  # the runner is n
     @classmethod
     def service(cls) -> Preannotator:
         """The service of this process, made at the first call (seconds)."""
-        from backend.app import create_service
+        from backend.app import context_of, create_service
         from backend.store import Store
 
         with DeadliftModel._lock:
             if DeadliftModel._service is None:
                 settings = runner_settings()
-                DeadliftModel._service = create_service(settings, Store(settings.database_url))
+                DeadliftModel._service = create_service(settings, context_of(settings, Store(settings.database_url)))
             return DeadliftModel._service
 
 
@@ -154,7 +154,7 @@ def record_event(payload: ls_format.Json) -> None:
             case ls_format.AnnotationsSaved():
                 save_annotations(store, event)
             case ls_format.AnnotationsDeleted():
-                store.delete_annotations(event.annotation_ids)
+                store.labels.delete_annotations(event.annotation_ids)
             case ls_format.TasksDeleted():
                 store.delete_tasks(event.task_ids)
             case ls_format.ProjectUpdated():

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from backend.jobs import is_readable, load_analysis
+from backend.label_store import Annotation, LabeledRegion
 from backend.ls_client import LabelStudioClient
 from backend.ls_format import AnnotationsSaved
 from backend.service import save_annotations
-from backend.store import Annotation, Job, LabeledRegion, Store
+from backend.store import Job, Store
 from pipeline.records import Analysis, RepLabel
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class LabeledVideo:
 def labeled_videos(store: Store, project: int) -> list[LabeledVideo]:
     """The project's labels: of each task its ground truth, else its newest annotation; never a cancelled one."""
     chosen: dict[int, Annotation] = {}
-    for annotation in store.valid_annotations(project):
+    for annotation in store.labels.valid_annotations(project):
         best = chosen.get(annotation.task)
         if best is None or _rank(annotation) > _rank(best):
             chosen[annotation.task] = annotation
@@ -60,8 +61,8 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
 
     What an event told meanwhile is kept. Raises LabelStudioError, LabelConfigError.
     """
-    known = {annotation.id: annotation for annotation in store.valid_annotations(project, skipped=True)}
-    deleted = store.deleted_annotations()
+    known = {annotation.id: annotation for annotation in store.labels.valid_annotations(project, skipped=True)}
+    deleted = store.labels.deleted_annotations()
     if not store.label_config(project):
         store.remember_project(project, client.label_config(project))
     config = store.label_config(project)
@@ -73,9 +74,9 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
             ours = known.get(number)
             if ours is None or not ours.updated_at or ours.updated_at != str(annotation.get("updated_at") or ""):
                 save_annotations(store, AnnotationsSaved(((annotation, task),), config))
-    store.delete_annotations(set(known) - seen)
+    store.labels.delete_annotations(set(known) - seen)
     # A list that changed while it was read, page by page, may have lacked them at an earlier pull.
-    store.restore_annotations(deleted & seen)
+    store.labels.restore_annotations(deleted & seen)
     return len(seen)
 
 
@@ -92,7 +93,7 @@ def _video(store: Store, annotation: Annotation) -> LabeledVideo:
         annotation.annotator,
         annotation.media,
         load_analysis(latest).media_digest if latest and is_readable(latest) else "",
-        _drawn(store.labeled_regions(annotation.id), parent),
+        _drawn(store.labels.labeled_regions(annotation.id), parent),
     )
 
 

@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
+from backend.database import now
 from backend.errors import BackendError, Cancelled, TooFewLabels
 from backend.labels import LabeledVideo
 from backend.ls_client import Access, LabelStudioClient
 from backend.media import MediaFetcher
 from backend.registry import Json, Model, Registry, Version
 from backend.runs import Runs
-from backend.store import Store, now
+from backend.store import Store
 from pipeline import gate, training, video
 from pipeline.config import PipelineConfig, TrainConfig
 from pipeline.dataset import Sample

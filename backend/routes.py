@@ -80,7 +80,7 @@ def webhook() -> ResponseReturnValue:
             service().save_annotations(event)
             trainer().labels_changed(task.project for _, task in event.annotations)
         case ls_format.AnnotationsDeleted():
-            store().delete_annotations(event.annotation_ids)
+            store().labels.delete_annotations(event.annotation_ids)
         case ls_format.TasksDeleted():
             store().delete_tasks(event.task_ids)
         case ls_format.ProjectUpdated():

@@ -9,9 +9,10 @@ from datetime import datetime
 from sqlalchemy import DateTime, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
+from backend.database import Base, now
 from backend.errors import Cancelled, UnknownRun
 from backend.ls_format import Json
-from backend.store import Base, Store, now
+from backend.store import Store
 
 MOST_ATTEMPTS = 3
 

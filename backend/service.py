@@ -9,17 +9,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 
+from backend.context import Context
+from backend.database import now
 from backend.errors import BackendError, BadRequest, LabelConfigError, LabelStudioError, NotInLabelStudio
 from backend.executor import Executor
 from backend.jobs import ANSWER_SETTLING, TRANSIENT, JobRunner, is_readable, is_settling, load_analysis
 from backend.labeling_config import Controls, effective_rate, parse_controls
-from backend.ls_client import Access, LabelStudioClient, TaskState
+from backend.ls_client import TaskState
 from backend.ls_format import AnnotationsSaved, Json, Task, parse_regions, to_prediction
-from backend.registry import Registry
-from backend.store import Job, Store, now
-from pipeline.config import PipelineConfig
+from backend.store import Job, Store
 
 log = logging.getLogger(__name__)
 
@@ -52,29 +51,18 @@ class Answer:
 class Preannotator:
     """The use cases behind the server's routes. Close it to stop its threads and workers."""
 
-    def __init__(
-        self,
-        store: Store,
-        client: LabelStudioClient,
-        executor: Executor,
-        registry: Registry,
-        config: PipelineConfig,
-        access: Access,
-        pose_dir: Path,
-        predict_wait_s: float,
-        remove_superseded: bool = True,
-    ) -> None:
-        self._store = store
-        self._client = client
-        self._registry = registry
-        self._config = config
+    def __init__(self, context: Context, executor: Executor, predict_wait_s: float) -> None:
+        self._store = context.store
+        self._client = context.client
+        self._registry = context.registry
+        self._config = context.config
+        self._remove_superseded = context.remove_superseded
         self._predict_wait_s = predict_wait_s
-        self._runner = JobRunner(store, client, executor, registry, config, access, pose_dir, remove_superseded)
+        self._runner = JobRunner(context, executor)
         self._background = ThreadPoolExecutor(1, thread_name_prefix="new-tasks")
         self._lookups = ThreadPoolExecutor(4, thread_name_prefix="look-up")
         self._closed = threading.Event()
         self._caught_up: dict[int, str] = {}
-        self._remove_superseded = remove_superseded
         self._wake = threading.Event()
 
     def model_version(self, project: int | None = None) -> str:
@@ -346,7 +334,7 @@ def save_annotations(store: Store, event: AnnotationsSaved) -> int:
         regions = parse_regions(annotation.get("result"), controls, rate)
         media = str(task.data.get(controls.media_key, ""))
         try:
-            store.put_annotation(annotation, task, media, regions)
+            store.labels.put_annotation(annotation, task, media, regions)
         except (ValueError, OverflowError) as error:  # what no database takes
             log.warning("Annotation %s is left out: %s", annotation["id"], error)
     return len(event.annotations)

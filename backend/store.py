@@ -1,41 +1,18 @@
-"""What must survive a restart, in SQLite: jobs with their results, projects, and what people labelled."""
+"""What must survive a restart, in SQLite: projects and jobs with their results; by `labels` what people labelled."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from datetime import datetime
 
-from sqlalchemy import (
-    JSON,
-    DateTime,
-    Engine,
-    ForeignKey,
-    Index,
-    UniqueConstraint,
-    create_engine,
-    delete,
-    event,
-    func,
-    literal,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import JSON, DateTime, Engine, Index, UniqueConstraint, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
-from backend.ls_format import Json, Region, Task
-
-
-class Base(DeclarativeBase):
-    pass
-
-
-def now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
+from backend.database import Base, batches, now, open_database
+from backend.label_store import Annotation, LabelStore
+from backend.ls_format import Json, Task
 
 
 class Project(Base):
@@ -79,47 +56,15 @@ class Job(Base):
     updated_at: Mapped[datetime] = mapped_column(DateTime, default=now, onupdate=now)
 
 
-class Annotation(Base):
-    """An annotation as Label Studio last told it. A deleted one stays, marked, so that nothing is lost."""
-
-    __tablename__ = "annotations"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    project: Mapped[int]
-    task: Mapped[int] = mapped_column(index=True)
-    media: Mapped[str]
-    annotator: Mapped[int | None]
-    was_cancelled: Mapped[bool] = mapped_column(default=False)
-    ground_truth: Mapped[bool] = mapped_column(default=False)
-    parent_prediction: Mapped[int | None]
-    updated_at: Mapped[str] = mapped_column(default="")
-    deleted: Mapped[bool] = mapped_column(default=False)
-    received_at: Mapped[datetime] = mapped_column(DateTime, default=now, onupdate=now)
-
-
-class LabeledRegion(Base):
-    """One repetition of an annotation, in seconds of media time."""
-
-    __tablename__ = "labeled_regions"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    annotation_id: Mapped[int] = mapped_column(ForeignKey("annotations.id", ondelete="CASCADE"), index=True)
-    region: Mapped[str]
-    start_s: Mapped[float]
-    end_s: Mapped[float]
-    label: Mapped[str]
-    origin: Mapped[str]
-
-
 class Store:
-    """The database. Every method is one transaction and safe to call from any thread."""
+    """The database; `labels` is its other half. Every method is one transaction and safe to call from any thread."""
 
     def __init__(self, url: str) -> None:
-        path = url.removeprefix("sqlite:///")
-        if path and path != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = create_engine(url, connect_args={"timeout": 30})
-        event.listen(self._engine, "connect", _configure_sqlite)
+        self.url = url
+        self._engine = open_database(url)
         Base.metadata.create_all(self._engine)
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
+        self.labels = LabelStore(self._engine)
 
     @property
     def engine(self) -> Engine:
@@ -287,118 +232,11 @@ class Store:
         with self._transaction() as session:
             return session.scalars(query).all()
 
-    # Labels
-
-    def put_annotation(self, annotation: Json, task: Task, media: str, regions: Iterable[Region]) -> None:
-        """Store an annotation and its repetitions, replacing what was known of it, unless that is newer.
-
-        A deleted one stays deleted: its event was late, as Label Studio gives no id twice.
-        """
-        number = int(annotation["id"])
-        row = {
-            "id": number,
-            "project": task.project,
-            "task": task.id,
-            "media": media,
-            "annotator": _optional_int(annotation.get("completed_by")),
-            "was_cancelled": bool(annotation.get("was_cancelled")),
-            "ground_truth": bool(annotation.get("ground_truth")),
-            "parent_prediction": _optional_int(annotation.get("parent_prediction")),
-            "updated_at": str(annotation.get("updated_at") or ""),
-            "received_at": now(),
-        }
-        # Events are sent by whichever process of Label Studio handled the change, and may overtake each other.
-        is_news = or_(literal(row["updated_at"]) == "", Annotation.updated_at <= row["updated_at"])
-        put = insert(Annotation).values(**row, deleted=False)
-        put = put.on_conflict_do_update(index_elements=["id"], set_=row, where=is_news)
-        with self._transaction() as session:
-            if session.scalar(put.returning(Annotation.id)) is None:
-                return
-            session.execute(delete(LabeledRegion).where(LabeledRegion.annotation_id == number))
-            session.add_all(
-                LabeledRegion(
-                    annotation_id=number,
-                    region=region.id,
-                    start_s=region.start_s,
-                    end_s=region.end_s,
-                    label=region.label,
-                    origin=region.origin,
-                )
-                for region in regions
-            )
-
-    def delete_annotations(self, annotation_ids: Iterable[int]) -> None:
-        """Mark annotations as deleted, also those that are not known yet: their events may still come."""
-        mark = {"deleted": True, "received_at": now()}
-        unknown = {"project": 0, "task": 0, "media": "", "updated_at": "", "was_cancelled": False}
-        rows = [{"id": number, "ground_truth": False, **unknown, **mark} for number in annotation_ids]
-        if not rows:
-            return
-        put = insert(Annotation).on_conflict_do_update(index_elements=["id"], set_=mark)
-        with self._transaction() as session:
-            session.execute(put, rows)
-
-    def restore_annotations(self, annotation_ids: Iterable[int]) -> None:
-        """Take back that annotations were deleted."""
-        with self._transaction() as session:
-            for ids in _batches(annotation_ids):
-                session.execute(update(Annotation).where(Annotation.id.in_(ids)).values(deleted=False))
-
-    def deleted_annotations(self) -> set[int]:
-        with self._transaction() as session:
-            return set(session.scalars(select(Annotation.id).where(Annotation.deleted)))
+    # Both
 
     def delete_tasks(self, task_ids: Iterable[int]) -> None:
         """Forget the jobs of tasks that no longer exist; their annotations stay, marked as deleted."""
         with self._transaction() as session:
-            for ids in _batches(task_ids):
+            for ids in batches(task_ids):
                 session.execute(delete(Job).where(Job.task.in_(ids)))
                 session.execute(update(Annotation).where(Annotation.task.in_(ids)).values(deleted=True))
-
-    def annotations(self, task: int | None = None) -> Sequence[Annotation]:
-        query = select(Annotation).order_by(Annotation.id)
-        if task is not None:
-            query = query.where(Annotation.task == task)
-        with self._transaction() as session:
-            return session.scalars(query).all()
-
-    def valid_annotations(self, project: int, skipped: bool = False) -> Sequence[Annotation]:
-        """A project's annotations that were not deleted, nor, unless asked for, cancelled; the oldest first."""
-        query = select(Annotation).where(Annotation.project == project, ~Annotation.deleted)
-        if not skipped:
-            query = query.where(~Annotation.was_cancelled)
-        with self._transaction() as session:
-            return session.scalars(query.order_by(Annotation.id)).all()
-
-    def normals_since(self, project: int, moment: datetime) -> int:
-        """How many normal repetitions people left in annotations that were made or changed after that moment."""
-        query = select(func.count()).select_from(LabeledRegion).join(Annotation)
-        query = query.where(Annotation.project == project, Annotation.received_at > moment)
-        query = query.where(~Annotation.deleted, ~Annotation.was_cancelled, LabeledRegion.label == "normal")
-        with self._transaction() as session:
-            return session.scalar(query) or 0
-
-    def labeled_regions(self, annotation_id: int) -> Sequence[LabeledRegion]:
-        with self._transaction() as session:
-            return session.scalars(
-                select(LabeledRegion).filter_by(annotation_id=annotation_id).order_by(LabeledRegion.start_s)
-            ).all()
-
-
-def _configure_sqlite(connection: Any, record: object) -> None:
-    """WAL lets readers go on while one writes; foreign keys are off by default."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-
-
-def _batches(ids: Iterable[int], size: int = 1000) -> Iterator[list[int]]:
-    """SQLite takes a limited number of values per statement."""
-    every = list(ids)
-    return (every[first : first + size] for first in range(0, len(every), size))
-
-
-def _optional_int(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | str) and str(value).isdigit() else None

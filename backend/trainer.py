@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from pathlib import Path
 
 from backend import labels
+from backend.context import Context
+from backend.database import now
 from backend.errors import (
     BackendError,
     Cancelled,
@@ -22,12 +23,8 @@ from backend.errors import (
     WorkerLost,
 )
 from backend.executor import Executor
-from backend.ls_client import Access, LabelStudioClient
-from backend.registry import Registry
 from backend.retrain import Outcome, TrainWork, train_run
 from backend.runs import Run, Runs
-from backend.store import Store, now
-from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
@@ -43,27 +40,18 @@ class Trainer:
 
     def __init__(
         self,
-        store: Store,
-        client: LabelStudioClient,
+        context: Context,
         executor: Executor,
-        registry: Registry,
-        config: PipelineConfig,
-        access: Access,
-        data_dir: Path,
-        database_url: str,
         retrain_after: int,
         changed: Callable[[int], None] = lambda project: None,
         webhook_secret: str = "",
     ) -> None:
-        self.runs = Runs(store)
-        self._store = store
-        self._client = client
+        self.runs = Runs(context.store)
+        self._context = context
+        self._store = context.store
+        self._client = context.client
+        self._registry = context.registry
         self._executor = executor
-        self._registry = registry
-        self._config = config
-        self._access = access
-        self._data_dir = data_dir
-        self._database_url = database_url
         self._retrain_after = retrain_after
         self._changed = changed
         self._closed = threading.Event()
@@ -85,7 +73,7 @@ class Trainer:
         if self._retrain_after == 0:
             return
         for project in set(projects):
-            count = self._store.normals_since(project, self.runs.learnt_until(project))
+            count = self._store.labels.normals_since(project, self.runs.learnt_until(project))
             if count >= self._retrain_after:
                 self.request(project, f"{count} newly labelled normal repetitions")
 
@@ -138,8 +126,8 @@ class Trainer:
 
         The lock of a process that dies is free.
         """
-        self._data_dir.mkdir(parents=True, exist_ok=True)
-        with (self._data_dir / "trainer.lock").open("w") as file:
+        self._context.data_dir.mkdir(parents=True, exist_ok=True)
+        with (self._context.data_dir / "trainer.lock").open("w") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -196,14 +184,14 @@ class Trainer:
             run=run.id,
             project=run.project,
             videos=tuple(labels.labeled_videos(self._store, run.project)),
-            database_url=self._database_url,
+            database_url=self._store.url,
             models_dir=self._registry.root,
             fallback=self._registry.fallback,
             parent=self._registry.current(run.project),
             parent_name=self._registry.current_name(run.project),
-            access=self._access,
-            pose_dir=self._data_dir / "poses",
-            config=self._config,
+            access=self._context.access,
+            pose_dir=self._context.pose_dir,
+            config=self._context.config,
         )
         outcome: Outcome = self._executor.submit(train_run, work, key=f"train-{run.project}-{run.id}").result()
         return outcome

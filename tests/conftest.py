@@ -17,6 +17,7 @@ from label_studio_api import FakeLabelStudio
 from pydantic import SecretStr
 
 from backend.app import create_app
+from backend.context import Context
 from backend.ls_client import Access, LabelStudioClient
 from backend.registry import Model, Registry
 from backend.service import Preannotator
@@ -154,9 +155,8 @@ def make_service(store: Store, executor: FakeExecutor, tmp_path: Path) -> Iterat
 
     def make(access: Access, wait_s: float = 0.0, version: str = VERSION) -> Preannotator:
         registry = Registry(tmp_path / "models", Model(version, None))
-        service = Preannotator(
-            store, LabelStudioClient(access), executor, registry, PipelineConfig(), access, tmp_path, wait_s
-        )
+        context = Context(store, LabelStudioClient(access), registry, PipelineConfig(), access, tmp_path)
+        service = Preannotator(context, executor, wait_s)
         made.append(service)
         return service
 

@@ -16,10 +16,10 @@ import labeling_page
 import pytest
 
 from backend.demo import Demo, running, wait_for_predictions
+from backend.label_store import LabeledRegion
 from backend.labelstudio_server import LabelStudioServer, install
 from backend.ls_format import to_seconds
 from backend.settings import Settings
-from backend.store import LabeledRegion
 from pipeline.synthetic import demo_plan, reps_of
 from pipeline.synthetic_drawing import render
 
@@ -169,9 +169,9 @@ def _stored_regions(demo: Demo, task: int) -> list[LabeledRegion]:
     """What the store holds of the task's annotation, once the webhook has come in."""
     deadline = time.monotonic() + WEBHOOK_PATIENCE_S
     while time.monotonic() < deadline:
-        annotations = demo.store.annotations(task)
+        annotations = demo.store.labels.annotations(task)
         if annotations:
-            return list(demo.store.labeled_regions(annotations[-1].id))
+            return list(demo.store.labels.labeled_regions(annotations[-1].id))
         time.sleep(0.2)
     return []
 

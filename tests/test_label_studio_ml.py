@@ -127,8 +127,8 @@ def test_task_without_its_video_gets_nothing(answer: list[Any]) -> None:
 def test_annotation_is_stored(runner: Runner) -> None:
     runner.post("/webhook", payload("20"))
     store = Store(f"sqlite:///{runner.data / 'backend.sqlite3'}")
-    eventually(lambda: store.annotations(task=5))
-    assert [(region.label, region.origin) for region in store.labeled_regions(6)] == [
+    eventually(lambda: store.labels.annotations(task=5))
+    assert [(region.label, region.origin) for region in store.labels.labeled_regions(6)] == [
         ("normal", "prediction"),
         ("anomalous", "prediction-changed"),
     ]
@@ -139,9 +139,9 @@ def test_deleted_annotation_is_marked(runner: Runner) -> None:
     event["annotation"]["id"], event["annotation"]["task"], event["task"]["id"] = 60, 50, 50
     store = Store(f"sqlite:///{runner.data / 'backend.sqlite3'}")
     runner.post("/webhook", event)
-    eventually(lambda: store.annotations(task=50))
+    eventually(lambda: store.labels.annotations(task=50))
     runner.post("/webhook", payload("13") | {"annotations": [{"id": 60}]})
-    assert eventually(lambda: [annotation.id for annotation in store.annotations(task=50) if annotation.deleted])
+    assert eventually(lambda: [annotation.id for annotation in store.labels.annotations(task=50) if annotation.deleted])
 
 
 def test_nothing_of_an_event_stays_in_the_folder_of_the_runner(runner: Runner) -> None:
@@ -149,7 +149,7 @@ def test_nothing_of_an_event_stays_in_the_folder_of_the_runner(runner: Runner) -
     event["annotation"]["id"], event["annotation"]["task"], event["task"]["id"] = 70, 51, 51
     job = runner.project / runner.post("/webhook", event).json()["job_id"]
     store = Store(f"sqlite:///{runner.data / 'backend.sqlite3'}")
-    eventually(lambda: store.annotations(task=51))
+    eventually(lambda: store.labels.annotations(task=51))
     eventually(lambda: not (job / "event.json").exists())
 
 
@@ -192,5 +192,5 @@ def test_label_studio_stores_one_prediction_and_sends_the_labels(binaries: Path,
                 timeout=PATIENCE_S,
             ).raise_for_status()
             store = Store(f"sqlite:///{runner.data / 'backend.sqlite3'}")
-            (annotation,) = eventually(lambda: store.annotations(task=task.id))
-            assert len(store.labeled_regions(annotation.id)) == len(PLAN.reps)
+            (annotation,) = eventually(lambda: store.labels.annotations(task=task.id))
+            assert len(store.labels.labeled_regions(annotation.id)) == len(PLAN.reps)

@@ -137,7 +137,7 @@ def test_unfinished_task_gets_an_empty_list(runner: FlaskClient) -> None:
 
 def test_annotation_is_stored(runner: FlaskClient, store: Store) -> None:
     assert runner.post("/webhook", json=body("20")).status_code == 201
-    assert [region.label for region in store.labeled_regions(6)] == ["normal", "anomalous"]
+    assert [region.label for region in store.labels.labeled_regions(6)] == ["normal", "anomalous"]
 
 
 def test_deleted_annotation_is_marked_where_the_runner_passes_it_on(
@@ -145,7 +145,7 @@ def test_deleted_annotation_is_marked_where_the_runner_passes_it_on(
 ) -> None:
     runner.post("/webhook", json=body("20"))
     model_class(project_id="1").fit("ANNOTATIONS_DELETED", {"annotations": [{"id": 6}]})
-    assert [annotation.deleted for annotation in store.annotations()] == [True]
+    assert [annotation.deleted for annotation in store.labels.annotations()] == [True]
 
 
 def test_start_training_says_what_to_do(model_class: Any) -> None:

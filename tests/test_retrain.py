@@ -16,6 +16,8 @@ from label_studio_api import FakeLabelStudio
 from pydantic import SecretStr
 
 from backend import labels
+from backend.context import Context
+from backend.database import now
 from backend.errors import WorkerLost
 from backend.jobs import dump_analysis
 from backend.ls_client import Access, LabelStudioClient
@@ -24,7 +26,7 @@ from backend.registry import Model, Registry
 from backend.retrain import LEAST_NORMALS, label_digest
 from backend.runs import MOST_ATTEMPTS, Run
 from backend.service import save_annotations
-from backend.store import Store, now
+from backend.store import Store
 from backend.trainer import Trainer
 from pipeline import gate
 from pipeline.config import PipelineConfig, TrainConfig
@@ -65,21 +67,12 @@ class Lab:
     def __init__(self, store: Store, folder: Path, access: Access, after: int = 0) -> None:
         self.store = store
         self.folder = folder
+        self.access = access
         self.executor = InlineExecutor()
         self.registry = Registry(folder / "models", Model(load_base().version, None))
         self.changes = 0
-        self.trainer = Trainer(
-            store,
-            LabelStudioClient(access),
-            self.executor,
-            self.registry,
-            PipelineConfig(),
-            access,
-            folder,
-            f"sqlite:///{folder / 'backend.sqlite3'}",
-            after,
-            self._changed,
-        )
+        context = Context(store, LabelStudioClient(access), self.registry, PipelineConfig(), access, folder)
+        self.trainer = Trainer(context, self.executor, after, self._changed)
         store.remember_project(1, CONFIG)
         self._moment = 0
 
@@ -173,7 +166,7 @@ def test_a_cancelled_annotation_does_not_count(lab: Lab) -> None:
 
 def test_a_deleted_annotation_does_not_count(lab: Lab) -> None:
     lab.label(1)
-    lab.store.delete_annotations([1])
+    lab.store.labels.delete_annotations([1])
     assert labels.labeled_videos(lab.store, 1) == []
 
 
@@ -234,16 +227,16 @@ def test_a_missed_annotation_is_pulled(store: Store, tmp_path: Path, label_studi
     lab = lab_with_label_studio(store, tmp_path, label_studio)
     label_studio.add_task(task_id=1, fps=RATE)
     label_studio.tasks[1]["annotations"] = [lab.annotation(1, (Rep(1.0, 2.0, 3.0),), 0, id=5)]
-    assert labels.pull(LabelStudioClient(lab.trainer._access), store, 1) == 1
-    assert [(a.id, a.annotator) for a in store.annotations()] == [(5, 7)]
-    assert [r.label for r in store.labeled_regions(5)] == ["normal"]
+    assert labels.pull(LabelStudioClient(lab.access), store, 1) == 1
+    assert [(a.id, a.annotator) for a in store.labels.annotations()] == [(5, 7)]
+    assert [r.label for r in store.labels.labeled_regions(5)] == ["normal"]
 
 
 def test_a_missed_deletion_is_pulled(store: Store, tmp_path: Path, label_studio: FakeLabelStudio) -> None:
     lab = lab_with_label_studio(store, tmp_path, label_studio)
     lab.label(1)
-    labels.pull(LabelStudioClient(lab.trainer._access), store, 1)
-    assert store.annotations()[0].deleted
+    labels.pull(LabelStudioClient(lab.access), store, 1)
+    assert store.labels.annotations()[0].deleted
 
 
 def test_an_annotation_that_was_taken_for_deleted_is_back_at_the_next_pull(
@@ -252,20 +245,20 @@ def test_an_annotation_that_was_taken_for_deleted_is_back_at_the_next_pull(
     lab = lab_with_label_studio(store, tmp_path, label_studio)
     label_studio.add_task(task_id=1, fps=RATE)
     label_studio.tasks[1]["annotations"] = [lab.annotation(1, (Rep(1.0, 2.0, 3.0),), 0, id=5)]
-    store.delete_annotations([5])
-    labels.pull(LabelStudioClient(lab.trainer._access), store, 1)
-    assert [annotation.id for annotation in store.valid_annotations(1)] == [5]
+    store.labels.delete_annotations([5])
+    labels.pull(LabelStudioClient(lab.access), store, 1)
+    assert [annotation.id for annotation in store.labels.valid_annotations(1)] == [5]
 
 
 def test_pulling_what_is_known_is_no_news(store: Store, tmp_path: Path, label_studio: FakeLabelStudio) -> None:
     lab = lab_with_label_studio(store, tmp_path, label_studio)
     label_studio.add_task(task_id=1, fps=RATE)
     label_studio.tasks[1]["annotations"] = [lab.annotation(1, (Rep(1.0, 2.0, 3.0),), 0)]
-    client = LabelStudioClient(lab.trainer._access)
+    client = LabelStudioClient(lab.access)
     labels.pull(client, store, 1)
     moment = now()
     labels.pull(client, store, 1)
-    assert store.normals_since(1, moment) == 0
+    assert store.labels.normals_since(1, moment) == 0
 
 
 def test_a_label_studio_that_is_away_does_not_keep_from_training(

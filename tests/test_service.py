@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 
+from backend.database import now
 from backend.errors import (
     BadRequest,
     LabelConfigError,
@@ -31,7 +32,7 @@ from backend.jobs import dump_analysis, load_analysis
 from backend.ls_client import Access
 from backend.ls_format import Task
 from backend.service import Preannotator
-from backend.store import Job, Project, Store, now
+from backend.store import Job, Project, Store
 from pipeline.config import PipelineConfig
 from pipeline.records import Rep, RepScore
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from backend.database import now
 from backend.ls_format import Region, Task
-from backend.store import Job, Store, now
+from backend.store import Job, Store
 
 TASK = Task(1, 1, {"video": "a.mp4"})
 
@@ -30,7 +31,7 @@ def annotation(number: int = 7, **changes: Any) -> dict[str, Any]:
 
 
 def put(store: Store, *regions: Region, **changes: Any) -> None:
-    store.put_annotation(annotation(**changes), TASK, "a.mp4", regions)
+    store.labels.put_annotation(annotation(**changes), TASK, "a.mp4", regions)
 
 
 def together(function: Callable[[], object], threads: int = 8) -> None:
@@ -205,85 +206,85 @@ def test_any_number_of_tasks_may_be_deleted_at_once(store: Store) -> None:
 
 def test_an_annotation_is_stored_with_its_repetitions(store: Store) -> None:
     put(store, region(1.0), region(4.0, "anomalous"))
-    assert [(r.start_s, r.label) for r in store.labeled_regions(7)] == [(1.0, "normal"), (4.0, "anomalous")]
+    assert [(r.start_s, r.label) for r in store.labels.labeled_regions(7)] == [(1.0, "normal"), (4.0, "anomalous")]
 
 
 def test_where_a_repetition_comes_from_is_kept(store: Store) -> None:
     put(store, region())
-    assert store.labeled_regions(7)[0].origin == "manual"
+    assert store.labels.labeled_regions(7)[0].origin == "manual"
 
 
 def test_an_update_replaces_the_repetitions(store: Store) -> None:
     put(store, region(1.0), region(4.0))
     put(store, region(2.0), updated_at="2026-01-02T00:00:00Z")
-    assert [r.start_s for r in store.labeled_regions(7)] == [2.0]
+    assert [r.start_s for r in store.labels.labeled_regions(7)] == [2.0]
 
 
 def test_an_update_that_comes_late_does_not_replace_a_newer_one(store: Store) -> None:
     put(store, region(2.0), updated_at="2026-01-02T00:00:00Z")
     put(store, region(1.0), updated_at="2026-01-01T00:00:00Z")
-    assert [r.start_s for r in store.labeled_regions(7)] == [2.0]
+    assert [r.start_s for r in store.labels.labeled_regions(7)] == [2.0]
 
 
 def test_an_update_without_a_date_counts(store: Store) -> None:
     put(store, region(2.0))
     put(store, region(1.0), updated_at=None)
-    assert [r.start_s for r in store.labeled_regions(7)] == [1.0]
+    assert [r.start_s for r in store.labels.labeled_regions(7)] == [1.0]
 
 
 def test_updates_at_once_leave_one_set_of_repetitions(store: Store) -> None:
     together(lambda: put(store, region(1.0), region(4.0)))
-    assert len(store.labeled_regions(7)) == 2
+    assert len(store.labels.labeled_regions(7)) == 2
 
 
 def test_a_skipped_task_is_marked(store: Store) -> None:
     put(store, was_cancelled=True)
-    assert store.annotations()[0].was_cancelled
+    assert store.labels.annotations()[0].was_cancelled
 
 
 def test_a_deleted_annotation_stays_marked(store: Store) -> None:
     put(store, region())
-    store.delete_annotations([7])
-    assert store.annotations()[0].deleted
-    assert len(store.labeled_regions(7)) == 1
+    store.labels.delete_annotations([7])
+    assert store.labels.annotations()[0].deleted
+    assert len(store.labels.labeled_regions(7)) == 1
 
 
 def test_an_update_that_comes_after_the_deletion_does_not_bring_an_annotation_back(store: Store) -> None:
     put(store, region())
-    store.delete_annotations([7])
+    store.labels.delete_annotations([7])
     put(store, region(2.0), updated_at="2026-01-02T00:00:00Z")
-    assert store.annotations()[0].deleted
+    assert store.labels.annotations()[0].deleted
 
 
 def test_an_annotation_whose_deletion_came_first_is_deleted(store: Store) -> None:
-    store.delete_annotations([7, 8])
+    store.labels.delete_annotations([7, 8])
     put(store, region())
-    assert store.valid_annotations(1) == []
-    assert [(a.id, a.task, a.deleted) for a in store.annotations()] == [(7, 1, True), (8, 0, True)]
+    assert store.labels.valid_annotations(1) == []
+    assert [(a.id, a.task, a.deleted) for a in store.labels.annotations()] == [(7, 1, True), (8, 0, True)]
 
 
 def test_any_number_of_annotations_may_be_deleted_at_once(store: Store) -> None:
-    store.delete_annotations(range(5_000))
-    assert len(store.deleted_annotations()) == 5_000
+    store.labels.delete_annotations(range(5_000))
+    assert len(store.labels.deleted_annotations()) == 5_000
 
 
 def test_the_annotations_of_a_deleted_task_stay_marked(store: Store) -> None:
     put(store, region())
     store.delete_tasks([1])
-    assert store.annotations()[0].deleted
+    assert store.labels.annotations()[0].deleted
 
 
 def test_annotations_can_be_told_by_task(store: Store) -> None:
     put(store)
-    assert [len(store.annotations(task)) for task in (1, 2)] == [1, 0]
+    assert [len(store.labels.annotations(task)) for task in (1, 2)] == [1, 0]
 
 
 def test_who_annotated_is_kept(store: Store) -> None:
     put(store, completed_by=3, parent_prediction=37)
-    assert (store.annotations()[0].annotator, store.annotations()[0].parent_prediction) == (3, 37)
+    assert (store.labels.annotations()[0].annotator, store.labels.annotations()[0].parent_prediction) == (3, 37)
 
 
 @pytest.mark.parametrize("odd", [None, {"id": 3}, "anna"])
 def test_an_annotator_in_an_unknown_shape_is_nobody(store: Store, odd: Any) -> None:
     put(store, completed_by=odd)
-    assert store.annotations()[0].annotator is None
+    assert store.labels.annotations()[0].annotator is None

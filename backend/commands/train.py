@@ -83,7 +83,7 @@ def _train_project(project: int) -> None:
     from rich.console import Console
     from rich.progress import Progress as Bar
 
-    from backend.app import create_trainer, registry_of
+    from backend.app import context_of, create_trainer
     from backend.commands.serve import setup_logging
     from backend.errors import BackendError
     from backend.settings import Settings
@@ -93,7 +93,7 @@ def _train_project(project: int) -> None:
     settings = Settings()
     store = Store(settings.database_url)
     # A server notices what is promoted by itself.
-    trainer = create_trainer(settings, store, registry_of(settings), lambda _: None, starts=True)
+    trainer = create_trainer(settings, context_of(settings, store), lambda _: None, starts=True)
     try:
         run = trainer.request(project, "command line")
         with Bar(console=Console(stderr=True), transient=True) as bar:

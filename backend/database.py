@@ -1,0 +1,44 @@
+"""The SQLite database: how it is opened, and what every table is declared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.orm import DeclarativeBase
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+def now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def open_database(url: str) -> Engine:
+    """The database at `sqlite:///PATH`; its folder is made. Every thread has a connection of its own."""
+    path = url.removeprefix("sqlite:///")
+    if path and path != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": 30})
+    event.listen(engine, "connect", _configure)
+    return engine
+
+
+def batches(ids: Iterable[int], size: int = 1000) -> Iterator[list[int]]:
+    """SQLite takes a limited number of values per statement."""
+    every = list(ids)
+    return (every[first : first + size] for first in range(0, len(every), size))
+
+
+def _configure(connection: Any, record: object) -> None:
+    """WAL lets readers go on while one writes; foreign keys are off by default."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()

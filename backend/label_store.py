@@ -1,0 +1,143 @@
+"""What people labelled, in the database: annotations as Label Studio last told them, with their repetitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Engine, ForeignKey, delete, func, literal, or_, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
+
+from backend.database import Base, batches, now
+from backend.ls_format import Json, Region, Task
+
+
+class Annotation(Base):
+    """An annotation as Label Studio last told it. A deleted one stays, marked, so that nothing is lost."""
+
+    __tablename__ = "annotations"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project: Mapped[int]
+    task: Mapped[int] = mapped_column(index=True)
+    media: Mapped[str]
+    annotator: Mapped[int | None]
+    was_cancelled: Mapped[bool] = mapped_column(default=False)
+    ground_truth: Mapped[bool] = mapped_column(default=False)
+    parent_prediction: Mapped[int | None]
+    updated_at: Mapped[str] = mapped_column(default="")
+    deleted: Mapped[bool] = mapped_column(default=False)
+    received_at: Mapped[datetime] = mapped_column(DateTime, default=now, onupdate=now)
+
+
+class LabeledRegion(Base):
+    """One repetition of an annotation, in seconds of media time."""
+
+    __tablename__ = "labeled_regions"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    annotation_id: Mapped[int] = mapped_column(ForeignKey("annotations.id", ondelete="CASCADE"), index=True)
+    region: Mapped[str]
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    label: Mapped[str]
+    origin: Mapped[str]
+
+
+class LabelStore:
+    """The labels of a database. Every method is one transaction and safe to call from any thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._sessions = sessionmaker(engine, expire_on_commit=False)
+
+    def put_annotation(self, annotation: Json, task: Task, media: str, regions: Iterable[Region]) -> None:
+        """Store an annotation and its repetitions, replacing what was known of it, unless that is newer.
+
+        A deleted one stays deleted: its event was late, as Label Studio gives no id twice.
+        """
+        number = int(annotation["id"])
+        row = {
+            "id": number,
+            "project": task.project,
+            "task": task.id,
+            "media": media,
+            "annotator": _optional_int(annotation.get("completed_by")),
+            "was_cancelled": bool(annotation.get("was_cancelled")),
+            "ground_truth": bool(annotation.get("ground_truth")),
+            "parent_prediction": _optional_int(annotation.get("parent_prediction")),
+            "updated_at": str(annotation.get("updated_at") or ""),
+            "received_at": now(),
+        }
+        # Events are sent by whichever process of Label Studio handled the change, and may overtake each other.
+        is_news = or_(literal(row["updated_at"]) == "", Annotation.updated_at <= row["updated_at"])
+        put = insert(Annotation).values(**row, deleted=False)
+        put = put.on_conflict_do_update(index_elements=["id"], set_=row, where=is_news)
+        with self._sessions.begin() as session:
+            if session.scalar(put.returning(Annotation.id)) is None:
+                return
+            session.execute(delete(LabeledRegion).where(LabeledRegion.annotation_id == number))
+            session.add_all(
+                LabeledRegion(
+                    annotation_id=number,
+                    region=region.id,
+                    start_s=region.start_s,
+                    end_s=region.end_s,
+                    label=region.label,
+                    origin=region.origin,
+                )
+                for region in regions
+            )
+
+    def delete_annotations(self, annotation_ids: Iterable[int]) -> None:
+        """Mark annotations as deleted, also those that are not known yet: their events may still come."""
+        mark = {"deleted": True, "received_at": now()}
+        unknown = {"project": 0, "task": 0, "media": "", "updated_at": "", "was_cancelled": False}
+        rows = [{"id": number, "ground_truth": False, **unknown, **mark} for number in annotation_ids]
+        if not rows:
+            return
+        put = insert(Annotation).on_conflict_do_update(index_elements=["id"], set_=mark)
+        with self._sessions.begin() as session:
+            session.execute(put, rows)
+
+    def restore_annotations(self, annotation_ids: Iterable[int]) -> None:
+        """Take back that annotations were deleted."""
+        with self._sessions.begin() as session:
+            for ids in batches(annotation_ids):
+                session.execute(update(Annotation).where(Annotation.id.in_(ids)).values(deleted=False))
+
+    def deleted_annotations(self) -> set[int]:
+        with self._sessions.begin() as session:
+            return set(session.scalars(select(Annotation.id).where(Annotation.deleted)))
+
+    def annotations(self, task: int | None = None) -> Sequence[Annotation]:
+        query = select(Annotation).order_by(Annotation.id)
+        if task is not None:
+            query = query.where(Annotation.task == task)
+        with self._sessions.begin() as session:
+            return session.scalars(query).all()
+
+    def valid_annotations(self, project: int, skipped: bool = False) -> Sequence[Annotation]:
+        """A project's annotations that were not deleted, nor, unless asked for, cancelled; the oldest first."""
+        query = select(Annotation).where(Annotation.project == project, ~Annotation.deleted)
+        if not skipped:
+            query = query.where(~Annotation.was_cancelled)
+        with self._sessions.begin() as session:
+            return session.scalars(query.order_by(Annotation.id)).all()
+
+    def normals_since(self, project: int, moment: datetime) -> int:
+        """How many normal repetitions people left in annotations that were made or changed after that moment."""
+        query = select(func.count()).select_from(LabeledRegion).join(Annotation)
+        query = query.where(Annotation.project == project, Annotation.received_at > moment)
+        query = query.where(~Annotation.deleted, ~Annotation.was_cancelled, LabeledRegion.label == "normal")
+        with self._sessions.begin() as session:
+            return session.scalar(query) or 0
+
+    def labeled_regions(self, annotation_id: int) -> Sequence[LabeledRegion]:
+        with self._sessions.begin() as session:
+            return session.scalars(
+                select(LabeledRegion).filter_by(annotation_id=annotation_id).order_by(LabeledRegion.start_s)
+            ).all()
+
+
+def _optional_int(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | str) and str(value).isdigit() else None
