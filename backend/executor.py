@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
-import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
@@ -18,7 +17,7 @@ from distributed import CancelledError as DaskCancelled
 from distributed import Client, KilledWorker, LocalCluster
 from distributed import Future as DaskFuture
 
-from backend.errors import WorkerLost
+from backend.errors import BackendError, WorkerLost
 
 
 class Executor(Protocol):
@@ -44,10 +43,13 @@ class _Call:
 
 
 class DaskExecutor:
-    """Worker processes of our own on this machine, or an existing scheduler by its address.
+    """`workers` processes of our own on this machine, or those of an existing scheduler by its address.
 
-    Own workers get one call each at a time. Dask would hand out more in advance, and blame all that a worker has when
-    it dies: the videos that wait behind one that kills it would be given up as well.
+    A worker gets one call for each of its threads. Dask would hand out more in advance, and blame all that a worker has
+    when it dies: the videos that wait behind one that kills it would be given up as well. A scheduler without so many
+    workers is given `workers` calls all the same: some start workers only when there is work for them.
+
+    Raises BackendError where the scheduler cannot be reached.
     """
 
     def __init__(self, workers: int = 1, scheduler: str = "") -> None:
@@ -63,8 +65,14 @@ class DaskExecutor:
                 silence_logs=logging.CRITICAL,
                 preload=["backend.worker_preload"],
             )
-        self._client = Client(self._cluster or scheduler, set_as_default=False)
-        self._free: float = math.inf if scheduler else workers
+        try:
+            self._client = Client(self._cluster or scheduler, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise BackendError(
+                f"The Dask scheduler {scheduler} cannot be reached ({type(error).__name__}). Check its address."
+            ) from error
+        self._workers = workers
+        self._busy = 0
         self._waiting: list[_Call] = []
         self._order = itertools.count()
         self._lock = threading.Lock()
@@ -75,6 +83,13 @@ class DaskExecutor:
             heapq.heappush(self._waiting, call)
         self._hand_out()
         return call.future
+
+    @property
+    def capacity(self) -> int:
+        """How many calls are worked on at once: as many as there are threads of workers just now."""
+        if self._cluster is not None:
+            return self._workers
+        return max(self._workers, sum(self._client.nthreads().values()))
 
     def close(self) -> None:
         with self._lock:
@@ -87,12 +102,13 @@ class DaskExecutor:
 
     def _hand_out(self) -> None:
         """Give waiting calls to free workers."""
+        capacity = self.capacity
         while True:
             with self._lock:
-                if not self._waiting or self._free < 1:
+                if not self._waiting or self._busy >= capacity:
                     return
                 call = heapq.heappop(self._waiting)
-                self._free -= 1
+                self._busy += 1
             try:
                 remote = self._client.submit(
                     call.function, *call.args, key=call.key, priority=call.priority, pure=False
@@ -116,7 +132,7 @@ class DaskExecutor:
 
     def _settle(self, call: _Call, error: BaseException | None, result: object = None) -> None:
         with self._lock:
-            self._free += 1
+            self._busy -= 1
         if error is None:
             call.future.set_result(result)
         elif isinstance(error, CancelledError | DaskCancelled):
