@@ -34,12 +34,19 @@ def push(
     """
     state = client.task_state(task)
     existing = state.prediction_ids(analysis.model_version)
-    if existing:
-        stored = existing[0]
-    else:
+    created = None
+    if not existing:
         current = ensure_frame_rate(client, state, controls, analysis.video.fps)
         rate = effective_rate(controls, current.data)
-        stored = client.create_prediction(task.id, to_prediction(analysis, controls, rate))
+        created = client.create_prediction(task.id, to_prediction(analysis, controls, rate))
+        # Others may have looked and stored at the same time (a server, a bulk run). Whoever looks last sees all, and
+        # everybody keeps the first.
+        state = client.task_state(task)
+        existing = state.prediction_ids(analysis.model_version) or [created]
+    stored = existing[0]
+    for surplus in existing[1:]:
+        if surplus == created or not state.is_labelled:
+            client.delete_prediction(surplus)
     if not state.is_labelled:
         for number, version in state.predictions:
             if version in superseded:

@@ -46,12 +46,42 @@ def test_a_prediction_of_another_version_does_not_count(
     assert [p["model_version"] for p in label_studio.of_task(number)] == ["base-0", VERSION]
 
 
-def test_storing_takes_three_requests(client: LabelStudioClient, label_studio: FakeLabelStudio) -> None:
+def test_of_two_that_store_at_the_same_time_the_first_is_kept(
+    client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    number = label_studio.add_task()
+    label_studio.before_storing = lambda: others.append(label_studio.add_prediction(number, VERSION, [{"id": "rep1"}]))
+    others: list[int] = []
+    assert push(client, number) == others[0]
+    assert [p["id"] for p in label_studio.of_task(number)] == others
+
+
+def test_surplus_predictions_of_a_task_that_nobody_labelled_are_removed(
+    client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    number = label_studio.add_task()
+    first, second = (label_studio.add_prediction(number, VERSION, []) for _ in range(2))
+    assert push(client, number) == first
+    assert second not in label_studio.predictions
+
+
+def test_surplus_predictions_that_somebody_may_have_started_from_are_kept(
+    client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    number = label_studio.add_task()
+    for _ in range(2):
+        label_studio.add_prediction(number, VERSION, [])
+    label_studio.tasks[number]["total_annotations"] = 1
+    push(client, number)
+    assert len(label_studio.of_task(number)) == 2
+
+
+def test_storing_takes_four_requests(client: LabelStudioClient, label_studio: FakeLabelStudio) -> None:
     number = label_studio.add_task()
     client.authorization()
     label_studio.calls.clear()
     push(client, number)
-    assert sum(label_studio.calls.values()) == 3
+    assert sum(label_studio.calls.values()) == 4
 
 
 def test_the_rate_of_the_video_is_put_into_the_task(client: LabelStudioClient, label_studio: FakeLabelStudio) -> None:
