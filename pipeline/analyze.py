@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline import segment, video
-from pipeline.config import PipelineConfig
+from pipeline.config import PipelineConfig, PoseConfig
 from pipeline.detector import Detector
 from pipeline.pose import MediaPipePose, PoseEstimator, Progress, estimate
 from pipeline.posecache import PoseCache
@@ -25,13 +25,31 @@ def analyze_video(
     Landmarks come from `cache` where they are known. `estimator` defaults to MediaPipe; `progress` is told the share
     of the video that was looked at. Raises VideoError and PoseModelError.
     """
-    info = video.probe(path)
-    media_digest = video.digest(path)
-    pose = cache.get(media_digest, config.pose)
-    if pose is None:
-        pose = _estimated(path, info, config, estimator, progress)
-        cache.put(media_digest, config.pose, pose)
+    info, media_digest, pose = look(path, cache, config.pose, estimator, progress)
     return analyze_pose(pose, info, detector, config, media_digest)
+
+
+def look(
+    path: str | Path,
+    cache: PoseCache,
+    config: PoseConfig,
+    estimator: PoseEstimator | None = None,
+    progress: Progress | None = None,
+) -> tuple[VideoInfo, str, Pose]:
+    """What a video is, its digest, and its landmarks: the known ones, or else they are found and kept.
+
+    `estimator` defaults to MediaPipe; `progress` is told the share of the video that was looked at. Raises VideoError
+    and PoseModelError.
+    """
+    info, media_digest = video.probe(path), video.digest(path)
+    pose = cache.get(media_digest, config)
+    if pose is None:
+        with cache.alone(media_digest):
+            pose = cache.get(media_digest, config)
+            if pose is None:
+                pose = _estimated(path, info, config, estimator, progress)
+                cache.put(media_digest, config, pose)
+    return info, media_digest, pose
 
 
 def analyze_pose(
@@ -53,11 +71,11 @@ def analyze_pose(
 def _estimated(
     path: str | Path,
     info: VideoInfo,
-    config: PipelineConfig,
+    config: PoseConfig,
     estimator: PoseEstimator | None,
     progress: Progress | None,
 ) -> Pose:
     if estimator is not None:
-        return estimate(path, info, config.pose, estimator, progress)
-    with MediaPipePose(config.pose) as mediapipe:
-        return estimate(path, info, config.pose, mediapipe, progress)
+        return estimate(path, info, config, estimator, progress)
+    with MediaPipePose(config) as mediapipe:
+        return estimate(path, info, config, mediapipe, progress)

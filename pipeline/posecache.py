@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 
@@ -45,6 +48,19 @@ class PoseCache:
             NotImplementedError,
         ):
             return None
+
+    @contextmanager
+    def alone(self, media_digest: str) -> Iterator[None]:
+        """Wait while another process looks at the same video: afterwards it need not be looked at again.
+
+        What a process that dies has locked is free. Where the file system has no locks nobody waits.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "LOCK").open("wb") as file:
+            with suppress(OSError):
+                # One byte for each video, far behind the end of the empty file.
+                fcntl.lockf(file, fcntl.LOCK_EX, 1, int(media_digest[:15], 16))
+            yield
 
     def put(self, media_digest: str, config: PoseConfig, pose: Pose) -> None:
         path = self.path(media_digest, config)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +131,42 @@ def test_many_may_store_and_read_at_once(cache: PoseCache) -> None:
         thread.join()
     assert len(found) == 8
     assert None not in found
+
+
+def _hold(folder: Path, digest: str, held: Event, release: Event) -> None:
+    with PoseCache(folder).alone(digest):
+        held.set()
+        release.wait(30)
+
+
+def _alone(folder: Path, digest: str, done: Event) -> None:
+    with PoseCache(folder).alone(digest):
+        done.set()
+
+
+@pytest.mark.parametrize(("other", "waits"), [("ab" * 32, True), ("cd" * 32, False)])
+def test_another_process_waits_for_the_same_video_alone(tmp_path: Path, other: str, waits: bool) -> None:
+    spawn = get_context("spawn")
+    held, release, done = spawn.Event(), spawn.Event(), spawn.Event()
+    first = spawn.Process(target=_hold, args=(tmp_path, "ab" * 32, held, release))
+    first.start()
+    assert held.wait(30)
+    second = spawn.Process(target=_alone, args=(tmp_path, other, done))
+    second.start()
+    assert done.wait(2 if waits else 30) is not waits
+    release.set()
+    assert done.wait(30)
+    first.join()
+    second.join()
+
+
+def test_what_a_killed_process_held_is_free(tmp_path: Path) -> None:
+    spawn = get_context("spawn")
+    held, release = spawn.Event(), spawn.Event()
+    first = spawn.Process(target=_hold, args=(tmp_path, "ab" * 32, held, release))
+    first.start()
+    assert held.wait(30)
+    first.kill()
+    first.join()
+    with PoseCache(tmp_path).alone("ab" * 32):
+        pass
