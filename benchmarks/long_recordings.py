@@ -18,11 +18,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import synthetic, video
+from pipeline import synthetic
+from pipeline.analyze import look
 from pipeline.config import PoseConfig, SegmentConfig
 from pipeline.evaluate_reps import ClipResult, ClipTruth, load_groundtruth, score
 from pipeline.landmarks import LANDMARK_COUNT, MIRRORED
-from pipeline.pose import MediaPipePose, estimate
 from pipeline.posecache import PoseCache
 from pipeline.records import Pose, Rep
 from pipeline.segment import confidence, find_reps
@@ -41,14 +41,7 @@ class Stretch:
 
 
 def clip(path: Path, truth: ClipTruth, folder: Path) -> Stretch:
-    config = PoseConfig(poses_per_second=_RATE)
-    cache, digest = PoseCache(folder), video.digest(path)
-    pose = cache.get(digest, config)
-    if pose is None:
-        with MediaPipePose(config) as estimator:
-            pose = estimate(path, video.probe(path), config, estimator)
-        cache.put(digest, config, pose)
-    return Stretch(pose, truth)
+    return Stretch(look(path, PoseCache(folder), PoseConfig(poses_per_second=_RATE))[2], truth)
 
 
 def empty_room(rng: np.random.Generator) -> Stretch:

@@ -23,7 +23,8 @@ from rich.progress import track
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
-from pipeline import synthetic, video
+from pipeline import synthetic
+from pipeline.analyze import look
 from pipeline.config import PoseConfig, SegmentConfig
 from pipeline.evaluate_reps import ClipResult, load_groundtruth, score
 from pipeline.landmarks import INDEX, MIRRORED
@@ -141,14 +142,8 @@ def halved(pose: Pose) -> Pose:
 def poses_of(path: Path, folder: Path, seed: int) -> dict[str, Pose]:
     """The pose of a clip and of every degraded copy, from the folder where they are known."""
     config = PoseConfig()
-    digest, info = video.digest(path), video.probe(path)
-    poses: dict[str, Pose] = {}
-    clean = PoseCache(folder).get(digest, config)
-    if clean is None:
-        with MediaPipePose(config) as inner:
-            clean = estimate(path, info, config, inner)
-        PoseCache(folder).put(digest, config, clean)
-    poses["clean"] = clean
+    info, digest, clean = look(path, PoseCache(folder), config)
+    poses = {"clean": clean}
     for name, (change, restore) in changes(clean, np.random.default_rng(seed)).items():
         cache = PoseCache(folder / name)
         pose = cache.get(digest, config)

@@ -54,18 +54,10 @@ _OURS = "find_reps"
 
 
 def _pose(path: Path, config: Any, folder: Path) -> Pose:
-    from pipeline import video
-    from pipeline.pose import MediaPipePose, estimate
+    from pipeline.analyze import look
     from pipeline.posecache import PoseCache
 
-    cache = PoseCache(folder)
-    digest = video.digest(path)
-    pose = cache.get(digest, config)
-    if pose is None:
-        with MediaPipePose(config) as estimator:
-            pose = estimate(path, video.probe(path), config, estimator)
-        cache.put(digest, config, pose)
-    return pose
+    return look(path, PoseCache(folder), config)[2]
 
 
 def _clip_table(rows: list[ClipResult]) -> Any:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from backend.commands.progress import video_bar
 from backend.errors import BackendError
 from backend.settings import Settings
 from pipeline.errors import PipelineError
@@ -42,26 +41,16 @@ def predict(
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     detector = load_detector(settings.model_dir)
     analyses: list[Analysis] = []
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:.0f} %"),
-        TimeRemainingColumn(),
-    )
-    bars = Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
-    with MediaPipePose(config.pose) as estimator, bars as progress:
-        for number, path in enumerate(videos, start=1):
-            shown = progress.add_task(f"{escape(path.name)} ({number}/{len(videos)})", total=1.0)
+    with MediaPipePose(config.pose) as estimator, video_bar(errors, videos) as begin:
+        for number, path in enumerate(videos):
             try:
                 estimator.reset()
-                analyses.append(
-                    analyze_video(path, detector, cache, config, estimator, partial(_show, progress, shown))
-                )
+                told = begin(number, "is looked at")
+                analyses.append(analyze_video(path, detector, cache, config, estimator, told))
                 if not json_file:
                     Console().print(rep_table(analyses[-1]))
             except PipelineError as error:
                 errors.print(f"deadlift: {error}", markup=False)
-            progress.remove_task(shown)
     if json_file:
         _write_json(json_file, analyses)
     if len(analyses) < len(videos):
@@ -109,10 +98,6 @@ def rep_table(analysis: Analysis) -> Table | str:
         times = (f"{rep.start_s:.2f}", f"{rep.top_s:.2f}", f"{rep.end_s:.2f}")
         table.add_row(str(number), *times, f"{score.score:.2f}", label + ("" if score.reliable else " (check)"), why)
     return table
-
-
-def _show(progress: Progress, task: TaskID, share: float) -> None:
-    progress.update(task, completed=share)
 
 
 def _write_json(target: str, analyses: list[Analysis]) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from backend.commands.progress import video_bar
 from backend.errors import BackendError
 from backend.settings import Settings
 from pipeline.errors import PipelineError
@@ -22,8 +20,7 @@ def render(
 ) -> None:
     """Write each video with what was found in it drawn in. Exit code 1 if any video failed."""
     from backend.worker import load_detector  # loads torch
-    from pipeline import video
-    from pipeline.analyze import analyze_video
+    from pipeline.analyze import analyze_pose, look
     from pipeline.pose import MediaPipePose
     from pipeline.posecache import PoseCache
     from pipeline.render import render as write
@@ -41,36 +38,19 @@ def render(
     console, errors = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
     detector = load_detector(settings.model_dir)
     failed = 0
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:.0f} %"),
-        TimeRemainingColumn(),
-    )
-    bars = Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal)
-    with MediaPipePose(config.pose) as estimator, bars as progress:
-        for path, target in zip(videos, targets, strict=True):
-            shown = progress.add_task(f"{escape(path.name)}: looking", total=1.0)
-            show = partial(_show, progress, shown)
+    with MediaPipePose(config.pose) as estimator, video_bar(errors, videos) as begin:
+        for number, (path, target) in enumerate(zip(videos, targets, strict=True)):
             try:
                 estimator.reset()
-                analysis = analyze_video(path, detector, cache, config, estimator, show)
-                pose = cache.get(video.digest(path), config.pose)
-                if pose is None:  # the folder was cleaned meanwhile
-                    raise BackendError(f"{path}: its landmarks are no longer in {cache.folder}. Try again.")
-                progress.update(shown, description=f"{escape(path.name)}: drawing", completed=0.0)
-                write(path, pose, analysis, target, show)
+                info, digest, pose = look(path, cache, config.pose, estimator, begin(number, "is looked at"))
+                analysis = analyze_pose(pose, info, detector, config, digest)
+                write(path, pose, analysis, target, begin(number, "is drawn"))
                 count = len(analysis.reps)
                 console.print(f"{target}: {count} repetition{'s' * (count != 1)}", markup=False)
-            except (PipelineError, BackendError) as error:
+            except PipelineError as error:
                 failed += 1
                 errors.print(f"deadlift: {error}", markup=False)
             except OSError as error:
                 raise BackendError(f"{target} cannot be written ({error.strerror or error}).") from error
-            progress.remove_task(shown)
     if failed:
         raise typer.Exit(1)
-
-
-def _show(progress: Progress, task: TaskID, share: float) -> None:
-    progress.update(task, completed=share)
