@@ -15,6 +15,7 @@ from backend.commands import (
     jobs,
     models,
     predict,
+    prelabel,
     render,
     serve,
     skelemotion,
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("predict")(predict.predict)
+app.command("prelabel")(prelabel.prelabel)
 app.command("render")(render.render)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)

@@ -27,7 +27,7 @@ from backend.errors import (
 from backend.executor import Executor
 from backend.labeling_config import Controls
 from backend.ls_format import Task
-from backend.store import Job
+from backend.store import Job, Store
 from backend.worker import KnownMedia, VideoJob, analyze_task
 from pipeline.errors import PipelineError
 from pipeline.records import Analysis
@@ -103,7 +103,7 @@ class JobRunner:
                 model_dir=model.folder,
                 pose_dir=self._context.pose_dir,
                 config=self._context.config,
-                known=self._known(started),
+                known=known_media(self._store, started.task, started.media),
             )
             # Unlike any other key: a scheduler answers a known one with the result that it has.
             key = f"analyze-{started.project}-{started.task}-{uuid.uuid4().hex}"
@@ -225,13 +225,14 @@ class JobRunner:
             return
         self._shown[project] = version
 
-    def _known(self, job: Job) -> KnownMedia | None:
-        """What an earlier analysis of the same task and address found out about the video."""
-        result = self._store.latest_result(job.task, job.media)
-        if not result or not is_readable(result):
-            return None
-        analysis = load_analysis(result)
-        return KnownMedia(analysis.media_digest, analysis.video) if analysis.media_digest else None
+
+def known_media(store: Store, task: int, media: str) -> KnownMedia | None:
+    """What an earlier analysis of that task and address found out about the video."""
+    result = store.latest_result(task, media)
+    if not result or not is_readable(result):
+        return None
+    analysis = load_analysis(result)
+    return KnownMedia(analysis.media_digest, analysis.video) if analysis.media_digest else None
 
 
 def is_settling(job: Job, moment: datetime) -> bool:

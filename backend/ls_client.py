@@ -126,10 +126,14 @@ class LabelStudioClient:
             raise NotInLabelStudio(f"Label Studio has no task {task.id}. Was it deleted?")
         return state
 
-    def tasks(self, project: int) -> Iterator[tuple[Task, int, frozenset[str]]]:
-        """Every task of a project, with its number of annotations and the model versions that it has predictions of."""
-        with _mapped(f"the tasks of project {project}"):
-            for task in self._api.tasks.list(project=project, fields="all", resolve_uri=False):
+    def tasks(self, project: int, view: int | None = None) -> Iterator[tuple[Task, int, frozenset[str]]]:
+        """Every task of a project, with its number of annotations and the model versions that it has predictions of.
+
+        view: only the tasks that this tab of the project shows.
+        """
+        chosen: dict[str, int] = {"project": project} if view is None else {"project": project, "view": view}
+        with _mapped(f"the tasks of project {project}" if view is None else f"view {view} of project {project}"):
+            for task in self._api.tasks.list(**chosen, fields="all", resolve_uri=False, page_size=_PAGE):
                 versions = [_field(prediction, "model_version") for prediction in task.predictions or []]
                 yield _task(task), task.total_annotations or 0, frozenset(str(v) for v in versions if v)
 
@@ -205,17 +209,52 @@ class LabelStudioClient:
                     return
             self._api.ml.create(url=url, project=project, title=title, is_interactive=False)
 
-    def upload(self, project: int, path: Path) -> None:
-        """Import a file as a task of the project."""
+    def upload(self, project: int, path: Path, name: str = "") -> int:
+        """Import a file as a task of the project, under its own name or another one; returns the task's id."""
         with _mapped(f"the upload of {path.name}"), path.open("rb") as file:
             response = httpx.post(
                 f"{self._access.url}/api/projects/{project}/import",
+                params={"return_task_ids": "true"},
                 headers=self.authorization(),
-                files={"file": (path.name, file)},
+                files={"file": (name or path.name, file)},
                 timeout=httpx.Timeout(10.0, read=300.0, write=300.0),
             )
             if response.status_code >= 400:
-                raise LabelStudioError(f"Label Studio answered {response.status_code} to the upload of {path.name}.")
+                raise LabelStudioError(
+                    f"Label Studio answered {response.status_code} to the upload of {path.name}. It takes files of the"
+                    " types that it knows, up to 250 MB; give it larger ones as local files."
+                )
+            return int((response.json().get("task_ids") or [0])[0])
+
+    def create_task(self, project: int, data: Json) -> Task:
+        with _mapped(f"a task in project {project}"):
+            return Task(int(self._api.tasks.create(project=project, data=data).id), project, data)
+
+    def local_files(self, project: int) -> list[str]:
+        """The folders, as Label Studio sees them, that the project has Local Files storages of."""
+        with _mapped(f"the storages of project {project}"):
+            return [storage.path or "" for storage in self._api.import_storage.local.list(project=project)]
+
+    def add_local_files(self, project: int, folder: str) -> None:
+        """Connect a folder as Local Files storage; nothing is imported by that."""
+        try:
+            with _mapped(f"a storage of {folder}"):
+                self._api.import_storage.local.create(
+                    project=project, path=folder, title="deadlift", use_blob_urls=True
+                )
+        except LabelStudioError as error:
+            raise LabelStudioError(
+                f"{error} To serve {folder} from where it lies, Label Studio needs LOCAL_FILES_SERVING_ENABLED=true and"
+                " the LOCAL_FILES_DOCUMENT_ROOT that you named here."
+            ) from error
+
+    def media_size(self, address: str) -> int | None:
+        """The bytes of a video that Label Studio itself serves, None where it does not tell."""
+        with _mapped(address):
+            url = f"{self._access.url}/{address.lstrip('/')}"
+            with httpx.stream("GET", url, headers=self.authorization(), timeout=10.0) as response:
+                length = response.headers.get("content-length", "")
+                return int(length) if response.status_code == 200 and length.isdecimal() else None
 
     def predictions(self, task_id: int) -> list[Json]:
         """The task's predictions as stored: result, score, model_version."""

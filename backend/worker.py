@@ -49,6 +49,21 @@ class VideoJob:
     known: KnownMedia | None = None
 
 
+@dataclass(frozen=True)
+class FileJob:
+    """Everything a worker needs for a video file. Its folder too is one that workers share with whoever asks."""
+
+    path: str
+    model_dir: Path | None
+    pose_dir: Path
+    config: PipelineConfig
+
+
+def analyze_file(job: FileJob) -> Analysis:
+    """Look, cut, score. Raises VideoError and PoseModelError."""
+    return analyze_video(job.path, load_detector(job.model_dir), PoseCache(job.pose_dir), job.config)
+
+
 def analyze_task(job: VideoJob) -> Analysis:
     """Fetch, look, cut, score; without fetching and looking where the landmarks are known.
 

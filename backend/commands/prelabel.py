@@ -1,0 +1,162 @@
+"""`deadlift prelabel`: predictions for a whole archive, into a Label Studio project or into files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.errors import BackendError, LabelStudioError
+from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from backend.ledger import Ledger
+    from backend.prelabel import ProjectTarget
+    from backend.sources import Source
+
+
+def prelabel(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Folders, video files, patterns in quotes, http(s) addresses, or .txt files that list such.",
+            show_default=False,
+        ),
+    ] = None,
+    project: Annotated[
+        int | None, typer.Option(help="Label Studio project that gets the predictions.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Instead of a project: folder for tasks.json (to be imported), reps.csv and failed.csv.",
+            show_default=False,
+        ),
+    ] = None,
+    tasks: Annotated[
+        str, typer.Option(metavar="all|unlabelled|view:ID", help="Tasks of the project, instead of SOURCE.")
+    ] = "",
+    local_files_root: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT",
+            help="Folder that Label Studio serves local files from: what lies below it is not uploaded.",
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes on this machine; also WORKERS.", show_default=False)
+    ] = None,
+    scheduler: Annotated[
+        str, typer.Option(help="Dask scheduler, as tcp://host:8786, with workers elsewhere; also DASK_SCHEDULER.")
+    ] = "",
+    resume: Annotated[
+        bool, typer.Option(help="Go on where the last run ended, or forget what is known of these videos.")
+    ] = True,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try again what was given up before.")] = False,
+    max_attempts: Annotated[int, typer.Option(min=1, help="Failures of a video before it is given up.")] = 2,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many videos in this run.", show_default=False)
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    json_progress: Annotated[
+        bool, typer.Option("--json-progress", help="Progress as lines of JSON on standard output.")
+    ] = False,
+) -> None:
+    """Pre-label an archive. May be interrupted and repeated at any time. Exit code 1 if any video failed."""
+    import logging
+
+    from backend import sources as named
+    from backend.app import context_of
+    from backend.commands.prelabel_display import Display
+    from backend.commands.serve import setup_logging, stop_on_sigterm
+    from backend.demo import LABELING_CONFIG
+    from backend.executor import DaskExecutor
+    from backend.labeling_config import parse_controls
+    from backend.ledger import Ledger
+    from backend.prelabel import FolderTarget, Prelabeler, ProjectTarget, alone, target_name
+    from backend.prelabel_files import write
+    from backend.store import Store
+
+    if (project is None) == (out is None):
+        raise BackendError("Where shall the predictions go? Give either --project or --out.")
+    if bool(sources) == bool(tasks):
+        raise BackendError("Which videos? Give files or folders, or --tasks of the --project.")
+    setup_logging(logging.WARNING)
+    stop_on_sigterm()
+    settings = Settings()
+    root = local_files_root.absolute() if local_files_root is not None else None
+    target = target_name(project, out)
+    display = Display(json_progress)
+    store = Store(settings.database_url)
+    with alone(settings.data_dir, target):
+        context, ledger = context_of(settings, store), Ledger(store.engine)
+        if project is not None:
+            if not context.client.configured:
+                raise LabelStudioError("--project needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
+            label_config = context.client.label_config(project)
+            store.remember_project(project, label_config)
+        else:
+            label_config = LABELING_CONFIG.read_text(encoding="utf-8")
+        controls, model = parse_controls(label_config), context.registry.current(project)
+        found: Iterable[Source]
+        goal: ProjectTarget | FolderTarget
+        if project is not None:
+            goal = ProjectTarget(context, ledger, project, controls, root)
+            found = named.tasks(context.client, project, controls, tasks) if tasks else named.files(sources or [])
+        elif tasks:
+            raise BackendError("--tasks are those of a --project.")
+        else:
+            goal, found = FolderTarget(), named.files(sources or [])
+        if dry_run:
+            states = _plan(ledger, list(found), target, model.version, context.config.digest(), goal)
+            display.plan(target, model.version, states)
+            return
+        run = ledger.begin(target, model.version, context.config.digest(), found)
+        if not resume:
+            ledger.start_over(run)
+        if retry_failed:
+            ledger.forgive(run)
+        to_do = ledger.count_unfinished(run, max_attempts)
+        to_do = to_do if limit is None else min(limit, to_do)
+        display.begin(target, model.version, ledger.counts(run), to_do)
+        interrupted = False
+        if to_do:
+            executor = DaskExecutor(workers or settings.workers, scheduler or settings.dask_scheduler)
+            bulk = Prelabeler(context, ledger, executor, goal, model, controls, executor.capacity)
+            try:
+                with display:
+                    bulk.run(run, max_attempts, limit, display.told)
+            except KeyboardInterrupt:
+                interrupted = True
+            finally:
+                executor.close()
+        if out is not None:
+            write(out, ledger.of_run(run, "done"), ledger.of_run(run, "failed"), controls, root)
+        counts = ledger.counts(run)
+        display.end(counts, ledger.of_run(run, "failed"), interrupted, out)
+    store.close()
+    if interrupted or counts.get("failed"):
+        raise typer.Exit(130 if interrupted else 1)
+
+
+def _plan(
+    ledger: Ledger,
+    found: list[Source],
+    target: str,
+    version: str,
+    config: str,
+    goal: object,
+) -> dict[str, int]:
+    """How many videos are in which state, and how many tasks would be made; nothing is written."""
+    from backend.prelabel import ProjectTarget
+
+    states = ledger.known(target, version, config, found)
+    if isinstance(goal, ProjectTarget):
+        states |= goal.new_tasks(found)
+    return states

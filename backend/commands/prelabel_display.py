@@ -1,0 +1,177 @@
+"""What `deadlift prelabel` shows: progress while it works, a summary at the end, or both as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from backend.ledger import Entry
+from backend.prelabel import Finished
+
+_LISTED = 100
+"""Failures in the summary's table."""
+_LINE_EVERY_S = 30.0
+
+
+class Display:
+    """Progress on stderr and a summary on stdout; with `as_json`, one JSON object per line on stdout and no bars."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._out = Console(highlight=False)
+        self._progress_console = Console(stderr=True, highlight=False)
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
+        shows_bar = self._progress_console.is_terminal and not as_json
+        self._bar = Progress(*columns, console=self._progress_console, transient=True, disable=not shows_bar)
+        self._shows_lines = not self._progress_console.is_terminal and not as_json
+        self._line_at = 0.0
+        self._task = self._bar.add_task("videos", total=None, figures="")
+        self._done = self._failed = self._reps = self._anomalous = 0
+        self._total = 0
+        self._began = time.monotonic()
+
+    def begin(self, target: str, model_version: str, counts: dict[str, int], to_do: int) -> None:
+        """counts: videos by state as the ledger has them; to_do: those that this run takes on."""
+        known = {"videos": sum(counts.values()), "done": counts.get("done", 0), "failed": counts.get("failed", 0)}
+        if self._as_json:
+            _line(event="begin", target=target, model_version=model_version, to_do=to_do, **known)
+            return
+        before = f", {known['done']} of them done before" if known["done"] else ""
+        self._progress_console.print(
+            f"{known['videos']} videos for {target}{before}; {to_do} to do. Model {model_version}.", soft_wrap=True
+        )
+        self._total = to_do
+
+    def plan(self, target: str, model_version: str, states: dict[str, int]) -> None:
+        """What a run would begin with."""
+        if self._as_json:
+            _line(event="plan", target=target, model_version=model_version, **states)
+            return
+        words = {
+            "queued": "to do",
+            "analyzed": "analyzed, to be delivered",
+            "failed": "failed before",
+            "done": "done before",
+            "linked": "new tasks that read the file where it lies",
+            "uploaded": "new tasks by upload",
+        }
+        table = Table(show_header=False, title=f"Plan for {target}, model {model_version}", title_justify="left")
+        table.add_column()
+        table.add_column(justify="right")
+        for state, text in words.items():
+            if states.get(state):
+                table.add_row(text, str(states[state]))
+        self._out.print(table if table.row_count else "No videos.")
+
+    def __enter__(self) -> Self:
+        self._began = time.monotonic()
+        self._bar.start()
+        self._refresh()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def told(self, finished: Finished) -> None:
+        """Hear of one attempt at one video."""
+        analysis = finished.analysis
+        if analysis is not None:
+            self._done += 1
+            self._reps += len(analysis.reps)
+            self._anomalous += sum(score.is_anomaly for score in analysis.scores)
+        elif finished.is_last:
+            self._failed += 1
+        if self._as_json:
+            found: dict[str, object] = {"event": "failed", "error": finished.error, "is_last": finished.is_last}
+            if analysis is not None:
+                anomalous = sum(score.is_anomaly for score in analysis.scores)
+                found = {"event": "done", "reps": len(analysis.reps), "anomalous": anomalous}
+            _line(**found, video=finished.source, task=finished.task, seconds=round(finished.seconds, 2))
+            return
+        if analysis is None and finished.is_last:
+            self._progress_console.print(
+                f"[red]failed[/red] {escape(finished.source)}: {escape(finished.error)}", soft_wrap=True
+            )
+        self._refresh()
+
+    def end(self, counts: dict[str, int], failed: Iterable[Entry], interrupted: bool, files: Path | None) -> None:
+        """The summary. counts: videos by state; failed: those given up, with their reasons."""
+        seconds = time.monotonic() - self._began
+        left = sum(counts.values()) - counts.get("done", 0) - counts.get("failed", 0)
+        if self._as_json:
+            for entry in failed:
+                _line(event="given up", video=entry.source, task=entry.task, attempts=entry.failures, **_why(entry))
+            summary = {"done": counts.get("done", 0), "failed": counts.get("failed", 0), "left": left}
+            speed = {"seconds": round(seconds, 1), "videos_per_minute": round(self._per_minute(), 1)}
+            _line(event="end", interrupted=interrupted, **summary, reps=self._reps, anomalous=self._anomalous, **speed)
+            return
+        table = Table(show_header=False, title="Pre-labelled", title_justify="left")
+        table.add_column()
+        table.add_column(justify="right")
+        table.add_row("videos", str(sum(counts.values())))
+        table.add_row("done", str(counts.get("done", 0)))
+        table.add_row("of them in this run", f"{self._done} in {_clock(seconds)}, {self._per_minute():.1f} per minute")
+        table.add_row("repetitions found in them", f"{self._reps}, {self._anomalous} anomalous")
+        table.add_row("failed", f"[red]{counts['failed']}[/red]" if counts.get("failed") else "0")
+        if left:
+            table.add_row("left", str(left))
+        self._out.print(table)
+        self._print_failures(counts.get("failed", 0), failed)
+        if files is not None:
+            self._out.print(f"Written: {files}/tasks.json, reps.csv, failed.csv", soft_wrap=True, markup=False)
+        if interrupted or left:
+            self._out.print("The same command goes on with the rest.")
+        if counts.get("failed"):
+            self._out.print("--retry-failed tries again what failed.")
+
+    def _print_failures(self, count: int, failed: Iterable[Entry]) -> None:
+        if not count:
+            return
+        table = Table(title="Failed", title_justify="left")
+        table.add_column("video", overflow="fold")
+        table.add_column("attempts", justify="right")
+        table.add_column("reason", overflow="fold")
+        for _, entry in zip(range(_LISTED), failed, strict=False):
+            # Most reasons begin with the path, which has a column of its own.
+            reason = entry.error_message.removeprefix(f"{entry.source}: ")
+            table.add_row(escape(entry.source), str(entry.failures), escape(reason))
+        self._out.print(table)
+        if count > _LISTED:
+            self._out.print(f"and {count - _LISTED} more, which --json-progress lists.")
+
+    def _refresh(self) -> None:
+        through = self._done + self._failed
+        rate = self._per_minute()
+        failed = f"[red]{self._failed} failed[/red]" if self._failed else "0 failed"
+        left = _clock(60 * (self._total - through) / rate) + " left" if rate else "-:--:-- left"
+        figures = f"{self._done} done · {failed} · {self._reps} reps · {rate:.1f} videos/min · {left}"
+        self._bar.update(self._task, completed=through, total=self._total, figures=figures)
+        if self._shows_lines and time.monotonic() >= self._line_at:
+            self._line_at = time.monotonic() + _LINE_EVERY_S
+            self._progress_console.print(f"{through}/{self._total} {figures}", soft_wrap=True)
+
+    def _per_minute(self) -> float:
+        return 60.0 * (self._done + self._failed) / max(1e-3, time.monotonic() - self._began)
+
+
+def _why(entry: Entry) -> dict[str, str]:
+    return {"error_type": entry.error_type, "error": entry.error_message}
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
+def _line(**fields: object) -> None:
+    print(json.dumps(fields), flush=True)

@@ -1,0 +1,126 @@
+"""Which videos a bulk command is about: folders, file lists, patterns and addresses, or the tasks of a project."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.errors import BadRequest
+from backend.labeling_config import Controls
+from backend.ls_client import LabelStudioClient
+from backend.ls_format import Task
+
+VIDEO_SUFFIXES = frozenset(
+    {
+        *(".3g2", ".3gp", ".asf", ".avi", ".flv", ".m4v", ".mj2", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
+        *(".ogv", ".ts", ".webm", ".wmv"),
+    }
+)
+"""What is taken for a video in a folder. A file that is named itself may be called anything."""
+_LIST_SUFFIXES = frozenset((".txt", ".list"))
+
+
+@dataclass(frozen=True)
+class Source:
+    """A video to work on.
+
+    name: what it is known by from run to run: an absolute path, an http(s) address, or "task 17". media: the path or
+    address that it is read from. fingerprint changes with its content, as far as that is known without reading it.
+    """
+
+    name: str
+    media: str
+    fingerprint: str
+    task: Task | None = None
+
+
+def is_address(media: str) -> bool:
+    return media.startswith(("http://", "https://"))
+
+
+def files(given: Iterable[str]) -> Iterator[Source]:
+    """The videos that folders, lists, patterns, paths and addresses name, each once, in the order given.
+
+    A folder means the videos in it and below, without hidden ones; a pattern (`*`, `**`, `?`) what it matches; a file
+    that ends in .txt or .list has one of all these per line, relative to its own folder, with # for remarks. Raises
+    BadRequest for what is not there; a path in a list that is missing is a video that cannot be read.
+    """
+    seen: set[str] = set()
+    for text in given:
+        for name in _named(text, Path.cwd()):
+            if name not in seen:
+                seen.add(name)
+                yield Source(name, name, _fingerprint(name))
+
+
+def tasks(client: LabelStudioClient, project: int, controls: Controls, which: str) -> Iterator[Source]:
+    """The videos of a project's tasks: `all`, `unlabelled` (no annotation), or `view:7` (as that tab filters them).
+
+    Tasks without a video are left out. Raises BadRequest, LabelStudioError.
+    """
+    view = None
+    if which.startswith("view:") and which[5:].isdecimal():
+        view = int(which[5:])
+    elif which not in ("all", "unlabelled"):
+        raise BadRequest(f'Expected tasks "all", "unlabelled" or "view:NUMBER", got "{which}".')
+    for task, labels, _ in client.tasks(project, view):
+        media = task.data.get(controls.media_key)
+        if isinstance(media, str) and media.isprintable() and media and not (which == "unlabelled" and labels):
+            yield Source(f"task {task.id}", media, media, task)
+
+
+def _named(text: str, base: Path) -> Iterator[str]:
+    if is_address(text):
+        yield text
+        return
+    path = base / Path(text).expanduser()
+    if path.is_dir():
+        yield from _in_folder(path)
+    elif path.is_file():
+        yield from _listed(path) if path.suffix.lower() in _LIST_SUFFIXES else [_absolute(path)]
+    elif glob.has_magic(text):
+        found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
+        if not found:
+            raise BadRequest(f"{text} matches no file.")
+        yield from (_absolute(Path(match)) for match in found if Path(match).is_file())
+    else:
+        raise BadRequest(f"{text}: no such file or folder. Check the path.")
+
+
+def _in_folder(folder: Path) -> Iterator[str]:
+    """Folder by folder, so that the first videos of a large archive are known at once."""
+    for where, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES:
+                yield _absolute(Path(where) / name)
+
+
+def _listed(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            text = line.strip()
+            if not text or text.startswith("#"):
+                continue
+            try:
+                yield from _named(text, path.parent)
+            except BadRequest:
+                yield _absolute(path.parent / text)
+
+
+def _absolute(path: Path) -> str:
+    # Links are kept: archives are often folders of links, and people know a video by the name that they gave.
+    return os.path.abspath(path)  # noqa: PTH100  # Path.absolute keeps ".."
+
+
+def _fingerprint(name: str) -> str:
+    if is_address(name):
+        return name
+    try:
+        status = Path(name).stat()
+    except OSError:
+        return ""
+    return f"{status.st_size}-{status.st_mtime_ns}"
