@@ -14,6 +14,7 @@ BackendError
 ├── UnknownVersion          a project has no such model
 ├── UnknownRun              there is no such training run
 ├── TooFewLabels            not enough to learn from
+├── NothingToExport         no label, or none that the filters let pass
 ├── Cancelled               somebody ended the training run
 ├── WorkerLost              the process that worked on a video died
 ├── ResultUnreadable        a stored result is damaged, or of another release
@@ -81,6 +82,10 @@ class TooFewLabels(BackendError):
     """There is not enough to learn from. Nothing is broken: label more."""
 
 
+class NothingToExport(BackendError):
+    """There is no label, or none that the filters let pass."""
+
+
 class Cancelled(BackendError):
     """Somebody asked for the training run to end."""
 
@@ -110,6 +115,7 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (UnknownVersion, 404),
     (UnknownRun, 404),
     (TooFewLabels, 422),
+    (NothingToExport, 422),
     (LabelStudioError, 502),
     (NotSupported, 501),
     (VideoError, 422),

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
 from backend.database import Base, batches, now
+from backend.label_sources import put_source
 from backend.ls_format import Json, Region, Task
 
 
@@ -75,6 +76,7 @@ class LabelStore:
         with self._sessions.begin() as session:
             if session.scalar(put.returning(Annotation.id)) is None:
                 return
+            put_source(session, annotation, task)
             session.execute(delete(LabeledRegion).where(LabeledRegion.annotation_id == number))
             session.add_all(
                 LabeledRegion(

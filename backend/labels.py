@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from backend.jobs import is_readable, load_analysis
+from backend.label_sources import without_source
 from backend.label_store import Annotation, LabeledRegion
 from backend.ls_client import LabelStudioClient
 from backend.ls_format import AnnotationsSaved
 from backend.service import save_annotations
 from backend.store import Job, Store
-from pipeline.records import Analysis, RepLabel
+from pipeline.records import RepLabel
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def labeled_videos(store: Store, project: int) -> list[LabeledVideo]:
     chosen: dict[int, Annotation] = {}
     for annotation in store.labels.valid_annotations(project):
         best = chosen.get(annotation.task)
-        if best is None or _rank(annotation) > _rank(best):
+        if best is None or rank(annotation) > rank(best):
             chosen[annotation.task] = annotation
     return [_video(store, annotation) for _, annotation in sorted(chosen.items())]
 
@@ -63,6 +64,7 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
     """
     known = {annotation.id: annotation for annotation in store.labels.valid_annotations(project, skipped=True)}
     deleted = store.labels.deleted_annotations()
+    wordless = without_source(store.engine, list(known))
     if not store.label_config(project):
         store.remember_project(project, client.label_config(project))
     config = store.label_config(project)
@@ -72,7 +74,8 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
             number = int(annotation["id"])
             seen.add(number)
             ours = known.get(number)
-            if ours is None or not ours.updated_at or ours.updated_at != str(annotation.get("updated_at") or ""):
+            is_news = ours is None or ours.updated_at != str(annotation.get("updated_at") or "")
+            if is_news or not annotation.get("updated_at") or number in wordless:
                 save_annotations(store, AnnotationsSaved(((annotation, task),), config))
     store.labels.delete_annotations(set(known) - seen)
     # A list that changed while it was read, page by page, may have lacked them at an earlier pull.
@@ -80,7 +83,8 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
     return len(seen)
 
 
-def _rank(annotation: Annotation) -> tuple[bool, str, int]:
+def rank(annotation: Annotation) -> tuple[bool, str, int]:
+    """Of a task's annotations the one that counts is the highest."""
     return annotation.ground_truth, annotation.updated_at, annotation.id
 
 
@@ -98,13 +102,18 @@ def _video(store: Store, annotation: Annotation) -> LabeledVideo:
 
 
 def _drawn(regions: Sequence[LabeledRegion], parent: Job | None) -> tuple[DrawnRep, ...]:
-    proposal = load_analysis(parent.result) if parent is not None and is_readable(parent.result) else None
+    known = load_analysis(parent.result) if parent is not None and is_readable(parent.result) else None
+    proposals = (
+        [(rep.start_s, rep.end_s, score.label) for rep, score in zip(known.reps, known.scores, strict=True)]
+        if known is not None
+        else None
+    )
     return tuple(
         DrawnRep(
             region.start_s,
             region.end_s,
             "normal" if region.label == "normal" else "anomalous",
-            origin := _origin(region, proposal),
+            origin := origin_of(region, proposals),
             parent.model_version if parent is not None and origin != "manual" else "",
         )
         for region in regions
@@ -112,16 +121,15 @@ def _drawn(regions: Sequence[LabeledRegion], parent: Job | None) -> tuple[DrawnR
     )
 
 
-def _origin(region: LabeledRegion, proposal: Analysis | None) -> Origin:
-    """Whether a person changed what was proposed. Label Studio's own word for it misses moved boundaries."""
-    if region.origin == "manual" or (proposal is None and region.origin == ""):
+def origin_of(region: LabeledRegion, proposals: Iterable[tuple[float, float, str]] | None) -> Origin:
+    """Whether a person changed what was proposed: (start_s, end_s, label) of each repetition, None where that is not
+    known. Label Studio's own word for it misses moved boundaries."""
+    if region.origin == "manual" or (proposals is None and region.origin == ""):
         return "manual"
-    if proposal is None:
+    if proposals is None:
         return "untouched" if region.origin == "prediction" else "changed"
     same = any(
-        score.label == region.label
-        and abs(rep.start_s - region.start_s) <= _MOVED_S
-        and abs(rep.end_s - region.end_s) <= _MOVED_S
-        for rep, score in zip(proposal.reps, proposal.scores, strict=True)
+        label == region.label and abs(start_s - region.start_s) <= _MOVED_S and abs(end_s - region.end_s) <= _MOVED_S
+        for start_s, end_s, label in proposals
     )
     return "untouched" if same else "changed"

@@ -1,0 +1,60 @@
+"""Annotations in Label Studio's own words, in the database: what has to be known to give them back as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import JSON, Engine, ForeignKey, select
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from backend.database import Base, batches
+from backend.ls_format import Json, Task
+
+
+class AnnotationSource(Base):
+    """What Label Studio said of an annotation and its task when it last told of it.
+
+    data: the task's, by which the frame rate is known that the annotation was drawn at. result: all of its regions
+    with all of their controls. Annotations of earlier releases have no such row until they are told of again.
+    """
+
+    __tablename__ = "annotation_sources"
+    annotation_id: Mapped[int] = mapped_column(ForeignKey("annotations.id", ondelete="CASCADE"), primary_key=True)
+    data: Mapped[Json] = mapped_column(JSON)
+    result: Mapped[list[Json]] = mapped_column(JSON)
+    lead_time: Mapped[float | None]
+
+
+def put_source(session: Session, annotation: Json, task: Task) -> None:
+    """Keep an annotation's own words, in the transaction that stores the annotation."""
+    result, lead_time = annotation.get("result"), annotation.get("lead_time")
+    row = {
+        "annotation_id": int(annotation["id"]),
+        "data": task.data,
+        "result": [item for item in result if isinstance(item, dict)] if isinstance(result, list) else [],
+        "lead_time": float(lead_time) if isinstance(lead_time, int | float) else None,
+    }
+    session.execute(
+        insert(AnnotationSource).values(**row).on_conflict_do_update(index_elements=["annotation_id"], set_=row)
+    )
+
+
+def sources(engine: Engine, annotation_ids: Iterable[int]) -> dict[int, AnnotationSource]:
+    """The own words of annotations, as far as they are kept."""
+    found: dict[int, AnnotationSource] = {}
+    with Session(engine, expire_on_commit=False) as session:
+        for ids in batches(annotation_ids):
+            query = select(AnnotationSource).where(AnnotationSource.annotation_id.in_(ids))
+            found |= {source.annotation_id: source for source in session.scalars(query)}
+    return found
+
+
+def without_source(engine: Engine, annotation_ids: Sequence[int]) -> set[int]:
+    """Which of the annotations are kept without their own words."""
+    known: set[int] = set()
+    with Session(engine) as session:
+        for ids in batches(annotation_ids):
+            query = select(AnnotationSource.annotation_id).where(AnnotationSource.annotation_id.in_(ids))
+            known |= set(session.scalars(query))
+    return set(annotation_ids) - known
