@@ -75,12 +75,15 @@ def probe(path: str | Path) -> VideoInfo:
         )
 
 
-def frames(path: str | Path, per_second: float = 0.0, max_side_px: int = 0) -> Iterator[tuple[float, Picture]]:
+def frames(
+    path: str | Path, per_second: float = 0.0, max_side_px: int = 0, between: tuple[float, float] = (0.0, np.inf)
+) -> Iterator[tuple[float, Picture]]:
     """Yield (time_s, RGB picture [height, width, 3]) in order, sampled by time.
 
     per_second: at most so many pictures per second, 0 for every frame. max_side_px: shrink pictures whose longer side
-    is larger, 0 for never. Damage in the middle is passed over, as players do; a video of which nothing can be
-    decoded raises VideoDamaged, and the errors of `probe` hold as well.
+    is larger, 0 for never. between: only pictures of [first, last) seconds; little more than those is decoded. Damage
+    in the middle is passed over, as players do; a video of which nothing (of that time) can be decoded raises
+    VideoDamaged, and the errors of `probe` hold as well.
     """
     if per_second < 0 or max_side_px < 0:
         raise ValueError(f"Expected a rate and a size of 0 or more, got {per_second} and {max_side_px}.")
@@ -88,12 +91,19 @@ def frames(path: str | Path, per_second: float = 0.0, max_side_px: int = 0) -> I
         stream = _video_stream(container)
         stream.thread_type = "AUTO"
         start_s = _start_s(container)
+        if between[0] > 0:
+            with suppress(av.FFmpegError):  # what has no index is read from its beginning
+                container.seek(int((start_s + between[0]) * av.time_base), backward=True)
         interval = 1.0 / per_second if per_second else 0.0
         due_s, last_s = -np.inf, -np.inf
         for frame in _decoded(container):
             if frame.time is None:
                 continue
             time_s = float(frame.time) - start_s
+            if time_s < between[0]:
+                continue
+            if time_s >= between[1]:
+                break
             # A repeated or backward timestamp is a fault of the container; a sample needs a time of its own.
             if time_s <= last_s or time_s < due_s - 1e-6:
                 continue
