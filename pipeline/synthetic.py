@@ -27,10 +27,12 @@ from pipeline.synthetic_plan import (
     Timeline,
     timeline_of,
 )
+from pipeline.synthetic_random import demo_plan, random_camera, random_lifter, random_plan
 
 __all__ = [
     "FAULTS",
     "FAULT_KINDS",
+    "VISIBLE_M",
     "Camera",
     "Cut",
     "FaultKind",
@@ -45,6 +47,8 @@ __all__ = [
     "frame_times",
     "occlude",
     "pose_of",
+    "random_camera",
+    "random_lifter",
     "random_plan",
     "reps_of",
     "shots_of",
@@ -53,8 +57,12 @@ __all__ = [
     "view_of",
 ]
 
+VISIBLE_M = 0.03
+"""How far a load has moved when people say that it has: in clips that people marked, hands are 3 to 4.5 cm above the
+floor's place, and below lockout's, at the marks (`benchmarks/marked_heights.py`)."""
 OCCLUDED = 0.25
 """Visibility of a landmark behind a plate; one outside the picture gets 0.1."""
+_STEP_S = 0.005
 
 
 @dataclass(frozen=True)
@@ -100,8 +108,21 @@ def shots_of(plan: LiftPlan, time: Array) -> NDArray[np.int32]:
 
 
 def reps_of(plan: LiftPlan) -> tuple[Rep, ...]:
-    """The true repetitions: the load leaves the floor, lockout is reached, the load is back on the floor."""
-    return timeline_of(plan).reps
+    """The true repetitions as a person would mark them: from the moment that the load is seen to have left the floor
+    (it is VISIBLE_M up) to the moment before it is back, the top where it comes so near to its height at lockout.
+
+    The planned moves (`timeline_of(plan).reps`) begin and end at speed zero, which nobody can see: the load takes a
+    tenth of a second to the first centimetres, and two tenths over the last ones.
+    """
+    return tuple(_visible(plan, move) for move in timeline_of(plan).reps)
+
+
+def _visible(plan: LiftPlan, move: Rep) -> Rep:
+    time = np.arange(move.start_s, move.end_s, _STEP_S)
+    height = skeleton_of(plan, time).bar[:, 1]
+    off = time[height > height.min() + VISIBLE_M]
+    locked = time[height > height.max() - VISIBLE_M]
+    return Rep(float(off[0]), float(locked[0]), float(off[-1]))
 
 
 def pose_of(plan: LiftPlan, times: Array | None = None) -> Pose:
@@ -185,111 +206,3 @@ def add_jitter(pose: Pose, body_share: float = 0.006, seed: int = 0) -> Pose:
     image = pose.image + rng.normal(0.0, body_share * tall, pose.image.shape).astype(np.float32)
     world = pose.world + rng.normal(0.0, body_share * 1.75, pose.world.shape).astype(np.float32)
     return replace(pose, image=image, world=world)
-
-
-def demo_plan(seed: int = 0) -> LiftPlan:
-    """About half a minute at 30 frames per second: six repetitions, the third and the fifth faulty."""
-    rng = np.random.default_rng(seed)
-    faults: dict[int, FaultKind] = {2: "early_hip_rise", 4: "incomplete_lockout"}
-    reps = tuple(
-        RepPlan(
-            pull_s=1.25 + float(rng.uniform(-0.1, 0.15)),
-            hold_s=0.5 + float(rng.uniform(-0.1, 0.15)),
-            lowering_s=1.15 + float(rng.uniform(-0.1, 0.15)),
-            floor_s=0.6 + float(rng.uniform(0.0, 0.3)),
-            fault=faults.get(index),
-            magnitude=0.9,
-        )
-        for index in range(6)
-    )
-    return LiftPlan(
-        reps,
-        camera=Camera(azimuth_deg=50.0, size=0.72, distance_m=5.0),
-        walk_in_s=2.4,
-        stand_before_s=0.5,
-        unloaded_bends=1,
-        ready_s=0.5,
-        stand_after_s=0.8,
-        seed=seed,
-    )
-
-
-def random_plan(
-    rng: np.random.Generator, faults: tuple[FaultKind, ...] = (), fault_share: float = 0.3, most_reps: int = 8
-) -> LiftPlan:
-    """A random video: body, camera, frame rate, tempo, pauses, lead-in, lead-out and cuts.
-
-    Each repetition has one of `faults` with probability `fault_share`, of magnitude 0.6..1; none if `faults` is empty.
-    """
-
-    def uniform(low: float, high: float) -> float:
-        return float(rng.uniform(low, high))
-
-    def chance(share: float) -> bool:
-        return bool(rng.random() < share)
-
-    tempo = uniform(0.7, 1.5)
-    dead_stop, singles = uniform(0.1, 2.0), chance(0.1)
-    reps = []
-    for _ in range(int(rng.integers(1, most_reps + 1))):
-        fault = faults[int(rng.integers(len(faults)))] if faults and chance(fault_share) else None
-        reps.append(
-            RepPlan(
-                pull_s=1.2 * tempo * uniform(0.85, 1.2),
-                hold_s=0.5 * tempo * uniform(0.3, 1.6),
-                lowering_s=1.2 * tempo * uniform(0.8, 1.25),
-                floor_s=dead_stop * uniform(0.7, 1.4),
-                stand_s=uniform(1.0, 6.0) if singles else 0.0,
-                fault=fault,
-                magnitude=uniform(0.6, 1.0),
-            )
-        )
-    begins, ends = chance(0.8), chance(0.7)
-    plan = LiftPlan(
-        tuple(reps),
-        lifter=random_lifter(rng),
-        camera=random_camera(rng),
-        width=640,
-        height=480,
-        fps=float(rng.choice([24.0, 24000 / 1001, 25.0, 30.0, 30000 / 1001, 50.0, 60.0])),
-        walk_in_s=uniform(2.0, 4.5) if begins and chance(0.4) else 0.0,
-        stand_before_s=uniform(0.3, 3.0) if begins else 0.0,
-        hand_raise_s=uniform(1.8, 3.2) if begins and chance(0.25) else 0.0,
-        unloaded_bends=int(chance(0.3)) if begins else 0,
-        setup_s=uniform(0.9, 2.0) if begins else 0.0,
-        ready_s=uniform(0.3, 1.5),
-        leave_s=uniform(0.8, 1.6) if ends else 0.0,
-        stand_after_s=uniform(0.3, 2.0) if ends else 0.0,
-        walk_out_s=uniform(2.0, 4.5) if ends and chance(0.3) else 0.0,
-        seed=int(rng.integers(2**31)),
-    )
-    if chance(0.2):
-        reps_now = reps_of(plan)
-        after = reps_now[int(rng.integers(len(reps_now)))].end_s + 0.03
-        plan = replace(plan, cuts=(Cut(after, random_camera(rng)),))
-    return plan
-
-
-def random_lifter(rng: np.random.Generator) -> Lifter:
-    """A random body, with clothes that stand out from the gym."""
-    shirts = ((54, 103, 176), (176, 62, 54), (58, 130, 84), (206, 150, 48), (118, 76, 158), (225, 225, 228))
-    skins = ((240, 196, 164), (224, 172, 138), (172, 120, 84), (110, 72, 50))
-    return Lifter(
-        height_m=float(rng.uniform(1.55, 1.98)),
-        girth=float(rng.uniform(0.88, 1.18)),
-        back_angle_deg=float(rng.uniform(60.0, 68.0)),
-        stance_m=float(rng.uniform(0.24, 0.36)),
-        grip_m=float(rng.uniform(0.46, 0.58)),
-        shirt=shirts[int(rng.integers(len(shirts)))],
-        skin=skins[int(rng.integers(len(skins)))],
-    )
-
-
-def random_camera(rng: np.random.Generator) -> Camera:
-    """A random view from the front to either side, near or far."""
-    return Camera(
-        azimuth_deg=float(rng.choice([-1.0, 1.0])) * float(rng.uniform(0.0, 95.0)),
-        size=float(rng.uniform(0.38, 0.82)),
-        distance_m=float(rng.uniform(3.5, 8.0)),
-        offset=(float(rng.uniform(-0.1, 0.1)), float(rng.uniform(-0.02, 0.04))),
-    )

@@ -11,6 +11,7 @@ from pipeline.records import Pose, Rep
 from pipeline.synthetic import (
     FAULT_KINDS,
     FAULTS,
+    VISIBLE_M,
     Camera,
     Cut,
     FaultKind,
@@ -61,7 +62,7 @@ def plan_with_everything() -> LiftPlan:
 def loaded(plan: LiftPlan) -> NDArray[np.bool_]:
     time = frame_times(plan)
     inside = np.zeros(len(time), dtype=bool)
-    for rep in reps_of(plan):
+    for rep in timeline_of(plan).reps:
         inside |= (time >= rep.start_s) & (time < rep.end_s)
     return inside
 
@@ -78,7 +79,7 @@ def phases(rep: Rep, hold_s: float) -> dict[str, Array]:
 def deviation(kind: FaultKind, magnitude: float = 1.0) -> dict[tuple[str, str], float]:
     """Mean distance in metres between a faulty repetition and the same without the fault, per body part and phase."""
     faulty, normal = (LiftPlan((RepPlan(fault=fault, magnitude=magnitude),)) for fault in (kind, None))
-    spans = [phases(reps_of(plan)[0], plan.reps[0].hold_s) for plan in (faulty, normal)]
+    spans = [phases(timeline_of(plan).reps[0], plan.reps[0].hold_s) for plan in (faulty, normal)]
     result = {}
     for phase in ("pull", "lockout", "lowering"):
         a, b = (skeleton_of(plan, span[phase]).landmarks for plan, span in zip((faulty, normal), spans, strict=True))
@@ -91,18 +92,38 @@ def deviation(kind: FaultKind, magnitude: float = 1.0) -> dict[tuple[str, str], 
 
 def test_reps_last_as_long_as_planned() -> None:
     plan = LiftPlan((RepPlan(pull_s=1.1, hold_s=0.4, lowering_s=0.9),))
-    rep = reps_of(plan)[0]
+    rep = timeline_of(plan).reps[0]
     assert (rep.top_s - rep.start_s, rep.end_s - rep.start_s) == pytest.approx((1.1, 2.4))
 
 
 def test_rushed_lowering_is_in_the_true_end() -> None:
-    rep = reps_of(LiftPlan((RepPlan(hold_s=0.5, lowering_s=1.0, fault="rushed_lowering", magnitude=1.0),)))[0]
+    rep = timeline_of(LiftPlan((RepPlan(lowering_s=1.0, fault="rushed_lowering", magnitude=1.0),))).reps[0]
     assert rep.end_s - rep.top_s == pytest.approx(0.5 + 0.45)
 
 
 def test_next_rep_starts_after_the_floor_pause() -> None:
-    first, second = reps_of(LiftPlan((RepPlan(floor_s=0.7), RepPlan())))
+    first, second = timeline_of(LiftPlan((RepPlan(floor_s=0.7), RepPlan()))).reps
     assert second.start_s - first.end_s == pytest.approx(0.7)
+
+
+def test_true_reps_begin_and_end_when_the_load_is_seen_to_move() -> None:
+    plan = plan_with_everything()
+    for rep in reps_of(plan):
+        height = skeleton_of(plan, np.array([rep.start_s, rep.end_s])).bar[:, 1]
+        assert height - PLATE_RADIUS_M == pytest.approx([VISIBLE_M, VISIBLE_M], abs=0.01)
+
+
+def test_true_tops_are_just_below_the_highest() -> None:
+    plan = plan_with_everything()
+    for rep in reps_of(plan):
+        highest = skeleton_of(plan, np.arange(rep.start_s, rep.end_s, 0.01)).bar[:, 1].max()
+        assert highest - skeleton_of(plan, np.array([rep.top_s])).bar[0, 1] == pytest.approx(VISIBLE_M, abs=0.01)
+
+
+def test_true_reps_lie_within_the_planned_moves() -> None:
+    plan = plan_with_everything()
+    for rep, move in zip(reps_of(plan), timeline_of(plan).reps, strict=True):
+        assert move.start_s < rep.start_s < rep.top_s < move.top_s < rep.end_s < move.end_s
 
 
 def test_bar_lies_still_on_its_plates_outside_the_reps() -> None:
@@ -114,7 +135,7 @@ def test_bar_lies_still_on_its_plates_outside_the_reps() -> None:
 
 def test_bar_is_off_the_floor_inside_the_reps() -> None:
     plan = plan_with_everything()
-    for rep in reps_of(plan):
+    for rep in timeline_of(plan).reps:
         bar = skeleton_of(plan, np.linspace(rep.start_s + 0.12, rep.end_s - 0.06, 50)).bar
         assert bar[:, 1].min() > PLATE_RADIUS_M + 0.001
 
@@ -127,7 +148,7 @@ def test_bar_moves_without_a_jump_at_the_boundaries() -> None:
 
 def test_bar_is_highest_at_the_top_of_a_normal_rep() -> None:
     plan = LiftPlan()
-    for rep in reps_of(plan):
+    for rep in timeline_of(plan).reps:
         way = skeleton_of(plan, np.linspace(rep.start_s, rep.top_s, 60)).bar[:, 1]
         assert np.all(np.diff(way) > 0)
 
@@ -186,7 +207,7 @@ def test_fault_grows_with_its_magnitude(kind: FaultKind) -> None:
 def test_fault_leaves_the_other_reps_as_they_were() -> None:
     faulty = LiftPlan((RepPlan(), RepPlan(fault="early_hip_rise"), RepPlan()))
     normal = LiftPlan((RepPlan(),) * 3)
-    for rep in (reps_of(normal)[0], reps_of(normal)[2]):
+    for rep in (timeline_of(normal).reps[0], timeline_of(normal).reps[2]):
         time = np.linspace(rep.start_s, rep.end_s, 50)
         assert np.array_equal(skeleton_of(faulty, time).landmarks, skeleton_of(normal, time).landmarks)
 
@@ -194,7 +215,7 @@ def test_fault_leaves_the_other_reps_as_they_were() -> None:
 def test_normal_reps_agree_within_three_centimetres() -> None:
     plan = LiftPlan((RepPlan(),) * 5)
     time = np.linspace(0, 1, 60)
-    ways = [skeleton_of(plan, rep.start_s + time * rep.duration_s).landmarks for rep in reps_of(plan)]
+    ways = [skeleton_of(plan, rep.start_s + time * rep.duration_s).landmarks for rep in timeline_of(plan).reps]
     assert np.linalg.norm(ways - np.mean(ways, axis=0), axis=3).mean() < 0.03
 
 
@@ -243,7 +264,7 @@ def test_figure_has_the_asked_size_in_the_picture() -> None:
 
 def test_plates_hide_the_ankles_from_the_side() -> None:
     pose = pose_of(LiftPlan(camera=Camera(azimuth_deg=90.0)))
-    before = pose.time < reps_of(LiftPlan())[0].start_s
+    before = pose.time < timeline_of(LiftPlan()).reps[0].start_s
     assert np.all(pose.visibility[before][:, INDEX["left_ankle"]] < 0.5)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.landmarks import INDEX
-from pipeline.synthetic import Camera, Cut, Lifter, LiftPlan, RepPlan, frame_times, pose_of, reps_of
+from pipeline.synthetic import Camera, Cut, Lifter, LiftPlan, RepPlan, frame_times, pose_of, timeline_of
 from pipeline.synthetic_drawing import draw, render
 
 SHORT = LiftPlan(
@@ -71,7 +71,7 @@ def test_chest_has_the_colour_of_the_shirt() -> None:
 
 def test_bar_is_drawn_higher_at_lockout() -> None:
     plan = LiftPlan(camera=Camera(azimuth_deg=0.0))
-    rep = reps_of(plan)[0]
+    rep = timeline_of(plan).reps[0]
     low, high = draw(plan, np.array([rep.start_s, rep.top_s]))
     red = [np.flatnonzero(((p[..., 0] > 150) & (p[..., 1] < 90))[:, :260].any(axis=1)).mean() for p in (low, high)]
     assert red[0] - red[1] > 80
