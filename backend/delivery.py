@@ -24,7 +24,12 @@ def ensure_frame_rate(client: LabelStudioClient, state: TaskState, controls: Con
 
 
 def push(
-    client: LabelStudioClient, task: Task, controls: Controls, analysis: Analysis, superseded: Set[str] = frozenset()
+    client: LabelStudioClient,
+    task: Task,
+    controls: Controls,
+    analysis: Analysis,
+    superseded: Set[str] = frozenset(),
+    cluster: int | None = None,
 ) -> int:
     """Store the prediction unless the task has one of this version; returns its id either way.
 
@@ -38,7 +43,7 @@ def push(
     if not existing:
         current = ensure_frame_rate(client, state, controls, analysis.video.fps)
         rate = effective_rate(controls, current.data)
-        created = client.create_prediction(task.id, to_prediction(analysis, controls, rate))
+        created = client.create_prediction(task.id, to_prediction(analysis, controls, rate, cluster))
         # Others may have looked and stored at the same time (a server, a bulk run). Whoever looks last sees all, and
         # everybody keeps the first.
         state = client.task_state(task)

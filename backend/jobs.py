@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from pydantic import TypeAdapter, ValidationError
 
 from backend import delivery
+from backend.clusters import Clusters
 from backend.context import Context
 from backend.database import now
 from backend.errors import (
@@ -80,6 +81,7 @@ class JobRunner:
         self._lock = threading.Lock()
         self._in_progress: dict[int, threading.Event] = {}
         self._shown: dict[int, str] = {}
+        self._clusters = Clusters(context.store)
 
     def analyze(self, job: Job, controls: Controls) -> None:
         """Start on a job, unless it is in progress or done."""
@@ -200,7 +202,8 @@ class JobRunner:
             try:
                 task = Task(job.task, job.project, job.data)
                 ours = self._store.model_versions(job.project) if self._context.remove_superseded else set()
-                stored = delivery.push(self._client, task, controls, analysis, ours - {job.model_version})
+                cluster = self._clusters.shown(job.project, analysis)
+                stored = delivery.push(self._client, task, controls, analysis, ours - {job.model_version}, cluster)
                 self._store.mark_pushed(job.id, stored)
                 log.info("Task %s: %d repetitions predicted.", job.task, len(analysis.reps))
                 return True
@@ -232,7 +235,9 @@ def known_media(store: Store, task: int, media: str) -> KnownMedia | None:
     if not result or not is_readable(result):
         return None
     analysis = load_analysis(result)
-    return KnownMedia(analysis.media_digest, analysis.video) if analysis.media_digest else None
+    if not analysis.media_digest:
+        return None
+    return KnownMedia(analysis.media_digest, analysis.video, analysis.look)
 
 
 def is_settling(job: Job, moment: datetime) -> bool:

@@ -150,8 +150,14 @@ class LabelStudioClient:
                 result=prediction["result"],
                 score=prediction["score"],
                 model_version=prediction["model_version"],
+                request_options=_with_body({"cluster": prediction.get("cluster")}),
             )
             return int(created.id or 0)
+
+    def set_cluster(self, prediction_id: int, cluster: int | None) -> None:
+        """Put a prediction into a cluster; one that is gone is fine."""
+        with suppress(NotInLabelStudio), _mapped(f"prediction {prediction_id}"):
+            self._api.predictions.update(id=prediction_id, request_options=_with_body({"cluster": cluster}))
 
     def delete_prediction(self, prediction_id: int) -> None:
         """Remove a prediction; one that is gone already is fine."""
@@ -357,6 +363,11 @@ def _mapped(thing: str) -> Iterator[None]:
         raise LabelStudioError(f"Label Studio cannot be reached for {thing} ({type(error).__name__}).") from error
     except ValueError as error:  # a web page instead of JSON, as a proxy answers
         raise LabelStudioError(f"Label Studio's answer for {thing} cannot be read. Check LABEL_STUDIO_URL.") from error
+
+
+def _with_body(fields: Json) -> Any:
+    """Fields that Label Studio takes and the SDK does not know."""
+    return {"additional_body_parameters": fields}
 
 
 def _task(task: Any) -> Task:

@@ -105,8 +105,11 @@ def to_seconds(start: int, end: int, rate: float) -> tuple[float, float]:
     return (start - 1) / rate, end / rate
 
 
-def to_prediction(analysis: Analysis, controls: Controls, rate: float) -> Json:
-    """A prediction as Label Studio stores it; its score is a confidence (active learning shows the lowest first)."""
+def to_prediction(analysis: Analysis, controls: Controls, rate: float, cluster: int | None = None) -> Json:
+    """A prediction as Label Studio stores it; its score is a confidence (active learning shows the lowest first).
+
+    cluster: of videos that look alike; uncertainty sampling takes turns among them.
+    """
     results: list[Json] = []
     previous_end = 0
     for index, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1):
@@ -115,11 +118,12 @@ def to_prediction(analysis: Analysis, controls: Controls, rate: float) -> Json:
         start = min(max(start, previous_end + 1), end)
         previous_end = end
         results += _region_results(f"rep{index}", start, end, score, controls)
-    return {
+    prediction = {
         "model_version": analysis.model_version,
         "score": round(confidence(analysis), 4),
         "result": results,
     }
+    return prediction if cluster is None else prediction | {"cluster": cluster}
 
 
 def confidence(analysis: Analysis) -> float:

@@ -27,6 +27,7 @@ from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from backend import delivery
+from backend.clusters import Clusters
 from backend.context import Context
 from backend.errors import BackendError, LabelStudioError, NotInLabelStudio
 from backend.executor import Executor
@@ -105,6 +106,7 @@ class ProjectTarget:
         self._controls = controls
         self._tasks = ProjectTasks(context.client, project, controls, root, ledger.tasks(target_name(project)))
         self._shown = False
+        self._clusters = Clusters(context.store)
         self._retrying = Retrying(
             retry=retry_if_exception(_may_pass),
             stop=stop_after_attempt(3),
@@ -137,7 +139,8 @@ class ProjectTarget:
             self._ledger.has_task(entry.id, number)
         ours = store.model_versions(self._project) if self._context.remove_superseded else set()
         task = client.task_state(Task(number, self._project, {})).task
-        prediction = delivery.push(client, task, self._controls, analysis, ours - {version})
+        cluster = self._clusters.shown(self._project, analysis)
+        prediction = delivery.push(client, task, self._controls, analysis, ours - {version}, cluster)
         job = store.job_for(task, str(task.data.get(self._controls.media_key)), version, entry.config)
         store.finish_job(job.id, dump_analysis(analysis))
         store.mark_pushed(job.id, prediction)

@@ -30,6 +30,7 @@ class KnownMedia:
 
     digest: str
     video: VideoInfo
+    look: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def analyze_task(job: VideoJob) -> Analysis:
     cache = PoseCache(job.pose_dir)
     pose = cache.get(job.known.digest, job.config.pose) if job.known is not None else None
     if job.known is not None and pose is not None:
-        return analyze_pose(pose, job.known.video, load_detector(job.model_dir), job.config, job.known.digest)
+        known = job.known
+        return analyze_pose(pose, known.video, load_detector(job.model_dir), job.config, known.digest, known.look)
     client = LabelStudioClient(job.access)
     shown = shown_address(job.media)
     with tempfile.TemporaryDirectory(prefix="deadlift-") as folder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline import segment, video
+from pipeline.clusters import look_of
 from pipeline.config import PipelineConfig, PoseConfig
 from pipeline.detector import Detector
 from pipeline.pose import MediaPipePose, PoseEstimator, Progress, estimate
@@ -53,10 +54,21 @@ def look(
 
 
 def analyze_pose(
-    pose: Pose, info: VideoInfo, detector: Detector, config: PipelineConfig, media_digest: str = ""
+    pose: Pose,
+    info: VideoInfo,
+    detector: Detector,
+    config: PipelineConfig,
+    media_digest: str = "",
+    look: tuple[float, ...] = (),
 ) -> Analysis:
-    """The part after the landmarks: milliseconds, whatever the length of the video."""
+    """The part after the landmarks: milliseconds, whatever the length of the video.
+
+    look: where an earlier analysis knows it.
+    """
     reps = segment.find_reps(pose, config.segment)
+    if not look:
+        seen = look_of(pose, reps, detector.config.encode)
+        look = tuple(seen.tolist()) if seen is not None else ()
     return Analysis(
         video=info,
         reps=reps,
@@ -65,6 +77,7 @@ def analyze_pose(
         model_version=detector.version,
         config_digest=config.digest(),
         media_digest=media_digest,
+        look=look,
     )
 
 

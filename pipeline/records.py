@@ -145,7 +145,8 @@ class RepScore:
 class Analysis:
     """Everything the pipeline says about one video: N repetitions and as many scores.
 
-    confidence 0..1 is about where the repetitions were cut; low means that a person should look.
+    confidence 0..1 is about where the repetitions were cut; low means that a person should look. look: what tells
+    lifter and camera, see pipeline/clusters.py; empty without repetitions, or where it is not known.
     """
 
     video: VideoInfo
@@ -155,6 +156,7 @@ class Analysis:
     model_version: str
     config_digest: str
     media_digest: str = ""
+    look: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.reps) != len(self.scores):

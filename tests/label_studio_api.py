@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import jwt
@@ -51,6 +52,8 @@ class FakeLabelStudio:
         self.project_version = ""
         self.backend_version = ""
         self.webhooks: dict[int, Json] = {}
+        self.local_folders: list[str] = []
+        self.views: dict[int, list[int]] = {}  # view -> the tasks that it shows
         self.storage: dict[str, str] = {}  # s3 address -> where it redirects to
         self.files: dict[str, bytes] = {}
         self.calls: Counter[str] = Counter()
@@ -169,6 +172,8 @@ class FakeLabelStudio:
             if "query" in request.args:
                 included = json.loads(request.args["query"])["selectedItems"]["included"]
                 found = [task for task in found if task["id"] in included]
+            if "view" in request.args:
+                found = [task for task in found if task["id"] in self.views[int(request.args["view"])]]
             size, page = int(request.args.get("page_size", 100)), int(request.args.get("page", 1))
             part = found[(page - 1) * size : page * size]
             if page > 1 and not part:
@@ -188,6 +193,31 @@ class FakeLabelStudio:
             self.tasks[number] |= request.json
             return jsonify(self._full(self.tasks[number], True))
 
+        @app.post("/api/tasks/")
+        def create_task() -> Any:
+            number = self.add_task(**request.json["data"])
+            return jsonify(self._full(self.tasks[number], False)), 201
+
+        @app.post("/api/projects/<int:number>/import")
+        def import_file(number: int) -> Any:
+            file = request.files["file"]
+            with self._lock:
+                name = f"{next(self._numbers):08x}-{file.filename}"
+                self.files[f"{number}/{name}"] = file.read()
+                task = self.add_task(f"/data/upload/{number}/{quote(name)}")
+            return jsonify(task_count=1, task_ids=[task]), 201
+
+        @app.get("/api/storages/localfiles/")
+        def storages() -> Any:
+            return jsonify([{"id": n, "path": path, "project": 1} for n, path in enumerate(self.local_folders, 1)])
+
+        @app.post("/api/storages/localfiles/")
+        def add_storage() -> Any:
+            if not Path(request.json["path"]).is_dir():
+                return jsonify(detail="does not exist"), 400
+            self.local_folders.append(request.json["path"])
+            return jsonify(id=len(self.local_folders), **request.json), 201
+
         @app.get("/api/predictions/")
         def predictions() -> Any:
             return jsonify(self.of_task(int(request.args["task"])))
@@ -206,7 +236,7 @@ class FakeLabelStudio:
                 return jsonify(task=["Invalid pk"]), 400
             with self._lock:
                 number = self.add_prediction(body["task"], body["model_version"], body["result"])
-                self.predictions[number]["score"] = body["score"]
+                self.predictions[number] |= {"score": body["score"], "cluster": body.get("cluster")}
             if self.failures_after_storing:
                 return jsonify(detail="no"), self.failures_after_storing.pop(0)
             return jsonify(self.predictions[number]), 201

@@ -151,3 +151,11 @@ def test_a_refused_prediction_is_an_error(client: LabelStudioClient, label_studi
     label_studio.failures = [500]
     with pytest.raises(LabelStudioError, match="500"):
         push(client, label_studio.add_task())
+
+
+def test_a_prediction_carries_the_cluster_of_its_video(
+    client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    number = label_studio.add_task()
+    delivery.push(client, Task(number, 1, {}), CONTROLS, analysis(), cluster=3)
+    assert [p["cluster"] for p in label_studio.of_task(number)] == [3]
