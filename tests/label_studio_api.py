@@ -50,6 +50,7 @@ class FakeLabelStudio:
         self.tasks: dict[int, Json] = {}
         self.predictions: dict[int, Json] = {}
         self.project_version = ""
+        self.sampling = "Sequential sampling"
         self.backend_version = ""
         self.webhooks: dict[int, Json] = {}
         self.local_folders: list[str] = []
@@ -226,6 +227,11 @@ class FakeLabelStudio:
         def delete_prediction(number: int) -> Any:
             return ("", 204) if self.predictions.pop(number, None) else (jsonify(detail="Not found."), 404)
 
+        @app.patch("/api/predictions/<int:number>/")
+        def patch_prediction(number: int) -> Any:
+            self.predictions[number] |= request.json
+            return jsonify(self.predictions[number])
+
         @app.post("/api/predictions/")
         def create() -> Any:
             self.before_storing()
@@ -247,8 +253,9 @@ class FakeLabelStudio:
 
         @app.patch("/api/projects/<int:number>/")
         def patch_project(number: int) -> Any:
-            self.project_version = request.json["model_version"]
-            return jsonify(id=number, model_version=self.project_version)
+            self.project_version = request.json.get("model_version", self.project_version)
+            self.sampling = request.json.get("sampling", self.sampling)
+            return jsonify(id=number, model_version=self.project_version, sampling=self.sampling)
 
         @app.get("/api/ml/")
         def backends() -> Any:

@@ -64,12 +64,11 @@ class Display:
             "linked": "new tasks that read the file where it lies",
             "uploaded": "new tasks by upload",
         }
-        table = Table(show_header=False, title=f"Plan for {target}, model {model_version}", title_justify="left")
-        table.add_column()
-        table.add_column(justify="right")
+        table = _figures()
         for state, text in words.items():
             if states.get(state):
                 table.add_row(text, str(states[state]))
+        self._out.print(f"Plan for {target}, model {model_version}", soft_wrap=True, markup=False)
         self._out.print(table if table.row_count else "No videos.")
 
     def __enter__(self) -> Self:
@@ -114,9 +113,7 @@ class Display:
             speed = {"seconds": round(seconds, 1), "videos_per_minute": round(self._per_minute(), 1)}
             _line(event="end", interrupted=interrupted, **summary, reps=self._reps, anomalous=self._anomalous, **speed)
             return
-        table = Table(show_header=False, title="Pre-labelled", title_justify="left")
-        table.add_column()
-        table.add_column(justify="right")
+        table = _figures()
         table.add_row("videos", str(sum(counts.values())))
         table.add_row("done", str(counts.get("done", 0)))
         table.add_row("of them in this run", f"{self._done} in {_clock(seconds)}, {self._per_minute():.1f} per minute")
@@ -161,6 +158,13 @@ class Display:
 
     def _per_minute(self) -> float:
         return 60.0 * (self._done + self._failed) / max(1e-3, time.monotonic() - self._began)
+
+
+def _figures() -> Table:
+    table = Table(show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    return table
 
 
 def _why(entry: Entry) -> dict[str, str]:
