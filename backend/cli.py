@@ -12,6 +12,7 @@ from backend.commands import (
     doctor,
     evaluate_anomaly,
     evaluate_reps,
+    export,
     jobs,
     models,
     predict,
@@ -37,6 +38,7 @@ app.command("prelabel")(prelabel.prelabel)
 app.command("render")(render.render)
 app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
+app.command("export")(export.export)
 app.command("skelemotion")(skelemotion.skelemotion)
 app.add_typer(models.app, name="models")
 app.add_typer(jobs.app, name="jobs")

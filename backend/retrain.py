@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import tempfile
@@ -11,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from pipeline.config import PipelineConfig, TrainConfig
 from pipeline.dataset import Sample
 from pipeline.detector import Detector, load_base
 from pipeline.errors import PipelineError
+from pipeline.export_rows import dataset_digest
 from pipeline.lockout import with_lockout
 from pipeline.pose import MediaPipePose, estimate
 from pipeline.posecache import PoseCache
@@ -127,10 +128,11 @@ def _train(work: TrainWork, registry: Registry, tell: Tell) -> Outcome:
     return _outcome(registry.publish(work.project, detector, training.card(detector, report), run, labels))
 
 
-def label_digest(labels: Sequence[Mapping[str, object]]) -> str:
+def label_digest(labels: Sequence[Mapping[str, Any]]) -> str:
     """Sixteen hex digits of the exact labels, in whatever order they come; where they come from is no part of it."""
-    lines = sorted(f"{one['media_digest']} {one['start_s']!r} {one['end_s']!r} {one['label']}" for one in labels)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    return dataset_digest(
+        (str(one["media_digest"]), float(one["start_s"]), float(one["end_s"]), str(one["label"])) for one in labels
+    )
 
 
 def _samples(work: TrainWork, tell: Tell) -> tuple[list[Sample], list[Json], list[str]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pipeline.training import Progress
 
 Method = Literal["default", "autoencoder", "seed"]
+Split = Literal["train", "val", "test"]
 _DRAWN_VIDEOS = 60
 
 
@@ -29,6 +30,10 @@ def train(
     synthetic: Annotated[
         int, typer.Option(help="Learn a base model from this many drawn videos; labelled ones then only calibrate it.")
     ] = 0,
+    from_: Annotated[
+        Path | None, typer.Option("--from", help="Learn from a dataset that `deadlift export` wrote.")
+    ] = None,
+    split: Annotated[Split | None, typer.Option(help="Only this split of the dataset; all of it otherwise.")] = None,
     method: Annotated[
         Method,
         typer.Option(
@@ -63,7 +68,9 @@ def train(
             count = _train_seed(pictures, out, epochs, seed, lambda share: bar.update(task, completed=100.0 * share))
             line = f"seed: {count} pictures, {epochs} epochs, written to {out}"
         else:
-            samples = _samples(videos, groundtruth, synthetic, poses, seed)
+            samples = (
+                _exported(from_, split) if from_ is not None else _samples(videos, groundtruth, synthetic, poses, seed)
+            )
             line = _train_default(
                 samples,
                 out,
@@ -122,7 +129,28 @@ def _samples(
             groundtruth, videos, lambda path: cached_pose(path, poses), "calibration" if synthetic else "reference"
         )
     if not samples:
-        raise DatasetError("Nothing to learn from: give --videos with --groundtruth, or --synthetic.")
+        raise DatasetError("Nothing to learn from: give --from, --videos with --groundtruth, or --synthetic.")
+    return samples
+
+
+def _exported(path: Path, split: Split | None) -> list[Sample]:
+    """The repetitions of an exported dataset, after a check that it is whole; says which labels they are."""
+    from rich.console import Console
+
+    from pipeline.errors import DatasetError
+    from pipeline.export_folder import version_at
+    from pipeline.export_reader import digest_of, samples_of
+    from pipeline.export_verify import problems_of
+
+    folder = version_at(path)
+    problem = next(problems_of(folder), None)
+    if problem is not None:
+        raise DatasetError(f"{folder}: {problem}. `deadlift export --verify {folder}` says everything.")
+    samples, without = samples_of(folder, split)
+    left_out = f", {without} more have no landmarks and are left out" if without else ""
+    Console().print(f"{folder}: {len(samples)} repetitions{left_out}, digest {digest_of(folder)}", soft_wrap=True)
+    if not samples:
+        raise DatasetError(f"{folder}: nothing to learn from. Predict its videos and export again, for the landmarks.")
     return samples
 
 

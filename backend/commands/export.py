@@ -1,0 +1,189 @@
+"""`deadlift export`: a project's labels as a dataset, in numbered versions that never change; and checking them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from backend.export import Exported, ExportRequest
+    from backend.settings import Settings
+    from backend.store import Store
+
+_Name = TypeVar("_Name", bound=str)
+_DAY = "2026-01-31"
+_SHOWN = 5
+
+
+def export(
+    project: Annotated[int | None, typer.Option(help="The Label Studio project to export.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder that gets the next version: OUT/v0001, OUT/v0002...")] = None,
+    verify: Annotated[
+        Path | None, typer.Option(help="Check an exported dataset instead: one version, or all below a folder.")
+    ] = None,
+    label: Annotated[str, typer.Option(help="Only these labels: normal, anomalous.")] = "",
+    annotator: Annotated[str, typer.Option(help="Only of these users: their ids, separated by commas.")] = "",
+    origin: Annotated[
+        str,
+        typer.Option(help="Only untouched (as the model proposed), changed (by a person) or manual (drawn by one)."),
+    ] = "",
+    agreement: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Only where this share of the other annotators drew the same.")
+    ] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Only of proposals that were this sure (0..1).")
+    ] = None,
+    date: Annotated[str, typer.Option(help=f"Only labelled then: a day ({_DAY}), or FROM..TO with an open end.")] = "",
+    ground_truth: Annotated[bool, typer.Option("--ground-truth", help="Only ground truth annotations.")] = False,
+    lifter_key: Annotated[str, typer.Option(help="Task data that names the lifter, for the split.")] = "lifter",
+    labels_only: Annotated[
+        bool, typer.Option("--labels-only", help="Manifest, table and Label Studio JSON; nothing from landmarks.")
+    ] = False,
+    clips: Annotated[bool, typer.Option("--clips", help="Fetch the videos and cut out every repetition.")] = False,
+) -> None:
+    """Write a project's labelled repetitions as an immutable, numbered dataset; equal content is not written twice."""
+    from backend.errors import BackendError
+    from backend.export import ExportRequest
+    from pipeline.export_filters import Filters
+    from pipeline.export_rows import LABELS, ORIGINS
+
+    if verify is not None:
+        _verify(verify)
+        return
+    if project is None or out is None:
+        raise BackendError("Expected --project and --out to export, or --verify to check a dataset.")
+    since, until = _dates(date)
+    filters = Filters(
+        ground_truth=ground_truth,
+        since=since,
+        until=until,
+        annotators=tuple(_number(one) for one in _parts(annotator)),
+        labels=_named(label, LABELS),
+        origins=_named(origin, ORIGINS),
+        agreement=agreement,
+        min_confidence=min_confidence,
+    )
+    _report(_export(ExportRequest(project, out, filters, lifter_key, labels_only, clips)))
+
+
+def _export(request: ExportRequest) -> Exported:
+    from contextlib import closing
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from backend.app import access_of
+    from backend.export import export as run_export
+    from backend.settings import Settings
+    from backend.store import Store
+
+    settings = Settings()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with closing(Store(settings.database_url)) as store, Progress(*columns, console=Console(stderr=True)) as bar:
+        _pull(settings, store, request.project)
+        task = bar.add_task("videos", total=None)
+        return run_export(
+            request,
+            store,
+            settings.pipeline_config(),
+            settings.pose_dir,
+            access_of(settings),
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+def _pull(settings: Settings, store: Store, project: int) -> None:
+    """Take over what Label Studio has, as training does; without it, what is known here is exported."""
+    import sys
+
+    from backend import labels
+    from backend.app import access_of
+    from backend.errors import LabelConfigError, LabelStudioError
+    from backend.ls_client import LabelStudioClient
+
+    client = LabelStudioClient(access_of(settings))
+    if not client.configured:
+        return
+    try:
+        labels.pull(client, store, project)
+    except (LabelStudioError, LabelConfigError) as error:
+        print(f"deadlift: the labels known here are exported, without a look at Label Studio: {error}", file=sys.stderr)
+
+
+def _report(done: Exported) -> None:
+    lines = [
+        f"{done.reps} repetitions of {done.videos} videos, digest {done.digest}",
+        *done.funnel,
+    ]
+    if done.repeated:
+        lines.append(f"{done.repeated} tasks left out: another task has the same video, with newer labels")
+    if done.clips_copied or done.clips_encoded:
+        lines.append(f"clips: {done.clips_copied} copied, {done.clips_encoded} encoded again")
+    if done.missing_count:
+        lines.append(f"{done.missing_count} things could not be had; missing.csv lists them:")
+        lines += [f"  {what}: {why}" for what, why in done.missing[:_SHOWN]]
+        if done.missing_count > _SHOWN:
+            lines.append(f"  and {done.missing_count - _SHOWN} more")
+    if done.stored.is_new:
+        lines.append(f"written to {done.stored.folder}")
+    else:
+        lines.append(f"nothing new: {done.stored.folder} has exactly this content")
+    print("\n".join(lines))
+
+
+def _verify(path: Path) -> None:
+    """Say what is wrong with a version or all of them; exit code 1 if anything is."""
+    import sys
+
+    from pipeline.export_folder import version_at, versions
+    from pipeline.export_reader import digest_of
+    from pipeline.export_verify import problems_of
+
+    wrong = 0
+    for folder in versions(path) or [version_at(path)]:
+        count = 0
+        for problem in problems_of(folder):
+            print(f"{folder}: {problem}", file=sys.stderr)
+            count += 1
+        wrong += count
+        if not count:
+            print(f"{folder}: whole, digest {digest_of(folder)}")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _dates(text: str) -> tuple[str, str]:
+    """Since and until, of "DAY", "DAY..", "..DAY" or "DAY..DAY"."""
+    import datetime
+
+    since, dots, until = text.partition("..")
+    for one in (since, until):
+        try:
+            if one:
+                datetime.datetime.fromisoformat(one)
+        except ValueError as error:
+            raise typer.BadParameter(f"Expected a day as in {_DAY}, or FROM..TO, got {text}.") from error
+    return since, until if dots else since
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _named(text: str, allowed: Sequence[_Name]) -> tuple[_Name, ...]:
+    """The names in a comma-separated list, as those that are allowed."""
+    known: dict[str, _Name] = {name: name for name in allowed}
+    for part in _parts(text):
+        if part not in allowed:
+            raise typer.BadParameter(f"Expected {' or '.join(allowed)}, got {part}.")
+    return tuple(known[part] for part in _parts(text))
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal():
+        raise typer.BadParameter(f"Expected the id of a user, a number, got {text}.")
+    return int(text)
