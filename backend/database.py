@@ -10,6 +10,9 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import DeclarativeBase
 
+_CONNECTIONS = 32
+"""More than the server has threads: opening one takes longer than most transactions."""
+
 
 class Base(DeclarativeBase):
     pass
@@ -24,7 +27,7 @@ def open_database(url: str) -> Engine:
     path = url.removeprefix("sqlite:///")
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": 30})
+    engine = create_engine(url, connect_args={"timeout": 30}, pool_size=_CONNECTIONS)
     event.listen(engine, "connect", _configure)
     return engine
 

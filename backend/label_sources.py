@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import JSON, Engine, ForeignKey, select
+from sqlalchemy import JSON, Connection, Engine, ForeignKey, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -26,7 +26,14 @@ class AnnotationSource(Base):
     lead_time: Mapped[float | None]
 
 
-def put_source(session: Session, annotation: Json, task: Task) -> None:
+_new = insert(AnnotationSource)
+_PUT = _new.on_conflict_do_update(
+    index_elements=["annotation_id"],
+    set_={name: _new.excluded[name] for name in ("data", "result", "lead_time")},
+)
+
+
+def put_source(connection: Connection, annotation: Json, task: Task) -> None:
     """Keep an annotation's own words, in the transaction that stores the annotation."""
     result, lead_time = annotation.get("result"), annotation.get("lead_time")
     row = {
@@ -35,9 +42,7 @@ def put_source(session: Session, annotation: Json, task: Task) -> None:
         "result": [item for item in result if isinstance(item, dict)] if isinstance(result, list) else [],
         "lead_time": float(lead_time) if isinstance(lead_time, int | float) else None,
     }
-    session.execute(
-        insert(AnnotationSource).values(**row).on_conflict_do_update(index_elements=["annotation_id"], set_=row)
-    )
+    connection.execute(_PUT, row)
 
 
 def sources(engine: Engine, annotation_ids: Iterable[int]) -> dict[int, AnnotationSource]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Engine, ForeignKey, delete, func, literal, or_, select, update
+from sqlalchemy import DateTime, Engine, ForeignKey, bindparam, delete, func, or_, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
@@ -45,11 +46,32 @@ class LabeledRegion(Base):
     origin: Mapped[str]
 
 
+_new = insert(Annotation)
+_told = {
+    name: _new.excluded[name]
+    for name in (
+        "project", "task", "media", "annotator", "was_cancelled", "ground_truth", "parent_prediction", "updated_at",
+        "received_at",
+    )
+}  # fmt: skip
+# Events are sent by whichever process of Label Studio handled the change, and may overtake each other.
+_is_news = or_(_new.excluded.updated_at == "", Annotation.updated_at <= _new.excluded.updated_at)
+_PUT = _new.on_conflict_do_update(index_elements=["id"], set_=_told, where=_is_news).returning(Annotation.id)
+_DELETE = _new.on_conflict_do_update(
+    index_elements=["id"], set_={name: _new.excluded[name] for name in ("deleted", "received_at")}
+)
+_DELETE_REGIONS = delete(LabeledRegion).where(LabeledRegion.annotation_id == bindparam("annotation"))
+_PUT_REGIONS = insert(LabeledRegion)
+
+
 class LabelStore:
     """The labels of a database. Every method is one transaction and safe to call from any thread."""
 
     def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._sessions = sessionmaker(engine, expire_on_commit=False)
+        # Threads that find SQLite busy look again after up to a tenth of a second: they had better queue.
+        self._writing = threading.Lock()
 
     def put_annotation(self, annotation: Json, task: Task, media: str, regions: Iterable[Region]) -> None:
         """Store an annotation and its repetitions, replacing what was known of it, unless that is newer.
@@ -68,27 +90,26 @@ class LabelStore:
             "parent_prediction": _optional_int(annotation.get("parent_prediction")),
             "updated_at": str(annotation.get("updated_at") or ""),
             "received_at": now(),
+            "deleted": False,
         }
-        # Events are sent by whichever process of Label Studio handled the change, and may overtake each other.
-        is_news = or_(literal(row["updated_at"]) == "", Annotation.updated_at <= row["updated_at"])
-        put = insert(Annotation).values(**row, deleted=False)
-        put = put.on_conflict_do_update(index_elements=["id"], set_=row, where=is_news)
-        with self._sessions.begin() as session:
-            if session.scalar(put.returning(Annotation.id)) is None:
+        rows = [
+            {
+                "annotation_id": number,
+                "region": region.id,
+                "start_s": region.start_s,
+                "end_s": region.end_s,
+                "label": region.label,
+                "origin": region.origin,
+            }
+            for region in regions
+        ]
+        with self._writing, self._engine.begin() as connection:
+            if connection.scalar(_PUT, row) is None:
                 return
-            put_source(session, annotation, task)
-            session.execute(delete(LabeledRegion).where(LabeledRegion.annotation_id == number))
-            session.add_all(
-                LabeledRegion(
-                    annotation_id=number,
-                    region=region.id,
-                    start_s=region.start_s,
-                    end_s=region.end_s,
-                    label=region.label,
-                    origin=region.origin,
-                )
-                for region in regions
-            )
+            put_source(connection, annotation, task)
+            connection.execute(_DELETE_REGIONS, {"annotation": number})
+            if rows:
+                connection.execute(_PUT_REGIONS, rows)
 
     def delete_annotations(self, annotation_ids: Iterable[int]) -> None:
         """Mark annotations as deleted, also those that are not known yet: their events may still come."""
@@ -97,9 +118,8 @@ class LabelStore:
         rows = [{"id": number, "ground_truth": False, **unknown, **mark} for number in annotation_ids]
         if not rows:
             return
-        put = insert(Annotation).on_conflict_do_update(index_elements=["id"], set_=mark)
-        with self._sessions.begin() as session:
-            session.execute(put, rows)
+        with self._writing, self._engine.begin() as connection:
+            connection.execute(_DELETE, rows)
 
     def restore_annotations(self, annotation_ids: Iterable[int]) -> None:
         """Take back that annotations were deleted."""
@@ -125,6 +145,13 @@ class LabelStore:
             query = query.where(~Annotation.was_cancelled)
         with self._sessions.begin() as session:
             return session.scalars(query.order_by(Annotation.id)).all()
+
+    def counts(self, project: int) -> dict[str, int]:
+        """How many repetitions of each label people left."""
+        query = select(LabeledRegion.label, func.count()).join(Annotation).where(Annotation.project == project)
+        query = query.where(~Annotation.deleted, ~Annotation.was_cancelled).group_by(LabeledRegion.label)
+        with self._sessions.begin() as session:
+            return dict(session.execute(query).all())
 
     def normals_since(self, project: int, moment: datetime) -> int:
         """How many normal repetitions people left in annotations that were made or changed after that moment."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
@@ -59,6 +60,7 @@ class Controls:
         return "anomalous" if value == self.anomalous else None
 
 
+@lru_cache(maxsize=64)  # every event carries it
 def parse_controls(label_config: str) -> Controls:
     """Find the controls. Raises LabelConfigError, naming what is missing.
 

@@ -54,6 +54,9 @@ class Trainer:
         self._executor = executor
         self._retrain_after = retrain_after
         self._changed = changed
+        self._lock = threading.Lock()
+        # What was labelled before the start may not have been counted.
+        self._changed_projects = {found.id for found in context.store.projects()}
         self._closed = threading.Event()
         self._wake = threading.Event()
         self._webhook_secret = webhook_secret
@@ -69,10 +72,16 @@ class Trainer:
         return run
 
     def labels_changed(self, projects: Iterable[int]) -> None:
+        """Somebody labelled: the training thread counts soon. Whoever tells this is not kept waiting for it."""
+        with self._lock:
+            self._changed_projects.update(projects)
+        self._wake.set()
+
+    def count_labels(self) -> None:
         """Ask for a run where enough was labelled since the last one."""
-        if self._retrain_after == 0:
-            return
-        for project in set(projects):
+        with self._lock:
+            projects, self._changed_projects = self._changed_projects, set()
+        for project in projects if self._retrain_after else ():
             count = self._store.labels.normals_since(project, self.runs.learnt_until(project))
             if count >= self._retrain_after:
                 self.request(project, f"{count} newly labelled normal repetitions")
@@ -85,6 +94,7 @@ class Trainer:
                     while is_alone and not self._closed.is_set():
                         self._wake.clear()
                         self.repair()
+                        self.count_labels()
                         if not self.work_off():
                             self._wake.wait(_LOOK_S)
             except Exception:  # the top of a thread

@@ -1,8 +1,13 @@
-"""Loaded by each Dask worker process: a Ctrl-C in the terminal is for the server, which then stops its workers."""
+"""Loaded by each Dask worker process: it makes way for the server, whose answers somebody waits for."""
 
+import os
 import signal
+
+_NICENESS = 10
 
 
 def dask_setup(worker: object) -> None:
     """Called by Dask in the main thread of a new worker process."""
+    # A Ctrl-C in the terminal is for the server, which then stops its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(_NICENESS)

@@ -298,9 +298,11 @@ def test_enough_new_labels_start_a_run(store: Store, tmp_path: Path) -> None:
     lab = Lab(store, tmp_path, Access("", SecretStr("")), after=2 * (PER_VIDEO - 1))
     lab.label(1)
     lab.trainer.labels_changed([1])
+    lab.trainer.count_labels()
     assert lab.trainer.runs.runs() == []
     lab.label(2)
     lab.trainer.labels_changed([1])
+    lab.trainer.count_labels()
     assert [run.state for run in lab.trainer.runs.runs()] == ["queued"]
 
 
@@ -309,12 +311,14 @@ def test_labels_that_were_learnt_from_do_not_count_again(store: Store, tmp_path:
     lab.label(1)
     lab.train()
     lab.trainer.labels_changed([1])
+    lab.trainer.count_labels()
     assert len(lab.trainer.runs.runs()) == 1
 
 
 def test_no_number_of_labels_starts_a_run_when_it_is_off(lab: Lab) -> None:
     lab.label(1)
     lab.trainer.labels_changed([1])
+    lab.trainer.count_labels()
     assert lab.trainer.runs.runs() == []
 
 

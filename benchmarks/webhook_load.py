@@ -1,0 +1,185 @@
+"""How fast the server stores what people label while it trains and looks at videos: events at once, none lost.
+
+    python benchmarks/webhook_load.py [--events 200] [--rounds 5]
+
+Starts `deadlift serve` with two workers beside a small Label Studio. While a training and two pose estimations of
+drawn videos run, every round sends its events at the same moment, each on a connection of its own, as Label Studio
+does; afterwards the database is compared with what was sent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+from backend_process import CREATED, DELETED, BackendProcess, DrawnProject, moved, wait_for
+from label_studio_api import FakeLabelStudio
+
+from backend.ls_format import Json
+from backend.store import Store
+
+_LABELLED = 24
+"""Videos that the training learns from; each has ten repetitions."""
+_LISTED = 10
+"""Annotations in an event that carries a list."""
+
+
+class Sent:
+    """What was sent: annotations as they must be stored, by id, and the ids of deleted ones."""
+
+    def __init__(self, project: DrawnProject, tasks: list[int]) -> None:
+        self.project = project
+        self.tasks = tasks
+        self.saved: dict[int, Json] = {}
+        self.deleted: set[int] = set()
+        self.random = random.Random(0)
+
+    def events(self, count: int) -> list[Json]:
+        """New annotations (45 %), changed ones (30 %), lists of new ones (10 %) and deletions (15 %), in any order."""
+        known = self.random.sample(sorted(set(self.saved) - self.deleted), count * 45 // 100)
+        changed, gone = known[: count * 30 // 100], known[count * 30 // 100 :]
+        events = [self._saved([self._annotation(number)], "ANNOTATION_UPDATED") for number in changed]
+        events += [self._deleted(number) for number in gone]
+        events += [
+            self._saved([self._annotation() for _ in range(_LISTED)], "ANNOTATIONS_CREATED") for _ in range(lists)
+        ]
+        events += [self._saved([self._annotation()], "ANNOTATION_CREATED") for _ in range(count - len(events))]
+        self.random.shuffle(events)
+        return events
+
+    def _annotation(self, number: int | None = None) -> Json:
+        task = self.random.choice(self.tasks) if number is None else int(self.saved[number]["task"])
+        reps = moved(self.project.reps[task], self.random.uniform(-0.2, 0.2))
+        made = self.project.label(task, reps, self.random.randrange(3), number)
+        self.saved[made["id"]] = made
+        return made
+
+    def _saved(self, annotations: list[Json], action: str) -> Json:
+        events = [self.project.saved(annotation, action) for annotation in annotations]
+        if action != "ANNOTATIONS_CREATED":
+            return events[0]
+        return CREATED | {"action": action, "annotation": annotations, "task": [event["task"] for event in events]}
+
+    def _deleted(self, number: int) -> Json:
+        self.deleted.add(number)
+        return DELETED | {"annotations": [{"id": number}]}
+
+    def lost(self, store: Store) -> list[int]:
+        """Annotations that are not in the database as they were sent."""
+        stored = {annotation.id: annotation for annotation in store.labels.annotations()}
+        lost = []
+        for number, sent in self.saved.items():
+            ours = stored.get(number)
+            labels = [result["value"]["timelinelabels"][0].startswith("Normal") for result in sent["result"]]
+            starts = [result["value"]["ranges"][0]["start"] for result in sent["result"]]
+            if (
+                ours is None
+                or ours.updated_at != sent["updated_at"]
+                or ours.deleted != (number in self.deleted)
+                or [region.label == "normal" for region in store.labels.labeled_regions(number)] != labels
+                or [round(r.start_s * 10) + 1 for r in store.labels.labeled_regions(number)] != starts
+            ):
+                lost.append(number)
+        return lost
+
+
+async def send(port: int, bodies: list[bytes]) -> list[tuple[float, int]]:
+    """All at once; the seconds until the whole answer was there, and its status, of each."""
+
+    async def one(body: bytes, start: asyncio.Event) -> tuple[float, int]:
+        await start.wait()
+        begun = time.perf_counter()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = "POST /webhook HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        answer = await reader.read()
+        taken = time.perf_counter() - begun
+        writer.close()
+        return taken, int(answer.split(b" ", 2)[1])
+
+    start = asyncio.Event()
+    waiting = [asyncio.create_task(one(body, start)) for body in bodies]
+    await asyncio.sleep(0)
+    start.set()
+    return await asyncio.gather(*waiting)
+
+
+def work(server: BackendProcess) -> tuple[int, int]:
+    """How many trainings are in the middle of learning, and how many videos are being looked at."""
+    state = server.jobs()
+    trainings = sum(run["state"] == "running" and run["percent"] > 40 for run in state["runs"])
+    return trainings, sum(job["state"] == "running" for job in state["jobs"])
+
+
+def measure(folder: Path, count: int, rounds: int) -> list[list[float]]:
+    """Milliseconds of each event, by round. Raises AssertionError where an event was lost or refused."""
+    label_studio = FakeLabelStudio()
+    project = DrawnProject(label_studio, folder)
+    server = BackendProcess(folder / "data", label_studio, WORKERS="2")
+    times: list[list[float]] = []
+    try:
+        print(f"server answers after {server.start():.1f} s")
+        server.connect()
+        tasks = [project.add_known(reps=10, faulty=2) for _ in range(_LABELLED)]
+        sent = Sent(project, tasks)
+        for task in tasks * 8:
+            annotation = project.label(task, project.reps[task], 2)
+            sent.saved[annotation["id"]] = annotation
+            server.post(project.saved(annotation))
+        for number in range(rounds):
+            bodies = [json.dumps(event).encode() for event in sent.events(count)]
+            videos = [project.add_new(reps=8) for _ in range(2)]
+            server.post(project.created(*videos))
+            server.start_training()
+            wait_for(lambda: work(server) == (1, 2), 600)
+            answers = asyncio.run(send(server.port, bodies))
+            trainings, looks = work(server)
+            refused = [status for _, status in answers if status != 200]
+            assert not refused, f"refused: {refused}"
+            times.append([1000 * seconds for seconds, _ in answers])
+            with closing(Store(f"sqlite:///{folder / 'data' / 'backend.sqlite3'}")) as store:
+                lost = sent.lost(store)
+            print(
+                f"round {number + 1}: {line(times[-1])}; {len(lost)} lost; beside {trainings} training, {looks} videos"
+            )
+            assert not lost, f"lost: {lost}"
+            wait_for(lambda: work(server) == (0, 0) and not _waits(server), 900)
+    finally:
+        server.stop()
+        label_studio.close()
+    return times
+
+
+def _waits(server: BackendProcess) -> Any:
+    state = server.jobs()
+    return [one for one in [*state["runs"], *state["jobs"]] if one["state"] in ("queued", "running")]
+
+
+def line(times: list[float]) -> str:
+    p50, p99 = np.percentile(times, (50, 99))
+    return f"{len(times)} events, p50 {p50:.0f} ms, p99 {p99:.0f} ms, max {max(times):.0f} ms"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="webhook-load-") as folder:
+        times = measure(Path(folder), arguments.events, arguments.rounds)
+    print(f"all: {line([taken for each in times for taken in each])}")
+
+
+if __name__ == "__main__":
+    main()
