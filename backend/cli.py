@@ -18,6 +18,7 @@ from backend.commands import (
     predict,
     prelabel,
     render,
+    sampling,
     serve,
     skelemotion,
     train,
@@ -40,6 +41,7 @@ app.command("doctor")(doctor.doctor)
 app.command("train")(train.train)
 app.command("export")(export.export)
 app.command("skelemotion")(skelemotion.skelemotion)
+app.command("sampling")(sampling.sampling)
 app.add_typer(models.app, name="models")
 app.add_typer(jobs.app, name="jobs")
 evaluate = typer.Typer(help="Figures of quality on labelled videos, beside trivial baselines.", no_args_is_help=True)

@@ -54,6 +54,15 @@ class TaskState:
 
 
 @dataclass(frozen=True)
+class StoredPrediction:
+    """A prediction without what it says; `cluster` is None where it has none."""
+
+    id: int
+    model_version: str
+    cluster: int | None
+
+
+@dataclass(frozen=True)
 class Project:
     """A project; `model_version` is the one whose predictions it shows, "" for none chosen."""
 
@@ -153,6 +162,29 @@ class LabelStudioClient:
                 request_options=_with_body({"cluster": prediction.get("cluster")}),
             )
             return int(created.id or 0)
+
+    def clusters(self, project: int) -> Iterator[tuple[Task, list[StoredPrediction]]]:
+        """Every task of a project with its predictions, oldest first."""
+        with _mapped(f"the tasks of project {project}"):
+            for task in self._api.tasks.list(project=project, fields="all", resolve_uri=False, page_size=_PAGE):
+                stored = [
+                    StoredPrediction(
+                        int(_field(one, "id")), str(_field(one, "model_version") or ""), _field(one, "cluster")
+                    )
+                    for one in task.predictions or []
+                ]
+                yield _task(task), sorted(stored, key=lambda one: one.id)
+
+    def set_sampling(self, project: int, sampling: str, model_version: str | None = None) -> None:
+        """Set the order in which a project's tasks come, and the version whose scores it follows.
+
+        Label Studio takes only versions that it has predictions of.
+        """
+        chosen = (
+            {"sampling": sampling} if model_version is None else {"sampling": sampling, "model_version": model_version}
+        )
+        with _mapped(f"project {project}"):
+            self._api.projects.update(id=project, **chosen)
 
     def set_cluster(self, prediction_id: int, cluster: int | None) -> None:
         """Put a prediction into a cluster; one that is gone is fine."""

@@ -1,0 +1,53 @@
+"""`deadlift sampling`: which task Label Studio gives people next."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+
+def sampling(
+    order: Annotated[
+        Literal["uncertainty", "diverse", "off"],
+        typer.Argument(
+            help="`uncertainty`: the lowest score first. `diverse`: in turns among videos of different lifters and"
+            " cameras, of each the lowest score first. `off`: as imported."
+        ),
+    ],
+    project: Annotated[int, typer.Option(help="Number of the Label Studio project.")],
+) -> None:
+    """Say in which order people get the tasks of a project by "Label All Tasks"."""
+    from contextlib import closing
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from backend import sampling as use_case
+    from backend.app import context_of
+    from backend.settings import Settings
+    from backend.store import Store
+
+    settings = Settings()
+    terminal = Console(stderr=True)
+    with (
+        closing(Store(settings.database_url)) as store,
+        Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar,
+    ):
+        shown = bar.add_task("predictions", total=None)
+        chosen = use_case.choose(
+            context_of(settings, store),
+            project,
+            order,
+            lambda done, total: bar.update(shown, completed=done, total=total),
+        )
+    console = Console(highlight=False)
+    if order == "off":
+        console.print(f"Project {project}: tasks come as imported.")
+        return
+    turns = f", in turns among {chosen.clusters} kinds of videos" if order == "diverse" else ""
+    console.print(f"Project {project}: the least certain task of {chosen.version} comes first{turns}.")
+    if chosen.predicted < chosen.tasks:
+        console.print(
+            f"{chosen.predicted} of {chosen.tasks} tasks have a prediction of it; the others come later, at random."
+        )
