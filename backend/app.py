@@ -10,6 +10,7 @@ from flask import Flask
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from backend import dashboard
 from backend.background import BackgroundExecutor
 from backend.context import Context
 from backend.errors import BackendError, as_json, http_status
@@ -46,7 +47,10 @@ def create_app(
     service = service or create_service(settings, context)
     app.extensions["preannotator"] = service
     app.extensions["trainer"] = trainer or create_trainer(settings, context, service.look_again, starts)
+    app.extensions["registry"] = context.registry
+    app.extensions["retrain_after"] = settings.retrain_after
     app.register_blueprint(bp)
+    app.register_blueprint(dashboard.bp)
     app.register_error_handler(BackendError, _ours)
     app.register_error_handler(PipelineError, _ours)
     app.register_error_handler(HTTPException, _http)

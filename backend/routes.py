@@ -31,7 +31,6 @@ def store() -> Store:
     return found
 
 
-@bp.get("/")
 @bp.get("/health")
 def health() -> Response:
     return jsonify(status="UP", model_class="DeadliftModel", model_version=service().model_version())
