@@ -7,8 +7,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from backend import labels
 from backend.context import Context
@@ -25,6 +26,7 @@ from backend.errors import (
 from backend.executor import Executor
 from backend.retrain import Outcome, TrainWork, train_run
 from backend.runs import Run, Runs
+from backend.tracking import FinishedRun, log_run
 from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,8 @@ WEBHOOK_HEADER = "X-Deadlift-Secret"
 _REPAIR_S = 15.0
 _LOOK_S = 2.0
 """Runs are also asked for by other processes, through the database."""
+_TRACKING_S = 30.0
+"""Longest that the end waits for MLflow."""
 
 
 class Trainer:
@@ -45,6 +49,7 @@ class Trainer:
         retrain_after: int,
         changed: Callable[[int], None] = lambda project: None,
         webhook_secret: str = "",
+        tracking_uri: str = "",
     ) -> None:
         self.runs = Runs(context.store)
         self._context = context
@@ -60,6 +65,8 @@ class Trainer:
         self._closed = threading.Event()
         self._wake = threading.Event()
         self._webhook_secret = webhook_secret
+        self._tracking_uri = tracking_uri
+        self._tracked: Future[str] | None = None
         self._guarded: set[int] = set()
         self._repaired: set[int] = set()
         self._next_repair = 0.0
@@ -121,12 +128,14 @@ class Trainer:
                 log.warning("Project %s does not send WEBHOOK_SECRET with its events yet: %s", project, error)
         for project in projects - self._repaired:
             try:
-                labels.pull(self._client, self._store, project)
+                count = labels.pull(self._client, self._store, project)
             except NotInLabelStudio:
                 log.info("Project %s is no longer in Label Studio.", project)
             except (LabelStudioError, LabelConfigError) as error:
                 log.warning("Project %s was not checked for missed annotations yet: %s", project, error)
                 continue
+            else:
+                log.info("Project %s: %d annotations pulled.", project, count)
             self._repaired.add(project)
             self.labels_changed([project])
 
@@ -171,13 +180,37 @@ class Trainer:
             state, message, name = "failed", "Unexpected error; the server's log has the details.", ""
         self.runs.finish(run.id, state, message, name)
         log.info("Project %s: run %s %s. %s", run.project, run.id, state, message)
+        self._track(run, state, message, name)
         return True
 
     def close(self) -> None:
         """Stop. A run that is going on is repeated at the next start."""
         self._closed.set()
         self._wake.set()
+        if self._tracked is not None:
+            wait([self._tracked], _TRACKING_S)
         self._executor.close()
+
+    def _track(self, run: Run, state: str, message: str, name: str) -> None:
+        """Tell MLflow, if anybody wants that."""
+        if not self._tracking_uri:
+            return
+        finished = FinishedRun(
+            tracking_uri=self._tracking_uri,
+            project=run.project,
+            run=run.id,
+            state=state,
+            reason=run.reason,
+            message=message,
+            attempts=run.attempts,
+            begun_s=_seconds(run.started_at or run.created_at),
+            ended_s=_seconds(now()),
+            name=name,
+            folder=self._registry.version(run.project, name).model.folder if name else None,
+            promoted=bool(name) and name == self._registry.current_name(run.project),
+        )
+        self._tracked = self._executor.submit(log_run, finished, key=f"mlflow-{run.project}-{run.id}")
+        self._tracked.add_done_callback(lambda done: _warn(run.id, done))
 
     def _train(self, run: Run) -> Outcome:
         self.runs.note(run.id, "labels", 0.0)
@@ -217,3 +250,13 @@ class Trainer:
         version = self._registry.promote(project, outcome.name).version
         self._changed(project)
         return f"{version} is in use. {outcome.reason}"
+
+
+def _seconds(moment: datetime) -> float:
+    return moment.replace(tzinfo=UTC).timestamp()
+
+
+def _warn(run: int, tracked: Future[str]) -> None:
+    error = tracked.exception()
+    if error is not None:
+        log.warning("Run %s was not logged to MLflow: %s", run, error)

@@ -52,7 +52,7 @@ class Sent:
         events = [self._saved([self._annotation(number)], "ANNOTATION_UPDATED") for number in changed]
         events += [self._deleted(number) for number in gone]
         events += [
-            self._saved([self._annotation() for _ in range(_LISTED)], "ANNOTATIONS_CREATED") for _ in range(lists)
+            self._saved([self._annotation() for _ in range(_LISTED)], "ANNOTATIONS_CREATED") for _ in range(count // 10)
         ]
         events += [self._saved([self._annotation()], "ANNOTATION_CREATED") for _ in range(count - len(events))]
         self.random.shuffle(events)
@@ -129,20 +129,19 @@ def measure(folder: Path, count: int, rounds: int) -> list[list[float]]:
     server = BackendProcess(folder / "data", label_studio, WORKERS="2")
     times: list[list[float]] = []
     try:
-        print(f"server answers after {server.start():.1f} s")
-        server.connect()
-        tasks = [project.add_known(reps=10, faulty=2) for _ in range(_LABELLED)]
-        sent = Sent(project, tasks)
-        for task in tasks * 8:
+        sent = Sent(project, [project.add_known(reps=10, faulty=2) for _ in range(_LABELLED)])
+        for task in sent.tasks * 8:
             annotation = project.label(task, project.reps[task], 2)
             sent.saved[annotation["id"]] = annotation
-            server.post(project.saved(annotation))
+        print(f"server answers after {server.start():.1f} s", flush=True)
+        server.connect()
+        wait_for(lambda: "annotations pulled" in server.log())
         for number in range(rounds):
             bodies = [json.dumps(event).encode() for event in sent.events(count)]
             videos = [project.add_new(reps=8) for _ in range(2)]
             server.post(project.created(*videos))
             server.start_training()
-            wait_for(lambda: work(server) == (1, 2), 600)
+            wait_for(lambda: work(server) == (1, 2))
             answers = asyncio.run(send(server.port, bodies))
             trainings, looks = work(server)
             refused = [status for _, status in answers if status != 200]
@@ -154,7 +153,7 @@ def measure(folder: Path, count: int, rounds: int) -> list[list[float]]:
                 f"round {number + 1}: {line(times[-1])}; {len(lost)} lost; beside {trainings} training, {looks} videos"
             )
             assert not lost, f"lost: {lost}"
-            wait_for(lambda: work(server) == (0, 0) and not _waits(server), 900)
+            wait_for(lambda: work(server) == (0, 0) and not _waits(server))
     finally:
         server.stop()
         label_studio.close()

@@ -65,9 +65,20 @@ class BackendProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self.http = httpx.Client(base_url=self.url, timeout=60.0)
 
-    def start(self, seconds: float = 180.0) -> float:
+    def start(self, seconds: float = 600.0) -> float:
         """Start and wait until it answers; returns how long that took."""
         begun = time.monotonic()
+        self.launch()
+        while time.monotonic() - begun < seconds and self.is_running():
+            try:
+                self.http.get("/health", timeout=2.0)
+                return time.monotonic() - begun
+            except httpx.HTTPError:
+                time.sleep(0.02)
+        raise AssertionError(f"The server did not start. Its log ends:\n{self.log()[-3000:]}")
+
+    def launch(self) -> None:
+        """Start without waiting for it."""
         with (self.data_dir / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", "from backend.cli import main; main()", "serve", "--port", str(self.port)],
@@ -76,15 +87,9 @@ class BackendProcess:
                 stdout=log,
                 stderr=log,
             )
-        while time.monotonic() - begun < seconds:
-            if self._process.poll() is not None:
-                break
-            try:
-                self.http.get("/health", timeout=2.0)
-                return time.monotonic() - begun
-            except httpx.HTTPError:
-                time.sleep(0.02)
-        raise AssertionError(f"The server did not start. Its log ends:\n{self.log()[-3000:]}")
+
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     @property
     def process(self) -> psutil.Process:
@@ -109,12 +114,12 @@ class BackendProcess:
         self._process.kill()
         self._process.wait()
         begun = time.monotonic()
-        _, alive = psutil.wait_procs(orphans, 60)
-        assert not alive, f"{len(alive)} processes outlived the server by a minute."
+        _, alive = psutil.wait_procs(orphans, 120)
+        assert not alive, f"{len(alive)} processes outlived the server by two minutes."
         return time.monotonic() - begun
 
     def stop(self) -> None:
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None and self.is_running():
             self._process.send_signal(signal.SIGTERM)
             try:
                 self._process.wait(30)
@@ -152,7 +157,7 @@ def _command(process: psutil.Process) -> list[str]:
         return []
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 300.0, pause_s: float = 0.05) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 1800.0, pause_s: float = 0.05) -> Any:
     """What the condition gives once it is true. Raises AssertionError after the time."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
@@ -218,6 +223,13 @@ class DrawnProject:
         kept = [one for one in self.label_studio.tasks[task].get("annotations", []) if one["id"] != number]
         self.label_studio.tasks[task] |= {"annotations": [*kept, made], "total_annotations": len(kept) + 1}
         return dict(made)
+
+    def unlabel(self, annotation: Json) -> Json:
+        """Somebody deletes an annotation; returns the event."""
+        task = self.label_studio.tasks[annotation["task"]]
+        kept = [one for one in task["annotations"] if one["id"] != annotation["id"]]
+        task |= {"annotations": kept, "total_annotations": len(kept)}
+        return DELETED | {"annotations": [{"id": annotation["id"]}]}
 
     def saved(self, annotation: Json, action: str = "ANNOTATION_CREATED") -> Json:
         """The event of one annotation."""

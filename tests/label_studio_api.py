@@ -97,7 +97,7 @@ class FakeLabelStudio:
         return number
 
     def of_task(self, task: int) -> list[Json]:
-        return [p for p in self.predictions.values() if p["task"] == task]
+        return [p for p in list(self.predictions.values()) if p["task"] == task]
 
     def request_body(self, *tasks: int, label_config: str) -> Json:
         """What Label Studio sends to /predict."""
