@@ -2,10 +2,10 @@
 
     python benchmarks/cluster_throughput.py [--videos 24] [--rounds 3] [--workers 1 2]
 
-Short drawn videos, nearly all of whose time goes into the pose network. Each number of workers has `--rounds` rounds, in
-turns, with worker processes and an empty folder of landmarks of its own; the clock starts when the workers have videos
-behind them. Printed: the median round of each number, how many cores it kept busy, and the ratio of the last to the
-first. The machine should have nothing else to do; the load before each round is printed.
+Short drawn videos, nearly all of whose time goes into the pose network. Each number of workers has `--rounds` rounds,
+by turns, with worker processes and an empty folder of landmarks of its own; the clock starts when the workers have
+videos behind them. Printed: the median round of each number, how many cores it kept busy, and the ratio of the last to
+the first. The machine should have nothing else to do; the load before each round is printed.
 """
 
 from __future__ import annotations
