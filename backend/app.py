@@ -70,7 +70,9 @@ def create_service(settings: Settings, context: Context, executor: Executor | No
 def create_trainer(settings: Settings, context: Context, changed: Callable[[int], None], starts: bool) -> Trainer:
     """What trains as the settings describe it; from now on in a thread, unless not `starts`."""
     secret = settings.webhook_secret.get_secret_value()
-    trainer = Trainer(context, BackgroundExecutor(), settings.retrain_after, changed, secret)
+    trainer = Trainer(
+        context, BackgroundExecutor(), settings.retrain_after, changed, secret, settings.mlflow_tracking_uri
+    )
     if starts:
         threading.Thread(target=trainer.keep_going, name="train", daemon=True).start()
     return trainer

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
         default=SecretStr(""),
         description="Label Studio is told to send this with its events; others are refused.",
     )
+    mlflow_tracking_uri: str = Field(
+        default="", description="MLflow server or folder that training runs are also logged to."
+    )
     workers: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 2) // 2),
         ge=1,
