@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 LEAST_NORMALS = TrainConfig().least_references
 """Normal repetitions below which nothing can be learnt of a lifter."""
 _NOTE_EVERY_S = 0.25
+_MOST_NAMED = 8
 
 Tell = Callable[[str, float], None]
 """Phase and percent of the whole run; may raise to end it."""
@@ -122,10 +123,21 @@ def _train(work: TrainWork, registry: Registry, tell: Tell) -> Outcome:
         },
         "metrics": {name: None if value != value else value for name, value in asdict(report).items()},
         "losses": losses,
-        "gate": {"passed": verdict.passed, "reason": verdict.reason, "figures": verdict.figures},
+        "gate": _gate(verdict, labels),
     }
     tell("publish", 99.0)
     return _outcome(registry.publish(work.project, detector, training.card(detector, report), run, labels))
+
+
+def _gate(verdict: gate.Verdict, labels: Sequence[Json]) -> Json:
+    """The verdict, with the tasks whose labels should be looked at again named."""
+    task_of = {one["media_digest"]: one["task"] for one in labels}
+    tasks = [task_of[video] for video in verdict.doubtful if video in task_of]
+    reason = verdict.reason
+    if tasks:
+        named = ", ".join(map(str, tasks[:_MOST_NAMED])) + ("…" if len(tasks) > _MOST_NAMED else "")
+        reason = f"{reason} Look again at what is called normal in task {named}."
+    return {"passed": verdict.passed, "reason": reason, "figures": verdict.figures, "doubtful_tasks": tasks}
 
 
 def label_digest(labels: Sequence[Mapping[str, Any]]) -> str:

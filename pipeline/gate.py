@@ -6,6 +6,7 @@ normal although they differ from the rest of the same lifter's normal ones.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -42,11 +43,16 @@ _Row = tuple[int, str, bool, float, float]
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the candidate may be used, why (one sentence), and the figures that say so."""
+    """Whether the candidate may be used, why (one sentence), and the figures that say so.
+
+    doubtful: the videos whose labels should be looked at again, those with most doubtful repetitions first; none where
+    the candidate may be used, or is worse for another reason.
+    """
 
     passed: bool
     reason: str
     figures: dict[str, float] = field(default_factory=dict)
+    doubtful: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,25 +85,34 @@ def judge(
     earlier: the labels that `current` was trained on; both are trained anew without each held-out video. Empty for a
     detector that knows no labels of these videos: it judges as it is. Both start from `base`.
     """
-    videos = sorted({sample.group for sample in samples})
-    if len(videos) < 2:
+    videos = len({sample.group for sample in samples})
+    if videos < 2:
         return Verdict(False, "All labels are of one video, which leaves none to judge by. Label a second one.")
     new, old = _unseen(samples, earlier, current, base, config, seed, told)
-    contradicted = _contradicted(samples, earlier)
-    figures = _figures(new, "") | {"videos": float(len(videos)), "contradicted": float(contradicted)}
-    reasons = _reasons(new, base.config.false_alarm_rate, seed, "")
-    suspects = _suspects(samples, new, base, config, seed)
+    changed = _contradicted(samples, earlier)
+    contradicted = len(changed)
+    figures = _figures(new, "") | {"videos": float(videos), "contradicted": float(contradicted)}
+    reasons, doubtful = _reasons(new, base.config.false_alarm_rate, seed), Counter[str]()
+    odd = _suspects(samples, new, base, config, seed)
+    suspects = len(odd)
     figures["suspects"] = float(suspects)
     if contradicted >= _LEAST_CONTRADICTED:
         figures |= _figures(old, "earlier_")
-        found = _reasons(old, base.config.false_alarm_rate, seed, "by the earlier labels, ")
-        reasons += [f"{one} ({contradicted} repetitions were anomalous before and are normal now)" for one in found]
+        found = _reasons(old, base.config.false_alarm_rate, seed)
+        if found:
+            reasons.append(
+                f"{contradicted} repetitions that earlier labels call anomalous are called normal, and by those labels "
+                + ", ".join(found)
+            )
+            doubtful.update(changed)
     if _is_unlikely(suspects, int((~new.truth).sum()), config.detector.false_alarm_rate):
         reasons.append(
             f"{suspects} repetitions labelled normal look anomalous beside the other normal ones of the same lifter"
         )
+        doubtful.update(odd)
     if reasons:
-        return Verdict(False, "Not promoted: " + "; ".join(reasons) + ".", figures)
+        named = tuple(video for video, _ in doubtful.most_common())
+        return Verdict(False, "Not promoted: " + "; ".join(reasons) + ".", figures, named)
     return Verdict(True, f"Not worse on unseen videos: {_in_words(figures)}.", figures)
 
 
@@ -185,7 +200,7 @@ def _in_words(figures: dict[str, float]) -> str:
     return ", ".join(words) or "no repetition could be judged"
 
 
-def _reasons(judged: _Judged, rate: float, seed: int, source: str) -> list[str]:
+def _reasons(judged: _Judged, rate: float, seed: int) -> list[str]:
     """In which respects the candidate is worse.
 
     False alarms up to the nominal `rate` are what a detector is made for. More misses are worse unless false alarms
@@ -193,7 +208,7 @@ def _reasons(judged: _Judged, rate: float, seed: int, source: str) -> list[str]:
     """
     normal, odd = ~judged.truth, judged.truth
     if not normal.any():
-        return [f"{source}no normal repetition of an unseen video could be judged"]
+        return ["no normal repetition of an unseen video could be judged"]
     figures = _figures(judged, "")
     videos = len(np.unique(judged.groups))
     draws = np.random.default_rng(seed).integers(videos, size=(_RESAMPLES, videos))
@@ -203,7 +218,7 @@ def _reasons(judged: _Judged, rate: float, seed: int, source: str) -> list[str]:
     above = figures["candidate_false_alarms"] > rate
     if above and _is_worse(extra, extra / normals.sum(), _ratio(alarms, normals, draws)):
         before, after = figures["current_false_alarms"], figures["candidate_false_alarms"]
-        reasons.append(f"{source}false alarms rise from {before:.0%} to {after:.0%}")
+        reasons.append(f"false alarms rise from {before:.0%} to {after:.0%}")
     if not odd.any():
         return reasons
     odds, misses = judged.count(odd), -_net(judged, odd)
@@ -212,11 +227,11 @@ def _reasons(judged: _Judged, rate: float, seed: int, source: str) -> list[str]:
     if misses.sum() > 0 and _is_worse(float(misses.sum()), float(change), resampled):
         missed = int((judged.candidate[odd] < 0.5).sum())
         before = int((judged.current[odd] < 0.5).sum())
-        reasons.append(f"{source}{missed} of {int(odd.sum())} anomalies are missed, {before} were before")
+        reasons.append(f"{missed} of {int(odd.sum())} anomalies are missed, {before} were before")
     loss = figures["current_auroc"] - figures["candidate_auroc"]
     if _is_worse(2.0, loss, _auroc_losses(judged, draws)):
         before, after = figures["current_auroc"], figures["candidate_auroc"]
-        reasons.append(f"{source}AUROC falls from {before:.2f} to {after:.2f}")
+        reasons.append(f"AUROC falls from {before:.2f} to {after:.2f}")
     return reasons
 
 
@@ -254,13 +269,14 @@ def _is_worse(count: float, change: float, resampled: Doubles) -> bool:
     return bool((len(known) and (known > 0).mean() >= _EVIDENCE) or (change > _MARGIN and count >= 2))
 
 
-def _contradicted(samples: Sequence[Sample], earlier: Sequence[Sample]) -> int:
-    """How many repetitions were anomalous by the earlier labels and are normal by the new ones."""
-    return sum(
-        any(new.group == old.group and new.label == "normal" and _overlap(new, old) > 0.5 for new in samples)
+def _contradicted(samples: Sequence[Sample], earlier: Sequence[Sample]) -> list[str]:
+    """The video of every repetition that was anomalous by the earlier labels and is normal by the new ones."""
+    return [
+        old.group
         for old in earlier
         if old.label == "anomalous"
-    )
+        and any(new.group == old.group and new.label == "normal" and _overlap(new, old) > 0.5 for new in samples)
+    ]
 
 
 def _overlap(one: Sample, other: Sample) -> float:
@@ -269,8 +285,8 @@ def _overlap(one: Sample, other: Sample) -> float:
     return max(0.0, both) / (one.rep.duration_s + other.rep.duration_s - max(0.0, both))
 
 
-def _suspects(samples: Sequence[Sample], judged: _Judged, base: Detector, config: TrainConfig, seed: int) -> int:
-    """How many repetitions labelled normal are far from the other normal ones of their lifter.
+def _suspects(samples: Sequence[Sample], judged: _Judged, base: Detector, config: TrainConfig, seed: int) -> list[str]:
+    """The video of every repetition labelled normal that is far from the other normal ones of its lifter.
 
     The most unusual ones by a detector that has not seen their video are set aside, and judged by what is learnt from
     the rest: honest ones mostly turn out normal. A lifter or camera of whom too little is left is not judged.
@@ -281,15 +297,16 @@ def _suspects(samples: Sequence[Sample], judged: _Judged, base: Detector, config
     aside = sorted(int(index) for index in order[:most])
     rest = [s for i, s in enumerate(samples) if s.label == "normal" and i not in set(aside)]
     if not aside:
-        return 0
+        return []
     clean = _fitted(rest, base, config, seed)
-    found = 0
+    found: list[str] = []
     for group in dict.fromkeys(samples[i].group for i in aside):
         mine = [samples[i] for i in aside if samples[i].group == group]
         reps = [sample.rep for sample in mine]
         images = np.stack([encode(mine[0].pose, rep, clean.config.encode).image for rep in reps])
         if clean.setting_of(np.median(stance_of(blocks_of(images)), axis=0)) is not None:
-            found += sum(one.reliable and one.is_anomaly for one in clean.score(mine[0].pose, reps))
+            scores = clean.score(mine[0].pose, reps)
+            found += [group for one in scores if one.reliable and one.is_anomaly]
     return found
 
 

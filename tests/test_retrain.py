@@ -365,8 +365,17 @@ def test_faults_called_normal_are_not_promoted(trained: Lab) -> None:
         trained.label(task, called=0)
     run = trained.train()
     assert run.version == "v0002"
-    assert "5 repetitions were anomalous before and are normal now" in run.message
+    assert "5 repetitions that earlier labels call anomalous are called normal" in run.message
     assert trained.registry.current_name(1) == "v0001"
+
+
+def test_a_refusal_names_the_tasks_to_look_at_again(trained: Lab) -> None:
+    for task in (1, 3, 4, 5):
+        trained.label(task, called=0)
+    run = trained.train()
+    gate = trained.registry.version(1, run.version).gate
+    assert set(gate["doubtful_tasks"]) >= {1, 3, 4, 5}
+    assert run.message.endswith(f"in task {', '.join(map(str, gate['doubtful_tasks']))}.")
 
 
 def test_a_run_can_be_cancelled_while_it_goes_on(lab: Lab) -> None:
