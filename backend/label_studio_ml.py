@@ -11,7 +11,8 @@ itself.
 
 What the runner takes away:
 - 1.x announces "INITIAL" as the version, whatever the model says, so Label Studio asks again for what it has. The
-  answer is empty then, and no prediction is stored twice. It hands events to processes of their own.
+  answer is empty then, and no prediction is stored twice. It hands events to processes of their own, which leave the
+  training to the server's.
 - 2.x answers errors of events with an error page, and takes no notice of deleted annotations or new tasks.
 """
 
@@ -77,7 +78,7 @@ class DeadliftModel(LabelStudioMLBase):  # type: ignore[misc]  # the runner is n
         if self.label_config:
             parse_controls(self.label_config)
         if _SETS_UP:
-            self.set("model_version", model_version())
+            self.set("model_version", model_version(str(self.project_id or "")))
         if multiprocessing.parent_process() is None:  # not where the 1.x runner handles an event
             threading.Thread(target=self.service, name="get-ready", daemon=True).start()
 
@@ -104,7 +105,9 @@ class DeadliftModel(LabelStudioMLBase):  # type: ignore[misc]  # the runner is n
 
         2.x calls `fit(event, data)`, 1.x `fit((), event=..., data=..., workdir=...)`.
 
-        Raises LabelConfigError, BadRequest, and NotSupported for START_TRAINING.
+        A training that is asked for, or that enough was labelled for, goes on in the background.
+
+        Raises LabelConfigError, BadRequest, and NotSupported for what is no event.
         """
         event, data = args if len(args) == 2 else (kwargs.get("event"), kwargs.get("data") or {})
         if not isinstance(event, str):
@@ -117,14 +120,16 @@ class DeadliftModel(LabelStudioMLBase):  # type: ignore[misc]  # the runner is n
 
     @classmethod
     def service(cls) -> Preannotator:
-        """The service of this process, made at the first call (seconds)."""
-        from backend.app import context_of, create_service
+        """The service of this process, made at the first call (seconds), and beside it what trains."""
+        from backend.app import context_of, create_service, create_trainer
         from backend.store import Store
 
         with DeadliftModel._lock:
             if DeadliftModel._service is None:
                 settings = runner_settings()
-                DeadliftModel._service = create_service(settings, context_of(settings, Store(settings.database_url)))
+                context = context_of(settings, Store(settings.database_url))
+                DeadliftModel._service = create_service(settings, context)
+                create_trainer(settings, context, DeadliftModel._service.look_again, starts=True)
             return DeadliftModel._service
 
 
@@ -136,23 +141,36 @@ def runner_settings() -> Settings:
     return settings
 
 
-def model_version() -> str:
-    """The version of the model in use; about a second at the first call. Raises ModelError."""
-    from backend.worker import load_detector
+def model_version(project: str = "") -> str:
+    """The version of the model in use for a project ("12", "12.1795325641"), or for those without one of their own.
 
-    return load_detector(runner_settings().model_dir).version
+    About a second at the first call. Raises ModelError.
+    """
+    from backend.app import registry_of
+
+    number = project.split(".")[0]
+    return registry_of(runner_settings()).current(int(number) if number.isdecimal() else None).version
 
 
 def record_event(payload: ls_format.Json) -> None:
-    """Put what an event tells into the store; needs no service. Raises as `DeadliftModel.fit`."""
+    """Put what an event tells into the store, with the training that it asks for; needs no service.
+
+    Raises as `DeadliftModel.fit`.
+    """
+    from backend.runs import Runs
     from backend.service import save_annotations
     from backend.store import Store
+    from backend.trainer import enough
 
-    event = ls_format.parse_event(payload)
-    with closing(Store(runner_settings().database_url)) as store:
+    event, settings = ls_format.parse_event(payload), runner_settings()
+    with closing(Store(settings.database_url)) as store:
+        runs = Runs(store)
         match event:
             case ls_format.AnnotationsSaved():
                 save_annotations(store, event)
+                for project in {task.project for _, task in event.annotations}:
+                    if reason := enough(store, runs, project, settings.retrain_after):
+                        runs.request(project, reason)
             case ls_format.AnnotationsDeleted():
                 store.labels.delete_annotations(event.annotation_ids)
             case ls_format.TasksDeleted():
@@ -160,7 +178,8 @@ def record_event(payload: ls_format.Json) -> None:
             case ls_format.ProjectUpdated():
                 store.remember_project(event.project, event.label_config)
             case ls_format.StartTraining():
-                raise NotSupported("The runner does not retrain. Train with `deadlift train`, then set MODEL_DIR.")
+                store.remember_project(event.project, event.label_config)
+                runs.request(event.project, "Start Training")
 
 
 def _is_missing(task: ls_format.Task, prediction: ls_format.Json) -> bool:

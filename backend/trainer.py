@@ -26,6 +26,7 @@ from backend.errors import (
 from backend.executor import Executor
 from backend.retrain import Outcome, TrainWork, train_run
 from backend.runs import Run, Runs
+from backend.store import Store
 from backend.tracking import FinishedRun, log_run
 from pipeline.errors import PipelineError
 
@@ -88,10 +89,10 @@ class Trainer:
         """Ask for a run where enough was labelled since the last one."""
         with self._lock:
             projects, self._changed_projects = self._changed_projects, set()
-        for project in projects if self._retrain_after else ():
-            count = self._store.labels.normals_since(project, self.runs.learnt_until(project))
-            if count >= self._retrain_after:
-                self.request(project, f"{count} newly labelled normal repetitions")
+        for project in projects:
+            reason = enough(self._store, self.runs, project, self._retrain_after)
+            if reason:
+                self.request(project, reason)
 
     def keep_going(self) -> None:
         """Work off runs until closed. For a thread of its own."""
@@ -250,6 +251,13 @@ class Trainer:
         version = self._registry.promote(project, outcome.name).version
         self._changed(project)
         return f"{version} is in use. {outcome.reason}"
+
+
+def enough(store: Store, runs: Runs, project: int, retrain_after: int) -> str:
+    """Why a project's labels are worth a run now, or "": so many normal repetitions were labelled since the last one;
+    0 is never enough."""
+    count = store.labels.normals_since(project, runs.learnt_until(project)) if retrain_after else 0
+    return f"{count} newly labelled normal repetitions" if count and count >= retrain_after else ""
 
 
 def _seconds(moment: datetime) -> float:

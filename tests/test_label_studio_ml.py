@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from backend.jobs import SETTLING
 from backend.labelstudio_server import LabelStudioServer, install
 from backend.ls_client import Access, LabelStudioClient
+from backend.runs import Runs
 from backend.store import Store
 from pipeline.synthetic import LiftPlan, RepPlan, reps_of
 from pipeline.synthetic_drawing import render
@@ -142,6 +143,15 @@ def test_deleted_annotation_is_marked(runner: Runner) -> None:
     eventually(lambda: store.labels.annotations(task=50))
     runner.post("/webhook", payload("13") | {"annotations": [{"id": 60}]})
     assert eventually(lambda: [annotation.id for annotation in store.labels.annotations(task=50) if annotation.deleted])
+
+
+def test_start_training_begins_a_run_in_the_server(runner: Runner) -> None:
+    """It ends at once: the project has no labels. The event is handled by a process that does not train."""
+    runner.post("/webhook", payload("10"))
+    runs = Runs(Store(f"sqlite:///{runner.data / 'backend.sqlite3'}"))
+    (run,) = eventually(lambda: [run for run in runs.runs() if run.state not in ("queued", "running")])
+    assert (run.reason, run.state) == ("Start Training", "done")
+    assert "Too few labels" in run.message
 
 
 def test_nothing_of_an_event_stays_in_the_folder_of_the_runner(runner: Runner) -> None:

@@ -19,8 +19,11 @@ from flask import Flask, Response, jsonify, request
 from flask.testing import FlaskClient
 
 from backend.errors import LabelConfigError, NotSupported
+from backend.registry import Model, Registry
+from backend.runs import Runs
 from backend.service import Preannotator
 from backend.store import Store
+from pipeline.detector import load_base
 
 PAYLOADS = Path(__file__).parent / "data" / "payloads"
 
@@ -148,9 +151,30 @@ def test_deleted_annotation_is_marked_where_the_runner_passes_it_on(
     assert [annotation.deleted for annotation in store.labels.annotations()] == [True]
 
 
-def test_start_training_says_what_to_do(model_class: Any) -> None:
-    with pytest.raises(NotSupported, match="deadlift train"):
-        model_class(project_id="1").fit("START_TRAINING", body("10"))
+def test_setup_announces_the_model_of_the_project(runner: FlaskClient, tmp_path: Path) -> None:
+    base = load_base()
+    registry = Registry(tmp_path / "models", Model(base.version, None))
+    number = int(body("02")["project"].split(".")[0])
+    version = registry.promote(number, registry.publish(number, base, "", {}, []).name).version
+    assert runner.post("/setup", json=body("02")).json["model_version"] == version  # type: ignore[index]
+    other = body("02") | {"project": f"{number + 1}.1795325641"}
+    assert runner.post("/setup", json=other).json["model_version"] == base.version  # type: ignore[index]
+
+
+def test_start_training_asks_for_a_run(runner: FlaskClient, store: Store) -> None:
+    assert runner.post("/webhook", json=body("10")).status_code == 201
+    assert [(run.reason, run.state) for run in Runs(store).runs()] == [("Start Training", "queued")]
+
+
+def test_enough_labels_ask_for_a_run(runner: FlaskClient, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETRAIN_AFTER", "1")
+    runner.post("/webhook", json=body("20"))
+    assert [run.reason for run in Runs(store).runs()] == ["1 newly labelled normal repetitions"]
+
+
+def test_the_old_way_to_train_says_what_to_do(model_class: Any) -> None:
+    with pytest.raises(NotSupported, match="Only events"):
+        model_class(project_id="1").fit((), annotations=[])
 
 
 def test_model_dir_of_the_runner_is_not_taken_for_a_model(
