@@ -30,6 +30,8 @@ _RATE_TOLERANCE = 0.2
 _PACKETS_TO_JUDGE_RATE = 300
 # What cameras, phones and browsers write. Others that FFmpeg knows read text as pictures, or playlists that name files
 # and addresses of their own.
+# Those whose index leads to the last key frame before a time.
+_INDEXED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 _FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,asf,ogg,gif"
 
 
@@ -76,7 +78,7 @@ def probe(path: str | Path) -> VideoInfo:
 
 
 def frames(
-    path: str | Path, per_second: float = 0.0, max_side_px: int = 0, between: tuple[float, float] = (0.0, np.inf)
+    path: str | Path, per_second: float = 0.0, max_side_px: int = 0, between: tuple[float, float] = (-np.inf, np.inf)
 ) -> Iterator[tuple[float, Picture]]:
     """Yield (time_s, RGB picture [height, width, 3]) in order, sampled by time.
 
@@ -91,8 +93,8 @@ def frames(
         stream = _video_stream(container)
         stream.thread_type = "AUTO"
         start_s = _start_s(container)
-        if between[0] > 0:
-            with suppress(av.FFmpegError):  # what has no index is read from its beginning
+        if between[0] > 0 and container.format.name in _INDEXED:  # others are read from their beginning
+            with suppress(av.FFmpegError):
                 container.seek(int((start_s + between[0]) * av.time_base), backward=True)
         interval = 1.0 / per_second if per_second else 0.0
         due_s, last_s = -np.inf, -np.inf

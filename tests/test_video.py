@@ -336,3 +336,14 @@ def test_every_real_clip_is_described(shared_data: Path) -> None:
         info = video.probe(clip)
         assert 10 < info.fps < 125
         assert 1 < info.duration_s < 300
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.flv"])
+def test_a_stretch_has_its_pictures_alone(tmp_path: Path, name: str) -> None:
+    found = video.frames(write_video(tmp_path / name), between=(0.325, 0.66))
+    assert [index_of(picture) for _, picture in found] == list(range(10, 20))
+
+
+def test_a_stretch_beyond_the_end_has_no_pictures(tmp_path: Path) -> None:
+    with pytest.raises(VideoDamaged):
+        list(video.frames(write_video(tmp_path / "a.mp4"), between=(50.0, 51.0)))
