@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from backend.database import batches
 from backend.errors import LabelConfigError, ResultUnreadable
 from backend.jobs import load_analysis
-from backend.label_sources import AnnotationSource
+from backend.label_sources import AnnotationSource, sources
 from backend.label_store import Annotation, LabeledRegion
 from backend.labeling_config import Controls, effective_rate, parse_controls
 from backend.labels import origin_of, rank
@@ -98,17 +98,12 @@ def labeled_tasks(
             chosen = [next(a for a in group if a.id == choice.videos[a.task].annotation) for group in groups]
             ids = [annotation.id for annotation in every]
             regions = _regions(session, ids)
-            sources = {
-                source.annotation_id: source
-                for source in session.scalars(
-                    select(AnnotationSource).where(AnnotationSource.annotation_id.in_([a.id for a in chosen]))
-                )
-            }
+            words = sources(store.engine, [annotation.id for annotation in chosen])
             digests = _digests(session, chosen)
-            data = _task_data(session, [a.task for a in chosen if a.id not in sources])
+            data = _task_data(session, [a.task for a in chosen if a.id not in words])
             parents = _parents(session, chosen)
             for group, annotation in zip(groups, chosen, strict=True):
-                source = sources.get(annotation.id)
+                source = words.get(annotation.id)
                 known = source.data if source is not None else data.get(annotation.task)
                 others = [
                     regions.get(other.id, [])
@@ -227,9 +222,8 @@ def _provenance(
         return Provenance(agreement=agreement)
     if proposals is None:
         return Provenance(noted.model_version, noted.proposal, agreement) if noted else Provenance(agreement=agreement)
-    best = max(proposals, key=lambda proposal: _overlap(proposal, region), default=None)
-    is_same = best is not None and _overlap(best, region) >= _SAME_REP
-    return Provenance(version, best if is_same else None, agreement)
+    overlap, best = max(((_overlap(one, region), number) for number, one in enumerate(proposals)), default=(0.0, 0))
+    return Provenance(version, proposals[best] if overlap >= _SAME_REP else None, agreement)
 
 
 def _agreement(region: LabeledRegion, others: Sequence[Sequence[LabeledRegion]]) -> float | None:

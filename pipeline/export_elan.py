@@ -1,20 +1,36 @@
-"""A video's repetitions as an ELAN document (.eaf, EAF 3.0), for annotators and linguists' tools.
+"""A video's repetitions as an ELAN document (.eaf, EAF 3.0), for annotators and their tools.
 
-A tier "reps" with the label; below it, symbolically associated, "origin", "score", "fault" and "note". After "ELAN
-Annotation Format, EAF 3.0" of the Max Planck Institute for Psycholinguistics.
+A tier "reps" with the label; below it, symbolically associated, what else is known: origin, score, fault and note.
+After "ELAN Annotation Format, EAF 3.0" of the Max Planck Institute for Psycholinguistics. Written as text: a document
+per video, of which an export has thousands.
 """
 
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from xml.etree.ElementTree import Element, ElementTree, SubElement, indent
+from xml.sax.saxutils import escape, quoteattr
 
 from pipeline.export_rows import ExportedRep
 
-_SCHEMA = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
-_STEREOTYPE = "Symbolic_Association"
+_OPENING = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<ANNOTATION_DOCUMENT AUTHOR="" DATE={date} FORMAT="3.0" VERSION="3.0"'
+    ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+    ' xsi:noNamespaceSchemaLocation="http://www.mpi.nl/tools/elan/EAFv3.0.xsd">\n'
+    '  <HEADER MEDIA_FILE="" TIME_UNITS="milliseconds">\n'
+    "    <MEDIA_DESCRIPTOR MEDIA_URL={video} MIME_TYPE={mime}/>\n"
+    '    <PROPERTY NAME="lastUsedAnnotationId">{last}</PROPERTY>\n'
+    "  </HEADER>\n"
+)
+_CLOSING = (
+    '  <LINGUISTIC_TYPE GRAPHIC_REFERENCES="false" LINGUISTIC_TYPE_ID="rep" TIME_ALIGNABLE="true"/>\n'
+    '  <LINGUISTIC_TYPE CONSTRAINTS="Symbolic_Association" GRAPHIC_REFERENCES="false"'
+    ' LINGUISTIC_TYPE_ID="about-rep" TIME_ALIGNABLE="false"/>\n'
+    '  <CONSTRAINT DESCRIPTION="1-1 association with a parent annotation" STEREOTYPE="Symbolic_Association"/>\n'
+    "</ANNOTATION_DOCUMENT>\n"
+)
 _NEVER = "1970-01-01T00:00:00Z"
 
 _DEPENDENT: tuple[tuple[str, Callable[[ExportedRep], str]], ...] = (
@@ -27,84 +43,57 @@ _DEPENDENT: tuple[tuple[str, Callable[[ExportedRep], str]], ...] = (
 
 def write_eaf(path: Path, rows: Sequence[ExportedRep]) -> None:
     """Write the repetitions of one video. Milliseconds are all that ELAN knows: boundaries move by half of one."""
-    first = rows[0]
-    document = Element(
-        "ANNOTATION_DOCUMENT",
-        {
-            "AUTHOR": "",
-            "DATE": _date_time(max(row.labeled_at for row in rows)),
-            "FORMAT": "3.0",
-            "VERSION": "3.0",
-            "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
-            "xsi:noNamespaceSchemaLocation": _SCHEMA,
-        },
-    )
-    header = SubElement(document, "HEADER", {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"})
-    mime = mimetypes.guess_type(first.video)[0] or "video/mp4"
-    SubElement(header, "MEDIA_DESCRIPTOR", {"MEDIA_URL": first.video, "MIME_TYPE": mime})
-    _reps_tier(document, rows, _time_slots(document, rows))
+    slots, order = _time_slots(rows)
+    tiers = [*_reps_tier(rows, slots)]
     last = len(rows)
-    for tier, value_of in _DEPENDENT:
-        last = _dependent_tier(document, tier, ((n, value_of(row)) for n, row in enumerate(rows, start=1)), last)
-    SubElement(header, "PROPERTY", {"NAME": "lastUsedAnnotationId"}).text = str(last)
-    common = {"GRAPHIC_REFERENCES": "false"}
-    SubElement(document, "LINGUISTIC_TYPE", {**common, "LINGUISTIC_TYPE_ID": "rep", "TIME_ALIGNABLE": "true"})
-    SubElement(
-        document,
-        "LINGUISTIC_TYPE",
-        {**common, "LINGUISTIC_TYPE_ID": "about-rep", "TIME_ALIGNABLE": "false", "CONSTRAINTS": _STEREOTYPE},
+    for name, value_of in _DEPENDENT:
+        said = [(number, value) for number, row in enumerate(rows, start=1) if (value := value_of(row))]
+        if said:
+            tiers += _dependent_tier(name, said, last)
+            last += len(said)
+    opening = _OPENING.format(
+        # When the labels were last changed, so that equal labels give equal files.
+        date=quoteattr(_date_time(max(row.labeled_at for row in rows))),
+        video=quoteattr(rows[0].video),
+        mime=quoteattr(mimetypes.guess_type(rows[0].video)[0] or "video/mp4"),
+        last=last,
     )
-    SubElement(
-        document,
-        "CONSTRAINT",
-        {"STEREOTYPE": _STEREOTYPE, "DESCRIPTION": "1-1 association with a parent annotation"},
-    )
-    indent(document)
-    ElementTree(document).write(path, encoding="UTF-8", xml_declaration=True)
+    path.write_text("".join((opening, *order, *tiers, _CLOSING)), encoding="utf-8")
 
 
-def _time_slots(document: Element, rows: Sequence[ExportedRep]) -> list[tuple[str, str]]:
-    """The slots of every repetition's start and end; in order of time, and none shared: to drag one moves no other."""
+def _time_slots(rows: Sequence[ExportedRep]) -> tuple[list[list[str]], list[str]]:
+    """The slots of every repetition's start and end, and their XML: in order of time, none shared by two."""
     times = [(moment, row, end) for row, span in enumerate(map(_span, rows)) for end, moment in enumerate(span)]
-    order = SubElement(document, "TIME_ORDER")
     slots = [["", ""] for _ in rows]
+    lines = ["  <TIME_ORDER>\n"]
     for number, (moment, row, end) in enumerate(sorted(times), start=1):
         slots[row][end] = f"ts{number}"
-        SubElement(order, "TIME_SLOT", {"TIME_SLOT_ID": f"ts{number}", "TIME_VALUE": str(moment)})
-    return [(start, end) for start, end in slots]
+        lines.append(f'    <TIME_SLOT TIME_SLOT_ID="ts{number}" TIME_VALUE="{moment}"/>\n')
+    return slots, [*lines, "  </TIME_ORDER>\n"]
 
 
-def _reps_tier(document: Element, rows: Sequence[ExportedRep], slots: Sequence[tuple[str, str]]) -> None:
-    tier = SubElement(document, "TIER", {"LINGUISTIC_TYPE_REF": "rep", "TIER_ID": "reps"})
-    annotators = {row.annotator for row in rows if row.annotator is not None}
-    if len(annotators) == 1:
-        tier.set("ANNOTATOR", str(annotators.pop()))
+def _reps_tier(rows: Sequence[ExportedRep], slots: Sequence[Sequence[str]]) -> Iterator[str]:
+    annotators = {row.annotator for row in rows}
+    by = f' ANNOTATOR="{next(iter(annotators))}"' if len(annotators) == 1 and None not in annotators else ""
+    yield f'  <TIER{by} LINGUISTIC_TYPE_REF="rep" TIER_ID="reps">\n'
     for number, (row, (start, end)) in enumerate(zip(rows, slots, strict=True), start=1):
-        annotation = SubElement(
-            SubElement(tier, "ANNOTATION"),
-            "ALIGNABLE_ANNOTATION",
-            {"ANNOTATION_ID": f"a{number}", "TIME_SLOT_REF1": start, "TIME_SLOT_REF2": end},
+        yield (
+            f'    <ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="a{number}" TIME_SLOT_REF1="{start}"'
+            f' TIME_SLOT_REF2="{end}"><ANNOTATION_VALUE>{row.label}</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION>'
+            "</ANNOTATION>\n"
         )
-        SubElement(annotation, "ANNOTATION_VALUE").text = row.label
+    yield "  </TIER>\n"
 
 
-def _dependent_tier(document: Element, name: str, values: Iterable[tuple[int, str]], last: int) -> int:
-    """A tier of what is said about repetitions, left out where nothing is; returns the last annotation's number."""
-    said = [(number, value) for number, value in values if value]
-    if not said:
-        return last
-    tier = SubElement(
-        document, "TIER", {"LINGUISTIC_TYPE_REF": "about-rep", "PARENT_REF": "reps", "TIER_ID": f"reps-{name}"}
-    )
-    for number, value in said:
-        last += 1
-        annotation = SubElement(
-            SubElement(tier, "ANNOTATION"),
-            "REF_ANNOTATION",
-            {"ANNOTATION_ID": f"a{last}", "ANNOTATION_REF": f"a{number}"},
+def _dependent_tier(name: str, said: Sequence[tuple[int, str]], last: int) -> Iterator[str]:
+    """A tier of what is said about repetitions, by their number; `last` annotations there are before it."""
+    yield f'  <TIER LINGUISTIC_TYPE_REF="about-rep" PARENT_REF="reps" TIER_ID="reps-{name}">\n'
+    for own, (number, value) in enumerate(said, start=last + 1):
+        yield (
+            f'    <ANNOTATION><REF_ANNOTATION ANNOTATION_ID="a{own}" ANNOTATION_REF="a{number}">'
+            f"<ANNOTATION_VALUE>{escape(_printable(value))}</ANNOTATION_VALUE></REF_ANNOTATION></ANNOTATION>\n"
         )
-        SubElement(annotation, "ANNOTATION_VALUE").text = _printable(value)
-    return last
+    yield "  </TIER>\n"
 
 
 def _span(row: ExportedRep) -> tuple[int, int]:
@@ -113,7 +102,7 @@ def _span(row: ExportedRep) -> tuple[int, int]:
 
 
 def _date_time(moment: str) -> str:
-    """An xsd:dateTime; when the labels were last changed, so that equal labels give equal files."""
+    """An xsd:dateTime."""
     return moment if "T" in moment else _NEVER
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.dataset import Sample
@@ -28,15 +29,26 @@ def digest_of(folder: Path) -> str:
     return dataset_digest((row.digest, row.start_s, row.end_s, row.label) for row in rows_of(folder))
 
 
-def samples_of(folder: Path, split: Split | None = None) -> tuple[list[Sample], int]:
-    """The repetitions to train on, of one split or all; and how many are left out, as they have no landmarks.
+@dataclass(frozen=True)
+class TrainingSet:
+    """The repetitions to train on; left_out: how many have no landmarks. digest: of the labels of these repetitions."""
 
-    In the order in which a project's own training takes them: the newest annotation first. Raises DatasetError.
+    samples: list[Sample]
+    left_out: int
+    digest: str
+
+
+def training_set(folder: Path, split: Split | None = None) -> TrainingSet:
+    """The repetitions of one split or all, in the order in which a project's own training takes them.
+
+    Raises DatasetError.
     """
     rows = [row for row in rows_of(folder) if split is None or row.split == split]
+    usable = [row for row in rows if "landmarks" in row.files]
+    usable.sort(key=lambda row: (-row.annotation, row.start_s))
     samples = []
-    for row in sorted(rows, key=lambda row: (-row.annotation, row.start_s)):
-        if "landmarks" in row.files:
-            pose, rep = read_landmarks(folder / row.files["landmarks"])
-            samples.append(Sample(pose, rep, row.label, row.digest))
-    return samples, len(rows) - len(samples)
+    for row in usable:
+        pose, rep = read_landmarks(folder / row.files["landmarks"])
+        samples.append(Sample(pose, rep, row.label, row.digest))
+    digest = dataset_digest((row.digest, row.start_s, row.end_s, row.label) for row in usable)
+    return TrainingSet(samples, len(rows) - len(usable), digest)

@@ -146,4 +146,7 @@ def video_name(address: str) -> str:
 def dataset_digest(labels: Iterable[tuple[str, float, float, str]]) -> str:
     """Sixteen hex digits of the exact labels (video digest, start_s, end_s, label), in whatever order they come."""
     lines = sorted(f"{digest} {start_s!r} {end_s!r} {label}" for digest, start_s, end_s, label in labels)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    found = hashlib.sha256()
+    for number, line in enumerate(lines):
+        found.update(f"\n{line}".encode() if number else line.encode())
+    return found.hexdigest()[:16]

@@ -39,6 +39,7 @@ def cut(source: str | Path, target: Path, start_s: float, end_s: float) -> Liter
     between = max(0.0, start_s - slack), end_s - slack
     if info.codec == _COPIED and info.rotation == 0:
         with av.open(str(source), metadata_errors="ignore") as container:
+            # Where there is no index to seek by, nothing is found, and the piece is encoded.
             stream = container.streams.video[0]
             container.seek(int((info.start_s + between[0]) * av.time_base), backward=True)
             packets = _exactly(container.demux(stream), stream, info.start_s + between[0], info.start_s + between[1])

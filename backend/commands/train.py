@@ -139,19 +139,20 @@ def _exported(path: Path, split: Split | None) -> list[Sample]:
 
     from pipeline.errors import DatasetError
     from pipeline.export_folder import version_at
-    from pipeline.export_reader import digest_of, samples_of
+    from pipeline.export_reader import training_set
     from pipeline.export_verify import problems_of
 
     folder = version_at(path)
     problem = next(problems_of(folder), None)
     if problem is not None:
         raise DatasetError(f"{folder}: {problem}. `deadlift export --verify {folder}` says everything.")
-    samples, without = samples_of(folder, split)
-    left_out = f", {without} more have no landmarks and are left out" if without else ""
-    Console().print(f"{folder}: {len(samples)} repetitions{left_out}, digest {digest_of(folder)}", soft_wrap=True)
-    if not samples:
+    found = training_set(folder, split)
+    if not found.samples:
         raise DatasetError(f"{folder}: nothing to learn from. Predict its videos and export again, for the landmarks.")
-    return samples
+    left_out = f" ({found.left_out} more have no landmarks and are left out)" if found.left_out else ""
+    line = f"{folder}: {len(found.samples)} repetitions{left_out}, digest {found.digest}"
+    Console().print(line, soft_wrap=True)
+    return found.samples
 
 
 def _train_default(
