@@ -26,6 +26,9 @@ class Executor(Protocol):
     def submit(self, function: Callable[..., Any], *args: object, key: str, priority: int = 0) -> Future[Any]:
         """Run `function(*args)`, higher priority first. The future raises WorkerLost where the process died."""
 
+    def hasten(self, key: str, priority: int) -> None:
+        """Raise the priority of a call that still waits; nothing where it does not."""
+
     def close(self) -> None:
         """Stop; what has not finished is dropped."""
 
@@ -84,12 +87,21 @@ class DaskExecutor:
         self._hand_out()
         return call.future
 
+    def hasten(self, key: str, priority: int) -> None:
+        with self._lock:
+            for call in self._waiting:
+                if call.key == key and call.priority < priority:
+                    call.priority = priority
+                    call.rank = (-priority, call.rank[1])
+                    heapq.heapify(self._waiting)
+                    return
+
     @property
     def capacity(self) -> int:
         """How many calls are worked on at once: as many as there are threads of workers just now."""
         if self._cluster is not None:
             return self._workers
-        return max(self._workers, sum(self._client.nthreads().values()))
+        return max(self._workers, int(sum(self._client.nthreads().values())))
 
     def close(self) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -43,6 +44,9 @@ TRANSIENT = tuple(kind.__name__ for kind in (LabelStudioError, MediaUnreachable,
 """Errors that may be gone at the next attempt, as a failed job names them."""
 _PUSH_ATTEMPTS = 3
 
+IMPORTED, ASKED, OPENED = range(3)
+"""What comes first: a task that somebody has open, then those that somebody asked for together, then new ones."""
+
 _ANALYSIS = TypeAdapter(Analysis)
 
 
@@ -67,6 +71,15 @@ def is_readable(result: str) -> bool:
     return True
 
 
+class _Progress:
+    """A job that is being worked on: the key of its call, and whether that has ended."""
+
+    def __init__(self, job_id: int) -> None:
+        # Unlike any other key: a scheduler answers a known one with the result that it has.
+        self.key = f"analyze-{job_id}-{uuid.uuid4().hex}"
+        self.ended = threading.Event()
+
+
 class JobRunner:
     """Runs jobs and delivers what comes of them, each once at a time. Close it to stop its threads."""
 
@@ -79,13 +92,15 @@ class JobRunner:
         self._retry_after_s = retry_after_s
         self._deliverers = ThreadPoolExecutor(2, thread_name_prefix="deliver")
         self._lock = threading.Lock()
-        self._in_progress: dict[int, threading.Event] = {}
+        self._in_progress: dict[int, _Progress] = {}
         self._shown: dict[int, str] = {}
         self._clusters = Clusters(context.store)
 
-    def analyze(self, job: Job, controls: Controls) -> None:
-        """Start on a job, unless it is in progress or done."""
-        if not self._begin(job.id):
+    def analyze(self, job: Job, controls: Controls, priority: int = IMPORTED) -> None:
+        """Start on a job, unless it is done; one that is in progress already is hastened."""
+        progress = self._begin(job.id)
+        if progress is None:
+            self._hasten(job.id, priority)
             return
         try:
             model = self._registry.current(job.project)
@@ -107,9 +122,7 @@ class JobRunner:
                 config=self._context.config,
                 known=known_media(self._store, started.task, started.media),
             )
-            # Unlike any other key: a scheduler answers a known one with the result that it has.
-            key = f"analyze-{started.project}-{started.task}-{uuid.uuid4().hex}"
-            future = self._executor.submit(analyze_task, work, key=key)
+            future = self._executor.submit(analyze_task, work, key=progress.key, priority=priority)
         except BaseException:
             self._end(job.id)
             raise
@@ -117,38 +130,46 @@ class JobRunner:
 
     def deliver(self, job_id: int, controls: Controls) -> None:
         """Start to bring a finished job's prediction to Label Studio, unless the job is in progress."""
-        if self._begin(job_id):
+        if self._begin(job_id) is not None:
             self._submit_delivery(job_id, controls)
 
     def is_in_progress(self, job_id: int) -> bool:
         with self._lock:
             return job_id in self._in_progress
 
-    def wait(self, job: Job, deadline: float) -> Job:
-        """The job as it is after waiting until the deadline (of time.monotonic) for its progress to end."""
+    def wait(self, jobs: Sequence[Job], deadline: float) -> list[Job]:
+        """The jobs as they are after waiting until the deadline (of time.monotonic) for their progress to end."""
         with self._lock:
-            event = self._in_progress.get(job.id)
-        if event is not None:
-            event.wait(max(0.0, deadline - time.monotonic()))
-        return self._store.job(job.id) or job
+            waited = [self._in_progress[job.id] for job in jobs if job.id in self._in_progress]
+        for progress in waited:
+            progress.ended.wait(max(0.0, deadline - time.monotonic()))
+        known = self._store.jobs_by_id(job.id for job in jobs)
+        return [known.get(job.id, job) for job in jobs]
 
     def close(self) -> None:
         """Stop. What is unfinished is taken up at the next start."""
         self._deliverers.shutdown(wait=False, cancel_futures=True)
         self._executor.close()
 
-    def _begin(self, job_id: int) -> bool:
+    def _begin(self, job_id: int) -> _Progress | None:
+        """None where the job is in progress already."""
         with self._lock:
             if job_id in self._in_progress:
-                return False
-            self._in_progress[job_id] = threading.Event()
-            return True
+                return None
+            progress = self._in_progress[job_id] = _Progress(job_id)
+            return progress
+
+    def _hasten(self, job_id: int, priority: int) -> None:
+        with self._lock:
+            progress = self._in_progress.get(job_id)
+        if progress is not None:
+            self._executor.hasten(progress.key, priority)
 
     def _end(self, job_id: int) -> None:
         with self._lock:
-            event = self._in_progress.pop(job_id, None)
-        if event is not None:
-            event.set()
+            progress = self._in_progress.pop(job_id, None)
+        if progress is not None:
+            progress.ended.set()
 
     def _analyzed(self, job_id: int, controls: Controls, future: Future[Analysis]) -> None:
         """Runs in a thread of the executor, which must not wait for Label Studio."""

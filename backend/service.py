@@ -14,7 +14,17 @@ from backend.context import Context
 from backend.database import now
 from backend.errors import BackendError, BadRequest, LabelConfigError, LabelStudioError, NotInLabelStudio
 from backend.executor import Executor
-from backend.jobs import ANSWER_SETTLING, TRANSIENT, JobRunner, is_readable, is_settling, load_analysis
+from backend.jobs import (
+    ANSWER_SETTLING,
+    ASKED,
+    IMPORTED,
+    OPENED,
+    TRANSIENT,
+    JobRunner,
+    is_readable,
+    is_settling,
+    load_analysis,
+)
 from backend.labeling_config import Controls, effective_rate, parse_controls
 from backend.ls_client import TaskState
 from backend.ls_format import AnnotationsSaved, Json, Task, parse_regions, to_prediction
@@ -29,6 +39,8 @@ _ATTEMPTS = 5
 _ROUND_S = 60.0
 _LOOK_S = 2.0
 _SHORTEST_LOOK_S = 0.5
+_STARTED_AT_ONCE = 16
+"""Of a longer list nothing new is finished within the wait: the request does not stay for its start."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +71,7 @@ class Preannotator:
         self._remove_superseded = context.remove_superseded
         self._predict_wait_s = predict_wait_s
         self._runner = JobRunner(context, executor)
-        self._background = ThreadPoolExecutor(1, thread_name_prefix="new-tasks")
+        self._background = ThreadPoolExecutor(2, thread_name_prefix="new-tasks")
         self._lookups = ThreadPoolExecutor(4, thread_name_prefix="look-up")
         self._closed = threading.Event()
         self._caught_up: dict[int, str] = {}
@@ -87,18 +99,24 @@ class Preannotator:
         controls = parse_controls(label_config)
         asked_at = now()
         deadline = time.monotonic() + self._predict_wait_s
-        jobs: list[Job | None] = []
         errors: list[TaskError] = []
-        for task in tasks:
+        usable: list[tuple[int, tuple[Task, str, str]]] = []
+        for index, task in enumerate(tasks):
             try:
-                jobs.append(self._enqueue(task, controls))
+                usable.append((index, self._wanted(task, controls)))
             except BackendError as error:
                 number = task.id if isinstance(task, Task) else None
                 errors.append(TaskError(number, type(error).__name__, str(error)))
-                jobs.append(None)
+        jobs = [self._readable(job) for job in self._store.jobs_for([one for _, one in usable], self._config.digest())]
+        if len(jobs) <= _STARTED_AT_ONCE:
+            self._start_all(jobs, controls, OPENED if len(tasks) == 1 else ASKED)
+        else:
+            self._background.submit(self._start_all, jobs, controls, ASKED)
         # The last of the time is for a look at Label Studio.
         wait_until = deadline - _SHORTEST_LOOK_S if self._client.configured else deadline
-        settled = [self._runner.wait(job, wait_until) if job is not None else None for job in jobs]
+        settled: list[Job | None] = [None] * len(tasks)
+        for (index, _), ended in zip(usable, self._runner.wait(jobs, wait_until), strict=True):
+            settled[index] = ended
         for job in settled:
             if job is not None and job.state == "failed":
                 errors.append(TaskError(job.task, job.error_type, job.error_message))
@@ -208,8 +226,7 @@ class Preannotator:
                     answered[job.task] = state.task
                 elif state is not None:
                     self._runner.deliver(job.id, controls)
-            for job in here:
-                self._runner.wait(job, deadline)
+            self._runner.wait(here, deadline)
         return answered
 
     def _states(self, project: int, task_ids: list[int], deadline: float) -> dict[int, TaskState]:
@@ -275,10 +292,11 @@ class Preannotator:
     def _enqueue_new(self, task: Task, controls: Controls) -> None:
         """Start on a task that Label Studio has no prediction of, whatever was delivered before."""
         try:
-            job = self._enqueue(task, controls)
+            job = self._readable(self._store.jobs_for([self._wanted(task, controls)], self._config.digest())[0])
         except BadRequest as error:
             log.warning("Task %s is not pre-annotated: %s", task.id, error)
             return
+        self._start_all([job], controls, IMPORTED)
         if job.state == "done" and self._client.configured:
             self._runner.deliver(job.id, controls)
 
@@ -289,7 +307,8 @@ class Preannotator:
         log.warning("Task %s: its stored result cannot be read; its video is analyzed again.", job.task)
         return self._store.requeue_job(job.id) or job
 
-    def _enqueue(self, task: Task | BadRequest, controls: Controls) -> Job:
+    def _wanted(self, task: Task | BadRequest, controls: Controls) -> tuple[Task, str, str]:
+        """A task with its video's address and the model version that it is to be judged by. Raises BadRequest."""
         if isinstance(task, BadRequest):
             raise task
         media = task.data.get(controls.media_key)
@@ -297,12 +316,17 @@ class Preannotator:
             raise BadRequest(f'Task {task.id} has no video address under "{controls.media_key}" in its data.')
         if not media.isprintable():
             raise BadRequest(f"The video address of task {task.id} has characters that no address has.")
-        job = self._store.job_for(task, media, self.model_version(task.project), self._config.digest())
-        job = self._readable(job)
-        stale = job.state == "failed" and now() - job.updated_at > _RETRY_AFTER
-        if job.state in ("queued", "running") or stale:
-            self._runner.analyze(job, controls)
-        return job
+        return task, media, self.model_version(task.project)
+
+    def _start_all(self, jobs: Sequence[Job], controls: Controls, priority: int) -> None:
+        """Start on the jobs that are to do. What fails unexpectedly is taken up in the next round."""
+        for job in jobs:
+            stale = job.state == "failed" and now() - job.updated_at > _RETRY_AFTER
+            try:
+                if job.state in ("queued", "running") or stale:
+                    self._runner.analyze(job, controls, priority)
+            except Exception:  # may be the top of a thread
+                log.exception("Job %s was not started.", job.id)
 
 
 def _is_due(job: Job) -> bool:

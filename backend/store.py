@@ -101,33 +101,46 @@ class Store:
 
     def job_for(self, task: Task, media: str, model_version: str, config: str) -> Job:
         """The job of this task, media, version and configuration; made when there is none yet."""
-        key = {
-            "project": task.project,
-            "task": task.id,
-            "media": media,
-            "model_version": model_version,
-            "config": config,
-        }
+        return self.jobs_for([(task, media, model_version)], config)[0]
+
+    def jobs_for(self, wanted: Sequence[tuple[Task, str, str]], config: str) -> list[Job]:
+        """The jobs of tasks, each given with its media and model version; made where there is none yet."""
+        found = self._found(wanted, config)
+        missing = [(task, media, version) for task, media, version in wanted if (task.id, media, version) not in found]
+        if missing:  # at most requests there is none, and they need not wait for others to write
+            moment = now()
+            rows = [
+                {
+                    "project": task.project, "task": task.id, "media": media, "model_version": version,
+                    "config": config, "data": task.data, "state": "queued", "attempts": 0, "error_type": "",
+                    "error_message": "", "result": "", "delivery": "", "created_at": moment, "updated_at": moment,
+                }
+                for task, media, version in missing
+            ]  # fmt: skip
+            with self._transaction() as session:
+                session.execute(insert(Job).on_conflict_do_nothing(), rows)
+            found |= self._found(missing, config)
+        return [found[task.id, media, version] for task, media, version in wanted]
+
+    def _found(self, wanted: Sequence[tuple[Task, str, str]], config: str) -> dict[tuple[int, str, str], Job]:
+        projects = {task.id: task.project for task, _, _ in wanted}
+        found: dict[tuple[int, str, str], Job] = {}
         with self._transaction() as session:
-            found = session.scalars(select(Job).filter_by(**key)).one_or_none()
-        if found is not None:  # as at most requests, which need not wait for others to write
-            return found
-        with self._transaction() as session:
-            row = {**key, "data": task.data, "created_at": now(), "updated_at": now()}
-            defaults = {
-                "state": "queued",
-                "attempts": 0,
-                "error_type": "",
-                "error_message": "",
-                "result": "",
-                "delivery": "",
-            }
-            session.execute(insert(Job).values(**row, **defaults).on_conflict_do_nothing())
-            return session.scalars(select(Job).filter_by(**key)).one()
+            for ids in batches(projects):
+                for job in session.scalars(select(Job).where(Job.task.in_(ids), Job.config == config)):
+                    if job.project == projects[job.task]:
+                        found[job.task, job.media, job.model_version] = job
+        return found
 
     def job(self, job_id: int) -> Job | None:
         with self._transaction() as session:
             return session.get(Job, job_id)
+
+    def jobs_by_id(self, job_ids: Iterable[int]) -> dict[int, Job]:
+        """Those of the jobs that are there, by id."""
+        with self._transaction() as session:
+            chosen = (select(Job).where(Job.id.in_(ids)) for ids in batches(job_ids))
+            return {job.id: job for query in chosen for job in session.scalars(query)}
 
     def start_job(self, job_id: int) -> Job | None:
         """Mark a job as running; None where it is done already, or its task was deleted."""

@@ -95,13 +95,20 @@ class FakeExecutor:
     def __init__(self) -> None:
         self.submitted: list[tuple[int, Future[Any], str]] = []
         self.works: list[Any] = []
+        self.priorities: dict[int, int] = {}
         self.is_closed = False
 
     def submit(self, function: Callable[..., Any], *args: Any, key: str, priority: int = 0) -> Future[Any]:
+        self.priorities[args[0].task.id] = priority
         future: Future[Any] = Future()
         self.submitted.append((args[0].task.id, future, key))
         self.works.append(args[0])
         return future
+
+    def hasten(self, key: str, priority: int) -> None:
+        for task, _, known in self.submitted:
+            if known == key:
+                self.priorities[task] = max(priority, self.priorities[task])
 
     def close(self) -> None:
         self.is_closed = True

@@ -65,6 +65,18 @@ def test_an_urgent_job_goes_first(dask: DaskExecutor) -> None:
     assert order == ["urgent", "casual"]
 
 
+def test_a_call_that_waits_can_be_hastened(dask: DaskExecutor) -> None:
+    order: list[str] = []
+    futures = [dask.submit(time.sleep, 0.5, key="busy-2")]
+    for key in ("first", "second", "third"):
+        futures.append(dask.submit(double, 1, key=key))
+        futures[-1].add_done_callback(lambda _, key=key: order.append(key))  # type: ignore[misc]
+    dask.hasten("third", 1)
+    for future in futures:
+        future.result(60)
+    assert order == ["third", "first", "second"]
+
+
 def test_closing_drops_what_has_not_run() -> None:
     executor = DaskExecutor(workers=1)
     running = executor.submit(time.sleep, 60, key="long")

@@ -116,6 +116,7 @@ def test_a_video_without_repetitions_gets_an_empty_prediction(lone_http: FlaskCl
 def test_255_tasks_get_255_answers(lone_http: FlaskClient, executor: FakeExecutor) -> None:
     tasks = [task(number) for number in range(1, 256)]
     lone_http.post("/predict", json=body(*tasks))
+    until(lambda: len(executor.tasks()) == 255)
     for number in range(1, 256, 2):
         executor.finish(number)
     results = lone_http.post("/predict", json=body(*tasks)).json["results"]

@@ -28,7 +28,7 @@ from backend.errors import (
     ResultUnreadable,
     WorkerLost,
 )
-from backend.jobs import dump_analysis, load_analysis
+from backend.jobs import ASKED, IMPORTED, OPENED, dump_analysis, load_analysis
 from backend.ls_client import Access
 from backend.ls_format import Task
 from backend.service import Preannotator
@@ -62,6 +62,38 @@ def finish(service: Preannotator, executor: FakeExecutor, store: Store, number: 
     service.predict([task(number)], CONFIG)
     executor.finish(number)
     until(lambda: delivered(store, number))
+
+
+# What comes first
+
+
+def test_a_task_that_somebody_opens_comes_before_imported_ones(
+    lone_service: Preannotator, executor: FakeExecutor
+) -> None:
+    lone_service.tasks_created([task(1), task(2)], CONFIG)
+    until(lambda: executor.tasks() == [1, 2])
+    lone_service.predict([task(3)], CONFIG)
+    assert executor.priorities == {1: IMPORTED, 2: IMPORTED, 3: OPENED}
+
+
+def test_an_imported_task_that_somebody_opens_is_hastened(lone_service: Preannotator, executor: FakeExecutor) -> None:
+    lone_service.tasks_created([task(1), task(2)], CONFIG)
+    until(lambda: executor.tasks() == [1, 2])
+    lone_service.predict([task(2)], CONFIG)
+    assert executor.priorities == {1: IMPORTED, 2: OPENED}
+
+
+def test_tasks_that_are_asked_for_together_come_between(lone_service: Preannotator, executor: FakeExecutor) -> None:
+    lone_service.predict([task(1), task(2)], CONFIG)
+    assert executor.priorities == {1: ASKED, 2: ASKED}
+
+
+def test_a_long_list_of_new_tasks_is_started_behind_the_answer(
+    lone_service: Preannotator, executor: FakeExecutor
+) -> None:
+    asked = [task(number) for number in range(1, 256)]
+    assert lone_service.predict(asked, CONFIG).predictions == [None] * 255
+    until(lambda: len(executor.tasks()) == 255)
 
 
 # Stored analyses
