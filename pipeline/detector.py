@@ -18,11 +18,11 @@ from pipeline.calibration import Calibration
 from pipeline.config import DetectorConfig
 from pipeline.features import PARTS_OF_WALK, Blocks, blocks_of, features_of, stance_of
 from pipeline.model_files import load_parts, save_parts, version_of
-from pipeline.reasons import Cells, heat_over_walk, reasons
+from pipeline.reasons import Cells, heat_over_walk, reasons, visible
 from pipeline.records import Floats, Pose, Rep, RepScore
 from pipeline.reference import Reference, Scale, cells_of, compare
 from pipeline.siblings import compare_siblings, sibling_cells
-from pipeline.skelemotion import encode
+from pipeline.skelemotion import Encoded, encode
 
 _UNJUDGED = RepScore(0.5, 1.0, 0.0, reliable=False)
 
@@ -63,7 +63,7 @@ class Detector:
         if not seen.any():
             return (_UNJUDGED,) * len(reps)
         images = np.stack([one.image for one, use in zip(encoded, seen, strict=True) if use])
-        scores = iter(self._judge(images, [one.shot for one, use in zip(encoded, seen, strict=True) if use], setting))
+        scores = iter(self._judge(images, [one for one, use in zip(encoded, seen, strict=True) if use], setting))
         result = []
         for one, rep, use in zip(encoded, reps, seen, strict=True):
             score = next(scores) if use else _UNJUDGED
@@ -80,7 +80,7 @@ class Detector:
         known = self.setting_of(stance_of(blocks_of(encoded.image[None]))[0], setting)
         blocks = features_of(encoded.image[None], self.encoder)
         cells = cells_of(blocks, self.scales, known if known is not None else self.general)
-        return heat_over_walk(cells, self.config.encode.length)
+        return heat_over_walk(cells, visible(blocks, encoded), self.config.encode.length)
 
     def setting_of(self, stance: Floats, name: str = "") -> Reference | None:
         """The known setting of that name, or else the one whose stance [D] is near enough, or None."""
@@ -100,9 +100,10 @@ class Detector:
         """A saved detector, with its own configuration. Raises ModelError where it is missing or damaged."""
         return Detector(**load_parts(Path(folder)))
 
-    def _judge(self, images: Floats, shots: Sequence[int], setting: str) -> list[RepScore]:
+    def _judge(self, images: Floats, encoded: Sequence[Encoded], setting: str) -> list[RepScore]:
         """Scores of repetitions, each shot of the video (a camera of its own) with the setting that it shows."""
         stances, blocks = stance_of(blocks_of(images)), features_of(images, self.encoder)
+        shots, shown = [one.shot for one in encoded], [visible(blocks, one) for one in encoded]
         result: dict[int, RepScore] = {}
         unknown: list[int] = []
         for shot in dict.fromkeys(shots):
@@ -114,29 +115,33 @@ class Detector:
             mine = _rows(blocks, rows)
             for index, raw in zip(rows, compare(mine, self.scales, known), strict=True):
                 cells = cells_of(_rows(blocks, [index]), self.scales, known)
-                result[index] = self._scored(float(raw), self.in_setting, cells, 1)
-        result.update(zip(unknown, self._judge_unknown(_rows(blocks, unknown)), strict=True) if unknown else ())
+                result[index] = self._scored(float(raw), self.in_setting, cells, shown[index], 1)
+        if unknown:
+            judged = self._judge_unknown(_rows(blocks, unknown), [shown[index] for index in unknown])
+            result.update(zip(unknown, judged, strict=True))
         return [result[index] for index in range(len(shots))]
 
-    def _judge_unknown(self, blocks: Blocks) -> list[RepScore]:
+    def _judge_unknown(self, blocks: Blocks, shown: Sequence[Sequence[Floats]]) -> list[RepScore]:
         """The more unusual of two comparisons, each of which may raise half of the false alarms."""
         far = compare(blocks, self.scales, self.general)
-        result = [
-            self._scored(float(raw), self.in_general, cells_of(_rows(blocks, [index]), self.scales, self.general), 2)
-            for index, raw in enumerate(far)
-        ]
+        result = []
+        for index, raw in enumerate(far):
+            cells = cells_of(_rows(blocks, [index]), self.scales, self.general)
+            result.append(self._scored(float(raw), self.in_general, cells, shown[index], 2))
         if len(result) < self.config.min_siblings:
             return result
         for index, raw in enumerate(compare_siblings(blocks, self.scales)):
             cells = sibling_cells(blocks, self.scales, index)
-            among = self._scored(float(raw), self.among_siblings, cells, 2)
+            among = self._scored(float(raw), self.among_siblings, cells, shown[index], 2)
             if among.score > result[index].score:
                 result[index] = among
         return result
 
-    def _scored(self, raw: float, calibration: Calibration, cells: Cells, tests: int) -> RepScore:
+    def _scored(
+        self, raw: float, calibration: Calibration, cells: Cells, shown: Sequence[Floats], tests: int
+    ) -> RepScore:
         p_value = min(1.0, tests * calibration.p_value(raw))
-        return RepScore(calibration.score(raw), p_value, raw, reasons(cells, self.config.encode.length))
+        return RepScore(calibration.score(raw), p_value, raw, reasons(cells, shown, self.config.encode.length))
 
 
 def load_base() -> Detector:

@@ -7,6 +7,7 @@ geometric mean separated better than either on videos that neither had seen.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from pipeline.records import Floats
 
 _NEIGHBOURS = 3
 _MOST_AXES = 64
+_LEAST_SPREAD = np.float32(0.3)
 _Doubles = NDArray[np.float64]
 
 
@@ -28,6 +30,13 @@ class Cloud:
     variance: Floats
     rest: float
     bank: Floats
+
+    @cached_property
+    def spread(self) -> Floats:
+        """[D] the variance of each feature, with a floor: what never varied in few repetitions may well do so."""
+        variance = self.bank.var(axis=0)
+        result: Floats = variance + _LEAST_SPREAD * variance.mean() + np.float32(1e-9)
+        return result
 
 
 def fit_cloud(values: Floats) -> Cloud:
@@ -73,10 +82,11 @@ def distances(values: Floats, cloud: Cloud) -> _Doubles:
 
 
 def deviation(values: Floats, cloud: Cloud) -> Floats:
-    """[D] the squared difference of one repetition [D] from its neighbours in the cloud, feature by feature."""
+    """[D] the squared difference of one repetition [D] from its neighbours in the cloud, feature by feature, as a
+    multiple of how much the repetitions of the cloud vary there."""
     squares = (cloud.bank - values) ** 2
     nearest = np.argsort(squares.sum(axis=1))[:_NEIGHBOURS]
-    mean: Floats = squares[nearest].mean(axis=0)
+    mean: Floats = squares[nearest].mean(axis=0) / cloud.spread
     return mean
 
 

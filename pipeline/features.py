@@ -117,6 +117,16 @@ def latent_block(latents: Floats) -> Block:
     return _block("latent", pooled.transpose(1, 0, 2, 3), parts)
 
 
+def landmarks_of_rows(block: Block) -> tuple[tuple[int, ...], ...]:
+    """For each of the P rows of a block of `features_of` the landmarks that it is computed from."""
+    if block.name == "posture":
+        return tuple(tuple(INDEX[name] for name in upper + lower) for _, upper, lower in _LIMBS)
+    if block.name == "latent":
+        pairs = list(zip(WALK, PARTS_OF_WALK, strict=True))
+        return tuple(tuple({landmark for landmark, of in pairs if of == part}) for part in block.parts)
+    return tuple((INDEX[name],) for _, name in _JOINTS)
+
+
 def stance_of(blocks: Blocks) -> Floats:
     """[N, D] the mean length of every limb in the picture, in torsos: it tells lifter and camera, not form.
 

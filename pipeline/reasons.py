@@ -6,24 +6,63 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pipeline.features import PARTS_OF_WALK, phase_of_bin
+from pipeline.features import PARTS_OF_WALK, Blocks, landmarks_of_rows, phase_of_bin
+from pipeline.landmarks import INDEX, LANDMARKS
 from pipeline.records import Floats, Phase, Reason
+from pipeline.skelemotion import CHANNELS, WALK, Encoded
 
 Cells = Sequence[tuple[tuple[str, ...], Floats]]
 """For each block the body part of each of its P rows, and [P, B] what every row and piece of time adds to a squared
 distance."""
 _MOST = 3
 _LEAST_SHARE = 0.1
+# Torsos. Feet stand still in a deadlift, so that what they seem to travel in good repetitions is the pose model's
+# error: about this much in full view, and more the less they are seen.
+_FOOT_DRIFT = 0.1
+_HIDDEN_FOOT_DRIFT = 0.5
+_PLACE = [CHANNELS.index("x"), CHANNELS.index("y")]
+_ANKLES = {side: WALK.index(INDEX[f"{side}_ankle"]) for side in ("left", "right")}
 
 
-def reasons(cells: Cells, length: int) -> tuple[Reason, ...]:
+def visible(blocks: Blocks, encoded: Encoded) -> list[Floats]:
+    """For each block [P] in 0..1: how much of what its rows say a person would see in the picture.
+
+    A hidden landmark is a guess of the pose model. A foot counts as far as it travels more than feet seem to anyway.
+    """
+    travel = {side: encoded.image[_PLACE, row].std(axis=-1) for side, row in _ANKLES.items()}
+    steps = {
+        side: _step(float(np.hypot(*travel[side])), float(encoded.seen[WALK[row]])) for side, row in _ANKLES.items()
+    }
+    result = []
+    for block in blocks:
+        landmarks = landmarks_of_rows(block)
+        seen = np.array([encoded.seen[list(row)].mean() for row in landmarks], np.float32)
+        for index, part in enumerate(block.parts):
+            if part == "feet":
+                sides = {_side(landmark) for landmark in landmarks[index]}
+                seen[index] *= min(steps[side] for side in sides)
+        result.append(seen)
+    return result
+
+
+def _side(landmark: int) -> str:
+    return "left" if LANDMARKS[landmark].startswith("left") else "right"
+
+
+def _step(travel: float, seen: float) -> float:
+    drift = _FOOT_DRIFT + _HIDDEN_FOOT_DRIFT * (1.0 - seen)
+    return travel**2 / (travel**2 + drift**2)
+
+
+def reasons(cells: Cells, shown: Sequence[Floats], length: int) -> tuple[Reason, ...]:
     """The body parts and phases that carry a distance, strongest first; at most two after the first.
 
-    length: columns of the images that the cells come from.
+    shown: for each block the weights [P] of its rows, as of `visible`. length: columns of the images that the cells
+    come from.
     """
     phases = phase_of_bin(length)
     shares: dict[tuple[str, Phase], float] = {}
-    for part, excess in _excess(cells):
+    for part, excess in _excess(cells, shown):
         for value, phase in zip(excess, phases, strict=True):
             shares[part, phase] = shares.get((part, phase), 0.0) + float(value)
     total = sum(shares.values())
@@ -37,21 +76,22 @@ def reasons(cells: Cells, length: int) -> tuple[Reason, ...]:
     )
 
 
-def heat_over_walk(cells: Cells, length: int) -> Floats:
+def heat_over_walk(cells: Cells, shown: Sequence[Floats], length: int) -> Floats:
     """[45, L] in 0..1, the same laid over the rows and columns of a SkeleMotion image: every row of the walk shows what
     its body part adds."""
     heat = np.zeros((len(PARTS_OF_WALK), length), np.float64)
-    for part, excess in _excess(cells):
+    for part, excess in _excess(cells, shown):
         columns = np.repeat(excess, length // len(excess))
         heat[[index for index, name in enumerate(PARTS_OF_WALK) if name == part], : len(columns)] += columns
     highest = float(heat.max())
     return (heat / highest if highest > 0 else heat).astype(np.float32)
 
 
-def _excess(cells: Cells) -> Iterator[tuple[str, Floats]]:
+def _excess(cells: Cells, shown: Sequence[Floats]) -> Iterator[tuple[str, Floats]]:
     """For each block and body part what it adds [B] beyond the block's median cell (a little of everything is what
     normal repetitions have too), as a mean over its rows: arms have more joints than a head."""
-    for parts, values in cells:
-        excess = np.clip(values - np.median(values), 0.0, None)
+    for (parts, values), weights in zip(cells, shown, strict=True):
+        weighed = values * weights[:, None]
+        excess = np.clip(weighed - np.median(weighed), 0.0, None)
         for part in dict.fromkeys(parts):
             yield part, excess[[index for index, name in enumerate(parts) if name == part]].mean(axis=0)

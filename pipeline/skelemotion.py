@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import EncodeConfig
-from pipeline.landmarks import INDEX, MIRRORED
+from pipeline.landmarks import INDEX, LANDMARK_COUNT, MIRRORED
 from pipeline.records import Floats, Phase, Pose, Rep
 
 WALK = (
@@ -47,6 +47,8 @@ _FACING = 0.12
 _LOCKOUT_SHARE = 1 / 6
 _LOCKOUT_DROP = 0.05
 _FEWEST_POSES = 4
+_SCALE_S = 30.0
+_SAME_SPOT = 0.25
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,14 @@ class Encoded:
     """A SkeleMotion image [C, J, L] float32 and how far it can be trusted.
 
     coverage 0..1: the share of the repetition's poses in which the body was found; 0 where nothing can be encoded
-    (the image is then all zeros). shot: the camera shot that it was taken from.
+    (the image is then all zeros). shot: the camera shot that it was taken from. seen [33] 0..1: the mean visibility of
+    each landmark, of the image's left and right.
     """
 
     image: Floats
     coverage: float
-    shot: int = 0
+    shot: int
+    seen: Floats
 
 
 def encode(pose: Pose, rep: Rep, config: EncodeConfig) -> Encoded:
@@ -73,7 +77,7 @@ def encode(pose: Pose, rep: Rep, config: EncodeConfig) -> Encoded:
     image = np.zeros((len(CHANNELS), len(WALK), config.length), np.float32)
     track = _track(pose, rep, config)
     if track is None:
-        return Encoded(image, 0.0)
+        return Encoded(image, 0.0, 0, np.zeros(LANDMARK_COUNT, np.float32))
     times = _phase_times(track, rep, config.length)
     span = config.distance_s
     before, here, after = (_at(track, times + shift)[:, list(WALK)] for shift in (-span / 2, 0.0, span / 2))
@@ -86,7 +90,7 @@ def encode(pose: Pose, rep: Rep, config: EncodeConfig) -> Encoded:
         image[3 * plane : 3 * plane + 3] = (along * unit).T, (across * unit).T, motion.T
     image[9] = np.linalg.norm(velocity, axis=-1).T
     image[10], image[11] = position[..., 0].T, position[..., 1].T
-    return Encoded(image, track.coverage, track.shot)
+    return Encoded(image, track.coverage, track.shot, track.seen)
 
 
 def joint_positions(pose: Pose, rep: Rep, config: EncodeConfig) -> NDArray[np.float64] | None:
@@ -138,13 +142,14 @@ def _phase_times(track: _Track, rep: Rep, length: int) -> _Doubles:
 @dataclass(frozen=True)
 class _Track:
     """Joint tracks over time: values [T, 33, 3] in pixels, y up, relative to the ankles' midpoint; the torso's length
-    in pixels, the share of poses that were found, and the shot they are from."""
+    in pixels, the share of poses that were found, the shot they are from, and the visibility of each landmark."""
 
     time: _Doubles
     values: _Doubles
     scale: float
     coverage: float
     shot: int
+    seen: Floats
 
 
 def _track(pose: Pose, rep: Rep, config: EncodeConfig) -> _Track | None:
@@ -161,17 +166,34 @@ def _track(pose: Pose, rep: Rep, config: EncodeConfig) -> _Track | None:
     time = pose.time[use]
     values = np.concatenate([pose.image[use], pose.depth[use][..., None]], axis=-1).astype(np.float64)
     values[..., 1] *= -1.0
-    torso = np.linalg.norm(_middle(values, _SHOULDERS)[:, :2] - _middle(values, _HIPS)[:, :2], axis=-1)
-    # A body bent towards the camera looks shorter: the long end of the distribution is its true length.
-    scale = float(np.percentile(torso, 90))
+    scale = _scale(pose, rep, shot)
     if not scale > 0:
         return None
+    seen = pose.visibility[use & inside].mean(axis=0)
     if _faces_left(values, scale):
-        values = values[:, list(MIRRORED)]
+        values, seen = values[:, list(MIRRORED)], seen[list(MIRRORED)]
         values[..., 0] *= -1.0
     # The feet stay where they are during a lift: one origin for all frames does not carry the ankles' noise.
     values -= np.median(_middle(values, _ANKLES), axis=0)
-    return _Track(time, _smooth(time, values, config.smooth_s), scale, float(pose.detected[inside].mean()), shot)
+    coverage = float(pose.detected[inside].mean())
+    return _Track(time, _smooth(time, values, config.smooth_s), scale, coverage, shot, seen)
+
+
+def _scale(pose: Pose, rep: Rep, shot: int) -> float:
+    """The length of the torso, pixels, 0 where it is not seen.
+
+    A body bent towards the camera looks shorter: the long end of the distribution is its true length. One that never
+    stands up during the repetition does so before or after it, on the same spot.
+    """
+    near = (pose.time >= rep.start_s - _SCALE_S) & (pose.time <= rep.end_s + _SCALE_S)
+    use = near & pose.detected & (pose.shot == shot)
+    time, joints = pose.time[use], pose.image[use].astype(np.float64)
+    torso = np.linalg.norm(_middle(joints, _SHOULDERS) - _middle(joints, _HIPS), axis=-1)
+    inside = (time >= rep.start_s) & (time <= rep.end_s)
+    own = float(np.percentile(torso[inside], 90))
+    feet = _middle(joints, _ANKLES)
+    there = np.linalg.norm(feet - np.median(feet[inside], axis=0), axis=-1) < _SAME_SPOT * own
+    return max(own, float(np.percentile(torso[there], 90)))
 
 
 def _middle(values: _Doubles, pair: tuple[int, int]) -> _Doubles:

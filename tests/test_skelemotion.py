@@ -90,6 +90,28 @@ def test_end_of_the_repetition_is_not_static(pose: Pose) -> None:
     assert motion[end] > 0.3 * motion[middle_of_lowering]
 
 
+def test_repetition_that_never_stands_up_is_as_large_as_one_that_does() -> None:
+    # Seen from the front, a trunk that stays inclined is short in the picture.
+    faults = (None, "incomplete_lockout", None)
+    plan = synthetic.LiftPlan(
+        tuple(synthetic.RepPlan(fault=fault) for fault in faults), camera=synthetic.Camera(azimuth_deg=0.0)
+    )
+    feet = [
+        image_of(sampled(30.0, plan), rep)[CHANNELS.index("x"), WALK.index(27)].mean()
+        for rep in synthetic.reps_of(plan)
+    ]
+    assert feet[1] == pytest.approx(feet[0], rel=0.01)
+
+
+def test_visibility_is_mirrored_with_the_lifter() -> None:
+    left, right = 15, 16
+    for azimuth, hidden in ((-60.0, left), (60.0, right)):
+        plan = synthetic.LiftPlan(PLAN.reps, camera=synthetic.Camera(azimuth_deg=azimuth))
+        seen = encode(synthetic.occlude(sampled(30.0, plan), ("left_wrist",), 0.2), REPS[0], CONFIG).seen
+        assert seen[hidden] == pytest.approx(0.2)
+        assert seen[left + right - hidden] > 0.2
+
+
 def test_repetition_without_poses_has_no_coverage(pose: Pose) -> None:
     nobody = synthetic.drop_poses(pose, np.ones(len(pose.time), dtype=bool))
     assert encode(nobody, REPS[0], CONFIG).coverage == 0.0
