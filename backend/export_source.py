@@ -301,7 +301,7 @@ def _digests(session: Session, annotations: Sequence[Annotation]) -> dict[int, s
 def _task_data(session: Session, tasks: Sequence[int]) -> dict[int, Json]:
     """The data of tasks as the newest job of each knew it."""
     query = select(Job.task, Job.data).where(Job.task.in_(tasks)).order_by(Job.updated_at, Job.id)
-    return {task: data for task, data in session.execute(query).tuples()} if tasks else {}  # noqa: C416  # typed
+    return {row.task: row.data for row in session.execute(query)} if tasks else {}
 
 
 def _parents(session: Session, annotations: Sequence[Annotation]) -> dict[int, tuple[str, Analysis]]:

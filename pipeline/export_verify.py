@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ def _of_contents(folder: Path) -> Iterator[str]:
     if described.get("dataset_digest") != digest_of(folder):
         yield f"the labels of {MANIFEST} have another digest than dataset.json tells"
     yield from _of_table(folder, names)
+    yield from _of_label_studio(folder)
     yield from _of_landmarks(folder)
     yield from _of_elan(folder, by_name)
 
@@ -91,6 +93,34 @@ def _of_table(folder: Path, names: set[str]) -> Iterator[str]:
         return
     if len(listed) != len(names) or set(listed) != names:
         yield f"reps.csv does not have the repetitions of {MANIFEST}"
+
+
+def _of_label_studio(folder: Path) -> Iterator[str]:
+    """Its regions against the rows whose frames are known. It has a task per line: it need not be read whole."""
+    wanted: Counter[tuple[int, int]] = Counter(
+        (row.start_frame, row.end_frame)
+        for row in rows_of(folder)
+        if row.start_frame is not None and row.end_frame is not None
+    )
+    found: Counter[tuple[int, int]] = Counter()
+    try:
+        with (folder / "label_studio.json").open(encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("{"):
+                    found.update(_spans(json.loads(line.rstrip().removesuffix(","))))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        yield f"label_studio.json cannot be read ({type(error).__name__}: {error})"
+        return
+    if found != wanted:
+        yield f"label_studio.json does not have the repetitions of {MANIFEST}"
+
+
+def _spans(task: dict[str, Any]) -> Iterator[tuple[int, int]]:
+    """The frames of a task's regions; each once, though several controls may speak of it."""
+    for annotation in task["annotations"]:
+        for result in annotation["result"]:
+            if result["type"] == "timelinelabels" and "deadlift" in result.get("meta", {}):
+                yield from ((span["start"], span["end"]) for span in result["value"]["ranges"])
 
 
 def _of_landmarks(folder: Path) -> Iterator[str]:

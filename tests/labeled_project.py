@@ -40,7 +40,7 @@ class LabeledProject:
         """A task whose video was predicted, with landmarks of it."""
         pose, found = video(task, reps)
         digest = f"{task:064x}"
-        scores = tuple(RepScore(0.1 * (n + 1), 0.5, 1.0) for n in range(len(found)))
+        scores = tuple(RepScore(round(0.1 * (reps - n), 1), 0.5, 1.0) for n in range(len(found)))
         info = VideoInfo("video.mp4", float(pose.time[-1]) + 1, RATE, pose.width, pose.height)
         self.analyses[task] = replace(
             analysis(version=VERSION), video=info, reps=found, scores=scores, media_digest=digest
