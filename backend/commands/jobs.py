@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from backend.ls_format import Json
     from backend.store import Store
 
 app = typer.Typer(help="Videos and trainings that the server works on.", invoke_without_command=True)
@@ -27,11 +28,10 @@ def jobs(
     from backend.runs import Runs
 
     store = _store()
-    trainings = Table("Run", "Project", "State", "Phase", "%", "Left", "Model", "What came of it", title="Trainings")
+    trainings = Table("Run", "Project", "State", "Model", "What came of it", title="Trainings")
     for run in (one.as_json() for one in Runs(store).runs(project)):
-        left = "" if run["seconds_left"] is None else f"{run['seconds_left']} s"
-        shown = (run["id"], run["project"], run["state"], run["phase"], f"{run['percent']:.0f}", left)
-        trainings.add_row(*map(str, shown), run["version"] or "", run["message"] or run["reason"])
+        told = run["message"] or run["reason"]
+        trainings.add_row(str(run["id"]), str(run["project"]), _state(run), run["version"] or "", told)
     videos = Table("Job", "Project", "Task", "State", "Model", "Delivery", "Error", title="Videos")
     for job in store.jobs(project, limit):
         cells = (job.id, job.project, job.task, job.state, job.model_version, job.delivery, job.error_message)
@@ -51,6 +51,14 @@ def cancel(run: Annotated[int, typer.Argument(help="Number of the training run."
     found = Runs(store).cancel(run)
     store.close()
     typer.echo(f"Run {run}: {found.state if found.state != 'running' else 'it ends at its next sign of life'}.")
+
+
+def _state(run: Json) -> str:
+    """What a run does, and how far it is."""
+    if run["state"] != "running":
+        return str(run["state"])
+    left = "" if run["seconds_left"] is None else f", about {run['seconds_left']} s left"
+    return f"running: {run['phase'] or 'beginning'}, {run['percent']:.0f} %{left}"
 
 
 def _store() -> Store:

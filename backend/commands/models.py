@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,34 +18,53 @@ Name = Annotated[str, typer.Argument(help="A model: v0003, 3, or its whole versi
 @app.command("list")
 def list_models(project: Project) -> None:
     """Every model of a project, the one in use marked."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
     registry = _registry()
     in_use = registry.current_name(project)
-    table = Table("", "Model", "Created", "Normal", "Anomalous", "Videos", "Gate")
+    table = Table(
+        "", "Model", "Made", "Normal", "Anomalous", "Videos", box=box.SIMPLE, pad_edge=False, collapse_padding=True
+    )
+    table.add_column("Gate", no_wrap=True)
     table.add_column("Version", no_wrap=True)
     table.add_row("*" if in_use == "base" else "", "base", "", "", "", "", "", registry.fallback.version)
     for version in registry.versions(project):
         labels = version.run.get("labels", {})
         counts = [str(labels.get(kind, "")) for kind in ("normal", "anomalous", "videos")]
         gate = "passed" if version.gate.get("passed") else "refused"
-        created = str(version.run.get("created", ""))
         mark = "*" if version.name == in_use else ""
-        table.add_row(mark, version.name, created, *counts, gate, version.model.version)
+        table.add_row(mark, version.name, _made(version), *counts, gate, version.model.version)
     Console().print(table)
+    Console().print("* in use; `deadlift models show` says why one was refused.")
 
 
 @app.command()
 def show(name: Name, project: Project) -> None:
     """What a model was made of, and what the gate says about it."""
+    from rich import box
     from rich.console import Console
+    from rich.table import Table
 
     version = _registry().version(project, name)
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(f"{version.model.version} in {version.model.folder}")
+    labels = version.run.get("labels", {})
+    console = Console(soft_wrap=True, highlight=False, markup=False)
+    console.print(f"{version.model.version}, made {_made(version)}, in {version.model.folder}")
+    console.print(
+        f"Learnt from {labels.get('normal', 0)} normal repetitions of {labels.get('videos', 0)} videos, "
+        f"judged with {labels.get('anomalous', 0)} anomalous ones."
+    )
+    for line in labels.get("skipped", []):
+        console.print(f"Left out: {line}")
     console.print(str(version.gate.get("reason", "")))
-    console.print_json(json.dumps(version.run))
+    if not version.gate.get("passed"):
+        console.print(f"If the labels are right: deadlift models promote {version.name} --project {project}")
+    table = Table("On unseen videos", version.name, str(version.run.get("parent_name", "")), box=box.SIMPLE)
+    for title, *figures in _judged(version):
+        table.add_row(title, *figures)
+    console.print(table)
+    console.print(f"All of it: {version.model.folder}/run.json, and the labels beside it.")
 
 
 @app.command()
@@ -83,6 +101,24 @@ def _figures(version: Version) -> dict[str, str]:
     labels = {f"labels: {kind}": str(value) for kind, value in run.get("labels", {}).items() if kind != "skipped"}
     figures = {name: f"{value:g}" for name, value in (version.gate.get("figures") or {}).items()}
     return labels | figures | {"gate": "passed" if version.gate.get("passed") else "refused"}
+
+
+def _made(version: Version) -> str:
+    """Day and minute, UTC."""
+    return str(version.run.get("created", ""))[:16].replace("T", " ")
+
+
+def _judged(version: Version) -> list[tuple[str, str, str]]:
+    """What the gate measured, of the model and of the one that was in use."""
+    figures = version.gate.get("figures") or {}
+    rows = []
+    for prefix, source in (("", ""), ("earlier_", ", by the earlier labels")):
+        for name, title in (("false_alarms", "False alarms"), ("misses", "Misses"), ("auroc", "AUROC")):
+            pair = [figures.get(f"{prefix}{whose}_{name}") for whose in ("candidate", "current")]
+            if None not in pair:
+                one, other = (f"{value:.2f}" if name == "auroc" else f"{value:.0%}" for value in pair)
+                rows.append((title + source, one, other))
+    return rows
 
 
 def _registry() -> Registry:
