@@ -157,10 +157,9 @@ def record_event(payload: ls_format.Json) -> None:
 
     Raises as `DeadliftModel.fit`.
     """
-    from backend.runs import Runs
+    from backend.runs import Runs, enough
     from backend.service import save_annotations
     from backend.store import Store
-    from backend.trainer import enough
 
     event, settings = ls_format.parse_event(payload), runner_settings()
     with closing(Store(settings.database_url)) as store:

@@ -166,3 +166,10 @@ class Runs:
             last = select(func.max(func.coalesce(Run.labels_at, Run.created_at))).where(Run.project == project)
             found: datetime | None = session.scalar(last)
         return found if found is not None else datetime.min
+
+
+def enough(store: Store, runs: Runs, project: int, retrain_after: int) -> str:
+    """Why a project's labels are worth a run now, or "": so many normal repetitions were labelled since the last one;
+    0 is never enough."""
+    count = store.labels.normals_since(project, runs.learnt_until(project)) if retrain_after else 0
+    return f"{count} newly labelled normal repetitions" if count and count >= retrain_after else ""

@@ -25,8 +25,7 @@ from backend.errors import (
 )
 from backend.executor import Executor
 from backend.retrain import Outcome, TrainWork, train_run
-from backend.runs import Run, Runs
-from backend.store import Store
+from backend.runs import Run, Runs, enough
 from backend.tracking import FinishedRun, log_run
 from pipeline.errors import PipelineError
 
@@ -251,13 +250,6 @@ class Trainer:
         version = self._registry.promote(project, outcome.name).version
         self._changed(project)
         return f"{version} is in use. {outcome.reason}"
-
-
-def enough(store: Store, runs: Runs, project: int, retrain_after: int) -> str:
-    """Why a project's labels are worth a run now, or "": so many normal repetitions were labelled since the last one;
-    0 is never enough."""
-    count = store.labels.normals_since(project, runs.learnt_until(project)) if retrain_after else 0
-    return f"{count} newly labelled normal repetitions" if count and count >= retrain_after else ""
 
 
 def _seconds(moment: datetime) -> float:
