@@ -33,7 +33,8 @@ def push(
 ) -> int:
     """Store the prediction unless the task has one of this version; returns its id either way.
 
-    Where nobody has begun to label, predictions of the `superseded` versions are removed.
+    Predictions of the `superseded` versions are removed, but for those that an annotation was made from; all of them
+    stay where there are drafts, which do not tell what they were made from.
 
     Raises NotInLabelStudio for a task that was deleted, else LabelStudioError; it may be tried again then.
     """
@@ -52,8 +53,8 @@ def push(
     for surplus in existing[1:]:
         if surplus == created or not state.is_labelled:
             client.delete_prediction(surplus)
-    if not state.is_labelled:
+    if not state.has_drafts:
         for number, version in state.predictions:
-            if version in superseded:
+            if version in superseded and number not in state.sources:
                 client.delete_prediction(number)
     return stored

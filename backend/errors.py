@@ -17,6 +17,7 @@ BackendError
 ├── NothingToExport         no label, or none that the filters let pass
 ├── Cancelled               somebody ended the training run
 ├── WorkerLost              the process that worked on a video died
+├── SchedulerLost           the Dask scheduler that was to hand out the work is gone
 ├── ResultUnreadable        a stored result is damaged, or of another release
 └── NotSupported            a request that this server does not serve
 
@@ -94,6 +95,10 @@ class WorkerLost(BackendError):
     """The process that worked on a video died."""
 
 
+class SchedulerLost(BackendError):
+    """The Dask scheduler that was to hand out the work is gone."""
+
+
 class ResultUnreadable(BackendError):
     """A stored result is damaged, or of another release."""
 
@@ -123,6 +128,7 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (PoseModelError, 500),
     (ModelError, 500),
     (WorkerLost, 500),
+    (SchedulerLost, 500),
     (MediaError, 422),
     (PipelineError, 500),
     (BackendError, 500),

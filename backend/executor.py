@@ -17,7 +17,7 @@ from distributed import CancelledError as DaskCancelled
 from distributed import Client, KilledWorker, LocalCluster
 from distributed import Future as DaskFuture
 
-from backend.errors import BackendError, WorkerLost
+from backend.errors import BackendError, SchedulerLost, WorkerLost
 
 
 class Executor(Protocol):
@@ -76,6 +76,7 @@ class DaskExecutor:
             ) from error
         self._workers = workers
         self._busy = 0
+        self._closing = False
         self._waiting: list[_Call] = []
         self._order = itertools.count()
         self._lock = threading.Lock()
@@ -99,12 +100,16 @@ class DaskExecutor:
     @property
     def capacity(self) -> int:
         """How many calls are worked on at once: as many as there are threads of workers just now."""
-        if self._cluster is not None:
+        if self._cluster is not None or self._client.status != "running":
             return self._workers
-        return max(self._workers, int(sum(self._client.nthreads().values())))
+        try:
+            return max(self._workers, int(sum(self._client.nthreads().values())))
+        except OSError:  # the scheduler does not answer just now
+            return self._workers
 
     def close(self) -> None:
         with self._lock:
+            self._closing = True
             waiting, self._waiting = self._waiting, []
         for call in waiting:
             call.future.cancel()
@@ -147,6 +152,8 @@ class DaskExecutor:
             self._busy -= 1
         if error is None:
             call.future.set_result(result)
+        elif self._cluster is None and not self._closing and self._client.status != "running":
+            call.future.set_exception(SchedulerLost("The Dask scheduler is gone. Start it and its workers again."))
         elif isinstance(error, CancelledError | DaskCancelled):
             call.future.cancel()
         else:

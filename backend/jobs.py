@@ -24,13 +24,14 @@ from backend.errors import (
     MediaUnreachable,
     NotInLabelStudio,
     ResultUnreadable,
+    SchedulerLost,
     WorkerLost,
 )
 from backend.executor import Executor
 from backend.labeling_config import Controls
 from backend.ls_format import Task
 from backend.store import Job, Store
-from backend.worker import KnownMedia, VideoJob, analyze_task
+from backend.worker import VideoJob, analyze_task
 from pipeline.errors import PipelineError
 from pipeline.records import Analysis
 
@@ -40,7 +41,7 @@ SETTLING = timedelta(seconds=10)
 """Label Studio picks tasks that lack a prediction, then asks: what was delivered in between it would store again."""
 ANSWER_SETTLING = timedelta(minutes=2)
 """It stores the predictions of an answer one by one, several in a second."""
-TRANSIENT = tuple(kind.__name__ for kind in (LabelStudioError, MediaUnreachable, WorkerLost))
+TRANSIENT = tuple(kind.__name__ for kind in (LabelStudioError, MediaUnreachable, SchedulerLost, WorkerLost))
 """Errors that may be gone at the next attempt, as a failed job names them."""
 _PUSH_ATTEMPTS = 3
 
@@ -250,15 +251,13 @@ class JobRunner:
         self._shown[project] = version
 
 
-def known_media(store: Store, task: int, media: str) -> KnownMedia | None:
-    """What an earlier analysis of that task and address found out about the video."""
+def known_media(store: Store, task: int, media: str) -> Analysis | None:
+    """The newest analysis of that task and address, where it tells which video it is of."""
     result = store.latest_result(task, media)
     if not result or not is_readable(result):
         return None
     analysis = load_analysis(result)
-    if not analysis.media_digest:
-        return None
-    return KnownMedia(analysis.media_digest, analysis.video, analysis.look)
+    return analysis if analysis.media_digest else None
 
 
 def is_settling(job: Job, moment: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -42,12 +43,15 @@ class TaskState:
 
     has_frames: whether there are annotations, drafts or non-empty predictions, whose frames must keep their meaning.
     is_labelled: whether there are annotations or drafts. predictions: (id, model version) of each, oldest first.
+    sources: those of them that annotations were made from.
     """
 
     task: Task
     has_frames: bool
     is_labelled: bool
+    has_drafts: bool
     predictions: tuple[tuple[int, str], ...]
+    sources: frozenset[int] = frozenset()
 
     def prediction_ids(self, model_version: str) -> list[int]:
         return [number for number, version in self.predictions if version == model_version]
@@ -115,15 +119,7 @@ class LabelStudioClient:
         with _mapped(f"tasks of project {project}"):
             for first in range(0, len(task_ids), _PAGE):
                 selected = {"selectedItems": {"all": False, "included": list(task_ids[first : first + _PAGE])}}
-                page = self._api.tasks.list(
-                    project=project,
-                    fields="all",
-                    query=json.dumps(selected),
-                    page_size=_PAGE,
-                    # Else s3:// addresses come as links of Label Studio's own, which must never be written back.
-                    resolve_uri=False,
-                )
-                for task in page.items or []:
+                for task in self._page(1, project=project, query=json.dumps(selected))["tasks"]:
                     state = _state(task)
                     states[state.task.id] = state
         return states
@@ -142,9 +138,9 @@ class LabelStudioClient:
         """
         chosen: dict[str, int] = {"project": project} if view is None else {"project": project, "view": view}
         with _mapped(f"the tasks of project {project}" if view is None else f"view {view} of project {project}"):
-            for task in self._api.tasks.list(**chosen, fields="all", resolve_uri=False, page_size=_PAGE):
-                versions = [_field(prediction, "model_version") for prediction in task.predictions or []]
-                yield _task(task), task.total_annotations or 0, frozenset(str(v) for v in versions if v)
+            for task in self._pages(**chosen):
+                versions = [prediction.get("model_version") for prediction in task.get("predictions") or []]
+                yield _task(task), task.get("total_annotations") or 0, frozenset(str(v) for v in versions if v)
 
     def prediction_ids(self, task_id: int, model_version: str) -> list[int]:
         """Predictions of that version which the task already has, oldest first."""
@@ -154,24 +150,17 @@ class LabelStudioClient:
 
     def create_prediction(self, task_id: int, prediction: Json) -> int:
         with _mapped(f"a prediction for task {task_id}"):
-            created = self._api.predictions.create(
-                task=task_id,
-                result=prediction["result"],
-                score=prediction["score"],
-                model_version=prediction["model_version"],
-                request_options=_with_body({"cluster": prediction.get("cluster")}),
-            )
-            return int(created.id or 0)
+            wanted = {"task": task_id, "result": prediction["result"], "score": prediction["score"]}
+            wanted |= {"model_version": prediction["model_version"], "cluster": prediction.get("cluster")}
+            return int(self._json("POST", "api/predictions/", json=wanted).get("id") or 0)
 
     def clusters(self, project: int) -> Iterator[tuple[Task, list[StoredPrediction]]]:
         """Every task of a project with its predictions, oldest first."""
         with _mapped(f"the tasks of project {project}"):
-            for task in self._api.tasks.list(project=project, fields="all", resolve_uri=False, page_size=_PAGE):
+            for task in self._pages(project=project):
                 stored = [
-                    StoredPrediction(
-                        int(_field(one, "id")), str(_field(one, "model_version") or ""), _field(one, "cluster")
-                    )
-                    for one in task.predictions or []
+                    StoredPrediction(int(one["id"]), str(one.get("model_version") or ""), one.get("cluster"))
+                    for one in task.get("predictions") or []
                 ]
                 yield _task(task), sorted(stored, key=lambda one: one.id)
 
@@ -199,9 +188,9 @@ class LabelStudioClient:
     def annotations(self, project: int) -> Iterator[tuple[Task, list[Json]]]:
         """Every annotated task of a project, with its annotations as events carry them, skipped ones included."""
         with _mapped(f"the annotations of project {project}"):
-            for task in self._api.tasks.list(project=project, fields="all", resolve_uri=False):
-                if task.annotations:
-                    yield _task(task), [_plain(annotation) for annotation in task.annotations]
+            for task in self._pages(project=project):
+                if task.get("annotations"):
+                    yield _task(task), [dict(annotation) for annotation in task["annotations"]]
 
     def set_task_data(self, task_id: int, data: Json) -> None:
         with _mapped(f"the data of task {task_id}"):
@@ -368,6 +357,36 @@ class LabelStudioClient:
                     self._api.webhooks.update(id=hook.id, url=hook.url, headers={**headers, name: value})
         return bool(hooks)
 
+    def _pages(self, **chosen: object) -> Iterator[Json]:
+        """Every task, a request per hundred."""
+        seen = 0
+        for number in itertools.count(1):
+            page = self._page(number, **chosen)
+            yield from page["tasks"]
+            seen += len(page["tasks"])
+            if not page["tasks"] or seen >= int(page.get("total") or 0):
+                return
+
+    def _page(self, number: int, **chosen: object) -> Json:
+        # Addresses unresolved, else s3:// ones come as links of Label Studio's own, which must never be written back.
+        asked = {**chosen, "fields": "all", "page": number, "page_size": _PAGE, "resolve_uri": "false"}
+        page = self._json("GET", "api/tasks/", params=asked)
+        if not isinstance(page.get("tasks"), list):
+            raise ValueError("no list of tasks")
+        return page
+
+    def _json(self, method: str, path: str, **content: Any) -> Json:
+        """A request without the SDK's models: making one of every field takes longer than all else that we do."""
+        from label_studio_sdk.core import ApiError
+
+        response = self._api._client_wrapper.httpx_client.request(path, method=method, **content)
+        if response.status_code >= 400:
+            raise ApiError(status_code=response.status_code)
+        body = response.json()
+        if not isinstance(body, dict):
+            raise ValueError("no object")
+        return dict(body)
+
     @property
     def _api(self) -> LabelStudio:
         if not self._access.configured:
@@ -402,23 +421,23 @@ def _with_body(fields: Json) -> Any:
     return {"additional_body_parameters": fields}
 
 
-def _task(task: Any) -> Task:
-    project = task.project if isinstance(task.project, int) else _field(task.project, "id")
-    return Task(int(task.id), int(project), dict(task.data or {}))
+def _task(task: Json) -> Task:
+    project = task.get("project")
+    number = project.get("id") if isinstance(project, dict) else project
+    return Task(int(task["id"]), int(number or 0), dict(task.get("data") or {}))
 
 
-def _state(task: Any) -> TaskState:
-    stored = [(_field(p, "id"), _field(p, "model_version"), _field(p, "result")) for p in task.predictions or []]
+def _state(task: Json) -> TaskState:
+    stored = task.get("predictions") or []
     # `drafts` has the token's user's alone, `draft_exists` everybody's.
-    labelled = bool(task.total_annotations or task.cancelled_annotations or task.draft_exists or task.drafts)
-    drawn = labelled or any(result for _, _, result in stored)
-    predictions = tuple(sorted((int(number), str(version)) for number, version, _ in stored))
-    return TaskState(_task(task), drawn, labelled, predictions)
-
-
-def _plain(item: Any) -> Json:
-    return dict(item) if isinstance(item, dict) else dict(item.model_dump(mode="json"))
-
-
-def _field(item: Any, name: str) -> Any:
-    return item.get(name) if isinstance(item, dict) else getattr(item, name, None)
+    drafted = bool(task.get("draft_exists") or task.get("drafts"))
+    labelled = drafted or bool(task.get("total_annotations") or task.get("cancelled_annotations"))
+    parents = {annotation.get("parent_prediction") for annotation in task.get("annotations") or []}
+    return TaskState(
+        _task(task),
+        has_frames=labelled or any(one.get("result") for one in stored),
+        is_labelled=labelled,
+        has_drafts=drafted,
+        predictions=tuple(sorted((int(one["id"]), str(one.get("model_version"))) for one in stored)),
+        sources=frozenset(parent for parent in parents if isinstance(parent, int)),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -74,7 +75,8 @@ class Preannotator:
         self._background = ThreadPoolExecutor(2, thread_name_prefix="new-tasks")
         self._lookups = ThreadPoolExecutor(4, thread_name_prefix="look-up")
         self._closed = threading.Event()
-        self._caught_up: dict[int, str] = {}
+        self._caught_up: dict[int, tuple[str, int]] = {}
+        self._looks: Counter[int] = Counter()
         self._wake = threading.Event()
 
     def model_version(self, project: int | None = None) -> str:
@@ -162,7 +164,7 @@ class Preannotator:
             for job in self._store.undelivered_jobs(project.id, self.model_version(project.id), self._config.digest()):
                 self._take_up_safely(job)
         for project in projects:
-            is_behind = self._caught_up.get(project.id) != self.model_version(project.id)
+            is_behind = self._caught_up.get(project.id) != (self.model_version(project.id), self._looks[project.id])
             if is_behind and not self._closed.is_set():
                 self._catch_up(project.id, project.label_config)
 
@@ -187,7 +189,7 @@ class Preannotator:
 
     def look_again(self, project: int) -> None:
         """Look at once for tasks of the project that lack a prediction of the model in use now."""
-        self._caught_up.pop(project, None)
+        self._looks[project] += 1  # a look that is going on now may have begun too early
         self._wake.set()
 
     def close(self) -> None:
@@ -264,15 +266,24 @@ class Preannotator:
             self._runner.analyze(job, controls)
 
     def _catch_up(self, project: int, label_config: str) -> None:
+        look = self._looks[project]
         try:
             controls = parse_controls(label_config)
             version = self.model_version(project)
-            superseded = self._store.model_versions(project) - {version} if self._remove_superseded else set()
+            earlier = self._store.model_versions(project) - {version}
+            superseded = earlier if self._remove_superseded else set()
             shows = False
+            labelled: list[Task] = []
             for task, annotation_count, versions in self._client.tasks(project):
                 shows = shows or version in versions
                 if annotation_count == 0 and (version not in versions or versions & superseded):
                     self._enqueue_new(task, controls)
+                elif annotation_count and version not in versions and versions & earlier:
+                    labelled.append(task)
+            # Last, and only where we have looked at the video before: so that the project's column of scores, which
+            # shows one version, has no gaps where people are done.
+            for task in labelled:
+                self._enqueue_new(task, controls)
             if shows:  # Label Studio takes only a version that it has predictions of
                 self._runner.show_version(project)
         except NotInLabelStudio:
@@ -280,7 +291,7 @@ class Preannotator:
         except (LabelStudioError, LabelConfigError) as error:
             log.warning("Project %s was not checked for new tasks yet: %s", project, error)
             return
-        self._caught_up[project] = version
+        self._caught_up[project] = version, look
 
     def _enqueue_all(self, tasks: Sequence[Task], controls: Controls) -> None:
         try:

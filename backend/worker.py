@@ -15,29 +15,21 @@ from backend.ls_client import Access, LabelStudioClient
 from backend.ls_format import Task
 from backend.media import MediaFetcher, shown_address
 from pipeline import detector, video
-from pipeline.analyze import analyze_pose, analyze_video
+from pipeline.analyze import analyze_pose, analyze_video, judged_again
 from pipeline.config import PipelineConfig
 from pipeline.errors import VideoError
 from pipeline.posecache import PoseCache
-from pipeline.records import Analysis, VideoInfo
+from pipeline.records import Analysis
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class KnownMedia:
-    """What an earlier analysis found out about a video: with its landmarks kept, it need not be fetched again."""
-
-    digest: str
-    video: VideoInfo
-    look: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class VideoJob:
     """Everything a worker needs for one task. Folders are paths that workers share with the server.
 
-    Addresses may be signed, and Dask logs what it is given: they are not shown.
+    Addresses may be signed, and Dask logs what it is given: they are not shown. known: an earlier analysis of the same
+    video; with its landmarks kept, it need not be fetched again.
     """
 
     task: Task = field(repr=False)
@@ -47,7 +39,7 @@ class VideoJob:
     model_dir: Path | None
     pose_dir: Path
     config: PipelineConfig
-    known: KnownMedia | None = None
+    known: Analysis | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -66,15 +58,18 @@ def analyze_file(job: FileJob) -> Analysis:
 
 
 def analyze_task(job: VideoJob) -> Analysis:
-    """Fetch, look, cut, score; without fetching and looking where the landmarks are known.
+    """Fetch, look, cut, score; without fetching and looking where the landmarks are known, and without cutting where
+    that was done with the same settings.
 
     Raises the MediaError, VideoError and PoseModelError of its parts.
     """
-    cache = PoseCache(job.pose_dir)
-    pose = cache.get(job.known.digest, job.config.pose) if job.known is not None else None
-    if job.known is not None and pose is not None:
-        known = job.known
-        return analyze_pose(pose, known.video, load_detector(job.model_dir), job.config, known.digest, known.look)
+    cache, known = PoseCache(job.pose_dir), job.known
+    pose = cache.get(known.media_digest, job.config.pose) if known is not None else None
+    if known is not None and pose is not None:
+        judge = load_detector(job.model_dir)
+        if known.config_digest == job.config.digest():
+            return judged_again(known, pose, judge)
+        return analyze_pose(pose, known.video, judge, job.config, known.media_digest, known.look)
     client = LabelStudioClient(job.access)
     shown = shown_address(job.media)
     with tempfile.TemporaryDirectory(prefix="deadlift-") as folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline import segment, video
@@ -79,6 +80,11 @@ def analyze_pose(
         media_digest=media_digest,
         look=look,
     )
+
+
+def judged_again(analysis: Analysis, pose: Pose, detector: Detector) -> Analysis:
+    """The same repetitions, judged by another model: what a promotion changes."""
+    return replace(analysis, scores=detector.score(pose, analysis.reps), model_version=detector.version)
 
 
 def _estimated(

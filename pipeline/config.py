@@ -113,6 +113,10 @@ class TrainConfig:
     least_settings: int = 8
 
 
+_CUTTING = 1
+"""Raised when what `segment.find_reps` finds with the same settings changes: videos are then cut again."""
+
+
 @dataclass(frozen=True)
 class PipelineConfig:
     """The whole configuration of an analysis."""
@@ -121,8 +125,8 @@ class PipelineConfig:
     segment: SegmentConfig = field(default_factory=SegmentConfig)
 
     def digest(self) -> str:
-        """Twelve hex digits that change with any setting."""
-        return config_digest(self)
+        """Twelve hex digits that change with any setting, and with what is made of the same settings."""
+        return hashlib.sha256(f"{config_digest(self)} {_CUTTING}".encode()).hexdigest()[:12]
 
 
 def config_digest(config: PipelineConfig | PoseConfig) -> str:
