@@ -103,14 +103,12 @@ class TrainConfig:
     """How a detector is trained; see pipeline/training.py.
 
     most_references: normal repetitions that are kept to compare with, for each setting. least_references: settings
-    with fewer are judged as unknown ones. least_settings: from so many on, lifters that are not known are compared
-    with the labelled ones instead of with those of the base model.
+    with fewer are judged as unknown ones.
     """
 
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     most_references: int = 200
     least_references: int = 8
-    least_settings: int = 8
 
 
 _CUTTING = 1

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.autoencoder import Encoder
+from pipeline.config import EncodeConfig
+from pipeline.form import ANGLE_LANDMARKS, ANGLE_PARTS, angles_of
 from pipeline.landmarks import INDEX, LANDMARKS
-from pipeline.records import Floats, Phase
-from pipeline.skelemotion import CHANNELS, WALK, phase_of_column
+from pipeline.records import Floats, Phase, Pose
+from pipeline.skelemotion import CHANNELS, WALK, Encoded, phase_of_column
 
 _LIMBS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("head", ("nose",), ("left_shoulder", "right_shoulder")),
@@ -80,6 +82,49 @@ class Block:
 Blocks = tuple[Block, ...]
 
 
+@dataclass(frozen=True)
+class Features:
+    """All that N repetitions of one video, or of several, are judged by.
+
+    blocks: what is compared with other repetitions of the lifter. angles [N, P, B]: of the joints, in degrees.
+    stances [N, D]: what tells lifter and camera. shots: the camera shot of each.
+    """
+
+    blocks: Blocks
+    angles: Floats
+    stances: Floats
+    shots: tuple[int, ...]
+
+    def rows(self, chosen: Sequence[int]) -> Features:
+        """The same with the chosen repetitions only."""
+        picked = list(chosen)
+        blocks = tuple(block.rows(picked) for block in self.blocks)
+        return Features(blocks, self.angles[picked], self.stances[picked], tuple(self.shots[i] for i in picked))
+
+    def with_more(self, other: Features) -> Features:
+        """The same with other repetitions after them."""
+        blocks = tuple(
+            Block(one.name, np.concatenate([one.values, more.values]), one.parts)
+            for one, more in zip(self.blocks, other.blocks, strict=True)
+        )
+        angles, stances = np.concatenate([self.angles, other.angles]), np.concatenate([self.stances, other.stances])
+        return Features(blocks, angles, stances, self.shots + other.shots)
+
+
+def features_of(
+    poses: Sequence[Pose], encoded: Sequence[Encoded], config: EncodeConfig, encoder: Encoder | None
+) -> Features:
+    """The features of repetitions, each with the landmarks of its video: by statistics, or with an encoder by its
+    latent."""
+    images = np.stack([one.image for one in encoded])
+    blocks = blocks_of(images)
+    angles = np.stack([angles_of(pose, one, config) for pose, one in zip(poses, encoded, strict=True)])
+    stances, shots = stance_of(blocks), tuple(one.shot for one in encoded)
+    if encoder is not None:
+        blocks = (latent_block(encoder.latents(images)),)
+    return Features(blocks, angles, stances, shots)
+
+
 def blocks_of(images: Floats) -> Blocks:
     """The blocks of images [N, C, J, L] of `skelemotion.encode`.
 
@@ -104,11 +149,6 @@ def blocks_of(images: Floats) -> Blocks:
     )
 
 
-def features_of(images: Floats, encoder: Encoder | None) -> Blocks:
-    """What images [N, C, J, L] are compared by: the statistics, or with an encoder its latent."""
-    return blocks_of(images) if encoder is None else (latent_block(encoder.latents(images)),)
-
-
 def latent_block(latents: Floats) -> Block:
     """A latent [N, K, 45, B] as means over the rows of each body part."""
     parts = tuple(dict.fromkeys(PARTS_OF_WALK))
@@ -117,10 +157,17 @@ def latent_block(latents: Floats) -> Block:
     return _block("latent", pooled.transpose(1, 0, 2, 3), parts)
 
 
+def form_block(features: Features) -> Block:
+    """The angles as a block of one number per cell."""
+    return Block("form", features.angles[..., None], ANGLE_PARTS)
+
+
 def landmarks_of_rows(block: Block) -> tuple[tuple[int, ...], ...]:
     """For each of the P rows of a block of `features_of` the landmarks that it is computed from."""
     if block.name == "posture":
         return tuple(tuple(INDEX[name] for name in upper + lower) for _, upper, lower in _LIMBS)
+    if block.name == "form":
+        return tuple(tuple(INDEX[name] for name in names) for names in ANGLE_LANDMARKS)
     if block.name == "latent":
         pairs = list(zip(WALK, PARTS_OF_WALK, strict=True))
         return tuple(tuple({landmark for landmark, of in pairs if of == part}) for part in block.parts)

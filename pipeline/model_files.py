@@ -23,15 +23,16 @@ from pipeline.calibration import Calibration
 from pipeline.config import DetectorConfig, EncodeConfig
 from pipeline.distances import Cloud
 from pipeline.errors import ModelError
+from pipeline.form import Form
 from pipeline.reference import Reference, Scale
 
 if TYPE_CHECKING:
     from pipeline.detector import Detector
 
-_FORMAT = 2
+_FORMAT = 3
 _MODEL, _WEIGHTS, _CARD = "model.json", "weights.safetensors", "CARD.md"
 _Arrays = dict[str, NDArray[Any]]
-_CALIBRATIONS = ("in_general", "among_siblings", "in_setting")
+_CALIBRATIONS = ("in_form", "among_siblings", "in_setting")
 
 
 def version_of(detector: Detector) -> str:
@@ -93,21 +94,18 @@ def load_parts(folder: Path) -> dict[str, Any]:
 
 def _described(detector: Detector) -> dict[str, Any]:
     calibrations = {name: getattr(detector, name) for name in _CALIBRATIONS}
-    config = asdict(detector.config)
-    if detector.config.method == "statistics":
-        # The default is not written: models from before there was a choice keep their version.
-        del config["method"]
     return {
         "format": _FORMAT,
         "name": detector.name,
-        "config": config,
+        "config": asdict(detector.config),
         "blocks": [scale.name for scale in detector.scales],
         "references": [
             {"name": one.name, "usual": one.usual, "rest": [cloud.rest for cloud in one.clouds]}
-            for one in (detector.general, *detector.settings)
+            for one in detector.settings
         ],
+        "form_videos": detector.form.videos,
         "calibrations": {
-            name: {"threshold": one.threshold, "spread": one.spread}
+            name: {"threshold": one.threshold, "spread": one.spread, "positive": one.positive}
             for name, one in calibrations.items()
             if one is not None
         },
@@ -116,7 +114,9 @@ def _described(detector: Detector) -> dict[str, Any]:
 
 def _arrays(detector: Detector) -> _Arrays:
     arrays: _Arrays = {f"scale.{scale.name}": scale.unit for scale in detector.scales}
-    for number, reference in enumerate((detector.general, *detector.settings)):
+    form = detector.form
+    arrays |= {"form.mean": form.mean, "form.spread": form.spread, "form.weight": form.weight}
+    for number, reference in enumerate(detector.settings):
         arrays[f"{number}.stance"] = reference.stance
         for scale, cloud in zip(detector.scales, reference.clouds, strict=True):
             prefix = f"{number}.{scale.name}"
@@ -129,7 +129,7 @@ def _arrays(detector: Detector) -> _Arrays:
     for name in _CALIBRATIONS:
         calibration: Calibration | None = getattr(detector, name)
         if calibration is not None:
-            arrays[f"{name}.distances"], arrays[f"{name}.weights"] = calibration.distances, calibration.weights
+            arrays[f"{name}.distances"], arrays[f"{name}.videos"] = calibration.distances, calibration.videos
     if detector.encoder is not None:
         arrays |= _encoder_arrays(detector.encoder)
     return arrays
@@ -173,15 +173,17 @@ def _parts(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
         for number, one in enumerate(description["references"])
     ]
     calibrations = {
-        name: Calibration(arrays[f"{name}.distances"], arrays[f"{name}.weights"], one["threshold"], one["spread"])
+        name: Calibration(
+            arrays[f"{name}.distances"], arrays[f"{name}.videos"], one["threshold"], one["spread"], one["positive"]
+        )
         for name, one in description["calibrations"].items()
     }
     config = DetectorConfig(**{**stored, "encode": EncodeConfig(**stored["encode"])})
     return {
         "config": config,
         "scales": tuple(Scale(block, arrays[f"scale.{block}"]) for block in blocks),
-        "general": references[0],
-        "settings": tuple(references[1:]),
+        "form": Form(arrays["form.mean"], arrays["form.spread"], arrays["form.weight"], description["form_videos"]),
+        "settings": tuple(references),
         "name": description["name"],
         "encoder": _encoder(arrays) if config.method == "autoencoder" else None,
         **calibrations,

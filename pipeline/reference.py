@@ -1,4 +1,4 @@
-"""What repetitions are compared with: normal repetitions of one setting (a lifter before a camera), or of many."""
+"""What repetitions are compared with: normal repetitions of one setting, a lifter before a camera."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Scale:
 @dataclass(frozen=True)
 class Reference:
     """Normal repetitions to compare with: one cloud per block, the distance in it that is usual for a normal
-    repetition, and the stance [D] that the setting is known by (NaN for a reference of many settings)."""
+    repetition, and the stance [D] that the setting is known by."""
 
     name: str
     clouds: tuple[Cloud, ...]

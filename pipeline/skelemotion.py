@@ -57,13 +57,15 @@ class Encoded:
 
     coverage 0..1: the share of the repetition's poses in which the body was found; 0 where nothing can be encoded
     (the image is then all zeros). shot: the camera shot that it was taken from. seen [33] 0..1: the mean visibility of
-    each landmark, of the image's left and right.
+    each landmark, of the image's left and right. times [L]: the media time of each column, seconds; empty where nothing
+    can be encoded.
     """
 
     image: Floats
     coverage: float
     shot: int
     seen: Floats
+    times: NDArray[np.float64]
 
 
 def encode(pose: Pose, rep: Rep, config: EncodeConfig) -> Encoded:
@@ -77,10 +79,11 @@ def encode(pose: Pose, rep: Rep, config: EncodeConfig) -> Encoded:
     image = np.zeros((len(CHANNELS), len(WALK), config.length), np.float32)
     track = _track(pose, rep, config)
     if track is None:
-        return Encoded(image, 0.0, 0, np.zeros(LANDMARK_COUNT, np.float32))
+        return Encoded(image, 0.0, 0, np.zeros(LANDMARK_COUNT, np.float32), np.zeros(0))
     times = _phase_times(track, rep, config.length)
     span = config.distance_s
-    before, here, after = (_at(track, times + shift)[:, list(WALK)] for shift in (-span / 2, 0.0, span / 2))
+    around = _at(track, np.concatenate([times - span / 2, times, times + span / 2]))[:, list(WALK)]
+    before, here, after = around.reshape(3, len(times), len(WALK), 3)
     velocity, position = (after - before) / (span * track.scale), here / track.scale
     for plane, (first, second) in enumerate(_PLANES):
         along, across = velocity[..., second], velocity[..., first]
@@ -90,7 +93,7 @@ def encode(pose: Pose, rep: Rep, config: EncodeConfig) -> Encoded:
         image[3 * plane : 3 * plane + 3] = (along * unit).T, (across * unit).T, motion.T
     image[9] = np.linalg.norm(velocity, axis=-1).T
     image[10], image[11] = position[..., 0].T, position[..., 1].T
-    return Encoded(image, track.coverage, track.shot, track.seen)
+    return Encoded(image, track.coverage, track.shot, track.seen, times)
 
 
 def joint_positions(pose: Pose, rep: Rep, config: EncodeConfig) -> NDArray[np.float64] | None:
@@ -176,7 +179,7 @@ def _track(pose: Pose, rep: Rep, config: EncodeConfig) -> _Track | None:
     # The feet stay where they are during a lift: one origin for all frames does not carry the ankles' noise.
     values -= np.median(_middle(values, _ANKLES), axis=0)
     coverage = float(pose.detected[inside].mean())
-    return _Track(time, _smooth(time, values, config.smooth_s), scale, coverage, shot, seen)
+    return _Track(time, smooth(time, values, config.smooth_s), scale, coverage, shot, seen)
 
 
 def _scale(pose: Pose, rep: Rep, shot: int) -> float:
@@ -206,8 +209,9 @@ def _faces_left(values: _Doubles, scale: float) -> bool:
     return bool(np.median(forward) < -_FACING * scale)
 
 
-def _smooth(time: _Doubles, values: _Doubles, sigma_s: float) -> _Doubles:
-    """Gaussian smoothing in seconds: dense sampling loses its jitter, sparse sampling is left as it is."""
+def smooth(time: _Doubles, values: _Doubles, sigma_s: float) -> _Doubles:
+    """Tracks [T, ...] after Gaussian smoothing in seconds: dense sampling loses its jitter, sparse sampling is left as
+    it is."""
     distance = (time[:, None] - time[None, :]) / sigma_s
     weight = np.exp(-0.5 * distance**2)
     weight /= weight.sum(axis=1, keepdims=True)

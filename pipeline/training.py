@@ -9,18 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.autoencoder import Encoder, fit_encoder
-from pipeline.calibration import Calibration, calibrate
+from pipeline.calibration import calibrate, with_more
 from pipeline.config import TrainConfig
 from pipeline.dataset import Sample
 from pipeline.detector import Detector
 from pipeline.errors import DatasetError
-from pipeline.features import Blocks, blocks_of, features_of, stance_of
+from pipeline.features import Features, features_of
+from pipeline.form import angles_of, drawn_pairs, faultiness, fit_form, with_people
 from pipeline.records import Floats
-from pipeline.reference import Reference, Scale, compare, fit_reference, scales_of
+from pipeline.reference import Scale, fit_reference, scales_of
 from pipeline.siblings import compare_siblings
-from pipeline.skelemotion import encode
+from pipeline.skelemotion import Encoded, encode
 
 _EPOCHS = 10
+_DRAWN_FAULTY_VIDEOS = 30
 
 
 @dataclass(frozen=True)
@@ -53,25 +55,23 @@ ProgressCallback = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
-class _Data:
-    """Normal repetitions that can be judged, their features and stances [N, D], videos and shots (a view each)."""
+class Normals:
+    """N normal repetitions that can be judged: their features, videos, settings ("" where not given), views (a video,
+    or one shot of it), and which of them are for calibration alone [N]."""
 
-    samples: tuple[Sample, ...]
-    blocks: Blocks
-    stances: Floats
+    features: Features
+    groups: tuple[str, ...]
+    settings: tuple[str, ...]
     views: tuple[str, ...]
+    apart: NDArray[np.bool_]
 
-    @property
-    def groups(self) -> list[str]:
-        return [sample.group for sample in self.samples]
-
-    def rows(self, chosen: Sequence[int]) -> _Data:
-        return _Data(
-            tuple(self.samples[i] for i in chosen),
-            tuple(block.rows(list(chosen)) for block in self.blocks),
-            self.stances[list(chosen)],
-            tuple(self.views[i] for i in chosen),
+    def rows(self, chosen: Sequence[int]) -> Normals:
+        """The same with the chosen repetitions only."""
+        picked = list(chosen)
+        groups, settings, views = (
+            tuple(names[i] for i in picked) for names in (self.groups, self.settings, self.views)
         )
+        return Normals(self.features.rows(picked), groups, settings, views, self.apart[picked])
 
 
 def fit(
@@ -84,9 +84,9 @@ def fit(
 ) -> tuple[Detector, Report]:
     """Train on the normal repetitions among `samples`; equal input and seed give an equal detector.
 
-    base: what to start from: its scales, general reference and calibrations serve lifters that are not known. Without
-    it they are learnt from `samples`. An autoencoder is fitted without a base only: the base's references and
-    calibrations are in its own latent, and the images that they were made of are not kept.
+    base: what to start from: its units, form and calibrations serve lifters that are not known. Without it they are
+    learnt from `samples`. An autoencoder is fitted without a base only: the base's units and calibrations are in its
+    own latent, and the images that they were made of are not kept.
     Raises DatasetError where too few normal repetitions can be used, ValueError for a base of another method.
     """
     method = config.detector.method
@@ -94,25 +94,97 @@ def fit(
         raise ValueError(f"Expected a base model of method {method}, got {base.config.method}.")
     tell = progress if progress is not None else _ignore
     normals = [sample for sample in samples if sample.label == "normal"]
-    used, images, views = _encoded(normals, config, tell)
-    learnt = [index for index, sample in enumerate(used) if sample.role == "reference"]
-    if len(learnt) < 3:
-        raise DatasetError(f"Expected at least 3 usable normal repetitions to learn from, got {len(learnt)}.")
-    rng = np.random.default_rng(seed)
+    used, encoded = _encoded(normals, config, tell)
+    references = [one.image for sample, one in zip(used, encoded, strict=True) if sample.role == "reference"]
+    if len(references) < 3:
+        raise DatasetError(f"Expected at least 3 usable normal repetitions to learn from, got {len(references)}.")
     tell(Progress("fit", 0, float("nan"), 60.0))
     encoder = base.encoder if base is not None else None
     if base is None and method == "autoencoder":
-        encoder = _fitted_encoder(images[learnt], seed, tell)
-    data = _Data(used, features_of(images, encoder), stance_of(blocks_of(images)), views)
-    detector = base if base is not None else _general(data, learnt, config, rng)
-    detector = replace(detector, config=config.detector, name=name, encoder=encoder)
-    report = Report(len(learnt), len(set(data.groups)), 0, len(normals) - len(data.samples), float("nan"))
-    if base is not None:
-        known = data.rows(learnt)
-        detector, false_alarms = _with_settings(detector, known, config, rng)
+        encoder = _fitted_encoder(np.stack(references), seed, tell)
+    known = Normals(
+        features_of([sample.pose for sample in used], encoded, config.detector.encode, encoder),
+        tuple(sample.group for sample in used),
+        tuple(sample.setting for sample in used),
+        tuple(f"{sample.group}#{one.shot}" for sample, one in zip(used, encoded, strict=True)),
+        np.array([sample.role == "calibration" for sample in used]),
+    )
+    report = Report(len(references), len(set(known.groups)), 0, len(normals) - len(used), float("nan"))
+    if base is None:
+        faults = fault_changes(config, seed)
+        detector = replace(fit_base(known, faults, config), name=name, encoder=encoder)
+    else:
+        detector, false_alarms = with_normals(base, known, config, seed)
+        detector = replace(detector, config=config.detector, name=name)
         report = replace(report, settings=len(detector.settings), false_alarms=false_alarms)
     tell(Progress("calibrate", 0, float("nan"), 100.0))
     return detector, report
+
+
+def fault_changes(config: TrainConfig, seed: int) -> Floats:
+    """[F, P, B] what each fault of posture changes in the joint angles of drawn lifters, on average."""
+    changes: dict[str, list[Floats]] = {}
+    encoding = config.detector.encode
+    for pair in drawn_pairs(_DRAWN_FAULTY_VIDEOS, seed):
+        faulty, clean = (
+            angles_of(pose, encode(pose, rep, encoding), encoding)
+            for pose, rep in ((pair.faulty, pair.faulty_rep), (pair.clean, pair.clean_rep))
+        )
+        changes.setdefault(pair.fault, []).append(faulty - clean)
+    means: Floats = np.stack([np.mean(changes[fault], axis=0) for fault in sorted(changes)]).astype(np.float32)
+    return means
+
+
+def fit_base(known: Normals, faults: Floats, config: TrainConfig) -> Detector:
+    """A detector that knows no setting: units and form of `known`, its calibrations on those of it that are for
+    calibration, or else on all. faults [F, P, B]: what each fault of posture changes in the angles.
+
+    Raises DatasetError without a video of enough repetitions.
+    """
+    drawn = known.rows(np.flatnonzero(~known.apart).tolist())
+    sound = known.rows(np.flatnonzero(known.apart).tolist()) if known.apart.any() else drawn
+    scales = scales_of(drawn.features.blocks, drawn.groups)
+    everyone, own = drawn.features.angles, sound.features.angles
+    form = fit_form(own, sound.groups, everyone, faults)
+    names = np.array(sound.groups)
+    unseen = np.zeros(len(names), np.float32)
+    for group in dict.fromkeys(sound.groups):
+        held = names == group
+        others = form if held.all() else fit_form(own[~held], names[~held].tolist(), everyone, faults)
+        unseen[held] = faultiness(own[held], others)
+    # Two findings share the false alarms of a setting that is not known.
+    rate = config.detector.false_alarm_rate / 2
+    siblings, families = _among_siblings(known, scales, config.detector.min_siblings)
+    in_form = calibrate(unseen, sound.groups, rate, positive=False)
+    return Detector(config.detector, scales, form, (), in_form, calibrate(siblings, families, rate))
+
+
+def with_normals(base: Detector, known: Normals, config: TrainConfig, seed: int) -> tuple[Detector, float]:
+    """The base with the settings of normal repetitions and with their people, and the false alarms in the settings.
+
+    The false alarms are NaN where there is no setting of enough repetitions.
+    """
+    rng = np.random.default_rng(seed)
+    settings, far = [], []
+    groups: list[str] = []
+    names = _setting_names(known, config.detector.setting_distance)
+    people = _with_people(base, known, names, config)
+    for setting in sorted(set(names)):
+        mine = known.rows([index for index, name in enumerate(names) if name == setting])
+        if len(mine.groups) < config.least_references:
+            continue
+        kept = mine.rows(_spread_over(mine.groups, config.most_references, rng))
+        stance = np.median(mine.features.stances, axis=0).astype(np.float32)
+        reference, without_own = fit_reference(setting, kept.features.blocks, base.scales, kept.groups, stance)
+        settings.append(reference)
+        far.append(without_own)
+        groups += kept.groups
+    if not settings:
+        return people, float("nan")
+    distances = np.concatenate(far)
+    in_setting = calibrate(distances, groups, config.detector.false_alarm_rate)
+    detector = replace(people, settings=tuple(settings), in_setting=in_setting)
+    return detector, float(np.mean(distances >= in_setting.threshold))
 
 
 def card(detector: Detector, report: Report) -> str:
@@ -127,8 +199,11 @@ def card(detector: Detector, report: Report) -> str:
 - Protocol: every repetition's distance is computed without its whole video (without itself where a setting has only
   one video); the threshold is the conformal quantile of these distances, each video with the same weight.
 - Nominal false alarm rate: {detector.config.false_alarm_rate:.0%}. On the training videos, by that protocol: {alarms}.
-- Limits: a lifter or camera that it does not know is compared with strangers and with the other repetitions of the
-  same video only; a fault that every repetition of such a video shows is not found. One camera says little of depth.
+- Form: joint angles of a lifter or camera that it does not know are looked at for two faults, hips that rise before
+  the chest and an unfinished lockout. Sound lifts: means and spreads over {detector.form.videos} videos. Faults: from
+  drawn lifters.
+- Limits: of such a lifter, other faults are found only where the other repetitions of the video do not show them too.
+  One camera says little of depth.
 """
 
 
@@ -138,20 +213,19 @@ def _ignore(_: Progress) -> None:
 
 def _encoded(
     samples: Sequence[Sample], config: TrainConfig, tell: ProgressCallback
-) -> tuple[tuple[Sample, ...], Floats, tuple[str, ...]]:
-    """The samples that can be judged, their images [N, C, J, L] and views."""
-    used, images, views = [], [], []
+) -> tuple[list[Sample], list[Encoded]]:
+    """The samples that can be judged, and their images."""
+    used, encoded = [], []
     limits = config.detector
     for number, sample in enumerate(samples):
         one = encode(sample.pose, sample.rep, limits.encode)
         tell(Progress("encode", 0, float("nan"), 60.0 * (number + 1) / len(samples)))
         if one.coverage >= limits.min_coverage and sample.rep.duration_s >= limits.min_duration_s:
             used.append(sample)
-            images.append(one.image)
-            views.append(f"{sample.group}#{one.shot}")
+            encoded.append(one)
     if not used:
         raise DatasetError("Expected normal repetitions to learn from, got none that can be used.")
-    return tuple(used), np.stack(images), tuple(views)
+    return used, encoded
 
 
 def _fitted_encoder(images: Floats, seed: int, tell: ProgressCallback) -> Encoder:
@@ -163,66 +237,20 @@ def _fitted_encoder(images: Floats, seed: int, tell: ProgressCallback) -> Encode
     )
 
 
-def _general(data: _Data, learnt: Sequence[int], config: TrainConfig, rng: np.random.Generator) -> Detector:
-    """A detector that knows no setting, calibrated on the samples that are for calibration, or else on its own."""
-    known = data.rows(learnt)
-    scales = scales_of(known.blocks, known.groups)
-    kept = known.rows(_spread_over(known.groups, config.most_references, rng))
-    general, without_own = fit_reference("general", kept.blocks, scales, kept.groups, _no_stance(kept))
-    apart = [index for index, sample in enumerate(data.samples) if sample.role == "calibration"]
-    far, groups = without_own, kept.groups
-    if apart:
-        unseen = data.rows(apart)
-        far, groups = compare(unseen.blocks, scales, general), unseen.groups
-    # Two comparisons share the false alarms of a setting that is not known.
-    rate = config.detector.false_alarm_rate / 2
-    siblings, families = _among_siblings(data, scales, config.detector.min_siblings)
-    return Detector(
-        config.detector, scales, general, (), calibrate(far, groups, rate), calibrate(siblings, families, rate)
-    )
+def _with_people(base: Detector, known: Normals, names: Sequence[str], config: TrainConfig) -> Detector:
+    """The base with the sound lifts of further people in its form, each calibrated on what the others teach."""
+    of_person = np.array(names)
+    angles = known.features.angles
+    unseen = np.zeros(len(names), np.float32)
+    for person in set(names):
+        held = of_person == person
+        others = base.form if held.all() else with_people(base.form, angles[~held], of_person[~held].tolist())
+        unseen[held] = faultiness(angles[held], others)
+    in_form = with_more(base.in_form, unseen, names, config.detector.false_alarm_rate / 2)
+    return replace(base, form=with_people(base.form, angles, names), in_form=in_form)
 
 
-def _with_settings(
-    base: Detector, data: _Data, config: TrainConfig, rng: np.random.Generator
-) -> tuple[Detector, float]:
-    """The base with the settings of the data, and the false alarms in them."""
-    settings, far, groups = [], [], []
-    names = _setting_names(data, config.detector.setting_distance)
-    for setting in sorted(set(names)):
-        mine = data.rows([index for index, name in enumerate(names) if name == setting])
-        if len(mine.samples) < config.least_references:
-            continue
-        kept = mine.rows(_spread_over(mine.groups, config.most_references, rng))
-        stance = np.median(mine.stances, axis=0).astype(np.float32)
-        reference, without_own = fit_reference(setting, kept.blocks, base.scales, kept.groups, stance)
-        settings.append(reference)
-        far.append(without_own)
-        groups += kept.groups
-    if not settings:
-        return base, float("nan")
-    distances = np.concatenate(far)
-    in_setting = calibrate(distances, groups, config.detector.false_alarm_rate)
-    detector = replace(base, settings=tuple(settings), in_setting=in_setting)
-    if len(settings) >= config.least_settings:
-        general, in_general = _own_general(base, data, names, config, rng)
-        detector = replace(detector, general=general, in_general=in_general)
-    return detector, float(np.mean(distances >= in_setting.threshold))
-
-
-def _own_general(
-    base: Detector, data: _Data, names: Sequence[str], config: TrainConfig, rng: np.random.Generator
-) -> tuple[Reference, Calibration]:
-    """A general reference of the labelled lifters themselves, calibrated on lifters that it leaves out."""
-    kept = _spread_over(names, config.most_references, rng)
-    chosen = data.rows(kept)
-    general, without_own = fit_reference(
-        "general", chosen.blocks, base.scales, [names[i] for i in kept], _no_stance(chosen)
-    )
-    rate = config.detector.false_alarm_rate / 2
-    return general, calibrate(without_own, [names[i] for i in kept], rate)
-
-
-def _setting_names(data: _Data, distance: float) -> list[str]:
+def _setting_names(data: Normals, distance: float) -> list[str]:
     """For each repetition the name of its lifter and camera: given with the sample, or found by its stance.
 
     Views (a video, or one shot of it) whose stances are within `distance` of each other form a setting.
@@ -231,22 +259,22 @@ def _setting_names(data: _Data, distance: float) -> list[str]:
 
     views = list(dict.fromkeys(data.views))
     of_view = np.array([views.index(view) for view in data.views])
-    stances = np.stack([np.median(data.stances[of_view == number], axis=0) for number in range(len(views))])
+    stances = np.stack([np.median(data.features.stances[of_view == number], axis=0) for number in range(len(views))])
     found = np.ones(len(views), dtype=int)
     if len(views) > 1:
         root = np.sqrt(stances.shape[1])
         found = fcluster(linkage(stances / root, method="complete"), distance, criterion="distance")
-    return [sample.setting or f"setting-{found[number]}" for sample, number in zip(data.samples, of_view, strict=True)]
+    return [given or f"setting-{found[number]}" for given, number in zip(data.settings, of_view, strict=True)]
 
 
-def _among_siblings(data: _Data, scales: Sequence[Scale], least: int) -> tuple[Floats, list[str]]:
+def _among_siblings(data: Normals, scales: Sequence[Scale], least: int) -> tuple[Floats, list[str]]:
     """Distances among siblings in every video with enough of them."""
     far, groups = [], []
     names = np.array(data.groups)
     for group in dict.fromkeys(data.groups):
         rows: NDArray[np.intp] = np.flatnonzero(names == group)
         if len(rows) >= least:
-            far.append(compare_siblings(tuple(block.rows(rows) for block in data.blocks), scales))
+            far.append(compare_siblings(data.features.rows(rows.tolist()).blocks, scales))
             groups += [group] * len(rows)
     if not far:
         raise DatasetError(f"Expected a video with {least} or more normal repetitions, got none.")
@@ -261,7 +289,3 @@ def _spread_over(groups: Sequence[str], most: int, rng: np.random.Generator) -> 
         order.append((rank.get(groups[index], 0), int(index)))
         rank[groups[index]] = rank.get(groups[index], 0) + 1
     return sorted(index for _, index in sorted(order, key=lambda item: item[0])[:most])
-
-
-def _no_stance(data: _Data) -> Floats:
-    return np.full(data.stances.shape[1], np.nan, np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline import synthetic, training
-from pipeline.calibration import calibrate
+from pipeline.calibration import calibrate, with_more
 from pipeline.config import TrainConfig
 from pipeline.dataset import Sample
 from pipeline.detector import Detector, load_base
@@ -112,6 +112,13 @@ def test_no_repetitions_no_scores(base: Detector) -> None:
     assert base.score(pose, []) == ()
 
 
+def test_base_model_finds_a_fault_of_posture_that_every_repetition_shows(base: Detector) -> None:
+    pose, reps = set_of(15, (FAULT,) * 4)
+    normal, _ = set_of(15, (None,) * 4)
+    scores, usual = base.score(pose, reps), base.score(normal, reps)
+    assert min(one.raw for one in scores) > max(one.raw for one in usual)
+
+
 def test_named_setting_is_used_whatever_the_stance(trained: Detector) -> None:
     pose, reps = set_of(12, (None,) * 3)
     far_away = replace(trained.settings[0], name="gym", stance=trained.settings[0].stance + 1.0)
@@ -187,6 +194,27 @@ def test_conformal_threshold_keeps_the_nominal_rate() -> None:
 def test_threshold_of_few_repetitions_lies_beyond_all_usual_ones() -> None:
     values = np.random.default_rng(1).normal(1.0, 0.05, 8).astype(np.float32)
     assert calibrate(values, ["v"] * 8, 0.05).threshold > values.max()
+
+
+def test_threshold_of_signed_distances_lies_beyond_the_usual_ones() -> None:
+    values = np.random.default_rng(2).normal(0.0, 1.0, 14).astype(np.float32)
+    assert calibrate(values, [f"v{i % 7}" for i in range(14)], 0.05, positive=False).threshold > 1.0
+
+
+def test_videos_that_differ_raise_the_threshold() -> None:
+    values = np.random.default_rng(3).normal(1.0, 0.05, 20).astype(np.float32)
+    apart = values + np.repeat([-0.2, -0.1, 0.1, 0.2], 5).astype(np.float32)
+    videos = [f"v{i // 5}" for i in range(20)]
+    assert (
+        calibrate(apart, videos, 0.1).threshold
+        > calibrate(np.sort(apart)[::-1], [f"v{i % 4}" for i in range(20)], 0.1).threshold
+    )
+
+
+def test_further_distances_join_a_calibration() -> None:
+    known = calibrate(np.ones(5, np.float32), ["a"] * 5, 0.1)
+    more = with_more(known, np.full(3, 2.0, np.float32), ["a", "b", "b"], 0.1)
+    assert (len(more.distances), len(set(more.videos.tolist()))) == (8, 3)
 
 
 def test_p_value_of_an_unseen_extreme_is_one_over_n_plus_one() -> None:

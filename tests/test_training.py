@@ -101,12 +101,12 @@ def test_base_model_can_be_trained_from_drawn_lifters() -> None:
     assert report.normals > 50
 
 
-def test_calibration_samples_leave_nothing_but_distances(samples: list[Sample]) -> None:
+def test_calibration_samples_do_not_change_the_units(samples: list[Sample]) -> None:
     only = [Sample(s.pose, s.rep, "normal", s.group, role="calibration") for s in samples]
     drawn = synthetic_samples(30, 3)
     with_them, without = training.fit(drawn + only, CONFIG)[0], training.fit(drawn, CONFIG)[0]
-    np.testing.assert_array_equal(with_them.general.clouds[0].bank, without.general.clouds[0].bank)
-    assert len(with_them.in_general.distances) == len(only)
+    np.testing.assert_array_equal(with_them.scales[0].unit, without.scales[0].unit)
+    assert len(with_them.in_form.distances) == len(only)
 
 
 def test_card_names_the_version_and_the_counts(samples: list[Sample], base: Detector, tmp_path: Path) -> None:
@@ -115,3 +115,9 @@ def test_card_names_the_version_and_the_counts(samples: list[Sample], base: Dete
     card = (tmp_path / "model" / "CARD.md").read_text()
     assert detector.version in card
     assert "18 normal repetitions of 2 videos" in card
+
+
+def test_people_with_labels_join_the_form(samples: list[Sample], base: Detector) -> None:
+    detector, _ = training.fit(samples, CONFIG, base=base)
+    assert detector.form.videos == base.form.videos + 2
+    assert len(detector.in_form.distances) == len(base.in_form.distances) + len(samples)

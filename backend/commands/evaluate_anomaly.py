@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from pipeline.dataset import Sample
     from pipeline.evaluate_anomaly import Figures, Judged
 
-Method = Literal["default", "autoencoder", "seed"]
+Method = Literal["statistics", "autoencoder", "seed"]
 
 
 def evaluate_anomaly(
@@ -21,15 +22,19 @@ def evaluate_anomaly(
     method: Annotated[
         Method,
         typer.Option(
-            help="`autoencoder` judges by a small autoencoder's latent (videos: where no --model is given, which knows"
-            " its method); `seed` applies the original's network and rule to PNGs."
+            help="`statistics` of SkeleMotion images, or `autoencoder`, the latent of a small one (a --model knows its"
+            " own); `seed` applies the original's network and rule to PNGs."
         ),
-    ] = "default",
+    ] = "statistics",
     train_pictures: Annotated[
         Path | None, typer.Option(help="PNGs whose density the seed's rule uses; default: those of --normal.")
     ] = None,
     cold: Annotated[
         bool, typer.Option(help="Judge videos by the model alone, without learning from the others.")
+    ] = False,
+    compare: Annotated[
+        bool,
+        typer.Option(help="Judge videos by our representation and by the original's picture, cold and warm each."),
     ] = False,
     rate: Annotated[float, typer.Option(help="Nominal false alarm rate.")] = 0.05,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
@@ -47,6 +52,9 @@ def evaluate_anomaly(
     from pipeline.errors import DatasetError
     from pipeline.evaluate_anomaly import figures
 
+    if compare:
+        _compare([normal, *([anomalous] if anomalous else [])], videos, rate, poses, json_file)
+        return
     if normal.is_dir():
         if anomalous is None:
             raise DatasetError("Expected --anomalous, the folder of the anomalous repetitions' pictures.")
@@ -88,11 +96,11 @@ def _pictures(
         [np.concatenate([a.values, b.values]).reshape(len(truth), -1)
          for a, b in zip(picture_blocks(good), picture_blocks(odd), strict=True)], axis=1,
     )  # fmt: skip
-    if method == "default":
+    if method == "statistics":
         return judge_pictures(good, odd, rate), trivial, features
     if method == "autoencoder":
         default = judge_pictures(good, odd, rate)
-        trivial["AUROC of the default method"] = auroc(default.scores[~truth], default.scores[truth])
+        trivial["AUROC of the statistics"] = auroc(default.scores[~truth], default.scores[truth])
         return judge_pictures(good, odd, rate, method="autoencoder"), trivial, features
     if model is None:
         raise DatasetError("Expected --model, the seed's weights (.keras) or a folder trained with --method seed.")
@@ -121,9 +129,8 @@ def _videos(
 
     import numpy as np
 
-    from backend.commands.train import cached_pose, drawn_base
+    from backend.commands.train import drawn_base
     from pipeline.config import DetectorConfig, TrainConfig
-    from pipeline.dataset import labelled_samples
     from pipeline.detector import Detector, load_base
     from pipeline.evaluate_anomaly import auroc, duration_baseline, judge_videos
     from pipeline.features import blocks_of
@@ -131,17 +138,76 @@ def _videos(
 
     base = drawn_base(seed=0) if method == "autoencoder" and model is None else None
     base = base or (Detector.load(model) if model is not None else load_base())
-    samples = [
-        sample
-        for file in lists
-        for sample in labelled_samples(file, folder or file.parent, lambda path: cached_pose(path, poses))
-    ]
+    samples = _samples(lists, folder, poses)
     config = TrainConfig(detector=replace(DetectorConfig(), false_alarm_rate=rate, method=base.config.method))
     judged = judge_videos(samples, base, None if cold else config)
     far = duration_baseline(np.array([sample.rep.duration_s for sample in samples]), judged.anomalous)
     trivial = {"AUROC of the duration's distance from the median": auroc(far[~judged.anomalous], far[judged.anomalous])}
     blocks = blocks_of(np.stack([encode(one.pose, one.rep, base.config.encode).image for one in samples]))
     return judged, trivial, np.concatenate([block.values.reshape(len(samples), -1) for block in blocks], axis=1)
+
+
+def _samples(
+    lists: list[Path], folder: Path | None, poses: Path | None, per_second: float | None = None
+) -> list[Sample]:
+    from backend.commands.train import cached_pose
+    from pipeline.dataset import labelled_samples
+
+    return [
+        sample
+        for file in lists
+        for sample in labelled_samples(file, folder or file.parent, lambda path: cached_pose(path, poses, per_second))
+    ]
+
+
+def _compare(lists: list[Path], folder: Path | None, rate: float, poses: Path | None, json_file: Path | None) -> None:
+    import json
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from pipeline.config import DetectorConfig, TrainConfig
+    from pipeline.errors import DatasetError
+    from pipeline.evaluate_anomaly import figures
+    from pipeline.evaluate_representations import compare_representations
+
+    if lists[0].is_dir():
+        raise DatasetError("Expected --normal to be a JSON list of videos: --compare needs their landmarks.")
+    config = TrainConfig(detector=DetectorConfig(false_alarm_rate=rate))
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("compare", total=1.0)
+        ours, original, trivial = compare_representations(
+            _samples(lists, folder, poses),
+            _samples(lists, folder, poses, 0.0),
+            config,
+            told=lambda share: bar.update(task, completed=share),
+        )
+    columns = ("score", "AUROC (95 % over videos)", "good flagged", "bad flagged")
+    table = Table(*columns, title=f"Each video by what has not seen it, nominal false alarms {rate:.0%}")
+    rows, written = {}, {}
+    for name, one in (("ours", ours), ("original's picture", original)):
+        for start, judged in (("cold", one.cold), ("warm", one.warm)):
+            result = rows[name, start] = figures(judged)
+            written[f"{name}, {start}"] = asdict(result)
+            low, high = result.auroc_interval
+            table.add_row(
+                f"{name}, {start}",
+                f"{result.auroc:.3f} ({low:.3f} to {high:.3f})",
+                f"{result.false_positive} of {result.normals}",
+                f"{result.true_positive} of {result.anomalies}",
+            )
+        alarms, of = one.sibling_alarms
+        table.add_row(f"{name}, siblings alone", "", f"{alarms} of {of}", "")
+    for name, value in trivial.items():
+        table.add_row(name, f"{value:.3f}", "", "")
+    best = max(("ours", "original's picture"), key=lambda name: sum(rows[name, s].auroc for s in ("cold", "warm")))
+    console = Console()
+    console.print(table)
+    console.print(f"Better by the mean of cold and warm: {best}. The default is ours.", soft_wrap=True)
+    if json_file is not None:
+        json_file.write_text(json.dumps(written | {"baselines": trivial}, indent=1))
 
 
 def _table(result: Figures, trivial: dict[str, float]) -> Any:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.records import Pose
     from pipeline.training import Progress
 
-Method = Literal["default", "autoencoder", "seed"]
+Method = Literal["statistics", "autoencoder", "seed"]
 Split = Literal["train", "val", "test"]
 _DRAWN_VIDEOS = 60
 
@@ -37,10 +37,10 @@ def train(
     method: Annotated[
         Method,
         typer.Option(
-            help="`default` compares statistics of SkeleMotion images, `autoencoder` a small autoencoder's latent of"
+            help="`statistics` compares statistics of SkeleMotion images, `autoencoder` a small autoencoder's latent of"
             " them; `seed` trains the original's autoencoder on --pictures."
         ),
-    ] = "default",
+    ] = "statistics",
     pictures: Annotated[Path | None, typer.Option(help="Folder of SkeleMotion PNGs of normal reps (seed).")] = None,
     epochs: Annotated[int, typer.Option(help="Epochs of the seed's recipe.")] = 500,
     poses: Annotated[Path | None, typer.Option(help="Folder where landmarks are kept.")] = None,
