@@ -11,8 +11,9 @@ network makes its own mistakes. The table also shows F1 for every kind of copy.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -23,40 +24,34 @@ from rich.progress import track
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
-from pipeline import synthetic
+from pipeline import synthetic, video
 from pipeline.analyze import look
 from pipeline.config import PoseConfig, SegmentConfig
 from pipeline.evaluate_reps import ClipResult, load_groundtruth, score
-from pipeline.landmarks import INDEX, MIRRORED
-from pipeline.pose import MediaPipePose, PoseEstimator, estimate
+from pipeline.landmarks import INDEX
+from pipeline.pose import MediaPipePose, landmarks_of
 from pipeline.posecache import PoseCache
 from pipeline.records import Floats, Pose
 from pipeline.segment import confidence, find_reps
+from pipeline.video import Sample, shrunk
 
 Picture = NDArray[np.uint8]
-Landmarks = tuple[Floats, Floats] | None
 Change = Callable[[Picture], Picture]
 
 BOUNDARY_ERROR_S = 0.3
 _DISTANT = 0.35
 
 
-class Degraded:
-    """A PoseEstimator that sees changed pictures; `restore` puts its landmarks back into the original's."""
-
-    def __init__(self, inner: PoseEstimator, change: Change, restore: Callable[[Floats, Floats], Landmarks]) -> None:
-        self._inner, self._change, self._restore = inner, change, restore
-
-    def landmarks(self, picture: Picture, time_s: float) -> Landmarks:
-        found = self._inner.landmarks(np.ascontiguousarray(self._change(picture)), time_s)
-        return None if found is None else self._restore(*found)
-
-    def reset(self) -> None:
-        self._inner.reset()
+def changed(samples: Iterable[Sample], change: Change, side: int) -> Iterator[Sample]:
+    """The samples with their pictures, of a longer side of `side` pixels at most, changed: no more detail is left."""
+    for sample in samples:
+        picture = np.ascontiguousarray(change(sample.shrunk(side)))
+        yield Sample(sample.time_s, partial(shrunk, picture))
 
 
-def changes(pose: Pose, rng: np.random.Generator) -> dict[str, tuple[Change, Callable[[Floats, Floats], Landmarks]]]:
-    """Name -> (change of the picture, restoring of the landmarks), for a clip with this undegraded pose."""
+def changes(pose: Pose, rng: np.random.Generator) -> dict[str, Change]:
+    """Name -> change of the picture, for a clip with this undegraded pose. Moving, shrinking and mirroring are nothing
+    to the cut, so that landmarks need not be put back."""
     shoulder = np.nanmin(_heights(pose, "shoulder")) / pose.height if pose.detected.any() else 0.2
     knee = np.nanmedian(_heights(pose, "knee")) / pose.height if pose.detected.any() else 0.8
 
@@ -85,36 +80,19 @@ def changes(pose: Pose, rng: np.random.Generator) -> dict[str, tuple[Change, Cal
         changed[int(knee * len(picture)) :] = 0
         return changed
 
-    def nearer(normalized: Floats, world: Floats) -> Landmarks:
-        normalized = normalized.copy()
-        normalized[:, :2] = (normalized[:, :2] - 0.5) / _DISTANT + 0.5
-        return normalized, world
-
     return {
-        "blurred": (blur, _unchanged),
-        "dark": (dark, _unchanged),
-        "distant": (distant, nearer),
-        "mirrored": (lambda picture: np.asarray(picture[:, ::-1], np.uint8), _mirrored),
-        "headless": (headless, _unchanged),
-        "footless": (footless, _unchanged),
+        "blurred": blur,
+        "dark": dark,
+        "distant": distant,
+        "mirrored": lambda picture: np.asarray(picture[:, ::-1], np.uint8),
+        "headless": headless,
+        "footless": footless,
     }
 
 
 def _heights(pose: Pose, joint: str) -> Floats:
     heights: Floats = pose.image[:, [INDEX[f"left_{joint}"], INDEX[f"right_{joint}"]], 1].mean(axis=1)
     return heights
-
-
-def _unchanged(normalized: Floats, world: Floats) -> Landmarks:
-    return normalized, world
-
-
-def _mirrored(normalized: Floats, world: Floats) -> Landmarks:
-    rows = list(MIRRORED)
-    normalized, world = normalized[rows].copy(), world[rows].copy()
-    normalized[:, 0] = 1.0 - normalized[:, 0]
-    world[:, 0] *= -1.0
-    return normalized, world
 
 
 def dropped(pose: Pose, share: float, rng: np.random.Generator) -> Pose:
@@ -144,12 +122,13 @@ def poses_of(path: Path, folder: Path, seed: int) -> dict[str, Pose]:
     config = PoseConfig()
     info, digest, clean = look(path, PoseCache(folder), config)
     poses = {"clean": clean}
-    for name, (change, restore) in changes(clean, np.random.default_rng(seed)).items():
+    for name, change in changes(clean, np.random.default_rng(seed)).items():
         cache = PoseCache(folder / name)
         pose = cache.get(digest, config)
         if pose is None:
-            with MediaPipePose(config) as inner:
-                pose = estimate(path, info, config, Degraded(inner, change, restore))
+            samples = changed(video.samples(path, config.poses_per_second), change, config.max_side_px)
+            with MediaPipePose(config) as estimator:
+                pose = landmarks_of(samples, info, config, estimator)
             cache.put(digest, config, pose)
         poses[name] = pose
     rng = np.random.default_rng(seed)

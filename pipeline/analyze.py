@@ -9,7 +9,8 @@ from pipeline import segment, video
 from pipeline.clusters import look_of
 from pipeline.config import PipelineConfig, PoseConfig
 from pipeline.detector import Detector
-from pipeline.pose import MediaPipePose, PoseEstimator, Progress, estimate
+from pipeline.follow import PoseEstimator
+from pipeline.pose import MediaPipePose, Progress, estimate
 from pipeline.posecache import PoseCache
 from pipeline.records import Analysis, Pose, VideoInfo
 

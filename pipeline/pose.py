@@ -4,34 +4,32 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import video
+from pipeline.bystander import is_idle, travel_m, without
 from pipeline.config import PoseConfig
 from pipeline.errors import PoseModelError
+from pipeline.follow import Follower, PoseEstimator
 from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.records import Floats, Pose, VideoInfo
 from pipeline.shots import ShotCounter
+from pipeline.video import Sample
+
+# Whether there is anybody else at all is seen at this rate, in this share of the pictures.
+_LOOKS_PAST_PER_SECOND = 1.0
+_OTHER_SEEN = 0.25
+_NOTHING = np.zeros((64, 64, 3), np.uint8)
 
 Progress = Callable[[float], None]
 """Called with the share (0..1) of the video that is done."""
-
-
-class PoseEstimator(Protocol):
-    """Finds one person in pictures that follow each other."""
-
-    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
-        """Landmarks of an RGB picture: normalized [33, 4] (x, y, z, visibility; x, y in 0..1) and world [33, 3] m."""
-
-    def reset(self) -> None:
-        """Forget the previous picture: the next one is from another camera."""
 
 
 class MediaPipePose:
@@ -59,7 +57,9 @@ class MediaPipePose:
             self._person_seen = False
 
     def reset(self) -> None:
-        self.close()
+        # A look at nothing makes the graph forget whom it tracked, at a fifth of the cost of loading it again.
+        if self._graph is None or self._detect(_NOTHING, self._last_ms / 1000) is not None:
+            self.close()
 
     def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
         if self._person_seen:
@@ -126,21 +126,45 @@ def estimate(
 ) -> Pose:
     """Landmarks of the person through a video, sampled as `config` says. The estimator is reset at every cut.
 
-    Raises the VideoError of `video.frames`.
+    Where the person never bends down, and somebody else does, they are those of the other. Raises the VideoError of
+    `video.samples`.
     """
+
+    def look_past(pose: Pose, per_second: float) -> Pose:
+        estimator.reset()
+        return landmarks_of(without(video.samples(path, per_second), pose), info, config, estimator)
+
+    pose = landmarks_of(video.samples(path, config.poses_per_second), info, config, estimator, progress)
+    if is_idle(pose) and look_past(pose, _LOOKS_PAST_PER_SECOND).detected.mean() > _OTHER_SEEN:
+        other = look_past(pose, config.poses_per_second)
+        if travel_m(other) > travel_m(pose) and not is_idle(other):  # false where nobody else was seen enough
+            return other
+    return pose
+
+
+def landmarks_of(
+    samples: Iterable[Sample],
+    info: VideoInfo,
+    config: PoseConfig,
+    estimator: PoseEstimator,
+    progress: Progress | None = None,
+) -> Pose:
+    """Landmarks of the person in samples of a video, as `estimate` finds them."""
     shots = ShotCounter()
     times: list[float] = []
     numbers: list[int] = []
     found: list[tuple[Floats, Floats] | None] = []
-    for time_s, picture in video.frames(path, config.poses_per_second, config.max_side_px):
+    follower = Follower(estimator, (info.width, info.height), config.max_side_px)
+    for sample in samples:
+        picture = sample.shrunk(config.max_side_px)
         shot = shots.shot(picture)
         if numbers and shot != numbers[-1]:
-            estimator.reset()
-        times.append(time_s)
+            follower.cut()
+        times.append(sample.time_s)
         numbers.append(shot)
-        found.append(estimator.landmarks(picture, time_s))
+        found.append(follower.landmarks(sample, picture))
         if progress is not None:
-            progress(min(1.0, time_s / info.duration_s))
+            progress(min(1.0, sample.time_s / info.duration_s))
     normalized = np.full((len(times), LANDMARK_COUNT, 4), np.nan, np.float32)
     world = np.full((len(times), LANDMARK_COUNT, 3), np.nan, np.float32)
     for index, result in enumerate(found):

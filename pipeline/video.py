@@ -7,11 +7,14 @@ late first frame does not shift anything. A phone's rotation is applied.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
@@ -77,18 +80,61 @@ def probe(path: str | Path) -> VideoInfo:
         )
 
 
+@dataclass(frozen=True)
+class Sample:
+    """One picture of a video, at `time_s` seconds; made when it is asked for, as large as it is asked for.
+
+    shrunk: RGB [height, width, 3] with its longer side at most so many pixels, 0 for as it is.
+    """
+
+    time_s: float
+    shrunk: Callable[[int], Picture]
+
+    def part(self, left: float, top: float, right: float, bottom: float, max_side_px: int = 0) -> Picture:
+        """RGB of the part between these shares (0..1) of the displayed width and height, shrunk in the same way."""
+        height, width = self._whole.shape[:2]
+        rows = slice(round(top * height), max(round(bottom * height), round(top * height) + 1))
+        columns = slice(round(left * width), max(round(right * width), round(left * width) + 1))
+        return np.ascontiguousarray(shrunk(self._whole[rows, columns], max_side_px))
+
+    @cached_property
+    def _whole(self) -> Picture:
+        return self.shrunk(0)
+
+
+def shrunk(picture: Picture, max_side_px: int) -> Picture:
+    """The picture, its longer side at most `max_side_px` (0: as it is); averaged over the area."""
+    side = max(picture.shape[:2])
+    if not max_side_px or side <= max_side_px:
+        return picture
+    size = (max(2, round(length * max_side_px / side)) for length in picture.shape[1::-1])
+    return cv2.resize(picture, tuple(size), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
 def frames(
     path: str | Path, per_second: float = 0.0, max_side_px: int = 0, between: tuple[float, float] = (-np.inf, np.inf)
 ) -> Iterator[tuple[float, Picture]]:
-    """Yield (time_s, RGB picture [height, width, 3]) in order, sampled by time.
+    """Yield (time_s, RGB picture [height, width, 3]) of the `samples`, with errors as of them.
 
-    per_second: at most so many pictures per second, 0 for every frame. max_side_px: shrink pictures whose longer side
-    is larger, 0 for never. between: only pictures of [first, last) seconds; little more than those is decoded. Damage
-    in the middle is passed over, as players do; a video of which nothing (of that time) can be decoded raises
-    VideoDamaged, and the errors of `probe` hold as well.
+    max_side_px: shrink pictures whose longer side is larger, 0 for never.
     """
-    if per_second < 0 or max_side_px < 0:
-        raise ValueError(f"Expected a rate and a size of 0 or more, got {per_second} and {max_side_px}.")
+    if max_side_px < 0:
+        raise ValueError(f"Expected a size of 0 or more, got {max_side_px}.")
+    for sample in samples(path, per_second, between):
+        yield sample.time_s, sample.shrunk(max_side_px)
+
+
+def samples(
+    path: str | Path, per_second: float = 0.0, between: tuple[float, float] = (0.0, np.inf)
+) -> Iterator[Sample]:
+    """Yield the pictures of a video in order, sampled by time.
+
+    per_second: at most so many pictures per second, 0 for every frame. between: only pictures of [first, last)
+    seconds; little more than those is decoded. Damage in the middle is passed over, as players do; a video of which
+    nothing (of that time) can be decoded raises VideoDamaged, and the errors of `probe` hold as well.
+    """
+    if per_second < 0:
+        raise ValueError(f"Expected a rate of 0 or more, got {per_second}.")
     with _opened(path) as container:
         stream = _video_stream(container)
         stream.thread_type = "AUTO"
@@ -102,7 +148,7 @@ def frames(
             if frame.time is None:
                 continue
             time_s = float(frame.time) - start_s
-            if time_s < between[0]:
+            if between[0] > 0 and time_s < between[0]:  # a first frame may lie a rounding error before 0
                 continue
             if time_s >= between[1]:
                 break
@@ -111,7 +157,7 @@ def frames(
                 continue
             last_s = time_s
             due_s = max(due_s + interval, time_s) if time_s - due_s < interval else time_s + interval
-            yield time_s, _picture(frame, max_side_px)
+            yield Sample(time_s, partial(_picture, frame))
         if last_s == -np.inf:
             raise VideoDamaged(f"{path}: no frame can be decoded. Is the upload complete?")
 
