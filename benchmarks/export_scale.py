@@ -54,8 +54,8 @@ def main() -> None:
             loading, _, _ = _apart(_nothing, folder)
             peak, seconds, processor = _apart(_export, folder)
             problems = len(list(problems_of(Path(folder) / "out" / "v0001")))
-            figures = f"{count:11}  {seconds:7.1f}  {processor:11.1f}  {count / seconds:10.0f}  {peak:8.0f}  {peak - loading:13.0f}"
-            print(f"{figures}  {problems:8}", flush=True)
+            times = f"{count:11}  {seconds:7.1f}  {processor:11.1f}  {count / seconds:10.0f}"
+            print(f"{times}  {peak:8.0f}  {peak - loading:13.0f}  {problems:8}", flush=True)
 
 
 def _fill(folder: Path, count: int) -> None:
