@@ -46,6 +46,14 @@ class LabeledRegion(Base):
     origin: Mapped[str]
 
 
+class DeletedTask(Base):
+    """A task that Label Studio no longer has: what is still told of its annotations comes late."""
+
+    __tablename__ = "deleted_tasks"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+_IS_DELETED = select(DeletedTask.id).where(DeletedTask.id == bindparam("task"))
 _new = insert(Annotation)
 _told = {
     name: _new.excluded[name]
@@ -90,7 +98,6 @@ class LabelStore:
             "parent_prediction": _optional_int(annotation.get("parent_prediction")),
             "updated_at": str(annotation.get("updated_at") or ""),
             "received_at": now(),
-            "deleted": False,
         }
         rows = [
             {
@@ -104,7 +111,8 @@ class LabelStore:
             for region in regions
         ]
         with self._writing, self._engine.begin() as connection:
-            if connection.scalar(_PUT, row) is None:
+            deleted = connection.scalar(_IS_DELETED, {"task": task.id}) is not None
+            if connection.scalar(_PUT, {**row, "deleted": deleted}) is None:
                 return
             put_source(connection, annotation, task)
             connection.execute(_DELETE_REGIONS, {"annotation": number})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -40,8 +41,11 @@ LEAST_NORMALS = TrainConfig().least_references
 _NOTE_EVERY_S = 0.25
 _MOST_NAMED = 8
 
-Tell = Callable[[str, float], None]
-"""Phase and percent of the whole run; may raise to end it."""
+
+class Tell(Protocol):
+    """Told the phase and percent of the whole run, and epoch and loss of a phase that has them; may raise to end it."""
+
+    def __call__(self, phase: str, percent: float, epoch: int = 0, loss: float = math.nan) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,7 @@ def _train(work: TrainWork, registry: Registry, tell: Tell) -> Outcome:
     losses: list[Json] = []
 
     def follow(progress: training.Progress) -> None:
-        tell(progress.phase, 80.0 + 0.19 * progress.percent)
+        tell(progress.phase, 80.0 + 0.19 * progress.percent, progress.epoch, progress.loss)
         if not np.isnan(progress.loss):
             losses.append({"epoch": progress.epoch, "loss": progress.loss})
 
@@ -247,10 +251,10 @@ def _teller(runs: Runs, run: int) -> Tell:
     """Writes into the runs table, but not at every step."""
     last = [0.0]
 
-    def tell(phase: str, percent: float) -> None:
+    def tell(phase: str, percent: float, epoch: int = 0, loss: float = math.nan) -> None:
         moment = time.monotonic()
         if moment - last[0] >= _NOTE_EVERY_S:
             last[0] = moment
-            runs.note(run, phase, percent)
+            runs.note(run, phase, percent, epoch, loss)
 
     return tell

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from backend.database import Base, batches, now, open_database
-from backend.label_store import Annotation, LabelStore
+from backend.label_store import Annotation, DeletedTask, LabelStore
 from backend.ls_format import Json, Task
 
 
@@ -265,6 +265,7 @@ class Store:
             for ids in batches(task_ids):
                 session.execute(delete(Job).where(Job.task.in_(ids)))
                 session.execute(update(Annotation).where(Annotation.task.in_(ids)).values(deleted=True))
+                session.execute(insert(DeletedTask).on_conflict_do_nothing(), [{"id": number} for number in ids])
 
 
 def _newest_of_tasks(project: int) -> Select[int]:

@@ -274,6 +274,12 @@ def test_the_annotations_of_a_deleted_task_stay_marked(store: Store) -> None:
     assert store.labels.annotations()[0].deleted
 
 
+def test_an_annotation_that_comes_after_its_task_was_deleted_is_deleted(store: Store) -> None:
+    store.delete_tasks([1])
+    put(store, region())
+    assert store.labels.valid_annotations(1) == []
+
+
 def test_annotations_can_be_told_by_task(store: Store) -> None:
     put(store)
     assert [len(store.labels.annotations(task)) for task in (1, 2)] == [1, 0]
