@@ -707,6 +707,24 @@ def test_a_project_is_caught_up_with_once(service: Preannotator, label_studio: F
     assert label_studio.calls["GET /api/tasks/"] == 0
 
 
+def test_a_look_that_is_asked_for_during_another_is_not_lost(
+    service: Preannotator, label_studio: FakeLabelStudio, executor: FakeExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, submit = label_studio.add_task(), executor.submit
+    late: list[int] = []
+
+    def ask(*args: Any, **more: Any) -> Any:
+        if not late:  # the first task is taken up, so the list of tasks has been read
+            late.append(label_studio.add_task())
+            service.look_again(1)
+        return submit(*args, **more)
+
+    monkeypatch.setattr(executor, "submit", ask)
+    service.resume()
+    service.resume()
+    assert executor.tasks() == [first, *late]
+
+
 def test_a_project_with_a_labeling_config_that_went_bad_does_not_keep_others_from_starting(
     make_service: Maker, access: Access, executor: FakeExecutor, store: Store
 ) -> None:
