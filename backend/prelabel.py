@@ -29,7 +29,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 from backend import delivery
 from backend.clusters import Clusters
 from backend.context import Context
-from backend.errors import BackendError, LabelStudioError, NotInLabelStudio
+from backend.errors import BackendError, LabelStudioError, NotInLabelStudio, SchedulerLost
 from backend.executor import Executor
 from backend.jobs import dump_analysis, known_media, load_analysis
 from backend.labeling_config import Controls
@@ -175,7 +175,8 @@ class Prelabeler:
     def run(self, run: int, max_attempts: int, limit: int | None, told: Told) -> None:
         """Work until every video of the run is done, or has failed `max_attempts` times; at most `limit` of them.
 
-        A video that failed is tried again after all others. `told` hears of every attempt, in this thread.
+        A video that failed is tried again after all others. `told` hears of every attempt, in this thread. Raises
+        SchedulerLost; what was not done by then is as it was.
         """
         chosen: set[int] = set()
         for failures in range(max_attempts):
@@ -213,12 +214,14 @@ class Prelabeler:
             delivered = self._target.deliver(entry, analysis)
             self._ledger.done(entry.id, delivered.prediction)
             return Finished(entry.source, delivered.task, analysis, seconds=time.monotonic() - began)
+        except SchedulerLost:  # says nothing about the video
+            raise
         except (PipelineError, BackendError) as error:
             kind, message = type(error).__name__, str(error)
         except CancelledError:
             if self._stopping.is_set():
                 return Finished(entry.source, entry.task, None, "Interrupted.", False)
-            kind, message = "WorkerLost", "Its worker was lost. Is the Dask scheduler still there?"
+            kind, message = "WorkerLost", "The work on it was cancelled."
         except Exception:  # the top of a thread: whatever it is, the other videos go on
             log.exception("%s failed unexpectedly.", entry.source)
             kind, message = "InternalError", "Unexpected error; the log above has the details."
