@@ -1,56 +1,124 @@
-"""`deadlift jobs`: what the server works on, read from its database; and the end of a training run."""
+"""`deadlift jobs`: what the server works on, read from its database; the end of a training, another try of a video."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from backend.ls_format import Json
-    from backend.store import Store
+    from backend.store import Job, Store
 
 app = typer.Typer(help="Videos and trainings that the server works on.", invoke_without_command=True)
+
+Project = Annotated[int | None, typer.Option(help="Only this Label Studio project.", show_default=False)]
 
 
 @app.callback()
 def jobs(
     context: typer.Context,
-    project: Annotated[int | None, typer.Option(help="Only this Label Studio project.")] = None,
-    limit: Annotated[int, typer.Option(help="Newest videos to show.")] = 20,
+    project: Project = None,
+    limit: Annotated[int, typer.Option(min=1, help="Newest trainings and videos to show, of each.")] = 20,
 ) -> None:
     """Show trainings and videos, the newest first."""
     if context.invoked_subcommand is not None:
         return
     from rich.console import Console
-    from rich.table import Table
 
     from backend.runs import Runs
 
-    store = _store()
-    trainings = Table("Run", "Project", "State", "Model", "What came of it", title="Trainings")
-    for run in (one.as_json() for one in Runs(store).runs(project)):
-        told = run["message"] or run["reason"]
-        trainings.add_row(str(run["id"]), str(run["project"]), _state(run), run["version"] or "", told)
-    videos = Table("Job", "Project", "Task", "State", "Model", "Delivery", "Error", title="Videos")
-    for job in store.jobs(project, limit):
-        cells = (job.id, job.project, job.task, job.state, job.model_version, job.delivery, job.error_message)
-        videos.add_row(*map(str, cells))
-    console = Console()
-    console.print(trainings)
-    console.print(videos)
-    store.close()
+    console = Console(highlight=False)
+    whose = "" if project is None else f" of project {project}"
+    with _store() as store:
+        runs = [run.as_json() for run in Runs(store).runs(project, limit)]
+        videos = store.jobs(project, limit)
+    _print_trainings(console, runs, whose)
+    _print_videos(console, videos, whose)
 
 
 @app.command()
 def cancel(run: Annotated[int, typer.Argument(help="Number of the training run.")]) -> None:
-    """End a training run."""
+    """End a training run: at once while it waits, at its next sign of life while it runs."""
     from backend.runs import Runs
 
-    store = _store()
-    found = Runs(store).cancel(run)
-    store.close()
-    typer.echo(f"Run {run}: {found.state if found.state != 'running' else 'it ends at its next sign of life'}.")
+    with _store() as store:
+        before = Runs(store).run(run).state
+        found = Runs(store).cancel(run)
+    if before not in ("queued", "running"):
+        typer.echo(f"Run {run} was over already: {before}.")
+    else:
+        typer.echo(f"Run {run}: {found.state if found.state != 'running' else 'it ends at its next sign of life'}.")
+
+
+@app.command()
+def retry(
+    job: Annotated[list[int] | None, typer.Argument(help="Numbers of failed videos; all of them by default.")] = None,
+    project: Project = None,
+) -> None:
+    """Analyze failed videos once more. A running server takes them up within a minute."""
+    from backend.errors import UnknownRun
+
+    with _store() as store:
+        if job:
+            found = {number: store.job(number) for number in job}
+            unknown = [str(number) for number, one in found.items() if one is None or one.state != "failed"]
+            if unknown:
+                raise UnknownRun(f"No failed video has the number {', '.join(unknown)}. `deadlift jobs` lists them.")
+            chosen = list(found)
+        else:
+            failed = [one for one in store.jobs(project, limit=1_000_000) if one.state == "failed"]
+            chosen = [one.id for one in failed if one.error_type != "Superseded"]
+        for number in chosen:
+            store.requeue_job(number)
+    typer.echo(f"{len(chosen)} to be tried again." if chosen else "No video has failed.")
+
+
+def _print_trainings(console: Console, runs: Sequence[Json], whose: str) -> None:
+    from rich import box
+    from rich.table import Table
+
+    if not runs:
+        console.print(f"No training{whose} was asked for yet.")
+        return
+    table = Table(title="Trainings", title_justify="left", box=box.SIMPLE, pad_edge=False)
+    table.add_column("Run", justify="right", no_wrap=True)
+    table.add_column("Project", justify="right")
+    table.add_column("State", max_width=24)
+    table.add_column("Model", no_wrap=True)
+    table.add_column("What came of it, or why it was asked for", overflow="fold")
+    for run in runs:
+        told = run["message"] or run["reason"]
+        table.add_row(str(run["id"]), str(run["project"]), _state(run), run["version"] or "", told)
+    console.print(table)
+
+
+def _print_videos(console: Console, videos: Sequence[Job], whose: str) -> None:
+    from rich import box
+    from rich.table import Table
+
+    if not videos:
+        console.print(f"No video{whose} was analyzed yet.")
+        return
+    table = Table(title="Videos", title_justify="left", box=box.SIMPLE, pad_edge=False)
+    for heading in ("Job", "Project", "Task"):
+        table.add_column(heading, justify="right")
+    table.add_column("State", no_wrap=True)
+    table.add_column("Model", no_wrap=True)
+    table.add_column("In Label Studio, or why not", overflow="fold")
+    for job in videos:
+        told = {"pushed": "stored", "answered": "answered"}.get(job.delivery, "")
+        if job.state == "failed":
+            told = job.error_message
+        table.add_row(str(job.id), str(job.project), str(job.task), job.state, job.model_version, told)
+    console.print(table)
+    failed = sum(job.state == "failed" and job.error_type != "Superseded" for job in videos)
+    if failed:
+        console.print("Failed ones are tried again by `deadlift jobs retry`.")
 
 
 def _state(run: Json) -> str:
@@ -61,8 +129,12 @@ def _state(run: Json) -> str:
     return f"running: {run['phase'] or 'beginning'}, {run['percent']:.0f} %{left}"
 
 
-def _store() -> Store:
+@contextmanager
+def _store() -> Iterator[Store]:
+    from contextlib import closing
+
     from backend.settings import Settings
     from backend.store import Store
 
-    return Store(Settings().database_url)
+    with closing(Store(Settings().database_url)) as store:
+        yield store

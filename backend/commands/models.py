@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from backend.ls_format import Json
     from backend.registry import Registry, Version
 
 app = typer.Typer(help="The models of a Label Studio project: list, compare, choose.", no_args_is_help=True)
 
 Project = Annotated[int, typer.Option("--project", help="Number of the Label Studio project.")]
 Name = Annotated[str, typer.Argument(help="A model: v0003, 3, or its whole version; base is what projects start with.")]
+
+_BARS = "▁▂▃▄▅▆▇█"
+_WIDEST = 60
 
 
 @app.command("list")
@@ -23,21 +29,25 @@ def list_models(project: Project) -> None:
     from rich.table import Table
 
     registry = _registry()
-    in_use = registry.current_name(project)
-    table = Table(
-        "", "Model", "Made", "Normal", "Anomalous", "Videos", box=box.SIMPLE, pad_edge=False, collapse_padding=True
-    )
+    in_use, versions = registry.current_name(project), registry.versions(project)
+    table = Table("", "Model", box=box.SIMPLE, pad_edge=False, collapse_padding=True)
+    table.add_column("Made (UTC)", no_wrap=True)
+    for heading in ("Normal", "Anom.", "Videos"):
+        table.add_column(heading, justify="right")
     table.add_column("Gate", no_wrap=True)
     table.add_column("Version", no_wrap=True)
     table.add_row("*" if in_use == "base" else "", "base", "", "", "", "", "", registry.fallback.version)
-    for version in registry.versions(project):
+    for version in versions:
         labels = version.run.get("labels", {})
         counts = [str(labels.get(kind, "")) for kind in ("normal", "anomalous", "videos")]
-        gate = "passed" if version.gate.get("passed") else "refused"
         mark = "*" if version.name == in_use else ""
-        table.add_row(mark, version.name, _made(version), *counts, gate, version.model.version)
-    Console().print(table)
-    Console().print("* in use; `deadlift models show` says why one was refused.")
+        table.add_row(mark, version.name, _made(version), *counts, _gate(version), version.model.version)
+    console = Console(highlight=False)
+    console.print(table)
+    if not versions:
+        console.print(f"Project {project} has no model of its own yet. `deadlift train --project {project}` makes one.")
+    else:
+        console.print("* in use; `deadlift models show` says why one was refused.")
 
 
 @app.command()
@@ -47,10 +57,16 @@ def show(name: Name, project: Project) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    version = _registry().version(project, name)
-    labels = version.run.get("labels", {})
+    registry = _registry()
     console = Console(soft_wrap=True, highlight=False, markup=False)
-    console.print(f"{version.model.version}, made {_made(version)}, in {version.model.folder}")
+    if name in ("base", registry.fallback.version):
+        console.print(f"{registry.fallback.version}, what projects start with.\n{_card(registry.fallback.folder)}")
+        return
+    version = registry.version(project, name)
+    run, folder = version.run, version.model.folder
+    labels = run.get("labels", {})
+    in_use = ", in use" if registry.current_name(project) == version.name else ""
+    console.print(f"{version.model.version}, made {_made(version)} UTC{in_use}, in {folder}")
     console.print(
         f"Learnt from {labels.get('normal', 0)} normal repetitions of {labels.get('videos', 0)} videos, "
         f"judged with {labels.get('anomalous', 0)} anomalous ones."
@@ -60,28 +76,46 @@ def show(name: Name, project: Project) -> None:
     console.print(str(version.gate.get("reason", "")))
     if not version.gate.get("passed"):
         console.print(f"If the labels are right: deadlift models promote {version.name} --project {project}")
-    table = Table("On unseen videos", version.name, str(version.run.get("parent_name", "")), box=box.SIMPLE)
+    table = Table("On unseen videos", version.name, str(run.get("parent_name", "")), box=box.SIMPLE)
     for title, *figures in _judged(version):
         table.add_row(title, *figures)
     console.print(table)
-    console.print(f"All of it: {version.model.folder}/run.json, and the labels beside it.")
+    alarms = (run.get("metrics") or {}).get("false_alarms")
+    if alarms is not None:
+        console.print(f"On the videos that it learnt from, each judged without itself: {alarms:.1%} false alarms.")
+    losses = [float(point["loss"]) for point in run.get("losses") or []]
+    if losses:
+        console.print(f"Loss over {len(losses)} epochs: {losses[0]:.4g} {curve(losses)} {losses[-1]:.4g}")
+    else:
+        console.print("No loss curve: it compares statistics, which are computed rather than trained in epochs.")
+    console.print(f"Seed {run.get('seed', '')}, labels {run.get('label_digest', '')}, after {run.get('parent', '')}.")
+    console.print(f"All of it: {folder}/run.json, and the labels and the model's card beside it.")
 
 
 @app.command()
 def compare(first: Name, second: Name, project: Project) -> None:
     """The figures of two models side by side; each was measured on videos that it had not seen."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
+    from backend.errors import UnknownVersion
+
     registry = _registry()
+    if "base" in (first, second):
+        raise UnknownVersion(
+            f"base has no labels of project {project} to be judged by. `deadlift models show` of a model that was made "
+            "while base was in use has the figures of both."
+        )
     one, other = registry.version(project, first), registry.version(project, second)
-    table = Table("Figure", one.name, other.name)
+    table = Table("", one.name, other.name, box=box.SIMPLE)
     left, right = _figures(one), _figures(other)
     for figure in dict.fromkeys([*left, *right]):
         table.add_row(figure, left.get(figure, ""), right.get(figure, ""))
-    Console().print(table)
+    console = Console(highlight=False)
+    console.print(table)
     if one.run.get("label_digest") != other.run.get("label_digest"):
-        Console().print("The figures are of different labels.")
+        console.print("The figures are of different labels.")
 
 
 @app.command()
@@ -96,11 +130,33 @@ def rollback(project: Project) -> None:
     typer.echo(f"{_registry().rollback(project).version} is in use for project {project}.")
 
 
+def curve(values: Sequence[float]) -> str:
+    """A line of at most 60 bars, from the lowest to the highest value."""
+    step = max(1, -(-len(values) // _WIDEST))
+    shown = list(values)[::step]
+    low, span = min(shown), max(shown) - min(shown)
+    return "".join(_BARS[round((value - low) / span * (len(_BARS) - 1)) if span > 0 else 0] for value in shown)
+
+
 def _figures(version: Version) -> dict[str, str]:
-    run = version.run
-    labels = {f"labels: {kind}": str(value) for kind, value in run.get("labels", {}).items() if kind != "skipped"}
-    figures = {name: f"{value:g}" for name, value in (version.gate.get("figures") or {}).items()}
-    return labels | figures | {"gate": "passed" if version.gate.get("passed") else "refused"}
+    """What two models are compared by, in words; rates of unseen videos."""
+    run, figures = version.run, version.gate.get("figures") or {}
+    labels: Json = run.get("labels", {})
+    rows = {
+        "Made (UTC)": _made(version),
+        "Normal repetitions": str(labels.get("normal", "")),
+        "Anomalous repetitions": str(labels.get("anomalous", "")),
+        "Videos": str(labels.get("videos", "")),
+        "Lifters and cameras it knows": str((run.get("metrics") or {}).get("settings", "")),
+    }
+    rows |= {title: value for title, value, _ in _judged(version)}
+    if "suspects" in figures:
+        rows["Normal ones that look odd"] = f"{figures['suspects']:g}"
+    return rows | {"Compared with": str(run.get("parent_name", "")), "Gate": _gate(version)}
+
+
+def _gate(version: Version) -> str:
+    return "passed" if version.gate.get("passed") else "refused"
 
 
 def _made(version: Version) -> str:
@@ -119,6 +175,14 @@ def _judged(version: Version) -> list[tuple[str, str, str]]:
                 one, other = (f"{value:.2f}" if name == "auroc" else f"{value:.0%}" for value in pair)
                 rows.append((title + source, one, other))
     return rows
+
+
+def _card(folder: Path | None) -> str:
+    """A model's card, that of the shipped one without a folder; "" for a model without one."""
+    from importlib.resources import files
+
+    card = files("pipeline.base_model") / "CARD.md" if folder is None else folder / "CARD.md"
+    return card.read_text(encoding="utf-8").strip() if card.is_file() else ""
 
 
 def _registry() -> Registry:
