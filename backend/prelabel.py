@@ -78,11 +78,17 @@ class Target(Protocol):
     """Where predictions go."""
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
-        """Bring a prediction there, unless it is there; returns its task and its id in Label Studio, if it has any."""
+        """Bring a prediction there, unless it is there."""
+
+    def new_tasks(self, sources: Iterable[Source]) -> dict[str, int]:
+        """How many tasks would be made for these videos: `linked` where their files lie, or `uploaded`."""
 
 
 class FolderTarget:
     """Files are written from the ledger when the run is over."""
+
+    def new_tasks(self, sources: Iterable[Source]) -> dict[str, int]:
+        return {}
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
         return Delivered(None, None)
@@ -115,7 +121,6 @@ class ProjectTarget:
         )
 
     def new_tasks(self, sources: Iterable[Source]) -> dict[str, int]:
-        """How many tasks would be made for these videos: `linked` where their files lie, or `uploaded`."""
         new = Counter[str]()
         for source in sources:
             if source.task is None and not self._tasks.is_there(source.name):

@@ -42,6 +42,8 @@ class Killed(BaseException):
 class InlineExecutor:
     """Runs nothing: says what comes of a video, by its name. `calls` counts the videos that it was given."""
 
+    capacity = 2
+
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
         self.order: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +12,14 @@ from backend.errors import BackendError, LabelStudioError
 from backend.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
+    from backend.context import Context
+    from backend.labeling_config import Controls
     from backend.ledger import Ledger
-    from backend.prelabel import ProjectTarget
+    from backend.prelabel import Target
     from backend.sources import Source
+    from backend.store import Store
 
 
 def prelabel(
@@ -71,53 +75,34 @@ def prelabel(
     """Pre-label an archive. May be interrupted and repeated at any time. Exit code 1 if any video failed."""
     import logging
 
-    from backend import sources as named
-    from backend.app import context_of
     from backend.commands.prelabel_display import Display
     from backend.commands.serve import setup_logging, stop_on_sigterm
-    from backend.demo import LABELING_CONFIG
     from backend.executor import DaskExecutor
-    from backend.labeling_config import parse_controls
     from backend.ledger import Ledger
-    from backend.prelabel import FolderTarget, Prelabeler, ProjectTarget, alone, target_name
+    from backend.prelabel import Prelabeler, alone, target_name
     from backend.prelabel_files import write
     from backend.store import Store
 
     if (project is None) == (out is None):
         raise BackendError("Where shall the predictions go? Give either --project or --out.")
-    if bool(sources) == bool(tasks):
-        raise BackendError("Which videos? Give files or folders, or --tasks of the --project.")
+    if bool(sources) == bool(tasks) or (tasks and project is None):
+        raise BackendError("Which videos? Give files or folders, or --tasks of a --project.")
     setup_logging(logging.WARNING)
     stop_on_sigterm()
-    settings = Settings()
+    settings, display = Settings(), Display(json_progress)
     root = local_files_root.absolute() if local_files_root is not None else None
     target = target_name(project, out)
-    display = Display(json_progress)
-    store = Store(settings.database_url)
-    with alone(settings.data_dir, target):
-        context, ledger = context_of(settings, store), Ledger(store.engine)
-        if project is not None:
-            if not context.client.configured:
-                raise LabelStudioError("--project needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
-            label_config = context.client.label_config(project)
-            store.remember_project(project, label_config)
-        else:
-            label_config = LABELING_CONFIG.read_text(encoding="utf-8")
-        controls, model = parse_controls(label_config), context.registry.current(project)
-        found: Iterable[Source]
-        goal: ProjectTarget | FolderTarget
-        if project is not None:
-            goal = ProjectTarget(context, ledger, project, controls, root)
-            found = named.tasks(context.client, project, controls, tasks) if tasks else named.files(sources or [])
-        elif tasks:
-            raise BackendError("--tasks are those of a --project.")
-        else:
-            goal, found = FolderTarget(), named.files(sources or [])
+    with alone(settings.data_dir, target), closing(Store(settings.database_url)) as store:
+        ledger = Ledger(store.engine)
+        context, controls, goal = _opened(settings, store, ledger, project, root)
+        model, config = context.registry.current(project), context.config.digest()
+        found = _videos(context, controls, sources or [], project, tasks)
         if dry_run:
-            states = _plan(ledger, list(found), target, model.version, context.config.digest(), goal)
-            display.plan(target, model.version, states)
+            videos = list(found)
+            states = ledger.known(target, model.version, config, videos)
+            display.plan(target, model.version, states | goal.new_tasks(videos))
             return
-        run = ledger.begin(target, model.version, context.config.digest(), found)
+        run = ledger.begin(target, model.version, config, found)
         if not resume:
             ledger.start_over(run)
         if retry_failed:
@@ -140,23 +125,35 @@ def prelabel(
             write(out, ledger.of_run(run, "done"), ledger.of_run(run, "failed"), controls, root)
         counts = ledger.counts(run)
         display.end(counts, ledger.of_run(run, "failed"), interrupted, out)
-    store.close()
     if interrupted or counts.get("failed"):
         raise typer.Exit(130 if interrupted else 1)
 
 
-def _plan(
-    ledger: Ledger,
-    found: list[Source],
-    target: str,
-    version: str,
-    config: str,
-    goal: object,
-) -> dict[str, int]:
-    """How many videos are in which state, and how many tasks would be made; nothing is written."""
-    from backend.prelabel import ProjectTarget
+def _opened(
+    settings: Settings, store: Store, ledger: Ledger, project: int | None, root: Path | None
+) -> tuple[Context, Controls, Target]:
+    """What a run works with: a project's labeling config, or for files the one that this project comes with."""
+    from backend.app import context_of
+    from backend.demo import LABELING_CONFIG
+    from backend.labeling_config import parse_controls
+    from backend.prelabel import FolderTarget, ProjectTarget
 
-    states = ledger.known(target, version, config, found)
-    if isinstance(goal, ProjectTarget):
-        states |= goal.new_tasks(found)
-    return states
+    context = context_of(settings, store)
+    if project is None:
+        return context, parse_controls(LABELING_CONFIG.read_text(encoding="utf-8")), FolderTarget()
+    if not context.client.configured:
+        raise LabelStudioError("--project needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
+    label_config = context.client.label_config(project)
+    controls = parse_controls(label_config)
+    store.remember_project(project, label_config)
+    return context, controls, ProjectTarget(context, ledger, project, controls, root)
+
+
+def _videos(
+    context: Context, controls: Controls, given: list[str], project: int | None, tasks: str
+) -> Iterator[Source]:
+    from backend import sources
+
+    if project is None or not tasks:
+        return sources.files(given)
+    return sources.tasks(context.client, project, controls, tasks)
