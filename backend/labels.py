@@ -113,7 +113,7 @@ def _drawn(regions: Sequence[LabeledRegion], parent: Job | None) -> tuple[DrawnR
             region.start_s,
             region.end_s,
             "normal" if region.label == "normal" else "anomalous",
-            origin := origin_of(region, proposals),
+            origin := origin_of(region.origin, region.start_s, region.end_s, region.label, proposals),
             parent.model_version if parent is not None and origin != "manual" else "",
         )
         for region in regions
@@ -121,15 +121,17 @@ def _drawn(regions: Sequence[LabeledRegion], parent: Job | None) -> tuple[DrawnR
     )
 
 
-def origin_of(region: LabeledRegion, proposals: Iterable[tuple[float, float, str]] | None) -> Origin:
+def origin_of(
+    said: str, start_s: float, end_s: float, label: str, proposals: Iterable[tuple[float, float, str]] | None
+) -> Origin:
     """Whether a person changed what was proposed: (start_s, end_s, label) of each repetition, None where that is not
-    known. Label Studio's own word for it misses moved boundaries."""
-    if region.origin == "manual" or (proposals is None and region.origin == ""):
+    known. What Label Studio `said` of a region's origin misses moved boundaries."""
+    if said == "manual" or (proposals is None and said == ""):
         return "manual"
     if proposals is None:
-        return "untouched" if region.origin == "prediction" else "changed"
+        return "untouched" if said == "prediction" else "changed"
     same = any(
-        label == region.label and abs(start_s - region.start_s) <= _MOVED_S and abs(end_s - region.end_s) <= _MOVED_S
-        for start_s, end_s, label in proposals
+        label == proposed and abs(start_s - first_s) <= _MOVED_S and abs(end_s - last_s) <= _MOVED_S
+        for first_s, last_s, proposed in proposals
     )
     return "untouched" if same else "changed"
