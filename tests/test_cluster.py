@@ -7,14 +7,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import dask
 import pytest
 from conftest import until
+from distributed import LocalCluster
 
+from backend.errors import SchedulerLost
+from backend.executor import DaskExecutor
 from pipeline.synthetic import LiftPlan, RepPlan
 from pipeline.synthetic_drawing import render
 
@@ -130,3 +135,15 @@ def test_an_unreachable_scheduler_is_an_error_that_names_it(tmp_path: Path) -> N
     )
     assert ended.returncode == 1
     assert "tcp://127.0.0.1:9 cannot be reached" in ended.stderr
+
+
+def test_a_scheduler_that_goes_away_is_told() -> None:
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None)
+    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
+        executor = DaskExecutor(1, cluster.scheduler_address)
+        waiting = [executor.submit(time.sleep, 3, key=f"wait-{number}") for number in range(2)]
+        cluster.close()
+        for future in waiting:
+            with pytest.raises(SchedulerLost):
+                future.result(60)
+        executor.close()
