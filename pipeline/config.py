@@ -40,9 +40,10 @@ class SegmentConfig:
     min_hang_m: of the wrists below the shoulders, median while lifting. min_reach_m: of the hands below the
     (standing) knees at the floor; negative is above. min_upright_m: of the shoulders above the hips at lockout.
     min_ahead_m: of the hands before the trunk at lockout; free arms hang beside it. max_ahead_drop_m: how much less
-    that may be than in the other lifts. max_lockout_s: standing with the
-    load. max_step_m: sideways while upright. max_stretch_m: between hands and feet, sideways, at the floor.
-    min_whole_share: of the travel that is seen where the recording begins or ends in it.
+    that may be than in the other lifts. max_lockout_s: standing with the load. max_row_m: by which the hands come
+    nearer to the shoulders meanwhile; more is a row. max_step_m: sideways while upright. max_stretch_m: between hands
+    and feet, sideways, at the floor. min_whole_share: of the travel that is seen where the recording begins or ends
+    in it.
     floor_share: share of the travel at which the load counts as off the floor, top_share: as locked out.
     min_speed_share: of the fastest rise; slower than this near the floor is still the set-up.
     """
@@ -57,6 +58,7 @@ class SegmentConfig:
     min_ahead_m: float = 0.02
     max_ahead_drop_m: float = 0.045
     max_lockout_s: float = 8.0
+    max_row_m: float = 0.2
     max_step_m: float = 0.4
     max_stretch_m: float = 0.75
     min_whole_share: float = 0.6

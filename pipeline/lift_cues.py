@@ -18,6 +18,8 @@ _LOCKOUT_SHARE = 0.92
 _RAISED_SHARE = 0.05
 _RAISED_HANG_M = 0.05
 _AT_FLOOR_S = 0.2
+# Of the length of the arms while upright, between these quantiles.
+_STILL = (0.9, 0.1)
 # With less of the time above the lockout share seen, lockout was not seen.
 _LOCKOUT_SEEN_SHARE = 0.5
 
@@ -69,7 +71,9 @@ def cues(signal: LiftSignal, lift: Candidate, config: SegmentConfig) -> tuple[Cu
         rows.append(_least("seen to the floor", whole, config.min_whole_share, 0.1))
     if signal.seen[_above(signal, lift, _LOCKOUT_SHARE)].mean() > _LOCKOUT_SEEN_SHARE:
         trunk = float(np.median((signal.shoulder - signal.hip)[standing]))
+        arms = (signal.shoulder - signal.wrist)[standing]
         rows.append(_least("upright", trunk, config.min_upright_m, 0.05))
+        rows.append(_most("arms still", float(np.subtract(*np.quantile(arms, _STILL))), config.max_row_m, 0.05))
         rows.append(_least("hands ahead", hands_ahead(signal, lift), config.min_ahead_m, 0.02))
     return tuple(rows)
 

@@ -135,6 +135,34 @@ def test_hands_resting_on_the_floor_are_no_deadlift(pose: Pose) -> None:
     assert cut(pressing) == ()
 
 
+def rows_at(azimuth_deg: float, count: int) -> Pose:
+    """A load is lifted to half the way up, rowed to the belly `count` times, and put back."""
+    plan = LiftPlan(reps=(RepPlan(),), camera=synthetic.Camera(azimuth_deg=azimuth_deg))
+    line = synthetic.timeline_of(plan)
+    times = np.arange(0.0, line.duration_s, 0.01)
+    shoulder = synthetic.skeleton_of(plan, times).landmarks[:, INDEX["left_shoulder"], 1]
+    move, lower = line.reps[0], line.holds_end[0]
+    half = np.mean(shoulder[[np.searchsorted(times, move.start_s), np.searchsorted(times, move.top_s)]])
+    up = move.start_s + 0.01 * int(np.argmax(shoulder[times >= move.start_s] > half))
+    down = lower + 0.01 * int(np.argmax(shoulder[times >= lower] < half))
+    held = synthetic.pose_of(plan, np.linspace(up, up + 1e-6, 16 * count))
+    hands = [INDEX[f"{side}_{joint}"] for side in ("left", "right") for joint in ("wrist", "index", "pinky", "thumb")]
+    share = (0.425 - 0.425 * np.cos(np.arange(len(held.time)) * 2 * np.pi / 16))[:, None, None]
+    for points in (held.image, held.world):
+        belly = 0.45 * points[:, [11, 12]].mean(axis=1) + 0.55 * points[:, [23, 24]].mean(axis=1)
+        points[:, hands] += (share * (belly - points[:, [15, 16]].mean(axis=1))[:, None]).astype(np.float32)
+    held = replace(held, time=np.arange(len(held.time)) / 10)
+    before, after = np.arange(0.0, up, 0.1), np.arange(down, line.duration_s, 0.1)
+    rowed = joined(synthetic.pose_of(plan, before), held, same_shot=True)
+    return synthetic.add_jitter(joined(rowed, synthetic.pose_of(plan, after), same_shot=True), 0.004, seed=1)
+
+
+@pytest.mark.parametrize("azimuth_deg", [0.0, 45.0, 90.0])
+@pytest.mark.parametrize("count", [2, 3, 6, 12])
+def test_rows_are_no_deadlift(azimuth_deg: float, count: int) -> None:
+    assert cut(rows_at(azimuth_deg, count)) == ()
+
+
 @pytest.mark.parametrize("azimuth_deg", [0.0, 45.0, 90.0, -90.0])
 def test_every_view_gives_the_same_count(azimuth_deg: float) -> None:
     plan = replace(BASE, camera=synthetic.Camera(azimuth_deg=azimuth_deg))
