@@ -23,7 +23,7 @@ from pipeline.reasons import Cells, heat_over_walk, reasons, visible
 from pipeline.records import Floats, Pose, Rep, RepScore
 from pipeline.reference import Reference, Scale, cells_of, compare
 from pipeline.siblings import compare_siblings, sibling_cells
-from pipeline.skelemotion import encode
+from pipeline.skelemotion import Encoded, encode
 
 _UNJUDGED = RepScore(0.5, 1.0, 0.0, reliable=False)
 
@@ -71,19 +71,12 @@ class Detector:
         setting: the name of the lifter and camera, "" to find out. A repetition that cannot be judged (poses missing,
         implausibly short) is not `reliable`.
         """
-        encoded = [encode(pose, rep, self.config.encode) for rep in reps]
-        seen = [one for one in encoded if one.coverage > 0.0]
-        if not seen:
-            return (_UNJUDGED,) * len(reps)
-        features = features_of([pose] * len(seen), seen, self.config.encode, self.encoder)
-        judged = iter(self.judge(features, setting))
         result = []
-        for one, rep in zip(encoded, reps, strict=True):
-            if one.coverage == 0.0:
+        for rep, finding in zip(reps, self._findings(pose, reps, setting), strict=True):
+            if finding is None:
                 result.append(_UNJUDGED)
                 continue
-            found = next(judged)
-            shown = visible((form_block(features),) if found.by_form else features.blocks, one)
+            one, found, shown = finding
             why = reasons(found.cells, shown, self.config.encode.length)
             trusted = one.coverage >= self.config.min_coverage and rep.duration_s >= self.config.min_duration_s
             result.append(RepScore(found.score, found.p_value, found.raw, why, trusted))
@@ -107,19 +100,16 @@ class Detector:
             result.update(zip(unknown, self._judge_unknown(features.rows(unknown)), strict=True))
         return [result[index] for index in range(len(features.shots))]
 
-    def heat_map(self, pose: Pose, rep: Rep, setting: str = "") -> Floats:
-        """[45, L] in 0..1: how much each pixel of the repetition's SkeleMotion image adds to its distance from the
-        normal repetitions of its setting, or where that is not known to its faults of posture. All zeros where no pose
-        was found."""
-        encoded = encode(pose, rep, self.config.encode)
-        if encoded.coverage == 0.0:
-            return np.zeros((len(PARTS_OF_WALK), self.config.encode.length), np.float32)
-        features = features_of([pose], [encoded], self.config.encode, self.encoder)
-        known, length = self.setting_of(features.stances[0], setting), self.config.encode.length
-        if known is None:
-            angles = form_cells(features.angles[0], self.form)
-            return heat_over_walk(angles, visible((form_block(features),), encoded), length)
-        return heat_over_walk(cells_of(features.blocks, self.scales, known), visible(features.blocks, encoded), length)
+    def heat_maps(self, pose: Pose, reps: Sequence[Rep], setting: str = "") -> tuple[Floats, ...]:
+        """For each repetition [45, L] in 0..1: how much each pixel of its SkeleMotion image adds to what it was judged
+        by in `score`. All zeros where no pose was found."""
+        length = self.config.encode.length
+        return tuple(
+            np.zeros((len(PARTS_OF_WALK), length), np.float32)
+            if finding is None
+            else heat_over_walk(finding[1].cells, finding[2], length)
+            for finding in self._findings(pose, reps, setting)
+        )
 
     def setting_of(self, stance: Floats, name: str = "") -> Reference | None:
         """The known setting of that name, or else the one whose stance [D] is near enough, or None."""
@@ -138,6 +128,25 @@ class Detector:
     def load(folder: str | Path) -> Detector:
         """A saved detector, with its own configuration. Raises ModelError where it is missing or damaged."""
         return Detector(**load_parts(Path(folder)))
+
+    def _findings(
+        self, pose: Pose, reps: Sequence[Rep], setting: str
+    ) -> list[tuple[Encoded, Judgement, list[Floats]] | None]:
+        """For each repetition its image, what is found in it, and how much of that shows; None without any pose."""
+        encoded = [encode(pose, rep, self.config.encode) for rep in reps]
+        seen = [one for one in encoded if one.coverage > 0.0]
+        if not seen:
+            return [None] * len(reps)
+        features = features_of([pose] * len(seen), seen, self.config.encode, self.encoder)
+        judged = iter(self.judge(features, setting))
+        result: list[tuple[Encoded, Judgement, list[Floats]] | None] = []
+        for one in encoded:
+            if one.coverage == 0.0:
+                result.append(None)
+                continue
+            found = next(judged)
+            result.append((one, found, visible((form_block(features),) if found.by_form else features.blocks, one)))
+        return result
 
     def _judge_unknown(self, features: Features) -> list[Judgement]:
         """The more unusual of two findings, each of which may raise half of the false alarms."""

@@ -20,6 +20,8 @@ _LEAST_SHARE = 0.1
 # error: about this much in full view, and more the less they are seen.
 _FOOT_DRIFT = 0.1
 _HIDDEN_FOOT_DRIFT = 0.5
+# No joint of the walk stands for the back: it shows at its ends.
+_ENDS = {"back": ("shoulders", "hips")}
 _PLACE = [CHANNELS.index("x"), CHANNELS.index("y")]
 _ANKLES = {side: WALK.index(INDEX[f"{side}_ankle"]) for side in ("left", "right")}
 
@@ -82,7 +84,8 @@ def heat_over_walk(cells: Cells, shown: Sequence[Floats], length: int) -> Floats
     heat = np.zeros((len(PARTS_OF_WALK), length), np.float64)
     for part, excess in _excess(cells, shown):
         columns = np.repeat(excess, length // len(excess))
-        heat[[index for index, name in enumerate(PARTS_OF_WALK) if name == part], : len(columns)] += columns
+        shown_at = _ENDS.get(part, (part,))
+        heat[[index for index, name in enumerate(PARTS_OF_WALK) if name in shown_at], : len(columns)] += columns
     highest = float(heat.max())
     return (heat / highest if highest > 0 else heat).astype(np.float32)
 

@@ -1,23 +1,27 @@
 """SkeleMotion representations to look at or to train other networks on: arrays and colour pictures per repetition.
 
 orientation and magnitude after Caetano et al., AVSS 2019, for several temporal scales; TSRJI after Caetano et al.,
-"Skeleton Image Representation for 3D Action Recognition based on Tree Structure and Reference Joints", SIBGRAPI 2019.
+"Skeleton Image Representation for 3D Action Recognition based on Tree Structure and Reference Joints", SIBGRAPI 2019,
+section III, the reference joints put between the joints of the walk as in the authors' published code.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import EncodeConfig
+from pipeline.features import PARTS_OF_WALK
 from pipeline.landmarks import INDEX
 from pipeline.records import Floats, Pose, Rep
 from pipeline.seed import orientation_image
-from pipeline.skelemotion import CHANNELS, WALK, encode, joint_positions
+from pipeline.skelemotion import CHANNELS, WALK, encode, joint_positions, phase_of_column
 
 Representation = Literal["orientation", "magnitude", "tsrji", "seed"]
 Picture = NDArray[np.uint8]
@@ -25,6 +29,8 @@ Picture = NDArray[np.uint8]
 REFERENCES = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 """The reference joints of TSRJI (section III)."""
 _FASTEST = 4.0
+# What the darkest and the brightest red, green and blue stand for: torsos from the ankles, right, up and away.
+_DARKEST, _BRIGHTEST = (-1.5, -0.2, -3.0), (1.5, 2.8, 3.0)
 
 
 def representation(
@@ -33,8 +39,9 @@ def representation(
     """One repetition as an array and as a picture (RGB).
 
     orientation: [9 S, 45, L], cosine, sine and motion mask of three planes, for each of S temporal scales (seconds).
-    magnitude: [S, 45, L] torsos per second. tsrji: [12, 45, L] x, y, z of every joint of the walk relative to four
-    reference joints, in torsos. seed: the original's picture [45, 100, 3].
+    magnitude: [S, 45, L] torsos per second. tsrji: [12, 89, L], see `tsrji`. seed: the original's picture [45, 100, 3].
+    The picture shows direction (hue) and motion (brightness) in the picture's plane, speed, or positions; scales and
+    reference joints below each other.
     Raises ValueError where no pose was found in the repetition.
     """
     if kind == "seed":
@@ -42,7 +49,7 @@ def representation(
         return picture, np.ascontiguousarray(picture[..., ::-1])
     if kind == "tsrji":
         relative = tsrji(pose, rep, config)
-        return relative, _stacked([_shaded(relative[3 * i : 3 * i + 3] / 3.0) for i in range(len(REFERENCES))])
+        return relative, _stacked([_shaded(relative[3 * i : 3 * i + 3]) for i in range(len(REFERENCES))])
     if not scales:
         raise ValueError("Expected one temporal scale or more, got none.")
     images = [_encoded(pose, rep, replace(config, distance_s=scale)) for scale in scales]
@@ -53,16 +60,51 @@ def representation(
 
 
 def tsrji(pose: Pose, rep: Rep, config: EncodeConfig) -> Floats:
-    """[12, 45, L]: for each reference joint x (right), y (up), z of the walk's joints relative to it, in torsos.
+    """[12, 89, L]: for each reference joint x (right), y (up), z of the walk's joints, in torsos from the ankles.
 
+    Between one joint of the walk and the next stands the reference joint, so that a convolution sees every joint beside
+    its neighbours in the body and beside the reference: rows 0, 2, 4... are the walk, rows 1, 3, 5... the reference.
     Raises ValueError where no pose was found in the repetition.
     """
     positions = joint_positions(pose, rep, config)
     if positions is None:
         raise ValueError("Expected poses within the repetition, got none.")
-    walk = positions[:, list(WALK)]
-    images = [(walk - positions[:, [INDEX[name]]]).transpose(2, 1, 0) for name in REFERENCES]
-    return np.concatenate(images).astype(np.float32)
+    images = []
+    for name in REFERENCES:
+        rows = [row for joint in WALK for row in (joint, INDEX[name])][:-1]
+        images.append(positions[:, rows].transpose(2, 1, 0))
+    joined: Floats = np.concatenate(images).astype(np.float32)
+    return joined
+
+
+def save_heat(image: Floats, heat: Floats, title: str, file: Path) -> None:
+    """Draw the motion of a SkeleMotion image [C, 45, L], and over it what of it is unusual: heat [45, L] in 0..1.
+
+    Rows are named by their body parts, columns by the phases of the lift. Raises OSError where it cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(_wheel(image), aspect="auto", interpolation="nearest", alpha=0.35)
+    shown = axes.imshow(heat, aspect="auto", cmap="inferno", vmin=0.0, vmax=1.0, alpha=0.25 + 0.75 * heat)
+    rows, phases = _runs(PARTS_OF_WALK), _runs(phase_of_column(image.shape[-1]))
+    axes.set_yticks([(first + last) / 2 for _, first, last in rows], [name for name, _, _ in rows], fontsize=7)
+    axes.set_xticks([(first + last) / 2 for _, first, last in phases], [name for name, _, _ in phases])
+    axes.tick_params(length=0)
+    for _, first, _ in rows[1:]:
+        axes.axhline(first - 0.5, color="white", linewidth=0.4)
+    for _, first, _ in phases[1:]:
+        axes.axvline(first - 0.5, color="white", linewidth=1.0)
+    axes.set_title(title, fontsize=10)
+    figure.colorbar(shown, label="what is unusual (1: most)")
+    figure.savefig(file, dpi=100)
+
+
+def _runs(names: Sequence[str]) -> list[tuple[str, int, int]]:
+    """Stretches of equal names: name, first and last index."""
+    firsts = [index for index, name in enumerate(names) if index == 0 or names[index - 1] != name]
+    return [(names[first], first, after - 1) for first, after in pairwise([*firsts, len(names)])]
 
 
 def _encoded(pose: Pose, rep: Rep, config: EncodeConfig) -> Floats:
@@ -87,9 +129,22 @@ def _grey(values: Floats) -> Picture:
 
 
 def _shaded(values: Floats) -> Picture:
-    """[3, 45, L] in -1..1 as red, green and blue."""
-    return (np.clip(0.5 + values.transpose(1, 2, 0) / 2, 0.0, 1.0) * 255).astype(np.uint8)
+    """Positions [3, 89, L] as red, green and blue."""
+    darkest, brightest = np.array(_DARKEST), np.array(_BRIGHTEST)
+    shades = (values.transpose(1, 2, 0) - darkest) / (brightest - darkest)
+    picture: Picture = (np.clip(shades, 0.0, 1.0) * 255).astype(np.uint8)
+    return picture
 
 
 def _stacked(pictures: Sequence[Picture]) -> Picture:
     return np.concatenate(list(pictures), axis=0)
+
+
+def save_picture(picture: Picture, file: Path) -> None:
+    """Write a picture as PNG. Raises OSError where it cannot be written."""
+    import cv2
+
+    found, encoded = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))
+    if not found:
+        raise OSError(f"{file} cannot be encoded")
+    file.write_bytes(np.asarray(encoded).tobytes())

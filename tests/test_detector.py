@@ -128,7 +128,7 @@ def test_named_setting_is_used_whatever_the_stance(trained: Detector) -> None:
 
 def test_heat_map_is_brightest_where_the_fault_is(trained: Detector) -> None:
     pose, reps = set_of(13, ("knees_caving",))
-    heat = trained.heat_map(pose, reps[0])
+    heat = trained.heat_maps(pose, reps)[0]
     row, column = np.unravel_index(heat.argmax(), heat.shape)
     assert WALK[row] in (25, 26)
     assert column < 24

@@ -82,6 +82,11 @@ def test_heat_is_where_the_cells_are() -> None:
     assert heat[:, 4:].max() == 0.0
 
 
+def test_back_is_hot_at_its_ends() -> None:
+    heat = heat_over_walk(cells(back=(0, 3.0)), weights(), LENGTH)
+    assert {PARTS_OF_WALK[row] for row in np.flatnonzero(heat[:, 0])} == {"shoulders", "hips"}
+
+
 def test_heat_follows_the_weights_too() -> None:
     heat = heat_over_walk(cells(hips=(0, 3.0), back=(11, 5.0)), weights(back=0.0), LENGTH)
     assert heat[:, -4:].max() == 0.0

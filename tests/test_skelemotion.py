@@ -139,8 +139,14 @@ def test_magnitude_is_faster_for_a_faster_lift() -> None:
     assert fast_array.mean() > 1.5 * slow_array.mean()
 
 
-def test_tsrji_of_a_reference_joint_relative_to_itself_is_zero(pose: Pose) -> None:
-    array, _ = representation(pose, REPS[0], "tsrji", (), CONFIG)
-    assert array.shape == (12, 45, CONFIG.length)
-    np.testing.assert_allclose(array[0:3, WALK.index(11)], 0.0, atol=1e-6)
-    assert np.abs(array[3:6, WALK.index(11)]).max() > 0.1
+def test_tsrji_puts_the_reference_joint_between_the_joints_of_the_walk(pose: Pose) -> None:
+    array, picture = representation(pose, REPS[0], "tsrji", (), CONFIG)
+    assert array.shape == (12, 89, CONFIG.length)
+    assert picture.shape == (4 * 89, CONFIG.length, 3)
+    walk = image_of(pose)[[CHANNELS.index("x"), CHANNELS.index("y")]]
+    for number, landmark in enumerate((11, 12, 23, 24)):
+        of_reference = array[3 * number : 3 * number + 2]
+        np.testing.assert_allclose(of_reference[:, 0::2], walk, atol=1e-5)
+        np.testing.assert_allclose(
+            of_reference[:, 1::2], np.repeat(walk[:, [WALK.index(landmark)]], 44, axis=1), atol=1e-5
+        )

@@ -2,47 +2,97 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.console import Console
+
+from backend.commands.progress import video_bar
+from backend.errors import BackendError
+from backend.settings import Settings
+from backend.sources import files
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.detector import Detector
+    from pipeline.records import Pose, Rep
 
 Kind = Literal["orientation", "magnitude", "tsrji", "seed"]
-_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
 
 
 def skelemotion(
-    videos: Annotated[list[Path], typer.Argument(help="Videos, or folders of them.")],
+    videos: Annotated[list[str], typer.Argument(help="Videos, or folders of them.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder for the arrays (.npy) and pictures (.png).")],
     kind: Annotated[Kind, typer.Option("--type", help="What to write.")] = "orientation",
     scales: Annotated[str, typer.Option(help="Temporal scales in seconds, separated by commas.")] = "0.33",
+    heat: Annotated[
+        bool, typer.Option("--heat", help="Show in pictures in OUT/heat what the model finds unusual, and where.")
+    ] = False,
     poses: Annotated[Path | None, typer.Option(help="Folder where landmarks are kept.")] = None,
 ) -> None:
-    """Write VIDEO_rep_NUMBER_TYPE.npy and .png for every repetition; a video that fails is named, the others go on."""
-    import sys
+    """Write NAME_rep_NUMBER_TYPE.npy and .png for every repetition, numbered from 0.
 
-    from pipeline.errors import PipelineError
+    A video that fails is named, the others go on; exit code 1 if any did.
+    """
+    from pipeline.analyze import look
+    from pipeline.config import PoseConfig
+    from pipeline.pose import MediaPipePose
+    from pipeline.posecache import PoseCache
+    from pipeline.segment import find_reps
 
-    out.mkdir(parents=True, exist_ok=True)
+    distances = _seconds(scales)
+    paths = [Path(source.media) for source in files(videos)]
+    if not paths:
+        raise BackendError(f"{', '.join(videos)}: no videos there.")
+    names = _names(paths)
+    settings = Settings()
+    config = settings.pipeline_config()
+    # The original counts frames: its picture needs all of them.
+    sampling = PoseConfig(poses_per_second=0.0, model=config.pose.model) if kind == "seed" else config.pose
+    cache = PoseCache(poses or settings.pose_dir)
+    console, errors = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
+    detector = _detector(settings) if heat else None
     failed = 0
-    for video in _files(videos):
-        try:
-            count = _write(video, out, kind, _seconds(scales), poses)
-        except PipelineError as error:
-            failed += 1
-            print(f"deadlift: {error}", file=sys.stderr)
-            continue
-        print(f"{video}: {count} repetitions")
+    with MediaPipePose(sampling) as estimator, video_bar(errors, paths) as begin:
+        for number, (path, name) in enumerate(zip(paths, names, strict=True)):
+            try:
+                estimator.reset()
+                _, _, pose = look(path, cache, sampling, estimator, begin(number, "is looked at"))
+            except PipelineError as error:
+                failed += 1
+                errors.print(f"deadlift: {error}", markup=False)
+                continue
+            reps = find_reps(pose, config.segment)
+            try:
+                _write(pose, reps, out, name, kind, distances)
+                if detector is not None:
+                    _write_heat(detector, pose, reps, out / "heat", name)
+            except OSError as error:
+                raise BackendError(f"{out} cannot be written ({error.strerror or error}).") from error
+            console.print(f"{path}: {len(reps)} repetition{'s' * (len(reps) != 1)}", markup=False)
     if failed:
         raise typer.Exit(1)
 
 
-def _files(paths: list[Path]) -> list[Path]:
-    files: list[Path] = []
-    for path in paths:
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES) if path.is_dir() else [path]
-        files += found
-    return files
+def _detector(settings: Settings) -> Detector:
+    from backend.worker import load_detector  # loads torch
+
+    return load_detector(settings.model_dir)
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """What the results of each video are called: its own name, with its folder's where two have the same."""
+    stems = Counter(path.stem for path in paths)
+    names = [path.stem if stems[path.stem] == 1 else f"{path.parent.name}_{path.stem}" for path in paths]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise BackendError(
+            f"Several of the videos are called {twice[0]}. Give them in different calls, with other --out."
+        )
+    return names
 
 
 def _seconds(text: str) -> tuple[float, ...]:
@@ -50,26 +100,33 @@ def _seconds(text: str) -> tuple[float, ...]:
         scales = tuple(float(part) for part in text.split(","))
     except ValueError as error:
         raise typer.BadParameter(f"Expected seconds separated by commas, got {text}.") from error
-    if min(scales) <= 0:
+    if not all(math.isfinite(scale) and scale > 0 for scale in scales):
         raise typer.BadParameter(f"Expected positive seconds, got {text}.")
     return scales
 
 
-def _write(video: Path, out: Path, kind: Kind, scales: tuple[float, ...], poses: Path | None) -> int:
-    import cv2
+def _write(pose: Pose, reps: tuple[Rep, ...], out: Path, name: str, kind: Kind, scales: tuple[float, ...]) -> None:
     import numpy as np
 
-    from backend.commands.train import cached_pose
-    from pipeline.config import EncodeConfig, SegmentConfig
-    from pipeline.segment import find_reps
-    from pipeline.skelemotion_pictures import representation
+    from pipeline.config import EncodeConfig
+    from pipeline.skelemotion_pictures import representation, save_picture
 
-    # The original counts frames: its picture needs all of them.
-    pose = cached_pose(video, poses, 0.0 if kind == "seed" else None)
-    reps = find_reps(pose, SegmentConfig())
+    out.mkdir(parents=True, exist_ok=True)
     for number, rep in enumerate(reps):
         array, picture = representation(pose, rep, kind, scales, EncodeConfig())
-        target = out / f"{video.stem}_rep_{number}_{kind}"
-        np.save(target.with_suffix(".npy"), array)
-        cv2.imwrite(str(target.with_suffix(".png")), picture[..., ::-1])
-    return len(reps)
+        np.save(out / f"{name}_rep_{number}_{kind}.npy", array)
+        save_picture(picture, out / f"{name}_rep_{number}_{kind}.png")
+
+
+def _write_heat(detector: Detector, pose: Pose, reps: tuple[Rep, ...], out: Path, name: str) -> None:
+    from backend.ls_format import note_text
+    from pipeline.skelemotion import encode
+    from pipeline.skelemotion_pictures import save_heat
+
+    out.mkdir(parents=True, exist_ok=True)
+    judged = zip(reps, detector.score(pose, reps), detector.heat_maps(pose, reps), strict=True)
+    for number, (rep, score, heat) in enumerate(judged):
+        note = note_text(score)
+        title = f"{name}, rep {number}: {score.label}, {score.score:.2f}" + (f"\n{note}" if note else "")
+        image = encode(pose, rep, detector.config.encode).image
+        save_heat(image, heat, title, out / f"{name}_rep_{number}_heat.png")
