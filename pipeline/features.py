@@ -52,6 +52,7 @@ _JOINTS: tuple[tuple[str, str], ...] = (
     ("feet", "right_ankle"),
 )
 _COLUMNS_PER_BIN = 4
+_QUARTERS = 4
 # Keeps the direction of a joint that hardly moves from being noise blown up.
 _LEAST_MOTION = 0.05
 _LEAST_SPEED = 0.6
@@ -150,11 +151,16 @@ def blocks_of(images: Floats) -> Blocks:
 
 
 def latent_block(latents: Floats) -> Block:
-    """A latent [N, K, 45, B] as means over the rows of each body part."""
+    """A latent [N, K, 45, B] as means over the rows of each body part and over quarters of the time.
+
+    Every one of the B columns has the mean of its quarter: distances in finer columns separated worse.
+    """
     parts = tuple(dict.fromkeys(PARTS_OF_WALK))
     of_row = np.array([parts.index(part) for part in PARTS_OF_WALK])
     pooled = np.stack([latents[:, :, of_row == number].mean(axis=2) for number in range(len(parts))], axis=2)
-    return _block("latent", pooled.transpose(1, 0, 2, 3), parts)
+    quarters = np.array_split(pooled, _QUARTERS, axis=3)
+    means = [np.repeat(one.mean(axis=3, keepdims=True), one.shape[3], axis=3) for one in quarters]
+    return _block("latent", np.concatenate(means, axis=3).transpose(1, 0, 2, 3), parts)
 
 
 def form_block(features: Features) -> Block:
