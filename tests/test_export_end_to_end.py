@@ -16,7 +16,6 @@ from typing import Any
 
 import httpx
 import pytest
-from label_studio_sdk import LabelStudio
 
 from backend.demo import Demo, running, wait_for_predictions
 from backend.labelstudio_server import LabelStudioServer, install
@@ -59,10 +58,10 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
     with running(server, settings, [clip]) as demo:
         ((task, (prediction,)),) = wait_for_predictions(demo, lambda done, total: None)
         token = server.personal_token()
-        sdk = LabelStudio(base_url=demo.url, api_key=token)
         seen.drawn = _corrected(prediction["result"])
-        (stored,) = sdk.predictions.list(task=task.id)
-        sdk.annotations.create(id=task.id, result=seen.drawn, parent_prediction=stored.id, lead_time=30.0)
+        (number,) = demo.client.prediction_ids(task.id, demo.model_version)
+        annotation = {"result": seen.drawn, "parent_prediction": number, "lead_time": 30.0}
+        _post(demo, f"tasks/{task.id}/annotations/", json=annotation)
         deadlift = _command(settings, demo, token)
         out = folder / "out"
         export = ("export", "--project", str(demo.project), "--out", str(out), "--clips")
@@ -71,7 +70,8 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
         seen.files = {path.relative_to(version).as_posix() for path in version.rglob("*") if path.is_file()}
         seen.first = list(rows_of(version))
         empty = demo.client.create_project("From an export", (version / "labeling_config.xml").read_text())
-        _import(demo, token, empty, version / "label_studio.json")
+        with (version / "label_studio.json").open("rb") as file:  # what the Import button does with a file
+            _post(demo, f"projects/{empty}/import", files={"file": ("label_studio.json", file)})
         ((_, (annotation,)),) = demo.client.annotations(empty)
         seen.imported = annotation["result"]
         seen.said.append(deadlift("export", "--project", str(empty), "--out", str(folder / "again"), "--clips"))
@@ -165,11 +165,6 @@ def _command(settings: Settings, demo: Demo, token: str) -> Callable[..., str]:
     return run
 
 
-def _import(demo: Demo, token: str, project: int, path: Path) -> None:
-    """What the Import button does with a file."""
-    headers = demo.client.authorization()
-    with path.open("rb") as file:
-        response = httpx.post(
-            f"{demo.url}/api/projects/{project}/import", headers=headers, files={"file": (path.name, file)}, timeout=60
-        )
+def _post(demo: Demo, address: str, **content: Any) -> None:
+    response = httpx.post(f"{demo.url}/api/{address}", headers=demo.client.authorization(), timeout=120, **content)
     assert response.status_code == 201, response.text
