@@ -97,8 +97,9 @@ class Display:
             _line(**found, video=finished.source, task=finished.task, seconds=round(finished.seconds, 2))
             return
         if analysis is None and finished.is_last:
+            reason = finished.error.removeprefix(f"{finished.source}: ")
             self._progress_console.print(
-                f"[red]failed[/red] {escape(finished.source)}: {escape(finished.error)}", soft_wrap=True
+                f"[red]failed[/red] {escape(finished.source)}: {escape(reason)}", soft_wrap=True
             )
         self._refresh()
 
