@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -37,14 +38,24 @@ def visible(blocks: Blocks, encoded: Encoded) -> list[Floats]:
     }
     result = []
     for block in blocks:
-        landmarks = landmarks_of_rows(block)
-        seen = np.array([encoded.seen[list(row)].mean() for row in landmarks], np.float32)
-        for index, part in enumerate(block.parts):
-            if part == "feet":
-                sides = {_side(landmark) for landmark in landmarks[index]}
-                seen[index] *= min(steps[side] for side in sides)
+        share, feet = _landmark_shares(landmarks_of_rows(block), block.parts)
+        seen = share @ encoded.seen
+        for index, sides in feet:
+            seen[index] *= min(steps[side] for side in sides)
         result.append(seen)
     return result
+
+
+@lru_cache(maxsize=16)
+def _landmark_shares(
+    landmarks: tuple[tuple[int, ...], ...], parts: tuple[str, ...]
+) -> tuple[Floats, tuple[tuple[int, frozenset[str]], ...]]:
+    """[P, 33] the share of each landmark in a row's mean, and which rows are feet, of which sides."""
+    share = np.zeros((len(landmarks), len(LANDMARKS)), np.float32)
+    for row, of_row in zip(share, landmarks, strict=True):
+        row[list(of_row)] = 1.0 / len(of_row)
+    feet = [index for index, part in enumerate(parts) if part == "feet"]
+    return share, tuple((index, frozenset(_side(landmark) for landmark in landmarks[index])) for index in feet)
 
 
 def _side(landmark: int) -> str:
@@ -96,5 +107,13 @@ def _excess(cells: Cells, shown: Sequence[Floats]) -> Iterator[tuple[str, Floats
     for (parts, values), weights in zip(cells, shown, strict=True):
         weighed = values * weights[:, None]
         excess = np.clip(weighed - np.median(weighed), 0.0, None)
-        for part in dict.fromkeys(parts):
-            yield part, excess[[index for index, name in enumerate(parts) if name == part]].mean(axis=0)
+        names, shares = _part_shares(parts)
+        yield from zip(names, shares @ excess, strict=True)
+
+
+@lru_cache(maxsize=16)
+def _part_shares(parts: tuple[str, ...]) -> tuple[tuple[str, ...], Floats]:
+    """The body parts of a block's rows, and [parts, P] the share of every row in the mean of its part."""
+    names = tuple(dict.fromkeys(parts))
+    member = np.array([[part == name for part in parts] for name in names], np.float32)
+    return names, member / member.sum(axis=1, keepdims=True)
