@@ -9,8 +9,10 @@ import time
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -97,37 +99,40 @@ class JobRunner:
         self._shown: dict[int, str] = {}
         self._clusters = Clusters(context.store)
 
-    def analyze(self, job: Job, controls: Controls, priority: int = IMPORTED) -> None:
-        """Start on a job, unless it is done; one that is in progress already is hastened."""
-        progress = self._begin(job.id)
-        if progress is None:
-            self._hasten(job.id, priority)
-            return
+    def analyze(self, jobs: Sequence[Job], controls: Controls, priority: int = IMPORTED) -> None:
+        """Start on jobs, unless they are done; those that are in progress already are hastened."""
+        begun: dict[int, _Progress] = {}
+        for job in jobs:
+            progress = self._begin(job.id)
+            if progress is not None:
+                begun[job.id] = progress
+            else:
+                self._hasten(job.id, priority)
+        submitted: set[int] = set()
         try:
-            model = self._registry.current(job.project)
-            if job.model_version != model.version:
-                self._store.fail_job(job.id, "Superseded", f"The model is {model.version} now.")
-                self._end(job.id)
-                return
-            started = self._store.start_job(job.id)
-            if started is None:
-                self._end(job.id)
-                return
-            work = VideoJob(
-                task=Task(started.task, started.project, started.data),
-                media=started.media,
-                controls=controls,
-                access=self._context.access,
-                model_dir=model.folder,
-                pose_dir=self._context.pose_dir,
-                config=self._context.config,
-                known=known_media(self._store, started.task, started.media),
-            )
-            future = self._executor.submit(analyze_task, work, key=progress.key, priority=priority)
-        except BaseException:
-            self._end(job.id)
-            raise
-        future.add_done_callback(lambda done: self._analyzed(job.id, controls, done))
+            models = {project: self._registry.current(project) for project in {job.project for job in jobs}}
+            timely = [job for job in jobs if job.id in begun and job.model_version == models[job.project].version]
+            for job in jobs:
+                if job.id in begun and job not in timely:
+                    self._store.fail_job(job.id, "Superseded", f"The model is {models[job.project].version} now.")
+            known = known_media(self._store, [(job.task, job.media) for job in timely])
+            for started in self._store.start_jobs([job.id for job in timely]):
+                work = VideoJob(
+                    task=Task(started.task, started.project, started.data),
+                    media=started.media,
+                    controls=controls,
+                    access=self._context.access,
+                    model_dir=models[started.project].folder,
+                    pose_dir=self._context.pose_dir,
+                    config=self._context.config,
+                    known=known.get((started.task, started.media)),
+                )
+                future = self._executor.submit(analyze_task, work, key=begun[started.id].key, priority=priority)
+                submitted.add(started.id)
+                future.add_done_callback(partial(self._analyzed, started.id, controls))
+        finally:
+            for job_id in set(begun) - submitted:
+                self._end(job_id)
 
     def deliver(self, job_id: int, controls: Controls) -> None:
         """Start to bring a finished job's prediction to Label Studio, unless the job is in progress."""
@@ -251,13 +256,15 @@ class JobRunner:
         self._shown[project] = version
 
 
-def known_media(store: Store, task: int, media: str) -> Analysis | None:
-    """The newest analysis of that task and address, where it tells which video it is of."""
-    result = store.latest_result(task, media)
-    if not result or not is_readable(result):
-        return None
-    analysis = load_analysis(result)
-    return analysis if analysis.media_digest else None
+def known_media(store: Store, tasks: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Analysis]:
+    """The newest analysis of each task and address, where there is one that tells which video it is of."""
+    found: dict[tuple[int, str], Analysis] = {}
+    for key, result in store.latest_results(tasks).items():
+        with suppress(ResultUnreadable):
+            analysis = load_analysis(result)
+            if analysis.media_digest:
+                found[key] = analysis
+    return found
 
 
 def is_settling(job: Job, moment: datetime) -> bool:

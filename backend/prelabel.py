@@ -248,6 +248,9 @@ class Prelabeler:
         self._ledger.analyzed(entry.id, dump_analysis(analysis))
         return analysis
 
+    def _known(self, task: int, media: str) -> Analysis | None:
+        return known_media(self._context.store, [(task, media)]).get((task, media))
+
     def _fetched(self, entry: Entry) -> VideoJob:
         """Work on a video that is fetched from Label Studio, or from elsewhere without its token."""
         access = self._context.access
@@ -259,7 +262,7 @@ class Prelabeler:
             model_dir=self._model.folder,
             pose_dir=self._context.pose_dir,
             config=self._context.config,
-            known=known_media(self._context.store, entry.task, entry.media) if entry.task else None,
+            known=self._known(entry.task, entry.media) if entry.task else None,
         )
 
 

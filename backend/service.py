@@ -40,6 +40,8 @@ _ATTEMPTS = 5
 _ROUND_S = 60.0
 _LOOK_S = 2.0
 _SHORTEST_LOOK_S = 0.5
+_BATCH = 100
+"""Tasks that are looked up in the database together."""
 _STARTED_AT_ONCE = 16
 """Of a longer list nothing new is finished within the wait: the request does not stay for its start."""
 
@@ -263,7 +265,7 @@ class Preannotator:
         if job.state == "done":
             self._runner.deliver(job.id, controls)
         else:
-            self._runner.analyze(job, controls)
+            self._runner.analyze([job], controls)
 
     def _catch_up(self, project: int, label_config: str) -> None:
         look = self._looks[project]
@@ -273,17 +275,22 @@ class Preannotator:
             earlier = self._store.model_versions(project) - {version}
             superseded = earlier if self._remove_superseded else set()
             shows = False
+            unlabelled: list[Task] = []
             labelled: list[Task] = []
             for task, annotation_count, versions in self._client.tasks(project):
                 shows = shows or version in versions
                 if annotation_count == 0 and (version not in versions or versions & superseded):
-                    self._enqueue_new(task, controls)
+                    unlabelled.append(task)
                 elif annotation_count and version not in versions and versions & earlier:
                     labelled.append(task)
-            # Last, and only where we have looked at the video before: so that the project's column of scores, which
-            # shows one version, has no gaps where people are done.
-            for task in labelled:
-                self._enqueue_new(task, controls)
+                if len(unlabelled) == _BATCH:
+                    self._enqueue(unlabelled, controls)
+                    unlabelled = []
+            # Labelled ones last, and only where we have looked at the video before: so that the project's column of
+            # scores, which shows one version, has no gaps where people are done.
+            rest = [*unlabelled, *labelled]
+            for first in range(0, len(rest), _BATCH):
+                self._enqueue(rest[first : first + _BATCH], controls)
             if shows:  # Label Studio takes only a version that it has predictions of
                 self._runner.show_version(project)
         except NotInLabelStudio:
@@ -295,21 +302,24 @@ class Preannotator:
 
     def _enqueue_all(self, tasks: Sequence[Task], controls: Controls) -> None:
         try:
-            for task in tasks:
-                self._enqueue_new(task, controls)
+            for first in range(0, len(tasks), _BATCH):
+                self._enqueue(tasks[first : first + _BATCH], controls)
         except Exception:  # the top of a thread
             log.exception("New tasks were not taken up; they are at the next start.")
 
-    def _enqueue_new(self, task: Task, controls: Controls) -> None:
-        """Start on a task that Label Studio has no prediction of, whatever was delivered before."""
-        try:
-            job = self._readable(self._store.jobs_for([self._wanted(task, controls)], self._config.digest())[0])
-        except BadRequest as error:
-            log.warning("Task %s is not pre-annotated: %s", task.id, error)
-            return
-        self._start_all([job], controls, IMPORTED)
-        if job.state == "done" and self._client.configured:
-            self._runner.deliver(job.id, controls)
+    def _enqueue(self, tasks: Sequence[Task], controls: Controls) -> None:
+        """Start on tasks that Label Studio has no prediction of, whatever was delivered before."""
+        wanted = []
+        for task in tasks:
+            try:
+                wanted.append(self._wanted(task, controls))
+            except BadRequest as error:
+                log.warning("Task %s is not pre-annotated: %s", task.id, error)
+        jobs = [self._readable(job) for job in self._store.jobs_for(wanted, self._config.digest())]
+        self._start_all(jobs, controls, IMPORTED)
+        for job in jobs:
+            if job.state == "done" and self._client.configured:
+                self._runner.deliver(job.id, controls)
 
     def _readable(self, job: Job) -> Job:
         """The job, as one that is still to do where nothing can be made of its result."""
@@ -331,13 +341,16 @@ class Preannotator:
 
     def _start_all(self, jobs: Sequence[Job], controls: Controls, priority: int) -> None:
         """Start on the jobs that are to do. What fails unexpectedly is taken up in the next round."""
-        for job in jobs:
-            stale = job.state == "failed" and now() - job.updated_at > _RETRY_AFTER
-            try:
-                if job.state in ("queued", "running") or stale:
-                    self._runner.analyze(job, controls, priority)
-            except Exception:  # may be the top of a thread
-                log.exception("Job %s was not started.", job.id)
+        failed_long_ago = now() - _RETRY_AFTER
+        todo = [
+            job
+            for job in jobs
+            if job.state in ("queued", "running") or (job.state == "failed" and job.updated_at < failed_long_ago)
+        ]
+        try:
+            self._runner.analyze(todo, controls, priority)
+        except Exception:  # may be the top of a thread
+            log.exception("%d jobs were not started.", len(todo))
 
 
 def _is_due(job: Job) -> bool:

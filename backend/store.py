@@ -144,13 +144,18 @@ class Store:
 
     def start_job(self, job_id: int) -> Job | None:
         """Mark a job as running; None where it is done already, or its task was deleted."""
+        return next(iter(self.start_jobs([job_id])), None)
+
+    def start_jobs(self, job_ids: Sequence[int]) -> list[Job]:
+        """Mark jobs as running; without those that are done already, or whose task was deleted."""
+        started: list[Job] = []
         with self._transaction() as session:
-            return session.scalars(
-                update(Job)
-                .where(Job.id == job_id, Job.state != "done")
-                .values(state="running", attempts=Job.attempts + 1, updated_at=now())
-                .returning(Job)
-            ).one_or_none()
+            for ids in batches(job_ids):
+                begin = update(Job).where(Job.id.in_(ids), Job.state != "done")
+                begin = begin.values(state="running", attempts=Job.attempts + 1, updated_at=now())
+                started += session.scalars(begin.returning(Job), execution_options={"synchronize_session": False})
+        order = {job_id: place for place, job_id in enumerate(job_ids)}
+        return sorted(started, key=lambda job: order[job.id])
 
     def finish_job(self, job_id: int, result: str) -> None:
         with self._transaction() as session:
@@ -233,9 +238,19 @@ class Store:
 
     def latest_result(self, task: int, media: str) -> str:
         """What came of the newest finished job of that task and address, or ""."""
-        query = select(Job.result).where(Job.task == task, Job.media == media, Job.state == "done")
+        return self.latest_results([(task, media)]).get((task, media), "")
+
+    def latest_results(self, wanted: Sequence[tuple[int, str]]) -> dict[tuple[int, str], str]:
+        """What came of the newest finished jobs of tasks and addresses, where there are any."""
+        media = set(wanted)
+        found: dict[tuple[int, str], str] = {}
         with self._transaction() as session:
-            return session.scalar(query.order_by(Job.updated_at.desc(), Job.id.desc()).limit(1)) or ""
+            for ids in batches(task for task, _ in wanted):
+                query = select(Job.task, Job.media, Job.result).where(Job.task.in_(ids), Job.state == "done")
+                for task, address, result in session.execute(query.order_by(Job.updated_at, Job.id)):
+                    if (task, address) in media:
+                        found[task, address] = result
+        return found
 
     def jobs(self, project: int | None = None, limit: int = 200) -> Sequence[Job]:
         """The newest jobs first."""

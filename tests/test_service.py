@@ -146,14 +146,14 @@ def test_a_job_that_cannot_be_taken_up_does_not_keep_others_from_it(
     first, _ = (
         store.job_for(task(number), "/data/upload/1/a.mp4", VERSION, PipelineConfig().digest()) for number in (1, 2)
     )
-    start = store.start_job
+    start = store.start_jobs
 
-    def start_job(job_id: int) -> Job | None:
-        if job_id == first.id:
+    def start_jobs(job_ids: Sequence[int]) -> list[Job]:
+        if first.id in job_ids:
             raise OSError("disk full")
-        return start(job_id)
+        return start(job_ids)
 
-    monkeypatch.setattr(store, "start_job", start_job)
+    monkeypatch.setattr(store, "start_jobs", start_jobs)
     lone_service.resume()
     assert executor.tasks() == [2]
 
