@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -22,6 +21,7 @@ from backend.ls_client import Access, LabelStudioClient
 from backend.media import MediaFetcher
 from backend.registry import Json, Model, Registry, Version
 from backend.runs import Runs
+from backend.scratch import scratch
 from backend.store import Store
 from pipeline import gate, training, video
 from pipeline.config import PipelineConfig, TrainConfig
@@ -188,8 +188,8 @@ def _pose(work: TrainWork, one: LabeledVideo, told: Callable[[float], None]) -> 
     kept = cache.get(one.media_digest, work.config.pose) if one.media_digest else None
     if kept is not None:
         return one.media_digest, kept
-    with tempfile.TemporaryDirectory(prefix="deadlift-") as folder:
-        path = MediaFetcher(work.access, LabelStudioClient(work.access)).fetch(one.media, one.task, Path(folder))
+    with scratch() as folder:
+        path = MediaFetcher(work.access, LabelStudioClient(work.access)).fetch(one.media, one.task, folder)
         digest = video.digest(path)
         pose = cache.get(digest, work.config.pose)
         if pose is None:

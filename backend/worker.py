@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from backend.labeling_config import Controls
 from backend.ls_client import Access, LabelStudioClient
 from backend.ls_format import Task
 from backend.media import MediaFetcher, shown_address
+from backend.scratch import scratch
 from pipeline import detector, video
 from pipeline.analyze import analyze_pose, analyze_video, judged_again
 from pipeline.config import PipelineConfig
@@ -72,8 +72,8 @@ def analyze_task(job: VideoJob) -> Analysis:
         return analyze_pose(pose, known.video, judge, job.config, known.media_digest, known.look)
     client = LabelStudioClient(job.access)
     shown = shown_address(job.media)
-    with tempfile.TemporaryDirectory(prefix="deadlift-") as folder:
-        path = MediaFetcher(job.access, client).fetch(job.media, job.task.id, Path(folder))
+    with scratch() as folder:
+        path = MediaFetcher(job.access, client).fetch(job.media, job.task.id, folder)
         try:
             if client.configured:
                 _announce_frame_rate(client, job, video.probe(path).fps)
