@@ -22,7 +22,7 @@ VERSION = "1.0.9"
 IMPORTED = ("redis", "rq", "requests", "colorama", "label-studio-tools", "lxml", "attrs")
 MODEL = "from backend.label_studio_ml import DeadliftModel\n"
 ROOT = Path(__file__).parent.parent
-PATIENCE_S = 90.0
+PATIENCE_S = 300.0
 
 
 @dataclass(frozen=True)
