@@ -15,7 +15,7 @@ from typing import Any
 
 from backend.errors import WorkerLost
 
-_NICENESS = 15
+_NICENESS = 12
 _LOOK_S = 1.0
 
 

@@ -31,6 +31,8 @@ from backend.store import Store
 
 _LABELLED = 24
 """Videos that the training learns from; each has ten repetitions."""
+_LOADED_S = 4.0
+"""Processor seconds after which a worker has loaded what it needs to look at videos."""
 _LISTED = 10
 """Annotations in an event that carries a list."""
 
@@ -115,6 +117,11 @@ async def send(port: int, bodies: list[bytes]) -> list[tuple[float, int]]:
     return await asyncio.gather(*waiting)
 
 
+def busy_s(server: BackendProcess) -> float:
+    """Processor seconds that the workers have spent."""
+    return sum(times.user + times.system for times in (worker.cpu_times() for worker in server.workers()))
+
+
 def work(server: BackendProcess) -> tuple[int, int]:
     """How many trainings are in the middle of learning, and how many videos are being looked at."""
     state = server.jobs()
@@ -138,10 +145,11 @@ def measure(folder: Path, count: int, rounds: int) -> list[list[float]]:
         wait_for(lambda: "annotations pulled" in server.log())
         for number in range(rounds):
             bodies = [json.dumps(event).encode() for event in sent.events(count)]
-            videos = [project.add_new(reps=8) for _ in range(2)]
-            server.post(project.created(*videos))
+            before = busy_s(server)
+            server.post(project.created(*(project.add_new(reps=12) for _ in range(2))))
+            wait_for(lambda: busy_s(server) > before + 2 * _LOADED_S)
             server.start_training()
-            wait_for(lambda: work(server) == (1, 2))
+            wait_for(lambda: work(server)[0])
             answers = asyncio.run(send(server.port, bodies))
             trainings, looks = work(server)
             refused = [status for _, status in answers if status != 200]

@@ -102,7 +102,7 @@ class BackendProcess:
 
     def training(self) -> list[psutil.Process]:
         """Training processes alone: the server starts them itself, Dask's workers have a nanny's name in between."""
-        return [child for child in self.children() if child.nice() >= 15]
+        return [child for child in self.children() if child.nice() > 10]
 
     def workers(self) -> list[psutil.Process]:
         return [child for child in self.children() if child.nice() == 10]
