@@ -122,6 +122,15 @@ def busy_s(server: BackendProcess) -> float:
     return sum(times.user + times.system for times in (worker.cpu_times() for worker in server.workers()))
 
 
+def begin_work(server: BackendProcess, project: DrawnProject) -> None:
+    """Two videos, and when they are being looked at a training; until that learns."""
+    enough = busy_s(server) + 2 * _LOADED_S
+    server.post(project.created(*(project.add_new(reps=12) for _ in range(2))))
+    wait_for(lambda: busy_s(server) > enough)
+    server.start_training()
+    wait_for(lambda: work(server)[0])
+
+
 def work(server: BackendProcess) -> tuple[int, int]:
     """How many trainings are in the middle of learning, and how many videos are being looked at."""
     state = server.jobs()
@@ -145,11 +154,7 @@ def measure(folder: Path, count: int, rounds: int) -> list[list[float]]:
         wait_for(lambda: "annotations pulled" in server.log())
         for number in range(rounds):
             bodies = [json.dumps(event).encode() for event in sent.events(count)]
-            before = busy_s(server)
-            server.post(project.created(*(project.add_new(reps=12) for _ in range(2))))
-            wait_for(lambda: busy_s(server) > before + 2 * _LOADED_S)
-            server.start_training()
-            wait_for(lambda: work(server)[0])
+            begin_work(server, project)
             answers = asyncio.run(send(server.port, bodies))
             trainings, looks = work(server)
             refused = [status for _, status in answers if status != 200]
