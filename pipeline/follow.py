@@ -124,9 +124,12 @@ class Follower:
         self._window, self._tracked, self._doubted_until = window, False, None
 
     def _places(self, time_s: float, tracked: bool) -> list[Window]:
-        """Where to look, the likeliest first. After a loss the lifter is nearer to where the lifter was than whoever
-        the whole picture may show; later one part per sample is looked at, each in its turn."""
+        """Where to look, the likeliest first. A small lifter who was lost is nearer to the last place than whoever the
+        whole picture may show; later one part per sample is looked at, each in its turn."""
         lost_s = time_s - self._body.time_s if self._body is not None else np.inf
+        if not self._is_small() and lost_s <= _REMEMBERED_S:
+            # Where the head has left the picture, more looks find more guesses. The next pictures show it again.
+            return [self._window]
         around = self._around() if lost_s <= _REMEMBERED_S else None
         if tracked:
             return [self._window, self._whole if around is None else around]

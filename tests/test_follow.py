@@ -126,13 +126,26 @@ def test_a_person_who_walks_is_followed() -> None:
     assert centre(found[-1]) == pytest.approx(middle(walk[-1]), abs=30)
 
 
-def test_a_person_lost_for_one_look_is_found_in_the_same_picture() -> None:
+def lost_once(box: Box) -> tuple[int, Landmarks | None]:
+    """Looks at the picture in which a person followed for two seconds is not seen at first, and what came of them."""
     estimator = ShortSighted()
     follower = Follower(estimator, (WIDTH, HEIGHT), 640)
-    sample = Sample(0.0, partial(shrunk, picture_of(NEAR)))
-    follower.landmarks(sample, sample.shrunk(640))
+    sample = Sample(0.0, partial(shrunk, picture_of(box)))
+    for index in range(20):
+        sample = Sample(index / 10, sample.shrunk)
+        follower.landmarks(sample, sample.shrunk(640))
+    estimator.looks.clear()
     estimator.blind_looks = 1
-    assert follower.landmarks(sample, sample.shrunk(640)) is not None
+    found = follower.landmarks(sample, sample.shrunk(640))
+    return len(estimator.looks), found
+
+
+def test_a_small_person_who_is_lost_is_looked_for_in_the_same_picture() -> None:
+    assert lost_once(FAR)[1] is not None
+
+
+def test_a_large_person_who_is_lost_is_not_guessed_at() -> None:
+    assert lost_once(NEAR) == (1, None)
 
 
 def test_somebody_larger_elsewhere_is_followed_instead_of_one_found_in_a_part() -> None:
