@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
-from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
+from backend import export_queries as queries
 from backend.database import batches
-from backend.errors import LabelConfigError, ResultUnreadable
-from backend.jobs import load_analysis
+from backend.errors import LabelConfigError
 from backend.label_sources import AnnotationSource, sources
-from backend.label_store import Annotation, LabeledRegion
+from backend.label_store import Annotation
 from backend.labeling_config import Controls, effective_rate, parse_controls
 from backend.labels import origin_of, rank
 from backend.ls_export import Proposal, Provenance, RegionNotes, region_notes, to_frame_range
 from backend.ls_format import Json
 from backend.media import shown_address
-from backend.store import Job, Store
+from backend.store import Store
 from pipeline.export_rows import ExportedRep, split_group, split_of, video_name
 from pipeline.records import Analysis
 
-_BATCH = 500
 _SAME_REP = 0.5
 """Temporal intersection over union from which two repetitions are the same one."""
 
@@ -61,26 +58,15 @@ class LabeledTask:
     provenance: dict[str, Provenance]
 
 
-@dataclass(frozen=True, slots=True)
-class _Region:
-    """A stored region; read as such, a hundred thousand of them take half as long as mapped objects."""
-
-    region: str
-    start_s: float
-    end_s: float
-    label: str
-    origin: str
-
-
 def choose(store: Store, project: int) -> Choice:
     """Of each task the annotation that training would learn from; of tasks with the same video the newest one."""
     found: dict[int, tuple[int, str, str]] = {}
     newest: dict[str, int] = {}
     repeated = []
     with Session(store.engine) as session:
-        for tasks in _task_batches(session, project):
-            chosen = [max(group, key=rank) for group in _annotations(session, project, tasks)]
-            digests = _digests(session, chosen)
+        for tasks in queries.task_batches(session, project):
+            chosen = [max(group, key=rank) for group in queries.of_tasks(session, project, tasks)]
+            digests = queries.digests(session, chosen)
             for annotation in chosen:
                 digest = digests.get(annotation.id, "")
                 found[annotation.task] = annotation.id, digest or annotation.media, video_name(annotation.media)
@@ -103,16 +89,16 @@ def labeled_tasks(
 ) -> Iterator[LabeledTask]:
     """The chosen annotations with their repetitions, by task. lifter_key: the task data that names the lifter."""
     with Session(store.engine) as session:
-        for tasks in batches(choice.videos, _BATCH):
-            groups = list(_annotations(session, project, tasks))
+        for tasks in batches(choice.videos, queries.BATCH):
+            groups = list(queries.of_tasks(session, project, tasks))
             every = [annotation for group in groups for annotation in group]
             chosen = [next(a for a in group if a.id == choice.videos[a.task].annotation) for group in groups]
             ids = [annotation.id for annotation in every]
-            regions = _regions(session, ids)
+            regions = queries.regions(session, ids)
             words = sources(store.engine, [annotation.id for annotation in chosen])
-            digests = _digests(session, chosen)
-            data = _task_data(session, [a.task for a in chosen if a.id not in words])
-            parents = _parents(session, chosen)
+            digests = queries.digests(session, chosen)
+            data = queries.task_data(session, [a.task for a in chosen if a.id not in words])
+            parents = queries.parents(session, chosen)
             for group, annotation in zip(groups, chosen, strict=True):
                 source = words.get(annotation.id)
                 known = source.data if source is not None else data.get(annotation.task)
@@ -152,8 +138,8 @@ def _labeled_task(
     annotation: Annotation,
     name: str,
     digest: str,
-    regions: Sequence[_Region],
-    others: Sequence[Sequence[_Region]],
+    regions: Sequence[queries.Region],
+    others: Sequence[Sequence[queries.Region]],
     source: AnnotationSource | None,
     data: Json | None,
     parent: tuple[str, Analysis] | None,
@@ -219,11 +205,11 @@ def _labeled_task(
 
 
 def _provenance(
-    region: _Region,
+    region: queries.Region,
     noted: Provenance | None,
     proposals: Sequence[Proposal] | None,
     version: str,
-    others: Sequence[Sequence[_Region]],
+    others: Sequence[Sequence[queries.Region]],
 ) -> Provenance:
     """Where a region comes from: by the prediction that its annotation began with, else as an earlier export noted."""
     agreement = _agreement(region, others)
@@ -237,7 +223,7 @@ def _provenance(
     return Provenance(version, proposals[best] if overlap >= _SAME_REP else None, agreement)
 
 
-def _agreement(region: _Region, others: Sequence[Sequence[_Region]]) -> float | None:
+def _agreement(region: queries.Region, others: Sequence[Sequence[queries.Region]]) -> float | None:
     """The share of other annotators' annotations that have the repetition with the same label; None without any."""
     if not others:
         return None
@@ -248,7 +234,7 @@ def _agreement(region: _Region, others: Sequence[Sequence[_Region]]) -> float | 
     return agreeing / len(others)
 
 
-def _overlap(one: _Region | Proposal, other: _Region) -> float:
+def _overlap(one: queries.Region | Proposal, other: queries.Region) -> float:
     """Intersection over union in time."""
     if one.start_s >= other.end_s or other.start_s >= one.end_s:  # as most are: nothing to work out
         return 0.0
@@ -267,72 +253,6 @@ def _proposals(analysis: Analysis) -> list[Proposal]:
         )
         for rep, score in zip(analysis.reps, analysis.scores, strict=True)
     ]
-
-
-def _task_batches(session: Session, project: int) -> Iterator[list[int]]:
-    query = select(Annotation.task).where(Annotation.project == project, ~Annotation.deleted, ~Annotation.was_cancelled)
-    yield from batches(session.scalars(query.distinct().order_by(Annotation.task)).all(), _BATCH)
-
-
-def _annotations(session: Session, project: int, tasks: Iterable[int]) -> Iterator[list[Annotation]]:
-    """The annotations of each task that were not deleted or cancelled."""
-    query = select(Annotation).where(
-        Annotation.project == project, Annotation.task.in_(tasks), ~Annotation.deleted, ~Annotation.was_cancelled
-    )
-    found = session.scalars(query.order_by(Annotation.task, Annotation.id)).all()
-    return (list(group) for _, group in groupby(found, key=lambda annotation: annotation.task))
-
-
-def _regions(session: Session, annotation_ids: Sequence[int]) -> dict[int, list[_Region]]:
-    """The regions of annotations, in order of time."""
-    stored = LabeledRegion
-    columns = (stored.region, stored.start_s, stored.end_s, stored.label, stored.origin)
-    regions: dict[int, list[_Region]] = {}
-    for ids in batches(annotation_ids):
-        query = select(LabeledRegion.annotation_id, *columns).where(LabeledRegion.annotation_id.in_(ids))
-        query = query.order_by(LabeledRegion.start_s, LabeledRegion.end_s, LabeledRegion.id)
-        for annotation_id, region, start_s, end_s, label, origin in session.execute(query):
-            regions.setdefault(annotation_id, []).append(_Region(region, start_s, end_s, label, origin))
-    return regions
-
-
-def _digests(session: Session, annotations: Sequence[Annotation]) -> dict[int, str]:
-    """Annotation -> digest of its video: by the newest analysis of its task, else of any with the same address."""
-    digest = case((func.json_valid(Job.result) == 1, func.json_extract(Job.result, "$.media_digest")), else_="")
-    query = select(Job.task, Job.media, digest).where(Job.state == "done").order_by(Job.updated_at, Job.id)
-    of_task = {
-        (task, media): str(found)
-        for task, media, found in session.execute(query.where(Job.task.in_([a.task for a in annotations])))
-        if found
-    }
-    strangers = {a.media for a in annotations if (a.task, a.media) not in of_task}
-    of_media = (
-        {media: str(found) for _, media, found in session.execute(query.where(Job.media.in_(strangers))) if found}
-        if strangers
-        else {}
-    )
-    known = {a.id: of_task.get((a.task, a.media)) or of_media.get(a.media, "") for a in annotations}
-    return {number: found for number, found in known.items() if found}
-
-
-def _task_data(session: Session, tasks: Sequence[int]) -> dict[int, Json]:
-    """The data of tasks as the newest job of each knew it."""
-    query = select(Job.task, Job.data).where(Job.task.in_(tasks)).order_by(Job.updated_at, Job.id)
-    return {row.task: row.data for row in session.execute(query)} if tasks else {}
-
-
-def _parents(session: Session, annotations: Sequence[Annotation]) -> dict[int, tuple[str, Analysis]]:
-    """Prediction -> model version and analysis, of the predictions that annotations began with."""
-    wanted = [a.parent_prediction for a in annotations if a.parent_prediction is not None]
-    # Jobs are indexed by task, not by prediction.
-    query = select(Job.prediction_id, Job.model_version, Job.result).where(Job.task.in_([a.task for a in annotations]))
-    found: dict[int, tuple[str, Analysis]] = {}
-    for number, version, result in session.execute(query.where(Job.prediction_id.in_(wanted))) if wanted else ():
-        try:
-            found[int(number or 0)] = version, load_analysis(result)
-        except ResultUnreadable:
-            continue
-    return found
 
 
 def _short(video: str) -> str:
