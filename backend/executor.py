@@ -56,8 +56,16 @@ class DaskExecutor:
     """
 
     def __init__(self, workers: int = 1, scheduler: str = "") -> None:
-        # A video that kills its worker twice is given up, instead of taking every worker down in turn.
-        dask.config.set({"distributed.scheduler.allowed-failures": 1})
+        dask.config.set(
+            {
+                # A video that kills its worker twice is given up, instead of taking every worker down in turn.
+                "distributed.scheduler.allowed-failures": 1,
+                # Nobody looks at Dask's dashboard; its samples of every thread and of the machine cost more than jobs.
+                "distributed.worker.profile.enabled": False,
+                "distributed.admin.system-monitor.interval": "10s",
+                "distributed.admin.system-monitor.disk": False,
+            }
+        )
         self._cluster: LocalCluster | None = None
         if not scheduler:
             self._cluster = LocalCluster(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,6 +18,9 @@ from backend.app import THREADS, create_app
 from backend.errors import BackendError
 from backend.settings import Settings
 from backend.store import Store
+
+_CONNECTIONS = 1000
+"""Further ones wait until others are closed."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,11 @@ def listening(settings: Settings) -> Iterator[Listening]:
         app = create_app(settings, store=store)
         stack.callback(app.extensions["preannotator"].close)
         stack.callback(app.extensions["trainer"].close)
-        server = waitress.create_server(app, sockets=[bound], threads=THREADS)
+        # A burst of events waits a moment in the queue: that is no reason for a warning for each.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+        server = waitress.create_server(
+            app, sockets=[bound], threads=THREADS, connection_limit=_CONNECTIONS, asyncore_use_poll=True
+        )
         stack.callback(server.close)
         host, port = bound.getsockname()[:2]
         yield Listening(f"http://{host}:{port}", server, app, store)
