@@ -75,10 +75,6 @@ class Funnel:
                 return False
         return True
 
-    @property
-    def kept(self) -> int:
-        return self.seen - sum(self.removed.values())
-
     def lines(self) -> list[str]:
         """In words, one per filter: how many it removed of how many."""
         lines, left = [], self.seen
