@@ -17,7 +17,7 @@ _SHOULDERS = [INDEX["left_shoulder"], INDEX["right_shoulder"]]
 # Whoever bends down even once moves the shoulders by more; less than any lift needs.
 _IDLE_M = 0.25
 _USUAL = (0.02, 0.98)
-_FEWEST_POSES = 10
+_FEWEST_POSES = 6
 # A body is wider than its landmarks.
 _MARGIN_M = 0.2
 _GREY = 128
@@ -38,6 +38,11 @@ def travel_m(pose: Pose) -> float:
 def is_idle(pose: Pose) -> bool:
     """Whether somebody was seen, and never bent down."""
     return travel_m(pose) < _IDLE_M
+
+
+def bends(pose: Pose) -> bool:
+    """Whether somebody was seen who bent down at least once."""
+    return travel_m(pose) >= _IDLE_M
 
 
 def without(samples: Iterable[Sample], pose: Pose) -> Iterator[Sample]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import video
-from pipeline.bystander import is_idle, travel_m, without
+from pipeline.bystander import bends, is_idle, without
 from pipeline.config import PoseConfig
 from pipeline.errors import PoseModelError
 from pipeline.follow import Follower, PoseEstimator
@@ -23,9 +23,8 @@ from pipeline.records import Floats, Pose, VideoInfo
 from pipeline.shots import ShotCounter
 from pipeline.video import Sample
 
-# Whether there is anybody else at all is seen at this rate, in this share of the pictures.
-_LOOKS_PAST_PER_SECOND = 1.0
-_OTHER_SEEN = 0.25
+# Whether there is anybody else who lifts is seen at this rate already.
+_LOOKS_PAST_PER_SECOND = 2.0
 _NOTHING = np.zeros((64, 64, 3), np.uint8)
 
 Progress = Callable[[float], None]
@@ -135,9 +134,9 @@ def estimate(
         return landmarks_of(without(video.samples(path, per_second), pose), info, config, estimator)
 
     pose = landmarks_of(video.samples(path, config.poses_per_second), info, config, estimator, progress)
-    if is_idle(pose) and look_past(pose, _LOOKS_PAST_PER_SECOND).detected.mean() > _OTHER_SEEN:
+    if is_idle(pose) and bends(look_past(pose, _LOOKS_PAST_PER_SECOND)):
         other = look_past(pose, config.poses_per_second)
-        if travel_m(other) > travel_m(pose) and not is_idle(other):  # false where nobody else was seen enough
+        if bends(other):
             return other
     return pose
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from video_files import write_video
 
 from pipeline import synthetic, video
-from pipeline.bystander import is_idle, travel_m, without
+from pipeline.bystander import bends, is_idle, travel_m, without
 from pipeline.config import PoseConfig
 from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.pose import estimate
@@ -72,9 +72,11 @@ def test_someone_who_stands_is_idle() -> None:
     assert is_idle(standing())
 
 
-def test_nobody_is_not_idle() -> None:
+def test_nobody_is_neither_idle_nor_bends() -> None:
     pose = standing()
-    assert not is_idle(synthetic.drop_poses(pose, np.ones(len(pose.time), bool)))
+    nobody = synthetic.drop_poses(pose, np.ones(len(pose.time), bool))
+    assert not is_idle(nobody)
+    assert not bends(nobody)
 
 
 @pytest.mark.parametrize("side", [0, 160])
