@@ -92,7 +92,11 @@ def _compare(
     drawn = of_label(synthetic_samples(_DRAWN_VIDEOS, seed, per_second), "normal")
     drawn_features = represent(drawn, config)
     tell(0.5)
-    faults = _fault_changes(represent, per_second, config, seed)
+    faults = (
+        training.fault_changes(config, seed)
+        if represent is _ours
+        else _fault_changes(represent, per_second, config, seed)
+    )
     tell(0.8)
     features = represent(samples, config)
     groups = np.array([sample.group for sample in samples])

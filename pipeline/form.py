@@ -117,7 +117,8 @@ def fit_form(sound: Floats, groups: Sequence[str], drawn: Floats, faults: Floats
     """Fisher's linear discriminant between sound lifts and faulty ones.
 
     sound [N, P, B]: repetitions of people, `groups` their videos. drawn [M, P, B]: sound repetitions of drawn lifters,
-    which say how angles vary together. faults [F, P, B]: what each of the faults changes.
+    which say how angles vary together. faults [F, P, B]: what each of the faults changes; where none changes anything
+    is not looked at.
     """
     shape = sound.shape[1:]
     means = _video_means(sound, groups).reshape(-1, sound[0].size)
@@ -125,9 +126,13 @@ def fit_form(sound: Floats, groups: Sequence[str], drawn: Floats, faults: Floats
     apart = (means - mean).T @ (means - mean) / max(len(means) - 1, 1)
     covariance = (1 - _SHRINKAGE) * apart + _SHRINKAGE * np.diag(np.diag(apart))
     covariance += np.cov(drawn.reshape(len(drawn), -1), rowvar=False) + _LEAST_DEG**2 * np.eye(mean.size)
-    directions = np.linalg.solve(covariance, faults.reshape(len(faults), -1).T.astype(np.float64))
-    lengths = np.sqrt((directions * (covariance @ directions)).sum(axis=0))
-    direction = (directions / np.maximum(lengths, 1e-9)).sum(axis=1)
+    changes = faults.reshape(len(faults), -1).T.astype(np.float64)
+    used = changes.any(axis=1)
+    within = covariance[np.ix_(used, used)]
+    directions = np.linalg.solve(within, changes[used])
+    lengths = np.sqrt((directions * (within @ directions)).sum(axis=0))
+    direction = np.zeros(mean.size)
+    direction[used] = (directions / np.maximum(lengths, 1e-9)).sum(axis=1)
     direction /= np.sqrt(direction @ covariance @ direction)
     spread = np.sqrt(np.diag(covariance))
     mean, spread, weight = (one.reshape(shape).astype(np.float32) for one in (mean, spread, direction * spread))

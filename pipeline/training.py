@@ -14,7 +14,7 @@ from pipeline.config import TrainConfig
 from pipeline.dataset import Sample
 from pipeline.detector import Detector
 from pipeline.errors import DatasetError
-from pipeline.features import Features, features_of
+from pipeline.features import Features, features_of, phase_of_bin
 from pipeline.form import angles_of, drawn_pairs, faultiness, fit_form, with_people
 from pipeline.records import Floats
 from pipeline.reference import Scale, fit_reference, scales_of
@@ -122,7 +122,10 @@ def fit(
 
 
 def fault_changes(config: TrainConfig, seed: int) -> Floats:
-    """[F, P, B] what each fault of posture changes in the joint angles of drawn lifters, on average."""
+    """[F, P, B] what each fault of posture changes in the joint angles of drawn lifters, on average.
+
+    Until the lockout: how a load is set down is no part of these faults, and people do it in many ways.
+    """
     changes: dict[str, list[Floats]] = {}
     encoding = config.detector.encode
     for pair in drawn_pairs(_DRAWN_FAULTY_VIDEOS, seed):
@@ -132,6 +135,7 @@ def fault_changes(config: TrainConfig, seed: int) -> Floats:
         )
         changes.setdefault(pair.fault, []).append(faulty - clean)
     means: Floats = np.stack([np.mean(changes[fault], axis=0) for fault in sorted(changes)]).astype(np.float32)
+    means[..., [phase == "lowering" for phase in phase_of_bin(encoding.length)]] = 0.0
     return means
 
 
