@@ -25,11 +25,10 @@ _GREY = 128
 
 def travel_m(pose: Pose) -> float:
     """How far the shoulders went up and down within any shot, in metres of the person's scale; NaN with few poses."""
-    scale = pixels_per_metre(pose)
-    height = -pose.image[:, _SHOULDERS, 1].mean(axis=1) / np.where(scale > 0, scale, np.nan)
+    height, scale = pose.image[:, _SHOULDERS, 1].mean(axis=1), pixels_per_metre(pose)
     travels = [
-        float(np.subtract(*np.quantile(height[shot], _USUAL[::-1])))
-        for shot in (pose.detected & (pose.shot == number) for number in np.unique(pose.shot))
+        float(np.subtract(*np.quantile(height[shot], _USUAL[::-1]))) / float(np.median(scale[shot]))
+        for shot in (pose.detected & (pose.shot == number) & (scale > 0) for number in np.unique(pose.shot))
         if shot.sum() >= _FEWEST_POSES
     ]
     return max(travels, default=float("nan"))
