@@ -134,13 +134,13 @@ def _train(work: TrainWork, registry: Registry, tell: Tell) -> Outcome:
 
 
 def _gate(verdict: gate.Verdict, labels: Sequence[Json]) -> Json:
-    """The verdict, with the tasks whose labels should be looked at again named."""
+    """The verdict, with the tasks whose labels should be looked at again first."""
     task_of = {one["media_digest"]: one["task"] for one in labels}
-    tasks = [task_of[video] for video in verdict.doubtful if video in task_of]
+    tasks = sorted(task_of[video] for video in verdict.doubtful[:_MOST_NAMED] if video in task_of)
     reason = verdict.reason
     if tasks:
-        named = ", ".join(map(str, tasks[:_MOST_NAMED])) + ("…" if len(tasks) > _MOST_NAMED else "")
-        reason = f"{reason} Look again at what is called normal in task {named}."
+        named = ", ".join(map(str, tasks))
+        reason = f"{reason} Look again at what is called normal in task{'s' if len(tasks) > 1 else ''} {named}."
     return {"passed": verdict.passed, "reason": reason, "figures": verdict.figures, "doubtful_tasks": tasks}
 
 

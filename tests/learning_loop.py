@@ -156,21 +156,21 @@ def _upload(project: Project, films: list[Film], seen: Observed) -> dict[Path, i
 
 
 def _label_on_page(project: Project, page: Page, task: int, film: Film, seen: Observed, folder: Path) -> None:
-    """What an annotator does: correct every wrong label (one at least is), move the end of the first, submit."""
+    """What an annotator does: correct every wrong label, move the end of another repetition, submit."""
     labeling_page.open_task(page, project.url, project.number, task)
     seen.rate = project.rate(task)
     regions = labeling_page.wait_for_regions(page, len(film.reps))
-    wrong = [
-        (region, right)
-        for region, (_, _, label) in zip(regions, film.reps, strict=True)
-        if region.label != (right := NAMES[label])
-    ]
-    for region, right in wrong:
-        labeling_page.set_label(page, region.id, right)
-    seen.relabelled = wrong[0]
-    first = regions[0]
-    labeling_page.set_end_frame(page, first.id, first.end + MOVED_FRAMES)
-    seen.moved = (first, first.end + MOVED_FRAMES)
+    right = {region.id: NAMES[label] for region, (_, _, label) in zip(regions, film.reps, strict=True)}
+    wrong = [region for region in regions if region.label != right[region.id]]
+    if not wrong:  # somebody sees one repetition otherwise
+        wrong = regions[-1:]
+        right[wrong[0].id] = next(name for name in NAMES.values() if name != wrong[0].label)
+    for region in wrong:
+        labeling_page.set_label(page, region.id, right[region.id])
+    seen.relabelled = wrong[0], right[wrong[0].id]
+    other = next(region for region in regions if region not in wrong)
+    seen.moved = other, other.end + MOVED_FRAMES
+    labeling_page.set_end_frame(page, other.id, other.end + MOVED_FRAMES)
     labeling_page.screenshot(page, folder / "labeling.png")
     labeling_page.submit(page)
     until(project.known_labels)

@@ -375,7 +375,7 @@ def test_a_refusal_names_the_tasks_to_look_at_again(trained: Lab) -> None:
     run = trained.train()
     gate = trained.registry.version(1, run.version).gate
     assert set(gate["doubtful_tasks"]) >= {1, 3, 4, 5}
-    assert run.message.endswith(f"in task {', '.join(map(str, gate['doubtful_tasks']))}.")
+    assert run.message.endswith(f"in tasks {', '.join(map(str, gate['doubtful_tasks']))}.")
 
 
 def test_a_run_can_be_cancelled_while_it_goes_on(lab: Lab) -> None:
