@@ -148,10 +148,11 @@ def _region_results(region: str, start: int, end: int, score: RepScore, controls
         }
 
     label = result("timelinelabels", controls.labels, {"timelinelabels": [controls.label_value(score.label)]})
-    results = [label | {"score": shown, "meta": {"text": [f"anomaly {shown:.2f}"]}}]
+    words = f"anomaly {shown:.2f}" + ("" if score.reliable else ", not judged reliably: please check")
+    results = [label | {"score": shown, "meta": {"text": [words]}}]
     if controls.number:
         results.append(result("number", controls.number, {"number": shown}))
-    if controls.choices and score.is_anomaly:
+    if controls.choices and score.is_anomaly and score.reliable:
         fault = likely_fault(score.reasons, controls.choice_values)
         if fault:
             results.append(result("choices", controls.choices, {"choices": [fault]}))
@@ -163,12 +164,11 @@ def _region_results(region: str, start: int, end: int, score: RepScore, controls
 
 def note_text(score: RepScore) -> str:
     """The reasons in words, or "" for a repetition with nothing to say about."""
-    notes = []
     if not score.reliable:
-        notes.append("not judged reliably: please check")
+        return "not judged reliably: please check"
     if score.is_anomaly and score.reasons:
-        notes.append("unusual: " + ", ".join(str(reason) for reason in score.reasons))
-    return "; ".join(notes)
+        return "unusual: " + ", ".join(str(reason) for reason in score.reasons)
+    return ""
 
 
 def likely_fault(reasons: Iterable[Reason], choices: Iterable[Choice]) -> str:

@@ -25,6 +25,10 @@ from pipeline.reference import Reference, Scale, cells_of, compare
 from pipeline.siblings import compare_siblings, sibling_cells
 from pipeline.skelemotion import Encoded, encode
 
+# A repetition much shorter than the others of its video is cut wrongly; rushed ones are not as short as this.
+_SHORTEST_SHARE = 0.45
+# The longest stretch without poses, as a share of the repetition: what happened in it is not known.
+_LONGEST_GAP = 0.3
 _UNJUDGED = RepScore(0.5, 1.0, 0.0, reliable=False)
 
 
@@ -68,8 +72,9 @@ class Detector:
     def score(self, pose: Pose, reps: Sequence[Rep], setting: str = "") -> tuple[RepScore, ...]:
         """One score for each of a video's repetitions, judged together.
 
-        setting: the name of the lifter and camera, "" to find out. A repetition that cannot be judged (poses missing,
-        implausibly short) is not `reliable`.
+        setting: the name of the lifter and camera, "" to find out. One that cannot be judged is not `reliable`:
+        poses are missing (too many, or a whole stretch of it), or it is implausibly short, by itself or beside the
+        others.
         """
         result = []
         for rep, finding in zip(reps, self._findings(pose, reps, setting), strict=True):
@@ -78,7 +83,7 @@ class Detector:
                 continue
             one, found, shown = finding
             why = reasons(found.cells, shown, self.config.encode.length)
-            trusted = one.coverage >= self.config.min_coverage and rep.duration_s >= self.config.min_duration_s
+            trusted = self._can_be_judged(one, rep, reps)
             result.append(RepScore(found.score, found.p_value, found.raw, why, trusted))
         return tuple(result)
 
@@ -128,6 +133,13 @@ class Detector:
     def load(folder: str | Path) -> Detector:
         """A saved detector, with its own configuration. Raises ModelError where it is missing or damaged."""
         return Detector(**load_parts(Path(folder)))
+
+    def _can_be_judged(self, encoded: Encoded, rep: Rep, reps: Sequence[Rep]) -> bool:
+        shortest = self.config.min_duration_s
+        if len(reps) >= self.config.min_siblings:
+            shortest = max(shortest, _SHORTEST_SHARE * float(np.median([other.duration_s for other in reps])))
+        seen = encoded.coverage >= self.config.min_coverage and encoded.gap <= _LONGEST_GAP
+        return seen and rep.duration_s >= shortest
 
     def _findings(
         self, pose: Pose, reps: Sequence[Rep], setting: str

@@ -55,8 +55,9 @@ _SAME_SPOT = 0.25
 class Encoded:
     """A SkeleMotion image [C, J, L] float32 and how far it can be trusted.
 
-    coverage 0..1: the share of the repetition's poses in which the body was found; 0 where nothing can be encoded
-    (the image is then all zeros). shot: the camera shot that it was taken from. seen [33] 0..1: the mean visibility of
+    coverage 0..1: the share of the repetition's frames in which the body was found, in the shot that the image is from;
+    0 where nothing can be encoded (the image is then all zeros). gap 0..1: the longest stretch without a pose, as a
+    share of the repetition. shot: the camera shot that it was taken from. seen [33] 0..1: the mean visibility of
     each landmark, of the image's left and right. times [L]: the media time of each column, seconds; empty where nothing
     can be encoded.
     """
@@ -66,6 +67,7 @@ class Encoded:
     shot: int
     seen: Floats
     times: NDArray[np.float64]
+    gap: float = 1.0
 
 
 def encode(pose: Pose, rep: Rep, config: EncodeConfig) -> Encoded:
@@ -93,7 +95,7 @@ def encode(pose: Pose, rep: Rep, config: EncodeConfig) -> Encoded:
         image[3 * plane : 3 * plane + 3] = (along * unit).T, (across * unit).T, motion.T
     image[9] = np.linalg.norm(velocity, axis=-1).T
     image[10], image[11] = position[..., 0].T, position[..., 1].T
-    return Encoded(image, track.coverage, track.shot, track.seen, times)
+    return Encoded(image, track.coverage, track.shot, track.seen, times, track.gap)
 
 
 def joint_positions(pose: Pose, rep: Rep, config: EncodeConfig) -> NDArray[np.float64] | None:
@@ -145,12 +147,14 @@ def _phase_times(track: _Track, rep: Rep, length: int) -> _Doubles:
 @dataclass(frozen=True)
 class _Track:
     """Joint tracks over time: values [T, 33, 3] in pixels, y up, relative to the ankles' midpoint; the torso's length
-    in pixels, the share of poses that were found, the shot they are from, and the visibility of each landmark."""
+    in pixels, the share of poses that were found and of the time of the longest gap between them, the shot they are
+    from, and the visibility of each landmark."""
 
     time: _Doubles
     values: _Doubles
     scale: float
     coverage: float
+    gap: float
     shot: int
     seen: Floats
 
@@ -178,8 +182,10 @@ def _track(pose: Pose, rep: Rep, config: EncodeConfig) -> _Track | None:
         values[..., 0] *= -1.0
     # The feet stay where they are during a lift: one origin for all frames does not carry the ankles' noise.
     values -= np.median(_middle(values, _ANKLES), axis=0)
-    coverage = float(pose.detected[inside].mean())
-    return _Track(time, smooth(time, values, config.smooth_s), scale, coverage, shot, seen)
+    found = pose.time[use & inside]
+    coverage = len(found) / int(inside.sum())
+    gap = float(np.diff([rep.start_s, *found, rep.end_s]).max()) / rep.duration_s
+    return _Track(time, smooth(time, values, config.smooth_s), scale, coverage, gap, shot, seen)
 
 
 def _scale(pose: Pose, rep: Rep, shot: int) -> float:

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline import synthetic, training
+from pipeline import synthetic, training, video
 from pipeline.calibration import calibrate, with_more
-from pipeline.config import TrainConfig
+from pipeline.config import PoseConfig, TrainConfig
 from pipeline.dataset import Sample
 from pipeline.detector import Detector, load_base
 from pipeline.distances import distances, fit_cloud
 from pipeline.errors import ModelError
+from pipeline.pose import MediaPipePose, estimate
 from pipeline.records import Pose, Rep
 from pipeline.skelemotion import WALK
 
@@ -105,6 +106,40 @@ def test_implausibly_short_repetition_is_not_reliable(base: Detector) -> None:
     pose, reps = set_of(10, (None,))
     short = Rep(reps[0].start_s, reps[0].start_s + 0.2, reps[0].start_s + 0.5)
     assert not base.score(pose, [short])[0].reliable
+
+
+def test_repetition_whose_lockout_is_not_seen_is_not_reliable(base: Detector) -> None:
+    pose, reps = set_of(9, (None,) * 3)
+    middle = reps[1].top_s + 0.1
+    hidden = synthetic.drop_poses(pose, np.abs(pose.time - middle) < 0.2 * reps[1].duration_s)
+    assert [score.reliable for score in base.score(hidden, reps)] == [True, False, True]
+
+
+def test_repetition_across_a_cut_is_not_reliable(base: Detector) -> None:
+    pose, reps = set_of(9, (None,) * 3)
+    shots = (pose.time > (reps[1].start_s + reps[1].end_s) / 2).astype(np.int32)
+    assert [score.reliable for score in base.score(replace(pose, shot=shots), reps)] == [True, False, True]
+
+
+def test_repetition_much_shorter_than_its_siblings_is_not_reliable(base: Detector) -> None:
+    pose, reps = set_of(9, (None,) * 6)
+    last = reps[-1]
+    short = Rep(last.start_s, last.start_s + 0.6, last.start_s + 1.0)
+    assert [score.reliable for score in base.score(pose, [*reps[:-1], short])] == [True] * 5 + [False]
+
+
+def test_real_repetition_is_judged_only_where_it_is_seen(base: Detector, shared_data: Path) -> None:
+    videos = shared_data / "videos"
+    truth = json.loads((videos / "groundtruth.json").read_text())
+    whole = [entry for entry in truth if len(entry["reps"]) == 1 and entry["reps"][0]["end_s"] is not None]
+    entry = min(whole, key=lambda one: (videos / one["file"]).stat().st_size)
+    clip, rep = videos / entry["file"], Rep(**{key: entry["reps"][0][key] for key in ("start_s", "top_s", "end_s")})
+    config = PoseConfig()
+    with MediaPipePose(config) as estimator:
+        pose = estimate(clip, video.probe(clip), config, estimator)
+    hidden = synthetic.drop_poses(pose, np.abs(pose.time - rep.top_s) < 0.25 * rep.duration_s)
+    assert base.score(pose, [rep])[0].reliable
+    assert not base.score(hidden, [rep])[0].reliable
 
 
 def test_no_repetitions_no_scores(base: Detector) -> None:

@@ -223,6 +223,16 @@ def test_the_note_says_what_could_not_be_judged() -> None:
     assert ls_format.note_text(RepScore(0.5, 1.0, 0.0, reliable=False)) == "not judged reliably: please check"
 
 
+def test_a_repetition_that_could_not_be_judged_is_marked_and_has_no_fault() -> None:
+    why = (Reason("back", "pull", 0.6),)
+    unjudged = replace(analysis((0.9,)), scores=(RepScore(0.9, 0.01, 3.0, why, reliable=False),))
+    (label,) = results(to_prediction(unjudged, CONTROLS, 30.0), "timelinelabels")
+    assert label["meta"] == {"text": ["anomaly 0.90, not judged reliably: please check"]}
+    (note,) = results(to_prediction(unjudged, CONTROLS, 30.0), "textarea")
+    assert note["value"]["text"] == ["not judged reliably: please check"]
+    assert results(to_prediction(unjudged, CONTROLS, 30.0), "choices") == []
+
+
 # Tasks and ids
 
 

@@ -75,6 +75,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
                 "score": round(score.score, 4),
                 "is_anomaly": score.is_anomaly,
                 "label": score.label,
+                "reliable": score.reliable,
                 "reasons": [str(reason) for reason in score.reasons] if score.is_anomaly else [],
             }
             for rep, score in zip(analysis.reps, analysis.scores, strict=True)
