@@ -13,6 +13,7 @@ from pathlib import Path
 
 from backend.errors import BackendError
 from backend.ls_format import Json
+from backend.media import shown_address
 
 _STATUS = {"done": "FINISHED", "failed": "FAILED", "cancelled": "KILLED"}
 _MOST_TAG = 5000
@@ -60,7 +61,9 @@ def log_run(run: FinishedRun) -> str:
     try:
         return _log(run)
     except (MlflowException, OSError) as error:
-        raise BackendError(f"{type(error).__name__}: {error}") from error
+        address = run.tracking_uri.rstrip("/")
+        said = str(error).replace(address, shown_address(address))
+        raise BackendError(f"{type(error).__name__}: {said}") from None
 
 
 def _log(run: FinishedRun) -> str:

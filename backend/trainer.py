@@ -66,6 +66,8 @@ class Trainer:
         self._wake = threading.Event()
         self._webhook_secret = webhook_secret
         self._tracking_uri = tracking_uri
+        # Who sees a run's end in the database and closes has it told to MLflow first.
+        self._ending = threading.Lock()
         self._tracked: Future[str] | None = None
         self._guarded: set[int] = set()
         self._repaired: set[int] = set()
@@ -88,10 +90,15 @@ class Trainer:
         """Ask for a run where enough was labelled since the last one."""
         with self._lock:
             projects, self._changed_projects = self._changed_projects, set()
-        for project in projects:
-            reason = enough(self._store, self.runs, project, self._retrain_after)
-            if reason:
-                self.request(project, reason)
+        try:
+            for project in projects:
+                reason = enough(self._store, self.runs, project, self._retrain_after)
+                if reason:
+                    self.request(project, reason)
+        except BaseException:
+            with self._lock:  # counted again in the next round
+                self._changed_projects |= projects
+            raise
 
     def keep_going(self) -> None:
         """Work off runs until closed. For a thread of its own."""
@@ -178,17 +185,20 @@ class Trainer:
         except Exception:  # the top of a run: the server goes on
             log.exception("Run %s failed unexpectedly.", run.id)
             state, message, name = "failed", "Unexpected error; the server's log has the details.", ""
-        self.runs.finish(run.id, state, message, name)
-        log.info("Project %s: run %s %s. %s", run.project, run.id, state, message)
-        self._track(run, state, message, name)
+        with self._ending:
+            self.runs.finish(run.id, state, message, name)
+            log.info("Project %s: run %s %s. %s", run.project, run.id, state, message)
+            self._track(run, state, message, name)
         return True
 
     def close(self) -> None:
         """Stop. A run that is going on is repeated at the next start."""
         self._closed.set()
         self._wake.set()
-        if self._tracked is not None:
-            wait([self._tracked], _TRACKING_S)
+        with self._ending:
+            tracked = self._tracked
+        if tracked is not None:
+            wait([tracked], _TRACKING_S)
         self._executor.close()
 
     def _track(self, run: Run, state: str, message: str, name: str) -> None:

@@ -306,6 +306,20 @@ def test_enough_new_labels_start_a_run(store: Store, tmp_path: Path) -> None:
     assert [run.state for run in lab.trainer.runs.runs()] == ["queued"]
 
 
+def test_what_could_not_be_counted_is_counted_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(store, tmp_path, Access("", SecretStr("")), after=PER_VIDEO - 1)
+    lab.label(1)
+    lab.trainer.labels_changed([1])
+    with monkeypatch.context() as broken:
+        broken.setattr(store.labels, "normals_since", lambda *_: (_ for _ in ()).throw(OSError("busy")))
+        with pytest.raises(OSError, match="busy"):
+            lab.trainer.count_labels()
+    lab.trainer.count_labels()
+    assert len(lab.trainer.runs.runs()) == 1
+
+
 def test_labels_that_were_learnt_from_do_not_count_again(store: Store, tmp_path: Path) -> None:
     lab = Lab(store, tmp_path, Access("", SecretStr("")), after=PER_VIDEO - 1)
     lab.label(1)

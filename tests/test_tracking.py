@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 from test_retrain import InlineExecutor, Lab
 
+from backend import tracking
 from backend.background import BackgroundExecutor
 from backend.errors import BackendError
 from backend.ls_client import Access
@@ -141,6 +145,39 @@ def test_a_failure_of_mlflow_harms_no_run(lab: Lab, caplog: pytest.LogCaptureFix
         run = lab.train()
     assert (run.state, lab.registry.current_name(1)) == ("done", "v0001")
     assert f"Run {run.id} was not logged to MLflow: no route to it" in caplog.text
+
+
+def test_who_closes_when_a_run_is_done_has_it_told_first(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    executor = Following()
+    following(lab, executor)
+    told_at_the_end: list[int] = []
+    monkeypatch.setattr(executor, "close", lambda: told_at_the_end.append(len(executor.told)))
+    closing = threading.Thread(target=lab.trainer.close)
+    finish = lab.trainer.runs.finish
+
+    def finish_and_close(*values: Any) -> None:
+        finish(*values)
+        closing.start()
+        closing.join(0.2)
+
+    monkeypatch.setattr(lab.trainer.runs, "finish", finish_and_close)
+    lab.train()
+    closing.join()
+    assert told_at_the_end == [1]
+
+
+def test_an_error_does_not_tell_the_password_of_mlflow(monkeypatch: pytest.MonkeyPatch, finished: FinishedRun) -> None:
+    def refuse(_: FinishedRun) -> str:
+        raise OSError("http://anna:secret@mlflow.example.com/api/2.0 does not answer")
+
+    monkeypatch.setitem(sys.modules, "mlflow", ModuleType("mlflow"))
+    monkeypatch.setitem(sys.modules, "mlflow.exceptions", SimpleNamespace(MlflowException=ValueError))
+    monkeypatch.setattr(tracking, "_HABITS", {})
+    monkeypatch.setattr(tracking, "_log", refuse)
+    with pytest.raises(BackendError) as caught:
+        log_run(replace(finished, tracking_uri="http://anna:secret@mlflow.example.com/"))
+    assert str(caught.value) == "OSError: http://mlflow.example.com/api/2.0 does not answer"
+    assert caught.value.__suppress_context__
 
 
 def test_nothing_is_told_where_nobody_asked(lab: Lab) -> None:
