@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 from sqlalchemy import JSON, Connection, Engine, ForeignKey, select
-from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.database import Base, batches
@@ -26,23 +26,23 @@ class AnnotationSource(Base):
     lead_time: Mapped[float | None]
 
 
-_new = insert(AnnotationSource)
-_PUT = _new.on_conflict_do_update(
-    index_elements=["annotation_id"],
-    set_={name: _new.excluded[name] for name in ("data", "result", "lead_time")},
-)
+_PUT = """
+INSERT INTO annotation_sources (annotation_id, data, result, lead_time) VALUES (?, ?, ?, ?)
+ON CONFLICT (annotation_id) DO UPDATE SET data = excluded.data, result = excluded.result, lead_time = excluded.lead_time
+"""
 
 
 def put_source(connection: Connection, annotation: Json, task: Task) -> None:
     """Keep an annotation's own words, in the transaction that stores the annotation."""
     result, lead_time = annotation.get("result"), annotation.get("lead_time")
-    row = {
-        "annotation_id": int(annotation["id"]),
-        "data": task.data,
-        "result": [item for item in result if isinstance(item, dict)] if isinstance(result, list) else [],
-        "lead_time": float(lead_time) if isinstance(lead_time, int | float) else None,
-    }
-    connection.execute(_PUT, row)
+    items = [item for item in result if isinstance(item, dict)] if isinstance(result, list) else []
+    row = (
+        int(annotation["id"]),
+        json.dumps(task.data),
+        json.dumps(items),
+        float(lead_time) if isinstance(lead_time, int | float) else None,
+    )
+    connection.exec_driver_sql(_PUT, row)
 
 
 def sources(engine: Engine, annotation_ids: Iterable[int]) -> dict[int, AnnotationSource]:

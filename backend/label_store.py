@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Engine, ForeignKey, bindparam, delete, func, or_, select, update
+from sqlalchemy import DateTime, Engine, ForeignKey, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
@@ -53,23 +53,28 @@ class DeletedTask(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
 
 
-_IS_DELETED = select(DeletedTask.id).where(DeletedTask.id == bindparam("task"))
-_new = insert(Annotation)
-_told = {
-    name: _new.excluded[name]
-    for name in (
-        "project", "task", "media", "annotator", "was_cancelled", "ground_truth", "parent_prediction", "updated_at",
-        "received_at",
-    )
-}  # fmt: skip
+# In SQL and for the driver: an event of labels comes while somebody waits for Label Studio, and may be one of hundreds.
 # Events are sent by whichever process of Label Studio handled the change, and may overtake each other.
-_is_news = or_(_new.excluded.updated_at == "", Annotation.updated_at <= _new.excluded.updated_at)
-_PUT = _new.on_conflict_do_update(index_elements=["id"], set_=_told, where=_is_news).returning(Annotation.id)
+_PUT = """
+INSERT INTO annotations (id, project, task, media, annotator, was_cancelled, ground_truth, parent_prediction,
+    updated_at, received_at, deleted)
+VALUES (:id, :project, :task, :media, :annotator, :was_cancelled, :ground_truth, :parent_prediction,
+    :updated_at, :received_at, EXISTS (SELECT 1 FROM deleted_tasks WHERE id = :task))
+ON CONFLICT (id) DO UPDATE SET project = excluded.project, task = excluded.task, media = excluded.media,
+    annotator = excluded.annotator, was_cancelled = excluded.was_cancelled, ground_truth = excluded.ground_truth,
+    parent_prediction = excluded.parent_prediction, updated_at = excluded.updated_at,
+    received_at = excluded.received_at
+WHERE excluded.updated_at = '' OR annotations.updated_at <= excluded.updated_at
+RETURNING id
+"""
+_DELETE_REGIONS = "DELETE FROM labeled_regions WHERE annotation_id = ?"
+_PUT_REGIONS = """
+INSERT INTO labeled_regions (annotation_id, region, start_s, end_s, label, origin) VALUES (?, ?, ?, ?, ?, ?)
+"""
+_new = insert(Annotation)
 _DELETE = _new.on_conflict_do_update(
     index_elements=["id"], set_={name: _new.excluded[name] for name in ("deleted", "received_at")}
 )
-_DELETE_REGIONS = delete(LabeledRegion).where(LabeledRegion.annotation_id == bindparam("annotation"))
-_PUT_REGIONS = insert(LabeledRegion)
 
 
 class LabelStore:
@@ -97,27 +102,16 @@ class LabelStore:
             "ground_truth": bool(annotation.get("ground_truth")),
             "parent_prediction": _optional_int(annotation.get("parent_prediction")),
             "updated_at": str(annotation.get("updated_at") or ""),
-            "received_at": now(),
+            "received_at": now().isoformat(" ", "microseconds"),
         }
-        rows = [
-            {
-                "annotation_id": number,
-                "region": region.id,
-                "start_s": region.start_s,
-                "end_s": region.end_s,
-                "label": region.label,
-                "origin": region.origin,
-            }
-            for region in regions
-        ]
+        rows = [(number, one.id, one.start_s, one.end_s, one.label, one.origin) for one in regions]
         with self._writing, self._engine.begin() as connection:
-            deleted = connection.scalar(_IS_DELETED, {"task": task.id}) is not None
-            if connection.scalar(_PUT, {**row, "deleted": deleted}) is None:
+            if connection.exec_driver_sql(_PUT, row).first() is None:
                 return
             put_source(connection, annotation, task)
-            connection.execute(_DELETE_REGIONS, {"annotation": number})
+            connection.exec_driver_sql(_DELETE_REGIONS, (number,))
             if rows:
-                connection.execute(_PUT_REGIONS, rows)
+                connection.exec_driver_sql(_PUT_REGIONS, rows)
 
     def delete_annotations(self, annotation_ids: Iterable[int]) -> None:
         """Mark annotations as deleted, also those that are not known yet: their events may still come."""

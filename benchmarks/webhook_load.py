@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from backend_process import CREATED, DELETED, BackendProcess, DrawnProject, moved, wait_for
+from backend_process import CREATED, BackendProcess, DrawnProject, moved, wait_for
 from label_studio_api import FakeLabelStudio
 
 from backend.ls_format import Json
@@ -75,7 +75,7 @@ class Sent:
 
     def _deleted(self, number: int) -> Json:
         self.deleted.add(number)
-        return DELETED | {"annotations": [{"id": number}]}
+        return self.project.unlabel(self.saved[number])
 
     def lost(self, store: Store) -> list[int]:
         """Annotations that are not in the database as they were sent."""
