@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import DeclarativeBase
 
+from backend.errors import BackendError
+
 _CONNECTIONS = 32
 """More than the server has threads: opening one takes longer than most transactions."""
 
@@ -23,10 +25,17 @@ def now() -> datetime:
 
 
 def open_database(url: str) -> Engine:
-    """The database at `sqlite:///PATH`; its folder is made. Every thread has a connection of its own."""
+    """The database at `sqlite:///PATH`; its folder is made. Every thread has a connection of its own.
+
+    Raises BackendError where the folder cannot be made.
+    """
     path = url.removeprefix("sqlite:///")
     if path and path != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(path).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BackendError(f"{folder}: cannot be made ({error.strerror}). Choose another DATA_DIR.") from error
     engine = create_engine(url, connect_args={"timeout": 30}, pool_size=_CONNECTIONS)
     event.listen(engine, "connect", _configure)
     return engine

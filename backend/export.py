@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
@@ -18,6 +17,7 @@ from backend.labeling_config import Controls
 from backend.ls_client import Access, LabelStudioClient
 from backend.ls_export import task_to_import
 from backend.media import MediaFetcher
+from backend.scratch import scratch
 from backend.store import Store
 from pipeline.config import PipelineConfig
 from pipeline.errors import PipelineError
@@ -85,7 +85,7 @@ def export(
     """Write a project's labels as the next version of a dataset, or find that nothing is new.
 
     What cannot be had for a video (landmarks, a clip) is listed, and the others go on. Raises NothingToExport,
-    LabelConfigError, DatasetError.
+    LabelConfigError, DatasetError; BackendError where the disk does not take it.
     """
     controls = controls_of(store, request.project)
     choice = choose(store, request.project)
@@ -94,7 +94,7 @@ def export(
             f"Project {request.project} has no labels here. Submit annotations in Label Studio with the backend "
             "connected, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY to have them fetched."
         )
-    with new_version(request.out) as draft:
+    with _writing(request.out), new_version(request.out) as draft:
         writer = _Writer(draft.folder, request, controls, config, pose_dir, access)
         with writer:
             for number, task in enumerate(labeled_tasks(store, request.project, choice, controls, request.lifter_key)):
@@ -123,6 +123,14 @@ def export(
         writer.clips["copied"],
         writer.clips["encoded"],
     )
+
+
+@contextmanager
+def _writing(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise BackendError(f"{out}: cannot be written ({error.strerror or error}). Choose another --out.") from error
 
 
 class _Writer:
@@ -248,9 +256,9 @@ class _Writer:
 
     def _with_clips(self, rows: list[ExportedRep], task: LabeledTask) -> list[ExportedRep]:
         done: list[ExportedRep] = []
-        with tempfile.TemporaryDirectory(prefix="deadlift-") as folder:
+        with scratch() as folder:
             try:
-                path = self._fetcher.fetch(task.media, task.task, Path(folder))
+                path = self._fetcher.fetch(task.media, task.task, folder)
                 for row in rows:
                     name = f"clips/{row.rep}.mp4"
                     self.clips[cut(path, self._folder / name, row.start_s, row.end_s)] += 1

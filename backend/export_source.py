@@ -87,19 +87,25 @@ def choose(store: Store, project: int) -> Choice:
 def labeled_tasks(
     store: Store, project: int, choice: Choice, controls: Controls, lifter_key: str
 ) -> Iterator[LabeledTask]:
-    """The chosen annotations with their repetitions, by task. lifter_key: the task data that names the lifter."""
+    """The chosen annotations with their repetitions, by task; without those that were deleted or skipped meanwhile.
+
+    lifter_key: the task data that names the lifter.
+    """
     with Session(store.engine) as session:
         for tasks in batches(choice.videos, queries.BATCH):
-            groups = list(queries.of_tasks(session, project, tasks))
-            every = [annotation for group in groups for annotation in group]
-            chosen = [next(a for a in group if a.id == choice.videos[a.task].annotation) for group in groups]
-            ids = [annotation.id for annotation in every]
-            regions = queries.regions(session, ids)
+            groups = {
+                annotation: group
+                for group in queries.of_tasks(session, project, tasks)
+                for annotation in group
+                if annotation.id == choice.videos[annotation.task].annotation
+            }
+            chosen = list(groups)
+            regions = queries.regions(session, [one.id for group in groups.values() for one in group])
             words = sources(store.engine, [annotation.id for annotation in chosen])
             digests = queries.digests(session, chosen)
             data = queries.task_data(session, [a.task for a in chosen if a.id not in words])
             parents = queries.parents(session, chosen)
-            for group, annotation in zip(groups, chosen, strict=True):
+            for annotation, group in groups.items():
                 source = words.get(annotation.id)
                 known = source.data if source is not None else data.get(annotation.task)
                 others = [

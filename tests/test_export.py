@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,8 @@ from conftest import CONFIG
 from labeled_project import RATE, VERSION, LabeledProject
 
 from backend import export as export_module
-from backend.errors import LabelConfigError, NothingToExport
+from backend.errors import BackendError, LabelConfigError, NothingToExport
+from backend.export_source import choose, controls_of, labeled_tasks
 from backend.labels import labeled_videos
 from backend.ls_format import Json, to_frames
 from backend.retrain import label_digest
@@ -163,6 +165,14 @@ def test_skipped_annotations_are_not_exported(project: LabeledProject) -> None:
     assert {row.task for row in rows(project)} == {2}
 
 
+def test_labels_that_were_deleted_meanwhile_are_left_out(project: LabeledProject) -> None:
+    project.label(1, number=9, completed_by=8, updated_at="2025-01-01T00:00:00Z")
+    choice = choose(project.store, 1)
+    project.store.labels.delete_annotations([1])
+    found = labeled_tasks(project.store, 1, choice, controls_of(project.store, 1), "lifter")
+    assert [task.task for task in found] == [2]
+
+
 def test_a_filter_changes_no_names(project: LabeledProject) -> None:
     kept = rows(project, Filters(min_confidence=0.75))
     assert [row.rep for row in kept] == [f"squad-{task}_rep_{n}" for task in (1, 2) for n in (1, 2)]
@@ -199,6 +209,17 @@ def test_an_export_that_fails_leaves_nothing(project: LabeledProject) -> None:
     with pytest.raises(NothingToExport):
         project.export(Filters(labels=("anomalous",)))
     assert [path.name for path in project.out.iterdir()] == [".lock"]
+
+
+def test_a_disk_that_takes_no_more_is_an_error_of_ours(
+    project: LabeledProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(export_module, "to_json", full)
+    with pytest.raises(BackendError, match=r"out: cannot be written \(No space left on device\)"):
+        project.export()
 
 
 def test_two_exports_to_one_folder_are_refused(project: LabeledProject) -> None:

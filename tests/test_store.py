@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from backend.database import now
+from backend.errors import BackendError
 from backend.ls_format import Region, Task
 from backend.store import Job, Store
 
@@ -69,6 +70,12 @@ def test_an_unknown_project_has_no_labeling_config(store: Store) -> None:
 def test_a_project_may_be_seen_by_several_requests_at_once(store: Store) -> None:
     together(lambda: store.remember_project(1, "<View/>"))
     assert len(store.projects()) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BackendError, match=r"file/data: cannot be made \(.+\)\. Choose another DATA_DIR"):
+        Store(f"sqlite:///{tmp_path}/file/data/deadlift.db")
 
 
 # Jobs
