@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
@@ -11,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
 from backend.database import Base, now
-from backend.sources import Source
+from backend.sources import Source, is_task
 
 _PAGE = 500
 
@@ -59,8 +60,7 @@ class Ledger:
 
         What is known of a video from earlier runs stays, unless it has changed since.
         """
-        with self._sessions() as session:
-            run = (session.scalar(select(func.max(Entry.run))) or 0) + 1
+        run = time.time_ns()  # of its own, whoever else begins now
         remaining = iter(sources)
         while page := list(islice(remaining, _PAGE)):
             rows = [
@@ -134,8 +134,14 @@ class Ledger:
     def analyzed(self, entry: int, result: str) -> None:
         self._set(entry, state="analyzed", result=result, error_type="", error_message="")
 
-    def has_task(self, entry: int, task: int | None) -> None:
+    def has_task(self, entry: int, task: int) -> None:
         self._set(entry, task=task)
+
+    def forget_task(self, entry: Entry) -> None:
+        """The video has no task any more, whichever model it was looked for with."""
+        same = update(Entry).where(Entry.target == entry.target, Entry.source == entry.source)
+        with self._sessions.begin() as session:
+            session.execute(same.values(task=None, updated_at=now()))
 
     def done(self, entry: int, prediction: int | None) -> None:
         self._set(entry, state="done", prediction=prediction, error_type="", error_message="")
@@ -162,11 +168,11 @@ class Ledger:
         with self._sessions() as session:
             return session.scalar(query.order_by(Entry.id.desc()).limit(1))
 
-    def tasks(self, target: str) -> set[int]:
-        """The tasks that are known to be some video's."""
+    def owners(self, target: str) -> dict[int, str]:
+        """The tasks that are known to be some video file's, with its path."""
+        query = select(Entry.task, Entry.source).where(Entry.target == target, Entry.task.is_not(None))
         with self._sessions() as session:
-            found = session.scalars(select(Entry.task).where(Entry.target == target, Entry.task.is_not(None)))
-            return {task for task in found if task is not None}
+            return {task: source for task, source in session.execute(query) if task and not is_task(source)}
 
     def _set(self, entry: int, **values: object) -> None:
         with self._sessions.begin() as session:

@@ -251,7 +251,10 @@ class LabelStudioClient:
                     f"Label Studio answered {response.status_code} to the upload of {path.name}. It takes files of the"
                     " types that it knows, up to 250 MB; give it larger ones as local files."
                 )
-            return int((response.json().get("task_ids") or [0])[0])
+            numbers = response.json().get("task_ids")
+            if not numbers:
+                raise LabelStudioError(f"Label Studio did not say which task {path.name} became. Try again.")
+            return int(numbers[0])
 
     def create_task(self, project: int, data: Json) -> Task:
         with _mapped(f"a task in project {project}"):

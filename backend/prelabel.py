@@ -35,9 +35,10 @@ from backend.jobs import dump_analysis, known_media, load_analysis
 from backend.labeling_config import Controls
 from backend.ledger import Entry, Ledger
 from backend.ls_format import Task
+from backend.media import shown_address
 from backend.project_tasks import ProjectTasks
 from backend.registry import Model
-from backend.sources import Source, is_address
+from backend.sources import Source, is_address, is_task
 from backend.worker import FileJob, VideoJob, analyze_file, analyze_task
 from pipeline.errors import PipelineError
 from pipeline.records import Analysis
@@ -110,7 +111,7 @@ class ProjectTarget:
         self._ledger = ledger
         self._project = project
         self._controls = controls
-        self._tasks = ProjectTasks(context.client, project, controls, root, ledger.tasks(target_name(project)))
+        self._tasks = ProjectTasks(context.client, project, controls, root, ledger.owners(target_name(project)))
         self._shown = False
         self._clusters = Clusters(context.store)
         self._retrying = Retrying(
@@ -132,7 +133,9 @@ class ProjectTarget:
         try:
             return self._retrying(self._deliver, entry, analysis)
         except NotInLabelStudio:
-            self._ledger.has_task(entry.id, None)
+            if not is_task(entry.source):
+                self._ledger.forget_task(entry)
+                self._tasks.forget()
             raise
 
     def _deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
@@ -142,14 +145,16 @@ class ProjectTarget:
             number = self._tasks.task_for(entry.source, analysis.video).id
         if number != entry.task:
             self._ledger.has_task(entry.id, number)
-        ours = store.model_versions(self._project) if self._context.remove_superseded else set()
+        # A server may have promoted a newer model since this run began: its predictions stay.
+        is_current = self._context.registry.current(self._project).version == version
+        ours = store.model_versions(self._project) if self._context.remove_superseded and is_current else set()
         task = client.task_state(Task(number, self._project, {})).task
         cluster = self._clusters.shown(self._project, analysis)
         prediction = delivery.push(client, task, self._controls, analysis, ours - {version}, cluster)
         job = store.job_for(task, str(task.data.get(self._controls.media_key)), version, entry.config)
         store.finish_job(job.id, dump_analysis(analysis))
         store.mark_pushed(job.id, prediction)
-        if not self._shown:  # Label Studio takes only a version that it has predictions of
+        if is_current and not self._shown:  # Label Studio takes only a version that it has predictions of
             self._shown = True
             client.show_model_version(self._project, version, store.model_versions(self._project) - {version})
         return Delivered(number, prediction)
@@ -218,20 +223,20 @@ class Prelabeler:
             analysis = self._analysis(entry)
             delivered = self._target.deliver(entry, analysis)
             self._ledger.done(entry.id, delivered.prediction)
-            return Finished(entry.source, delivered.task, analysis, seconds=time.monotonic() - began)
+            return Finished(shown_address(entry.source), delivered.task, analysis, seconds=time.monotonic() - began)
         except SchedulerLost:  # says nothing about the video
             raise
         except (PipelineError, BackendError) as error:
             kind, message = type(error).__name__, str(error)
         except CancelledError:
             if self._stopping.is_set():
-                return Finished(entry.source, entry.task, None, "Interrupted.", False)
+                return Finished(shown_address(entry.source), entry.task, None, "Interrupted.", False)
             kind, message = "WorkerLost", "The work on it was cancelled."
         except Exception:  # the top of a thread: whatever it is, the other videos go on
-            log.exception("%s failed unexpectedly.", entry.source)
+            log.exception("%s failed unexpectedly.", shown_address(entry.source))
             kind, message = "InternalError", "Unexpected error; the log above has the details."
         self._ledger.failed(entry.id, kind, message)
-        return Finished(entry.source, entry.task, None, message, is_last, time.monotonic() - began)
+        return Finished(shown_address(entry.source), entry.task, None, message, is_last, time.monotonic() - began)
 
     def _analysis(self, entry: Entry) -> Analysis:
         if entry.result:

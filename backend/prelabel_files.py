@@ -15,6 +15,7 @@ from backend.jobs import load_analysis
 from backend.labeling_config import Controls, effective_rate
 from backend.ledger import Entry
 from backend.ls_format import to_prediction
+from backend.media import shown_address
 from backend.project_tasks import local_address
 from backend.sources import is_address
 
@@ -55,12 +56,14 @@ def write(folder: Path, done: Iterable[Entry], failed: Iterable[Entry], controls
                     times = (f"{seconds:.3f}" for seconds in (rep.start_s, rep.top_s, rep.end_s))
                     why = ", ".join(str(reason) for reason in score.reasons) if score.is_anomaly else ""
                     judged = (f"{score.score:.4f}", score.label, why, f"{analysis.confidence:.4f}")
-                    table.writerow((entry.source, number, *times, *judged, analysis.model_version))
+                    table.writerow((shown_address(entry.source), number, *times, *judged, analysis.model_version))
             tasks.write("[]\n" if separator == "[\n" else "\n]\n")
         with _whole(folder / "failed.csv") as file:
             table = csv.writer(file)
             table.writerow(("video", "attempts", "error", "reason"))
-            table.writerows((entry.source, entry.failures, entry.error_type, entry.error_message) for entry in failed)
+            table.writerows(
+                (shown_address(entry.source), entry.failures, entry.error_type, entry.error_message) for entry in failed
+            )
     except OSError as error:
         raise BackendError(f"{folder} cannot be written ({error.strerror}). Choose another --out.") from error
 

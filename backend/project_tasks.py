@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
+from backend.errors import LabelStudioError
 from backend.labeling_config import Controls
 from backend.ls_client import LabelStudioClient
 from backend.ls_format import Json, Task
@@ -25,17 +26,17 @@ class ProjectTasks:
     """Finds and makes tasks; safe to call from several threads, from one process at a time.
 
     root: the folder that Label Studio serves local files from; files below it stay where they are, others are
-    uploaded. owned: tasks that are known to be some video's, which no other video gets.
+    uploaded. owned: tasks that are known to be the upload of some path, which no other video gets.
     """
 
     def __init__(
-        self, client: LabelStudioClient, project: int, controls: Controls, root: Path | None, owned: Iterable[int]
+        self, client: LabelStudioClient, project: int, controls: Controls, root: Path | None, owned: Mapping[int, str]
     ) -> None:
         self._client = client
         self._project = project
         self._controls = controls
         self._root = root
-        self._owned = set(owned)
+        self._owned = dict(owned)
         self._served: set[str] = set()
         self._by_address: dict[str, Task] | None = None
         self._by_name: dict[str, list[Task]] = defaultdict(list)
@@ -49,12 +50,19 @@ class ProjectTasks:
         with self._lock:  # one after the other: Label Studio's database takes no two writers either
             self._look()
             address = self.address(name)
-            if address is not None:
-                found = self._found_at(address)
-                return found if found is not None else self._create(address, video)
-            path = Path(name)
-            found = self._found_upload(path)
-            return found if found is not None else self._upload(path)
+            found = self._found_at(address) if address is not None else self._found_upload(Path(name))
+            if found is not None:
+                return found
+            try:
+                return self._create(address, video) if address is not None else self._upload(Path(name))
+            except LabelStudioError:
+                self._by_address = None  # it may have been made all the same, and is looked for the next time
+                raise
+
+    def forget(self) -> None:
+        """Look at the project again before the next task: it is no longer as it was seen."""
+        with self._lock:
+            self._by_address = None
 
     def address(self, name: str) -> str | None:
         """Where Label Studio can read a video without a copy of it; None for one that has to be uploaded."""
@@ -65,22 +73,27 @@ class ProjectTasks:
         with self._lock:
             self._look()
             address = self.address(name)
-            return (self._found_at(address) if address is not None else self._found_upload(Path(name))) is not None
+            try:
+                return (self._found_at(address) if address is not None else self._found_upload(Path(name))) is not None
+            except FileNotFoundError:  # a list may name what is not there
+                return False
 
     def _look(self) -> None:
-        """Once, and as late as possible: what an earlier run asked for may have come into being after it was killed."""
+        """As late as possible: what an earlier run asked for may have come into being after it was killed."""
         if self._by_address is not None:
             return
-        self._by_address = {}
+        by_address: dict[str, Task] = {}
+        by_name: dict[str, list[Task]] = defaultdict(list)
         for task, _, _ in self._client.tasks(self._project):
             media = task.data.get(self._controls.media_key)
             if not isinstance(media, str):
                 continue
-            self._by_address[_plain(media)] = task
+            by_address[_plain(media)] = task
             if media.startswith(_UPLOAD):
                 # Eight characters of Label Studio's, a dash, and the cleaned name.
-                self._by_name[unquote(media.rpartition("/")[2])[9:]].append(task)
+                by_name[unquote(media.rpartition("/")[2])[9:]].append(task)
         self._served = set(self._client.local_files(self._project)) if self._root is not None else set()
+        self._by_name, self._by_address = by_name, by_address  # all of it, or nothing
 
     def _found_at(self, address: str) -> Task | None:
         assert self._by_address is not None
@@ -90,8 +103,8 @@ class ProjectTasks:
         size = path.stat().st_size
         for task in self._by_name.get(upload_name(path), []):
             media = str(task.data[self._controls.media_key])
-            if task.id not in self._owned and self._client.media_size(media) == size:
-                self._owned.add(task.id)
+            if self._owned.get(task.id, str(path)) == str(path) and self._client.media_size(media) == size:
+                self._owned[task.id] = str(path)
                 return task
         return None
 
@@ -108,7 +121,7 @@ class ProjectTasks:
 
     def _upload(self, path: Path) -> Task:
         number = self._client.upload(self._project, path, upload_name(path))
-        self._owned.add(number)
+        self._owned[number] = str(path)
         # Where it is kept is read before the prediction is stored.
         return Task(number, self._project, {})
 

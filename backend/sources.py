@@ -41,6 +41,11 @@ def is_address(media: str) -> bool:
     return media.startswith(("http://", "https://"))
 
 
+def is_task(name: str) -> bool:
+    """Whether a source is a task that somebody else made, not a video that gets one."""
+    return not (is_address(name) or Path(name).is_absolute())
+
+
 def files(given: Iterable[str]) -> Iterator[Source]:
     """The videos that folders, lists, patterns, paths and addresses name, each once, in the order given.
 
@@ -52,6 +57,7 @@ def files(given: Iterable[str]) -> Iterator[Source]:
     for text in given:
         for name in _named(text, Path.cwd()):
             if name not in seen:
+                _check(name)
                 seen.add(name)
                 yield Source(name, name, _fingerprint(name))
 
@@ -72,14 +78,26 @@ def tasks(client: LabelStudioClient, project: int, controls: Controls, which: st
             yield Source(f"task {task.id}", media, media, task)
 
 
+def _check(name: str) -> None:
+    """Raises BadRequest for a name from a disk with another encoding, which no database keeps."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest(f"{name!a}: the name of this file cannot be read. Rename it.") from error
+
+
 def _named(text: str, base: Path) -> Iterator[str]:
     if is_address(text):
         yield text
         return
-    path = base / Path(text).expanduser()
-    if path.is_dir():
+    try:
+        path = base / Path(text).expanduser()
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # too long a name, nobody's home, a null character
+        raise BadRequest(f"{text[:100]}: no such file or folder. Check the path.") from error
+    if is_folder:
         yield from _in_folder(path)
-    elif path.is_file():
+    elif is_file:
         yield from _listed(path) if path.suffix.lower() in _LIST_SUFFIXES else [_absolute(path)]
     elif glob.has_magic(text):
         found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
@@ -100,15 +118,20 @@ def _in_folder(folder: Path) -> Iterator[str]:
 
 
 def _listed(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            text = line.strip()
-            if not text or text.startswith("#"):
-                continue
-            try:
-                yield from _named(text, path.parent)
-            except BadRequest:
-                yield _absolute(path.parent / text)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(f"{path} cannot be read as a list in UTF-8. Save it as such.") from error
+    for line in lines:
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        if Path(text).suffix.lower() in _LIST_SUFFIXES:
+            raise BadRequest(f"{path}: a list names videos and folders, not another list ({text}).")
+        try:
+            yield from _named(text, path.parent)
+        except BadRequest:
+            yield _absolute(path.parent / text)
 
 
 def _absolute(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -113,3 +114,15 @@ def test_states_are_counted_without_writing(ledger: Ledger) -> None:
 def test_many_videos_come_page_by_page(ledger: Ledger) -> None:
     videos = [Source(f"/v/{number:04}.mp4", "", "1") for number in range(1200)]
     assert names(ledger, begin(ledger, videos)) == [video.name for video in videos]
+
+
+def test_runs_that_begin_together_have_numbers_of_their_own(store: Store) -> None:
+    first, second = Ledger(store.engine), Ledger(store.engine)
+    numbers: list[int] = []
+
+    def while_listing() -> Iterator[Source]:
+        numbers.append(second.begin("project 2", "v", "c", [Source("/b.mp4", "/b.mp4", "1")]))
+        yield Source("/a.mp4", "/a.mp4", "1")
+
+    numbers.append(first.begin("project 1", "v", "c", while_listing()))
+    assert [[entry.source for entry in first.of_run(run, "queued")] for run in numbers] == [["/b.mp4"], ["/a.mp4"]]

@@ -18,8 +18,8 @@ CONTROLS = parse_controls(CONFIG)
 VIDEO = VideoInfo("a.mp4", 5.0, 30000 / 1001, 640, 480)
 
 
-def tasks(client: LabelStudioClient, root: Path | None = None, owned: tuple[int, ...] = ()) -> ProjectTasks:
-    return ProjectTasks(client, 1, CONTROLS, root, owned)
+def tasks(client: LabelStudioClient, root: Path | None = None, owned: dict[int, str] | None = None) -> ProjectTasks:
+    return ProjectTasks(client, 1, CONTROLS, root, owned or {})
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_an_upload_of_another_size_is_another_video(
 
 def test_an_upload_that_is_another_video_s_is_not_taken(client: LabelStudioClient, video: Path) -> None:
     number = tasks(client).task_for(str(video), VIDEO).id
-    assert tasks(client, owned=(number,)).task_for(str(video), VIDEO).id != number
+    assert tasks(client, owned={number: "/another/video.mp4"}).task_for(str(video), VIDEO).id != number
 
 
 def test_two_equal_files_get_two_tasks(client: LabelStudioClient, video: Path, tmp_path: Path) -> None:
@@ -118,3 +118,38 @@ def test_looking_makes_nothing(client: LabelStudioClient, label_studio: FakeLabe
 )
 def test_names_are_those_that_label_studio_leaves_alone(name: str, expected: str) -> None:
     assert upload_name(Path(name)) == expected
+
+
+def test_a_task_whose_answer_was_lost_is_found_the_next_time(
+    client: LabelStudioClient, label_studio: FakeLabelStudio, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, upload = tasks(client), client.upload
+
+    def lost(*arguments: object) -> int:
+        upload(*arguments)  # type: ignore[arg-type]
+        raise LabelStudioError("No answer.")
+
+    monkeypatch.setattr(client, "upload", lost)
+    with pytest.raises(LabelStudioError):
+        ours.task_for(str(video), VIDEO)
+    monkeypatch.setattr(client, "upload", upload)
+    ours.task_for(str(video), VIDEO)
+    assert len(label_studio.tasks) == 1
+
+
+def test_a_list_of_tasks_that_broke_off_is_not_taken_for_whole(
+    client: LabelStudioClient, label_studio: FakeLabelStudio, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = tasks(client).task_for(str(video), VIDEO).id
+    whole = client.tasks
+
+    def broken(*_: object) -> object:
+        raise LabelStudioError("No answer.")
+        yield
+
+    ours = tasks(client)
+    monkeypatch.setattr(client, "tasks", broken)
+    with pytest.raises(LabelStudioError):
+        ours.task_for(str(video), VIDEO)
+    monkeypatch.setattr(client, "tasks", whole)
+    assert ours.task_for(str(video), VIDEO).id == number

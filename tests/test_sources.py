@@ -105,3 +105,20 @@ def test_an_unknown_choice_of_tasks_is_an_error(client: LabelStudioClient, which
 def test_an_unknown_project_is_an_error(client: LabelStudioClient) -> None:
     with pytest.raises(NotInLabelStudio):
         list(tasks(client, 2, parse_controls(CONFIG), "all"))
+
+
+def test_a_name_in_another_encoding_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "caf\udce9.mp4").write_bytes(b"")
+    with pytest.raises(BadRequest, match="udce9"):
+        list(files([str(tmp_path)]))
+
+
+def test_a_list_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("a.mp4", encoding="utf-16")
+    with pytest.raises(BadRequest, match="UTF-8"):
+        list(files([str(tmp_path / "list.txt")]))
+
+
+def test_too_long_a_name_is_no_file() -> None:
+    with pytest.raises(BadRequest, match="no such file"):
+        list(files(["a" * 5000]))

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from backend.ledger import Entry
+from backend.media import shown_address
 from backend.prelabel import Finished
 
 _LISTED = 100
@@ -109,7 +110,13 @@ class Display:
         left = sum(counts.values()) - counts.get("done", 0) - counts.get("failed", 0)
         if self._as_json:
             for entry in failed:
-                _line(event="given up", video=entry.source, task=entry.task, attempts=entry.failures, **_why(entry))
+                _line(
+                    event="given up",
+                    video=shown_address(entry.source),
+                    task=entry.task,
+                    attempts=entry.failures,
+                    **_why(entry),
+                )
             summary = {"done": counts.get("done", 0), "failed": counts.get("failed", 0), "left": left}
             speed = {"seconds": round(seconds, 1), "videos_per_minute": round(self._per_minute(), 1)}
             _line(event="end", interrupted=interrupted, **summary, reps=self._reps, anomalous=self._anomalous, **speed)
@@ -140,8 +147,8 @@ class Display:
         table.add_column("reason", overflow="fold")
         for _, entry in zip(range(_LISTED), failed, strict=False):
             # Most reasons begin with the path, which has a column of its own.
-            reason = entry.error_message.removeprefix(f"{entry.source}: ")
-            table.add_row(escape(entry.source), str(entry.failures), escape(reason))
+            reason = entry.error_message.removeprefix(f"{shown_address(entry.source)}: ")
+            table.add_row(escape(shown_address(entry.source)), str(entry.failures), escape(reason))
         self._out.print(table)
         if count > _LISTED:
             self._out.print(f"and {count - _LISTED} more, which --json-progress lists.")
