@@ -13,10 +13,10 @@ from pipeline.config import EncodeConfig
 from pipeline.errors import DatasetError
 from pipeline.records import Pose, Rep
 from pipeline.seed import orientation_image
-from pipeline.skelemotion import encode
+from pipeline.skelemotion import SCALE_S, encode
 
-MARGIN_S = 1.0
-"""Poses before and after a repetition that go with it: what encoding it looks at, and more."""
+MARGIN_S = SCALE_S
+"""Poses before and after a repetition that go with it: what encoding it looks at."""
 PICTURE_HZ = 30.0
 """The published detector counts frames, of videos with 30 per second."""
 _LONGEST_GAP_S = 0.35

@@ -66,12 +66,13 @@ def write_skeleton(path: Path, pose: Pose, start_s: float, end_s: float) -> int:
 def kinect_joints(pose: Pose) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Metres [T, 25, 3] in a Kinect's axes, pixels [T, 25, 2] and visibility [T, 25] of its joints.
 
-    x right in the picture, y up, z away from the camera, origin in the middle of the picture. x and y are the picture's
-    own, in metres of the person's size, so that the hips travel; z is that of the landmarks in metres.
+    x to the camera's left (who faces it has the right hand at positive x), y up, z away from the camera, origin in the
+    middle of the picture. x and y are the picture's own, in metres of the person's size, so that the hips travel; z is
+    that of the landmarks in metres.
     """
     scale = _metres_per_pixel(pose)
     centre = np.array([pose.width, pose.height]) / 2.0
-    flat = (pose.image.astype(np.float64) - centre) * scale * np.array([1.0, -1.0])
+    flat = (pose.image.astype(np.float64) - centre) * scale * np.array([-1.0, -1.0])
     deep = pose.world[..., 2:].astype(np.float64) + DISTANCE_M
     return (
         _joints(np.concatenate([flat, deep], axis=-1)),

@@ -18,7 +18,7 @@ from pipeline.config import PoseConfig, config_digest
 from pipeline.records import Pose
 
 # Raised when what `pose.estimate` computes changes for the same settings.
-_FORMAT = 5
+_FORMAT = 6
 
 
 class PoseCache:

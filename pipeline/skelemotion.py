@@ -47,7 +47,7 @@ _FACING = 0.12
 _LOCKOUT_SHARE = 1 / 6
 _LOCKOUT_DROP = 0.05
 _FEWEST_POSES = 4
-_SCALE_S = 30.0
+SCALE_S = 30.0
 _SAME_SPOT = 0.25
 
 
@@ -194,7 +194,7 @@ def _scale(pose: Pose, rep: Rep, shot: int) -> float:
     A body bent towards the camera looks shorter: the long end of the distribution is its true length. One that never
     stands up during the repetition does so before or after it, on the same spot.
     """
-    near = (pose.time >= rep.start_s - _SCALE_S) & (pose.time <= rep.end_s + _SCALE_S)
+    near = (pose.time >= rep.start_s - SCALE_S) & (pose.time <= rep.end_s + SCALE_S)
     use = near & pose.detected & (pose.shot == shot)
     time, joints = pose.time[use], pose.image[use].astype(np.float64)
     torso = np.linalg.norm(_middle(joints, _SHOULDERS) - _middle(joints, _HIPS), axis=-1)
@@ -202,7 +202,7 @@ def _scale(pose: Pose, rep: Rep, shot: int) -> float:
     own = float(np.percentile(torso[inside], 90))
     feet = _middle(joints, _ANKLES)
     there = np.linalg.norm(feet - np.median(feet[inside], axis=0), axis=-1) < _SAME_SPOT * own
-    return max(own, float(np.percentile(torso[there], 90)))
+    return max(own, float(np.percentile(torso[there | inside], 90)))
 
 
 def _middle(values: _Doubles, pair: tuple[int, int]) -> _Doubles:

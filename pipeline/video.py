@@ -33,9 +33,9 @@ _RATE_TOLERANCE = 0.2
 _PACKETS_TO_JUDGE_RATE = 300
 # What cameras, phones and browsers write. Others that FFmpeg knows read text as pictures, or playlists that name files
 # and addresses of their own.
+_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,asf,ogg,gif"
 # Those whose index leads to the last key frame before a time.
 _INDEXED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
-_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,asf,ogg,gif"
 
 
 def probe(path: str | Path) -> VideoInfo:

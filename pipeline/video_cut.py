@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -38,7 +39,7 @@ def cut(source: str | Path, target: Path, start_s: float, end_s: float) -> Liter
     slack = _ROUNDING_FRAMES / info.fps
     between = max(0.0, start_s - slack), end_s - slack
     if info.codec == _COPIED and info.rotation == 0:
-        with av.open(str(source), metadata_errors="ignore") as container:
+        with suppress(av.FFmpegError), av.open(str(source), metadata_errors="ignore") as container:
             # Where there is no index to seek by, nothing is found, and the piece is encoded.
             stream = container.streams.video[0]
             container.seek(int((info.start_s + between[0]) * av.time_base), backward=True)

@@ -28,7 +28,7 @@ def write(
 
     All pictures have the size of the first; an odd last row or column is dropped, as yuv420p has none. rate: frames
     per second as players are told; the times may be uneven. sound_of: a video whose sound is copied, where an MP4 may
-    hold it. Raises OSError where the file cannot be written; what was there under that name stays until the end.
+    hold it. Raises OSError where the file cannot be written or encoded; what was there stays until the end.
     """
     target = Path(path)
     handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=".mp4")
@@ -42,6 +42,8 @@ def write(
                     count = _encode(container, pictures, rate, source)
         Path(part).chmod(0o644)  # mkstemp lets nobody else read
         os.replace(part, target)
+    except av.FFmpegError as error:
+        raise OSError(f"cannot be encoded: {error}") from error
     finally:
         Path(part).unlink(missing_ok=True)
     return count
@@ -84,7 +86,7 @@ class _Sound:
     def __init__(self, container: OutputContainer, source: InputContainer) -> None:
         self._container = container
         self._track: AudioStream | None = next(
-            (track for track in source.streams.audio if track.codec_context.name in _COPIED_AUDIO), None
+            (track for track in source.streams.audio if track.codec_context.codec.canonical_name in _COPIED_AUDIO), None
         )
         if self._track is None:
             return
@@ -92,6 +94,7 @@ class _Sound:
         base = self._track.time_base or Fraction(1, 1000)
         self._start = round((source.start_time or 0) / av.time_base / base)
         self._packets = source.demux(self._track)
+        self._last_dts = -1
         self._done = False
 
     def copy_until(self, time_s: float) -> None:
@@ -106,8 +109,9 @@ class _Sound:
                 continue
             packet.pts -= self._start
             packet.dts -= self._start
-            if packet.dts < 0:
+            if packet.dts <= self._last_dts:  # before the first picture, or a fault of the container
                 continue
+            self._last_dts = packet.dts
             packet.stream = self._copy
             time = float(packet.pts * packet.time_base)
             self._container.mux(packet)

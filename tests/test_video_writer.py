@@ -47,14 +47,14 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path):
     assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
 
 
-@pytest.fixture
-def with_sound(tmp_path: Path) -> Path:
+@pytest.fixture(params=["aac", "mp3"])
+def with_sound(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """One second of picture and sound."""
     path = tmp_path / "sound.mp4"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=10)
         stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-        track = container.add_stream("aac", rate=48000)
+        track = container.add_stream(request.param, rate=48000)
         for number in range(10):
             frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8), format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, 10)
