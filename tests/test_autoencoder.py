@@ -139,7 +139,7 @@ def test_a_fault_scores_above_normal_repetitions(trained: Detector) -> None:
 def test_a_score_has_reasons_and_a_heat_map(trained: Detector) -> None:
     pose, reps = set_of(2, (None, None, FAULT, None, None))
     assert trained.score(pose, reps)[2].reasons
-    heat = trained.heat_map(pose, reps[2])
+    heat = trained.heat_maps(pose, reps)[2]
     assert heat.shape == (len(WALK), 48)
     assert heat.max() == pytest.approx(1.0)
 
