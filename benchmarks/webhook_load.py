@@ -155,7 +155,10 @@ def measure(folder: Path, count: int, rounds: int) -> list[list[float]]:
         for number in range(rounds):
             bodies = [json.dumps(event).encode() for event in sent.events(count)]
             begin_work(server, project)
+            before = server.process.cpu_times()
             answers = asyncio.run(send(server.port, bodies))
+            after = server.process.cpu_times()
+            spent = 1000 * (after.user + after.system - before.user - before.system) / count
             trainings, looks = work(server)
             refused = [status for _, status in answers if status != 200]
             assert not refused, f"refused: {refused}"
@@ -163,7 +166,9 @@ def measure(folder: Path, count: int, rounds: int) -> list[list[float]]:
             with closing(Store(f"sqlite:///{folder / 'data' / 'backend.sqlite3'}")) as store:
                 lost = sent.lost(store)
             print(
-                f"round {number + 1}: {line(times[-1])}; {len(lost)} lost; beside {trainings} training, {looks} videos"
+                f"round {number + 1}: {line(times[-1])}; {len(lost)} lost; "
+                f"{spent:.1f} ms of the server's processor time each; beside {trainings} training, {looks} videos",
+                flush=True,
             )
             assert not lost, f"lost: {lost}"
             wait_for(lambda: work(server) == (0, 0) and not _waits(server))
