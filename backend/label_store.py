@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Engine, ForeignKey, func, select, update
+from sqlalchemy import DateTime, Engine, ForeignKey, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
@@ -63,7 +63,8 @@ VALUES (:id, :project, :task, :media, :annotator, :was_cancelled, :ground_truth,
 ON CONFLICT (id) DO UPDATE SET project = excluded.project, task = excluded.task, media = excluded.media,
     annotator = excluded.annotator, was_cancelled = excluded.was_cancelled, ground_truth = excluded.ground_truth,
     parent_prediction = excluded.parent_prediction, updated_at = excluded.updated_at,
-    received_at = excluded.received_at
+    received_at = CASE WHEN excluded.updated_at <> '' AND annotations.updated_at = excluded.updated_at
+        THEN annotations.received_at ELSE excluded.received_at END
 WHERE excluded.updated_at = '' OR annotations.updated_at <= excluded.updated_at
 RETURNING id
 """
@@ -89,7 +90,8 @@ class LabelStore:
     def put_annotation(self, annotation: Json, task: Task, media: str, regions: Iterable[Region]) -> None:
         """Store an annotation and its repetitions, replacing what was known of it, unless that is newer.
 
-        A deleted one stays deleted: its event was late, as Label Studio gives no id twice.
+        A deleted one stays deleted: its event was late, as Label Studio gives no id twice. One that nobody changed
+        since keeps the time at which it came: it is nothing new to learn from.
         """
         number = int(annotation["id"])
         row = {
@@ -128,6 +130,15 @@ class LabelStore:
         with self._sessions.begin() as session:
             for ids in batches(annotation_ids):
                 session.execute(update(Annotation).where(Annotation.id.in_(ids)).values(deleted=False))
+
+    def deleted_tasks(self) -> set[int]:
+        with self._sessions.begin() as session:
+            return set(session.scalars(select(DeletedTask.id)))
+
+    def restore_task(self, task: int) -> None:
+        """Take back that a task was deleted: what is told of its annotations from now on counts."""
+        with self._sessions.begin() as session:
+            session.execute(delete(DeletedTask).where(DeletedTask.id == task))
 
     def deleted_annotations(self) -> set[int]:
         with self._sessions.begin() as session:

@@ -64,12 +64,15 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
     """
     known = {annotation.id: annotation for annotation in store.labels.valid_annotations(project, skipped=True)}
     deleted = store.labels.deleted_annotations()
+    deleted_tasks = store.labels.deleted_tasks()
     wordless = without_source(store.engine, list(known))
     if not store.label_config(project):
         store.remember_project(project, client.label_config(project))
     config = store.label_config(project)
     seen: set[int] = set()
     for task, stored in client.annotations(project):
+        if task.id in deleted_tasks:
+            store.labels.restore_task(task.id)
         for annotation in stored:
             number = int(annotation["id"])
             seen.add(number)

@@ -111,7 +111,9 @@ class Preannotator:
             except BackendError as error:
                 number = task.id if isinstance(task, Task) else None
                 errors.append(TaskError(number, type(error).__name__, str(error)))
-        jobs = [self._readable(job) for job in self._store.jobs_for([one for _, one in usable], self._config.digest())]
+        found = self._store.jobs_for([one for _, one in usable], self._config.digest())
+        places = [index for (index, _), job in zip(usable, found, strict=True) if job is not None]
+        jobs = [self._readable(job) for job in found if job is not None]
         if len(jobs) <= _STARTED_AT_ONCE:
             self._start_all(jobs, controls, OPENED if len(tasks) == 1 else ASKED)
         else:
@@ -119,7 +121,7 @@ class Preannotator:
         # The last of the time is for a look at Label Studio.
         wait_until = deadline - _SHORTEST_LOOK_S if self._client.configured else deadline
         settled: list[Job | None] = [None] * len(tasks)
-        for (index, _), ended in zip(usable, self._runner.wait(jobs, wait_until), strict=True):
+        for index, ended in zip(places, self._runner.wait(jobs, wait_until), strict=True):
             settled[index] = ended
         for job in settled:
             if job is not None and job.state == "failed":
@@ -315,7 +317,8 @@ class Preannotator:
                 wanted.append(self._wanted(task, controls))
             except BadRequest as error:
                 log.warning("Task %s is not pre-annotated: %s", task.id, error)
-        jobs = [self._readable(job) for job in self._store.jobs_for(wanted, self._config.digest())]
+        found = self._store.jobs_for(wanted, self._config.digest())
+        jobs = [self._readable(job) for job in found if job is not None]
         self._start_all(jobs, controls, IMPORTED)
         for job in jobs:
             if job.state == "done" and self._client.configured:

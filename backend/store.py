@@ -11,6 +11,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from backend.database import Base, batches, now, open_database
+from backend.errors import NotInLabelStudio
 from backend.label_store import Annotation, DeletedTask, LabelStore
 from backend.ls_format import Json, Task
 
@@ -100,11 +101,20 @@ class Store:
     # Jobs
 
     def job_for(self, task: Task, media: str, model_version: str, config: str) -> Job:
-        """The job of this task, media, version and configuration; made when there is none yet."""
-        return self.jobs_for([(task, media, model_version)], config)[0]
+        """The job of this task, media, version and configuration; made when there is none yet.
 
-    def jobs_for(self, wanted: Sequence[tuple[Task, str, str]], config: str) -> list[Job]:
-        """The jobs of tasks, each given with its media and model version; made where there is none yet."""
+        Raises NotInLabelStudio where the task is deleted at this moment.
+        """
+        (found,) = self.jobs_for([(task, media, model_version)], config)
+        if found is None:
+            raise NotInLabelStudio(f"Task {task.id} was deleted.")
+        return found
+
+    def jobs_for(self, wanted: Sequence[tuple[Task, str, str]], config: str) -> list[Job | None]:
+        """The jobs of tasks, each given with its media and model version; made where there is none yet.
+
+        None for tasks that are deleted at this moment.
+        """
         found = self._found(wanted, config)
         missing = [(task, media, version) for task, media, version in wanted if (task.id, media, version) not in found]
         if missing:  # at most requests there is none, and they need not wait for others to write
@@ -120,7 +130,7 @@ class Store:
             with self._transaction() as session:
                 session.execute(insert(Job).on_conflict_do_nothing(), rows)
             found |= self._found(missing, config)
-        return [found[task.id, media, version] for task, media, version in wanted]
+        return [found.get((task.id, media, version)) for task, media, version in wanted]
 
     def _found(self, wanted: Sequence[tuple[Task, str, str]], config: str) -> dict[tuple[int, str, str], Job]:
         projects = {task.id: task.project for task, _, _ in wanted}
@@ -141,10 +151,6 @@ class Store:
         with self._transaction() as session:
             chosen = (select(Job).where(Job.id.in_(ids)) for ids in batches(job_ids))
             return {job.id: job for query in chosen for job in session.scalars(query)}
-
-    def start_job(self, job_id: int) -> Job | None:
-        """Mark a job as running; None where it is done already, or its task was deleted."""
-        return next(iter(self.start_jobs([job_id])), None)
 
     def start_jobs(self, job_ids: Sequence[int]) -> list[Job]:
         """Mark jobs as running; without those that are done already, or whose task was deleted."""
@@ -284,4 +290,6 @@ class Store:
 
 
 def _newest_of_tasks(project: int) -> Select[int]:
-    return select(func.max(Job.id)).where(Job.project == project).group_by(Job.task)
+    """Without those that a new model made needless: they are no failures, and the task is asked for again."""
+    is_superseded = (Job.state == "failed") & (Job.error_type == "Superseded")
+    return select(func.max(Job.id)).where(Job.project == project, ~is_superseded).group_by(Job.task)

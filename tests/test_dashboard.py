@@ -65,6 +65,13 @@ def test_tasks_are_counted_by_their_newest_job(store: Store, project: int) -> No
     assert store.newest_states(project) == {"done": 1, "queued": 1}
 
 
+def test_what_a_new_model_made_needless_is_no_failure(store: Store, project: int) -> None:
+    task = Task(1, project, {})
+    store.finish_job(store.job_for(task, "a.mp4", "old", "c").id, "{}")
+    store.fail_job(store.job_for(task, "a.mp4", "new", "c").id, "Superseded", "The model is newer now.")
+    assert (store.newest_states(project), store.newest_failures(project, 5)) == ({"done": 1}, [])
+
+
 def test_a_training_shows_its_progress(lone_http: FlaskClient, store: Store, project: int) -> None:
     runs = Runs(store)
     runs.request(project, "Start Training")

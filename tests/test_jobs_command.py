@@ -30,7 +30,7 @@ def invoke(tmp_path: Path, store: Store) -> Invoke:
 
 def failed_job(store: Store, task: int, kind: str = "MediaNotFound") -> int:
     job = store.job_for(Task(task, 1, {}), "/data/upload/1/a.mp4", "base", "c")
-    store.start_job(job.id)
+    store.start_jobs([job.id])
     store.fail_job(job.id, kind, "The video is gone.")
     return job.id
 

@@ -250,6 +250,17 @@ def test_an_annotation_that_was_taken_for_deleted_is_back_at_the_next_pull(
     assert [annotation.id for annotation in store.labels.valid_annotations(1)] == [5]
 
 
+def test_an_annotation_of_a_task_that_was_taken_for_deleted_is_pulled(
+    store: Store, tmp_path: Path, label_studio: FakeLabelStudio
+) -> None:
+    lab = lab_with_label_studio(store, tmp_path, label_studio)
+    label_studio.add_task(task_id=1, fps=RATE)
+    label_studio.tasks[1]["annotations"] = [lab.annotation(1, (Rep(1.0, 2.0, 3.0),), 0, id=5)]
+    store.delete_tasks([1])
+    labels.pull(LabelStudioClient(lab.access), store, 1)
+    assert [annotation.id for annotation in store.labels.valid_annotations(1)] == [5]
+
+
 def test_pulling_what_is_known_is_no_news(store: Store, tmp_path: Path, label_studio: FakeLabelStudio) -> None:
     lab = lab_with_label_studio(store, tmp_path, label_studio)
     label_studio.add_task(task_id=1, fps=RATE)

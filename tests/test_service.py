@@ -552,6 +552,20 @@ def test_a_task_deleted_while_its_video_is_analyzed_harms_nothing(
     assert store.jobs() == []
 
 
+def test_a_task_deleted_while_it_is_asked_for_has_no_prediction(
+    lone_service: Preannotator, executor: FakeExecutor, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = store._found
+
+    def found(*wanted: Any) -> Any:
+        store.delete_tasks([77])
+        return known(*wanted)
+
+    monkeypatch.setattr(store, "_found", found)
+    answer = lone_service.predict([task(77), task(78)], CONFIG)
+    assert (answer.predictions, executor.tasks()) == ([None, None], [78])
+
+
 def test_the_project_shows_our_version_after_the_first_prediction(
     service: Preannotator, executor: FakeExecutor, label_studio: FakeLabelStudio, store: Store
 ) -> None:
@@ -568,7 +582,7 @@ def test_unfinished_jobs_are_taken_up_at_the_start(
     number = label_studio.add_task()
     make_service(access).connect(1, CONFIG)
     job = store.job_for(task(number), "/data/upload/1/a.mp4", VERSION, PipelineConfig().digest())
-    store.start_job(job.id)
+    store.start_jobs([job.id])
     make_service(access).resume()
     assert executor.tasks() == [number]
 

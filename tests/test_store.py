@@ -100,20 +100,19 @@ def test_another_task_video_version_or_configuration_is_another_job(store: Store
 
 
 def test_starting_a_job_counts_its_attempts(store: Store) -> None:
-    store.start_job(job(store).id)
-    started = store.start_job(job(store).id)
-    assert started is not None
+    store.start_jobs([job(store).id])
+    (started,) = store.start_jobs([job(store).id])
     assert (started.state, started.attempts) == ("running", 2)
 
 
 def test_a_finished_job_does_not_start_again(store: Store) -> None:
     store.finish_job(job(store).id, "{}")
-    assert store.start_job(job(store).id) is None
+    assert store.start_jobs([job(store).id]) == []
     assert job(store).state == "done"
 
 
 def test_a_deleted_job_does_not_start(store: Store) -> None:
-    assert store.start_job(99) is None
+    assert store.start_jobs([99]) == []
 
 
 def test_a_finished_job_has_its_result_and_no_error(store: Store) -> None:
@@ -146,7 +145,7 @@ def test_a_pushed_job_knows_its_prediction(store: Store) -> None:
 
 def test_unfinished_jobs_are_those_queued_or_running(store: Store) -> None:
     jobs = [job(store, task=n) for n in range(4)]
-    store.start_job(jobs[1].id)
+    store.start_jobs([jobs[1].id])
     store.finish_job(jobs[2].id, "{}")
     store.fail_job(jobs[3].id, "X", "x")
     assert [j.task for j in store.unfinished_jobs()] == [0, 1]
@@ -231,6 +230,14 @@ def test_an_update_that_comes_late_does_not_replace_a_newer_one(store: Store) ->
     put(store, region(2.0), updated_at="2026-01-02T00:00:00Z")
     put(store, region(1.0), updated_at="2026-01-01T00:00:00Z")
     assert [r.start_s for r in store.labels.labeled_regions(7)] == [2.0]
+
+
+@pytest.mark.parametrize(("updated_at", "count"), [("2026-01-01T00:00:00Z", 0), ("2026-01-02T00:00:00Z", 1)])
+def test_only_an_annotation_that_was_changed_is_new_again(store: Store, updated_at: str, count: int) -> None:
+    put(store, region())
+    moment = now()
+    put(store, region(), updated_at=updated_at)
+    assert store.labels.normals_since(1, moment) == count
 
 
 def test_an_update_without_a_date_counts(store: Store) -> None:
