@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.distances import Cloud, deviation, distances, fit_cloud
-from pipeline.features import Block, Blocks
+from pipeline.features import Block, Blocks, added_by_rows
 from pipeline.records import Floats
 
 # Blocks are joined by a mean of this order: between adding them all up and taking the worst.
@@ -89,7 +89,7 @@ def cells_of(blocks: Blocks, scales: Sequence[Scale], reference: Reference) -> l
     shares = []
     for block, scale, cloud, usual in zip(blocks, scales, reference.clouds, reference.usual, strict=True):
         squares = deviation(_flat(block, scale)[0], cloud).reshape(block.values.shape[1:])
-        shares.append((block.parts, (squares.mean(axis=-1) / usual**2).astype(np.float32)))
+        shares.append((block.parts, (added_by_rows(squares, block.name) / usual**2).astype(np.float32)))
     return shares
 
 

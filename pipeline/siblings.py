@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.features import Blocks
+from pipeline.features import Blocks, added_by_rows
 from pipeline.records import Floats
 from pipeline.reference import ORDER, Scale, scaled
 
@@ -37,7 +37,7 @@ def sibling_cells(blocks: Blocks, scales: Sequence[Scale], index: int) -> list[t
         own = np.take_along_axis(apart, order, axis=1).mean(axis=1)
         squares = ((flat[order[index]] - flat[index]) ** 2).mean(axis=0).reshape(block.values.shape[1:])
         usual = max(float(np.median(own[order[index]])), 1e-9)
-        shares.append((block.parts, (squares.mean(axis=-1) / usual**2).astype(np.float32)))
+        shares.append((block.parts, (added_by_rows(squares, block.name) / usual**2).astype(np.float32)))
     return shares
 
 
