@@ -142,12 +142,6 @@ class LabelStudioClient:
                 versions = [prediction.get("model_version") for prediction in task.get("predictions") or []]
                 yield _task(task), task.get("total_annotations") or 0, frozenset(str(v) for v in versions if v)
 
-    def prediction_ids(self, task_id: int, model_version: str) -> list[int]:
-        """Predictions of that version which the task already has, oldest first."""
-        with _mapped(f"the predictions of task {task_id}"):
-            stored = self._api.predictions.list(task=task_id)
-            return sorted(p.id for p in stored if p.model_version == model_version and p.id is not None)
-
     def create_prediction(self, task_id: int, prediction: Json) -> int:
         with _mapped(f"a prediction for task {task_id}"):
             wanted = {"task": task_id, "result": prediction["result"], "score": prediction["score"]}

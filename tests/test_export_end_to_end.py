@@ -59,7 +59,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
         ((task, (prediction,)),) = wait_for_predictions(demo, lambda done, total: None)
         token = server.personal_token()
         seen.drawn = _corrected(prediction["result"])
-        (number,) = demo.client.prediction_ids(task.id, demo.model_version)
+        (number,) = demo.client.task_state(task).prediction_ids(demo.model_version)
         annotation = {"result": seen.drawn, "parent_prediction": number, "lead_time": 30.0}
         _post(demo, f"tasks/{task.id}/annotations/", json=annotation)
         deadlift = _command(settings, demo, token)
