@@ -108,7 +108,7 @@ def test_an_unknown_project_is_an_error(client: LabelStudioClient) -> None:
 
 
 def test_a_name_in_another_encoding_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "caf\udce9.mp4").write_bytes(b"")
+    (tmp_path / "\udce9t\udce9.mp4").write_bytes(b"")
     with pytest.raises(BadRequest, match="udce9"):
         list(files([str(tmp_path)]))
 
