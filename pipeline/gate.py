@@ -32,7 +32,8 @@ _EVIDENCE = 0.9
 _MARGIN = 0.1
 """A difference beyond this counts without evidence, if it is of at least two repetitions."""
 _LEAST_CONTRADICTED = 3
-_UNLIKELY = 0.01
+_UNLIKELY = 0.02
+"""As seldom may that many honest repetitions be flagged; with the few labels that calibrate them they are so less often."""
 
 
 _SUSPECTED = 0.25
