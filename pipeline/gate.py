@@ -32,12 +32,15 @@ _EVIDENCE = 0.9
 _MARGIN = 0.1
 """A difference beyond this counts without evidence, if it is of at least two repetitions."""
 _LEAST_CONTRADICTED = 3
-_UNLIKELY = 0.02
-"""As seldom may that many honest repetitions be flagged; with the few labels that calibrate them they are so less often."""
+_UNLIKELY = 0.01
 
 
 _SUSPECTED = 0.25
 """Share of the normal repetitions, the most unusual ones, that is checked against the rest."""
+_CLEARLY = 0.6
+_CLEARLY_SHARE = 0.6
+"""What was picked for being unusual lies above the rest's threshold by that alone: only a score clearly beyond 0.5
+counts, which fewer sound repetitions reach than the nominal false alarms, by this factor."""
 
 _Row = tuple[int, str, bool, float, float]
 
@@ -106,7 +109,7 @@ def judge(
                 + ", ".join(found)
             )
             doubtful.update(changed)
-    if _is_unlikely(suspects, int((~new.truth).sum()), config.detector.false_alarm_rate):
+    if _is_unlikely(suspects, int((~new.truth).sum()), _CLEARLY_SHARE * config.detector.false_alarm_rate):
         reasons.append(
             f"{suspects} repetitions labelled normal look anomalous beside the other normal ones of the same lifter"
         )
@@ -307,7 +310,7 @@ def _suspects(samples: Sequence[Sample], judged: _Judged, base: Detector, config
         images = np.stack([encode(mine[0].pose, rep, clean.config.encode).image for rep in reps])
         if clean.setting_of(np.median(stance_of(blocks_of(images)), axis=0)) is not None:
             scores = clean.score(mine[0].pose, reps)
-            found += [group for one in scores if one.reliable and one.is_anomaly]
+            found += [group for one in scores if one.reliable and one.score >= _CLEARLY]
     return found
 
 
