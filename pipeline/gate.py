@@ -33,7 +33,7 @@ _MARGIN = 0.1
 """A difference beyond this counts without evidence, if it is of at least two repetitions."""
 _LEAST_CONTRADICTED = 3
 _UNLIKELY = 0.01
-
+"""As seldom may that many honest repetitions be flagged; calibrated on few labels they are so less often."""
 
 _SUSPECTED = 0.25
 """Share of the normal repetitions, the most unusual ones, that is checked against the rest."""
