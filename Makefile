@@ -16,10 +16,10 @@ demo: $(INSTALLED)
 serve: $(INSTALLED)
 	$(BIN)/deadlift serve
 
-## All tests, the one in a real browser included
+## All tests, those in a real browser included. One thread each: on a busy machine threads that wait for each other spin
 test: $(INSTALLED)
 	docker/system_packages tests
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest
 
 ## Lint, formatting, types, import contracts, spelling
 check: $(INSTALLED)
