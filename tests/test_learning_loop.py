@@ -125,9 +125,12 @@ def test_the_poisoned_model_is_refused_with_its_reason(observed: Observed) -> No
     assert _state(observed.poisoned) == _state(observed.trained)
 
 
-@pytest.mark.parametrize("command", ["jobs --project", "models show"])
-def test_the_reason_is_printed_where_people_look(observed: Observed, command: str) -> None:
-    assert observed.automatic_run["message"] in " ".join(observed.printed[command].split())
+def test_the_reason_is_printed_with_the_model(observed: Observed) -> None:
+    assert observed.automatic_run["message"] in " ".join(observed.printed["models show"].split())
+
+
+def test_the_refusal_is_printed_with_the_run(observed: Observed) -> None:
+    assert "Not promoted" in " ".join(observed.printed["jobs --project"].replace("│", " ").split())
 
 
 def test_one_command_brings_the_old_version_back(observed: Observed) -> None:
