@@ -48,9 +48,11 @@ def test_a_video_without_people_has_no_repetitions(clip: Path, cache: PoseCache)
 
 def test_a_video_is_looked_at_once(clip: Path, cache: PoseCache) -> None:
     nobody = Nobody()
+    looked = []
     for _ in range(2):
         analyze_video(clip, detector.load_base(), cache, PipelineConfig(), nobody)
-    assert nobody.looked == 10
+        looked.append(nobody.looked)
+    assert looked[0] == looked[1] > 0
 
 
 def test_an_analysis_says_what_it_was_made_with(clip: Path, cache: PoseCache) -> None:
