@@ -50,7 +50,7 @@ class Verdict:
     """Whether the candidate may be used, why (one sentence), and the figures that say so.
 
     doubtful: the videos whose labels should be looked at again, those with most doubtful repetitions first; none where
-    the candidate may be used, or is worse for another reason.
+    nothing is wrong with labels.
     """
 
     passed: bool
@@ -98,7 +98,7 @@ def judge(
     figures = _figures(new, "") | {"videos": float(videos), "contradicted": float(contradicted)}
     reasons, doubtful = _reasons(new, base.config.false_alarm_rate, seed), Counter[str]()
     odd = _suspects(samples, new, base, config, seed)
-    suspects = len(odd)
+    suspects, remark = len(odd), ""
     figures["suspects"] = float(suspects)
     if contradicted >= _LEAST_CONTRADICTED:
         figures |= _figures(old, "earlier_")
@@ -110,14 +110,18 @@ def judge(
             )
             doubtful.update(changed)
     if _is_unlikely(suspects, int((~new.truth).sum()), _CLEARLY_SHARE * config.detector.false_alarm_rate):
-        reasons.append(
+        remark = (
             f"{suspects} repetitions labelled normal look anomalous beside the other normal ones of the same lifter"
         )
         doubtful.update(odd)
+        if earlier:
+            reasons.append(remark)
+    named = tuple(video for video, _ in doubtful.most_common())
     if reasons:
-        named = tuple(video for video, _ in doubtful.most_common())
         return Verdict(False, "Not promoted: " + "; ".join(reasons) + ".", figures, named)
-    return Verdict(True, f"Not worse on unseen videos: {_in_words(figures)}.", figures)
+    words = f"Not worse on unseen videos: {_in_words(figures)}."
+    # Of the very first labels alone, odd ones cannot be told from rare ones: people are told, and decide.
+    return Verdict(True, f"{words} But {remark}." if remark else words, figures, named)
 
 
 def _unseen(

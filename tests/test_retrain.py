@@ -501,11 +501,12 @@ def test_honest_labels_pass(earlier: int) -> None:
     assert gate.judge(samples(6, 1), before, base, base, TrainConfig(), 0).passed
 
 
-def test_faults_called_normal_are_seen_without_earlier_labels() -> None:
+def test_faults_called_normal_are_told_without_earlier_labels() -> None:
     base = load_base()
     verdict = gate.judge(samples(15, 1, honest=False), [], base, base, TrainConfig(), 0)
-    assert not verdict.passed
+    assert verdict.passed  # a rare lift and a fault look the same to who knows nothing else: people decide
     assert "look anomalous beside the other normal ones" in verdict.reason
+    assert verdict.doubtful
 
 
 def test_a_gate_of_equal_input_judges_equally() -> None:
