@@ -8,6 +8,7 @@ import pytest
 from kill_rounds import rounds
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["server", "worker", "trainer"])
 def test_what_is_killed_loses_nothing_and_leaves_nothing_torn_or_twice(kind: str, tmp_path: Path) -> None:
     events, wrong = rounds(kind, 2, tmp_path)

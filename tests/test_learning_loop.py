@@ -33,7 +33,7 @@ from backend.labels import DrawnRep
 from backend.labelstudio_server import LabelStudioServer, install
 from backend.ls_format import to_seconds
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")
