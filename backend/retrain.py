@@ -23,14 +23,14 @@ from backend.registry import Json, Model, Registry, Version
 from backend.runs import Runs
 from backend.scratch import scratch
 from backend.store import Store
-from pipeline import gate, training, video
+from pipeline import gate, training
+from pipeline.analyze import look
 from pipeline.config import PipelineConfig, TrainConfig
 from pipeline.dataset import Sample
 from pipeline.detector import Detector, load_base
 from pipeline.errors import PipelineError
 from pipeline.export_rows import dataset_digest
 from pipeline.lockout import with_lockout
-from pipeline.pose import MediaPipePose, estimate
 from pipeline.posecache import PoseCache
 from pipeline.records import Pose
 
@@ -190,12 +190,7 @@ def _pose(work: TrainWork, one: LabeledVideo, told: Callable[[float], None]) -> 
         return one.media_digest, kept
     with scratch() as folder:
         path = MediaFetcher(work.access, LabelStudioClient(work.access)).fetch(one.media, one.task, folder)
-        digest = video.digest(path)
-        pose = cache.get(digest, work.config.pose)
-        if pose is None:
-            with MediaPipePose(work.config.pose) as estimator:
-                pose = estimate(path, video.probe(path), work.config.pose, estimator, told)
-            cache.put(digest, work.config.pose, pose)
+        _, digest, pose = look(path, cache, work.config.pose, progress=told)
     return digest, pose
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from rep_figures import COLUMNS, cells
 from rich.console import Console
 from rich.table import Table
 
@@ -148,8 +149,7 @@ def main() -> None:
     clips = [clip(arguments.videos / truth.name, truth, arguments.cache) for truth in truths]
     rng = np.random.default_rng(arguments.seed)
     config = SegmentConfig()
-    columns = ("recording", "minutes", "true", "found", "F1@.5", "F1@.75", "start / top / end MAE ms", "false in idle")
-    table = Table(*columns)
+    table = Table("recording", "minutes", *COLUMNS, "false in idle")
     results: list[ClipResult] = []
     false = 0
     for number in range(arguments.recordings):
@@ -158,20 +158,9 @@ def main() -> None:
         results.append(ClipResult(truth, found, confidence(pose, found, config)))
         idle = false_in_idle(found, spans)
         false += idle
-        table.add_row(truth.name, f"{pose.time[-1] / 60:.1f}", *_row([results[-1]]), str(idle))
-    table.add_row("all", "", *_row(results), str(false))
+        table.add_row(truth.name, f"{pose.time[-1] / 60:.1f}", *cells(score([results[-1]])), str(idle))
+    table.add_row("all", "", *cells(score(results)), str(false))
     Console().print(table)
-
-
-def _row(results: list[ClipResult]) -> list[str]:
-    scores = score(results)
-    return [
-        str(scores.true_reps),
-        str(scores.found_reps),
-        f"{scores.f1[0.5]:.3f}",
-        f"{scores.f1[0.75]:.3f}",
-        " / ".join(f"{value:.0f}" for value in scores.mae_ms()),
-    ]
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from rep_figures import COLUMNS, cells
 from rich.console import Console
 from rich.table import Table
 
@@ -161,7 +162,7 @@ def main() -> None:
     truths = load_groundtruth(arguments.groundtruth)
     arguments.folder.mkdir(parents=True, exist_ok=True)
     config = SegmentConfig()
-    table = Table("recording", "minutes", "shots", "true", "found", "F1@.5", "F1@.75", "MAE ms", "false in idle")
+    table = Table("recording", "minutes", "shots", *COLUMNS, "false in idle")
     results: list[ClipResult] = []
     for number in range(arguments.recordings):
         rng = np.random.default_rng([arguments.seed, number])
@@ -172,20 +173,9 @@ def main() -> None:
         results.append(ClipResult(truth, found, confidence(pose, found, config)))
         false = sum(any(begin <= rep.top_s <= end for begin, end in idle) for rep in found)
         shots = str(int(pose.shot[-1]) + 1)
-        table.add_row(path.name, f"{info.duration_s / 60:.1f}", shots, *_row([results[-1]]), str(false))
-    table.add_row("all", "", "", *_row(results), "")
+        table.add_row(path.name, f"{info.duration_s / 60:.1f}", shots, *cells(score([results[-1]])), str(false))
+    table.add_row("all", "", "", *cells(score(results)), "")
     Console().print(table)
-
-
-def _row(results: list[ClipResult]) -> list[str]:
-    scores = score(results)
-    return [
-        str(scores.true_reps),
-        str(scores.found_reps),
-        f"{scores.f1[0.5]:.3f}",
-        f"{scores.f1[0.75]:.3f}",
-        " / ".join(f"{value:.0f}" for value in scores.mae_ms()),
-    ]
 
 
 if __name__ == "__main__":

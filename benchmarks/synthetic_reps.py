@@ -14,12 +14,13 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
+from rep_figures import COLUMNS, cells
 from rich.console import Console
 from rich.table import Table
 
 from pipeline import synthetic
 from pipeline.config import SegmentConfig
-from pipeline.evaluate_reps import ClipResult, ClipTruth, Scores, score
+from pipeline.evaluate_reps import ClipResult, ClipTruth, score
 from pipeline.records import Pose
 from pipeline.segment import confidence, find_reps
 
@@ -61,24 +62,14 @@ def main() -> None:
         trust = confidence(pose, found, config)
         visible.append(ClipResult(ClipTruth(f"video {number}", synthetic.reps_of(plan)), found, trust))
         planned.append(ClipResult(ClipTruth(f"video {number}", synthetic.timeline_of(plan).reps), found, trust))
-    table = Table("truth", "counted exactly", "true", "found", "F1@.5", "F1@.75", "start / top / end MAE ms")
-    table.add_row("seen to move", *_row(score(visible)))
-    table.add_row("planned moves", *_row(score(planned)))
+    table = Table("truth", "counted exactly", *COLUMNS)
+    for name, results in (("seen to move", visible), ("planned moves", planned)):
+        scores = score(results)
+        table.add_row(name, f"{scores.exact_counts} of {scores.clips}", *cells(scores))
     Console().print(table)
     for result in visible:
         if result.count_error:
             print(f"{result.truth.name}: {len(result.found)} found, {len(result.truth.reps)} true")
-
-
-def _row(scores: Scores) -> list[str]:
-    return [
-        f"{scores.exact_counts} of {scores.clips}",
-        str(scores.true_reps),
-        str(scores.found_reps),
-        f"{scores.f1[0.5]:.3f}",
-        f"{scores.f1[0.75]:.3f}",
-        " / ".join(f"{value:.0f}" for value in scores.mae_ms()),
-    ]
 
 
 if __name__ == "__main__":

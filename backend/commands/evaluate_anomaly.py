@@ -155,13 +155,13 @@ def _videos(
 def _samples(
     lists: list[Path], folder: Path | None, poses: Path | None, per_second: float | None = None
 ) -> list[Sample]:
-    from backend.commands.train import cached_pose
+    from backend.commands.landmarks import landmarks_of
     from pipeline.dataset import labelled_samples
 
     return [
         sample
         for file in lists
-        for sample in labelled_samples(file, folder or file.parent, lambda path: cached_pose(path, poses, per_second))
+        for sample in labelled_samples(file, folder or file.parent, lambda path: landmarks_of(path, poses, per_second))
     ]
 
 

@@ -10,7 +10,6 @@ import typer
 
 if TYPE_CHECKING:
     from pipeline.evaluate_reps import ClipResult, ClipTruth, Scores
-    from pipeline.records import Pose
 
 
 def evaluate_reps(
@@ -18,29 +17,28 @@ def evaluate_reps(
     videos: Annotated[Path, typer.Option(help="Folder of the video files that it names.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
     poses_per_second: Annotated[float, typer.Option(help="Sampling of the poses; 0 takes every frame.")] = 10.0,
-    cache: Annotated[Path | None, typer.Option(help="Folder of landmarks that are known already.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder where landmarks are kept.")] = None,
 ) -> None:
     """How repetitions are cut: F1 and mAP by temporal overlap, boundary and count errors, per clip and pooled."""
     import json
-    import tempfile
 
     from rich.console import Console
     from rich.progress import track
 
-    from pipeline.config import PoseConfig, SegmentConfig
+    from backend.commands.landmarks import landmarks_of
+    from pipeline.config import SegmentConfig
     from pipeline.evaluate_reps import ClipResult, hysteresis_reps, load_groundtruth, score
     from pipeline.segment import confidence, find_reps
 
     config = SegmentConfig()
     console = Console()
     results: dict[str, list[ClipResult]] = {_OURS: [], "hysteresis on shoulders": [], "hysteresis on wrists": []}
-    with tempfile.TemporaryDirectory() as empty:
-        for truth in track(load_groundtruth(groundtruth), "poses", console=Console(stderr=True), transient=True):
-            pose = _pose(videos / truth.name, PoseConfig(poses_per_second=poses_per_second), cache or Path(empty))
-            reps = find_reps(pose, config)
-            results[_OURS].append(ClipResult(truth, reps, confidence(pose, reps, config)))
-            for name, joint in (("hysteresis on shoulders", "shoulder"), ("hysteresis on wrists", "wrist")):
-                results[name].append(ClipResult(truth, hysteresis_reps(pose, joint), 1.0))
+    for truth in track(load_groundtruth(groundtruth), "poses", console=Console(stderr=True), transient=True):
+        pose = landmarks_of(videos / truth.name, cache, poses_per_second)
+        reps = find_reps(pose, config)
+        results[_OURS].append(ClipResult(truth, reps, confidence(pose, reps, config)))
+        for name, joint in (("hysteresis on shoulders", "shoulder"), ("hysteresis on wrists", "wrist")):
+            results[name].append(ClipResult(truth, hysteresis_reps(pose, joint), 1.0))
     console.print(_clip_table(results[_OURS]))
     pooled = {name: score(rows) for name, rows in results.items()}
     console.print(_pooled_table(pooled))
@@ -51,13 +49,6 @@ def evaluate_reps(
 
 
 _OURS = "find_reps"
-
-
-def _pose(path: Path, config: Any, folder: Path) -> Pose:
-    from pipeline.analyze import look
-    from pipeline.posecache import PoseCache
-
-    return look(path, PoseCache(folder), config)[2]
 
 
 def _clip_table(rows: list[ClipResult]) -> Any:

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from pipeline.dataset import Sample
     from pipeline.detector import Detector
-    from pipeline.records import Pose
     from pipeline.training import Progress
 
 Method = Literal["statistics", "autoencoder", "seed"]
@@ -120,13 +119,14 @@ def _train_project(project: int) -> None:
 def _samples(
     videos: Path | None, groundtruth: Path | None, synthetic: int, poses: Path | None, seed: int
 ) -> list[Sample]:
+    from backend.commands.landmarks import landmarks_of
     from pipeline.dataset import labelled_samples, synthetic_samples
     from pipeline.errors import DatasetError
 
     samples = synthetic_samples(synthetic, seed)
     if videos is not None and groundtruth is not None:
         samples += labelled_samples(
-            groundtruth, videos, lambda path: cached_pose(path, poses), "calibration" if synthetic else "reference"
+            groundtruth, videos, lambda path: landmarks_of(path, poses), "calibration" if synthetic else "reference"
         )
     if not samples:
         raise DatasetError("Nothing to learn from: give --from, --videos with --groundtruth, or --synthetic.")
@@ -195,24 +195,3 @@ def _train_seed(pictures: Path, out: Path, epochs: int, seed: int, told: Callabl
     model = train_seed(network_input(files, "nearest"), epochs, seed, lambda epoch, _: told(epoch / epochs))
     model.save(out)
     return len(files)
-
-
-def cached_pose(path: Path, folder: Path | None, per_second: float | None = None) -> Pose:
-    """The landmarks of a video, from the folder where they are kept or looked for now (and then kept, if asked).
-
-    per_second: poses per second, 0 for every frame, None for the default.
-    """
-    from pipeline import video
-    from pipeline.config import PoseConfig
-    from pipeline.pose import MediaPipePose, estimate
-    from pipeline.posecache import PoseCache
-
-    config = PoseConfig() if per_second is None else PoseConfig(poses_per_second=per_second)
-    digest = video.digest(path)
-    pose = PoseCache(folder).get(digest, config) if folder is not None else None
-    if pose is None:
-        with MediaPipePose(config) as estimator:
-            pose = estimate(path, video.probe(path), config, estimator)
-        if folder is not None:
-            PoseCache(folder).put(digest, config, pose)
-    return pose
