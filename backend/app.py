@@ -15,6 +15,7 @@ from backend.background import BackgroundExecutor
 from backend.context import Context
 from backend.errors import BackendError, as_json, http_status
 from backend.executor import DaskExecutor, Executor
+from backend.label_events import LabelEvents
 from backend.ls_client import Access, LabelStudioClient
 from backend.registry import Model, Registry
 from backend.routes import bp
@@ -46,7 +47,9 @@ def create_app(
     context, starts = context_of(settings, store), service is None
     service = service or create_service(settings, context)
     app.extensions["preannotator"] = service
-    app.extensions["trainer"] = trainer or create_trainer(settings, context, service.look_again, starts)
+    trainer = trainer or create_trainer(settings, context, service.look_again, starts)
+    app.extensions["trainer"] = trainer
+    app.extensions["label_events"] = create_label_events(store, trainer, starts)
     app.extensions["registry"] = context.registry
     app.extensions["retrain_after"] = settings.retrain_after
     app.register_blueprint(bp)
@@ -76,6 +79,14 @@ def create_trainer(settings: Settings, context: Context, changed: Callable[[int]
     if starts:
         threading.Thread(target=trainer.keep_going, name="train", daemon=True).start()
     return trainer
+
+
+def create_label_events(store: Store, trainer: Trainer, starts: bool) -> LabelEvents:
+    """What takes events about labels; stores them in a thread of its own from now on, unless not `starts`."""
+    events = LabelEvents(store, trainer.labels_changed)
+    if starts:
+        threading.Thread(target=events.keep_going, name="label-events", daemon=True).start()
+    return events
 
 
 def context_of(settings: Settings, store: Store) -> Context:

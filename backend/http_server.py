@@ -47,6 +47,7 @@ def listening(settings: Settings) -> Iterator[Listening]:
         app = create_app(settings, store=store)
         stack.callback(app.extensions["preannotator"].close)
         stack.callback(app.extensions["trainer"].close)
+        stack.callback(app.extensions["label_events"].close)
         # A burst of events waits a moment in the queue: that is no reason for a warning for each.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         server = waitress.create_server(

@@ -1,9 +1,11 @@
-"""What people labelled, in the database: annotations as Label Studio last told them, with their repetitions."""
+"""What people labelled, in the database: annotations as Label Studio last told them, with their repetitions; and
+events about them that came and are not stored yet."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
@@ -53,6 +55,16 @@ class DeletedTask(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
 
 
+class ReceivedEvent(Base):
+    """The body of an event as it came, until what it tells is stored. tries: how often that was not possible."""
+
+    __tablename__ = "received_events"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    body: Mapped[bytes]
+    tries: Mapped[int] = mapped_column(default=0)
+    received_at: Mapped[datetime] = mapped_column(DateTime, default=now)
+
+
 # In SQL and for the driver: an event of labels comes while somebody waits for Label Studio, and may be one of hundreds.
 # Events are sent by whichever process of Label Studio handled the change, and may overtake each other.
 _PUT = """
@@ -72,6 +84,8 @@ _DELETE_REGIONS = "DELETE FROM labeled_regions WHERE annotation_id = ?"
 _PUT_REGIONS = """
 INSERT INTO labeled_regions (annotation_id, region, start_s, end_s, label, origin) VALUES (?, ?, ?, ?, ?, ?)
 """
+_RECEIVE = "INSERT INTO received_events (body, tries, received_at) VALUES (?, 0, ?)"
+_MOST_TRIES = 5
 _new = insert(Annotation)
 _DELETE = _new.on_conflict_do_update(
     index_elements=["id"], set_={name: _new.excluded[name] for name in ("deleted", "received_at")}
@@ -86,6 +100,38 @@ class LabelStore:
         self._sessions = sessionmaker(engine, expire_on_commit=False)
         # Threads that find SQLite busy look again after up to a tenth of a second: they had better queue.
         self._writing = threading.Lock()
+
+    def receive(self, body: bytes) -> None:
+        """Keep an event as it came."""
+        row = body, now().isoformat(" ", "microseconds")
+        with self._writing, closing(self._engine.raw_connection()) as connection:
+            connection.cursor().execute(_RECEIVE, row)
+            connection.commit()
+
+    def received(self) -> Iterator[tuple[int, bytes]]:
+        """Events that are not stored yet, with their numbers, as they came; without those that cannot be stored."""
+        last = 0
+        while True:
+            query = select(ReceivedEvent.id, ReceivedEvent.body).where(ReceivedEvent.id > last)
+            query = query.where(ReceivedEvent.tries < _MOST_TRIES).order_by(ReceivedEvent.id).limit(1)
+            with self._sessions.begin() as session:
+                found = session.execute(query).first()
+            if found is None:
+                return
+            last, body = found
+            yield last, body
+
+    def forget_received(self, number: int) -> None:
+        """What that event told is stored."""
+        with self._writing, self._sessions.begin() as session:
+            session.execute(delete(ReceivedEvent).where(ReceivedEvent.id == number))
+
+    def put_off(self, number: int) -> None:
+        """What that event told could not be stored."""
+        with self._writing, self._sessions.begin() as session:
+            session.execute(
+                update(ReceivedEvent).where(ReceivedEvent.id == number).values(tries=ReceivedEvent.tries + 1)
+            )
 
     def put_annotation(self, annotation: Json, task: Task, media: str, regions: Iterable[Region]) -> None:
         """Store an annotation and its repetitions, replacing what was known of it, unless that is newer.

@@ -157,8 +157,8 @@ def record_event(payload: ls_format.Json) -> None:
 
     Raises as `DeadliftModel.fit`.
     """
+    from backend.label_events import save_annotations
     from backend.runs import Runs, enough
-    from backend.service import save_annotations
     from backend.store import Store
 
     event, settings = ls_format.parse_event(payload), runner_settings()

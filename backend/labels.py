@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from backend.jobs import is_readable, load_analysis
+from backend.label_events import save_annotations, settle
 from backend.label_sources import without_source
 from backend.label_store import Annotation, LabeledRegion
 from backend.ls_client import LabelStudioClient
 from backend.ls_format import AnnotationsSaved
-from backend.service import save_annotations
 from backend.store import Job, Store
 from pipeline.records import RepLabel
 
@@ -49,6 +49,7 @@ class LabeledVideo:
 
 def labeled_videos(store: Store, project: int) -> list[LabeledVideo]:
     """The project's labels: of each task its ground truth, else its newest annotation; never a cancelled one."""
+    settle(store)
     chosen: dict[int, Annotation] = {}
     for annotation in store.labels.valid_annotations(project):
         best = chosen.get(annotation.task)
@@ -62,6 +63,7 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
 
     What an event told meanwhile is kept. Raises LabelStudioError, LabelConfigError.
     """
+    settle(store)
     known = {annotation.id: annotation for annotation in store.labels.valid_annotations(project, skipped=True)}
     deleted = store.labels.deleted_annotations()
     deleted_tasks = store.labels.deleted_tasks()

@@ -114,7 +114,7 @@ class Ledger:
         """How many videos of a run are in which state."""
         with self._sessions() as session:
             query = select(Entry.state, func.count()).where(Entry.run == run).group_by(Entry.state)
-            return dict(session.execute(query).tuples().all())
+            return dict(session.execute(query).all())
 
     def count_unfinished(self, run: int, max_failures: int) -> int:
         """How many videos of a run are not delivered and failed less often than that."""

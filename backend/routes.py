@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from backend import ls_format
 from backend.errors import BadRequest, Forbidden, as_json, http_status_by_name
+from backend.label_events import LabelEvents
 from backend.service import Preannotator
 from backend.store import Job, Store
 from backend.trainer import WEBHOOK_HEADER, Trainer
@@ -28,6 +29,11 @@ def trainer() -> Trainer:
 
 def store() -> Store:
     found: Store = current_app.extensions["store"]
+    return found
+
+
+def label_events() -> LabelEvents:
+    found: LabelEvents = current_app.extensions["label_events"]
     return found
 
 
@@ -75,11 +81,8 @@ def webhook() -> ResponseReturnValue:
     match event:
         case ls_format.TasksCreated():
             service().tasks_created(event.tasks, event.label_config)
-        case ls_format.AnnotationsSaved():
-            service().save_annotations(event)
-            trainer().labels_changed(task.project for _, task in event.annotations)
-        case ls_format.AnnotationsDeleted():
-            store().labels.delete_annotations(event.annotation_ids)
+        case ls_format.AnnotationsSaved() | ls_format.AnnotationsDeleted():
+            label_events().receive(event, request.get_data())
         case ls_format.TasksDeleted():
             store().delete_tasks(event.task_ids)
         case ls_format.ProjectUpdated():

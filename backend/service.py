@@ -28,8 +28,8 @@ from backend.jobs import (
 )
 from backend.labeling_config import Controls, effective_rate, parse_controls
 from backend.ls_client import TaskState
-from backend.ls_format import AnnotationsSaved, Json, Task, parse_regions, to_prediction
-from backend.store import Job, Store
+from backend.ls_format import Json, Task, to_prediction
+from backend.store import Job
 
 log = logging.getLogger(__name__)
 
@@ -148,10 +148,6 @@ class Preannotator:
             log.warning("New tasks are not pre-annotated: %s", error)
             return
         self._background.submit(self._enqueue_all, tasks, controls)
-
-    def save_annotations(self, event: AnnotationsSaved) -> int:
-        """Store what people labelled; returns how many annotations. Raises LabelConfigError."""
-        return save_annotations(self._store, event)
 
     def resume(self) -> None:
         """Go on with what is unfinished, then with tasks that arrived while the server was away.
@@ -363,29 +359,3 @@ def _is_due(job: Job) -> bool:
 
 def _prediction(task: Task, job: Job, controls: Controls) -> Json:
     return to_prediction(load_analysis(job.result), controls, effective_rate(controls, task.data))
-
-
-def _controls(store: Store, event: AnnotationsSaved) -> Controls:
-    """Those of the event's labeling config; where it has no usable one, of that which its project had before."""
-    try:
-        return parse_controls(event.label_config)
-    except LabelConfigError as error:
-        for project in {task.project for _, task in event.annotations}:
-            if known := store.label_config(project):
-                log.warning("Project %s: labels are read with an earlier labeling config. %s", project, error)
-                return parse_controls(known)
-        raise
-
-
-def save_annotations(store: Store, event: AnnotationsSaved) -> int:
-    """Store what people labelled; returns how many annotations. Raises LabelConfigError."""
-    controls = _controls(store, event)
-    for annotation, task in event.annotations:
-        rate = effective_rate(controls, task.data)
-        regions = parse_regions(annotation.get("result"), controls, rate)
-        media = str(task.data.get(controls.media_key, ""))
-        try:
-            store.labels.put_annotation(annotation, task, media, regions)
-        except (ValueError, OverflowError) as error:  # what no database takes
-            log.warning("Annotation %s is left out: %s", annotation["id"], error)
-    return len(event.annotations)

@@ -78,7 +78,8 @@ class Sent:
         return self.project.unlabel(self.saved[number])
 
     def lost(self, store: Store) -> list[int]:
-        """Annotations that are not in the database as they were sent."""
+        """Annotations that are not in the database as they were sent, when all that was received is stored."""
+        wait_for(lambda: not list(store.labels.received()))
         stored = {annotation.id: annotation for annotation in store.labels.annotations()}
         lost = []
         for number, sent in self.saved.items():

@@ -18,8 +18,9 @@ from pipeline.records import Floats
 
 _TAIL = 3
 _LEAST_WIDTH = 0.05
-# What is taken for the difference between videos before many are seen: a tenth, which counts as much as one video does.
-# Distances within a single video must have been lengthened by it already.
+# What is taken for the difference between videos before many are seen: a tenth (of lengths; of the unit of distances
+# that have a sign), which counts as much as one video does. Distances within a single video must have been lengthened
+# by it already.
 _BETWEEN = 0.1
 _BETWEEN_VIDEOS = 1
 

@@ -151,7 +151,11 @@ def judge_videos(
     told: Callable[[float], None] | None = None,
 ) -> Judged:
     """Every video by a detector that has not seen it: trained on the normal repetitions of all others, starting from
-    `base`; with `config` None by `base` as it is."""
+    `base`; with `config` None by `base` as it is.
+
+    What `base` has seen, it has seen: its threshold flatters videos that it was calibrated on, as the shipped model's
+    does those of its card. `compare_representations` makes a base without each video.
+    """
     videos = list(dict.fromkeys(sample.group for sample in samples))
     scores: dict[int, float] = {}
     for number, video in enumerate(videos):

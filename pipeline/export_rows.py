@@ -19,9 +19,6 @@ Origin = Literal["untouched", "changed", "manual"]
 ORIGINS: tuple[Origin, ...] = ("untouched", "changed", "manual")
 LABELS: tuple[RepLabel, ...] = ("normal", "anomalous")
 
-IDS_AND_TIMES = ("task", "annotation", "annotator", "labeled_at")
-"""What of a row depends on the Label Studio project that it was exported from, not on what was labelled."""
-
 _TRAIN, _VAL = 0.70, 0.15
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 _LONGEST_NAME = 80
@@ -106,11 +103,6 @@ def from_json(line: str, source: str) -> ExportedRep:
 def to_csv(row: ExportedRep) -> list[Any]:
     """The values of CSV_COLUMNS."""
     return [";".join(row.faults) if name == "faults" else getattr(row, name) for name in CSV_COLUMNS]
-
-
-def without_ids_and_times(row: ExportedRep) -> dict[str, Any]:
-    """What stays equal when a dataset goes into another project and is exported from there."""
-    return {key: value for key, value in vars(row).items() if key not in IDS_AND_TIMES}
 
 
 def split_group(lifter: str, digest: str, video: str) -> str:

@@ -118,8 +118,10 @@ def fit_form(sound: Floats, groups: Sequence[str], drawn: Floats, faults: Floats
 
     sound [N, P, B]: repetitions of people, `groups` their videos. drawn [M, P, B]: sound repetitions of drawn lifters,
     which say how angles vary together. faults [F, P, B]: what each of the faults changes; where none changes anything
-    is not looked at.
+    is not looked at. Raises ValueError where no fault changes anything.
     """
+    if not faults.any():
+        raise ValueError("Expected faults that change angles, got none.")
     shape = sound.shape[1:]
     means = _video_means(sound, groups).reshape(-1, sound[0].size)
     mean = np.median(means, axis=0)

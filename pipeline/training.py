@@ -201,7 +201,8 @@ def card(detector: Detector, report: Report) -> str:
 - Data: {report.normals} normal repetitions of {report.videos} videos; {report.unusable} more could not be judged.
 - Settings (lifter and camera) that it knows: {len(detector.settings)} ({known}).
 - Protocol: every repetition's distance is computed without its whole video (without itself where a setting has only
-  one video); the threshold is the conformal quantile of these distances, each video with the same weight.
+  one video); the threshold is the conformal quantile of these distances, each video with the same weight, or where
+  they are too few for one, the tail of Student's t around them, within and between videos.
 - Nominal false alarm rate: {detector.config.false_alarm_rate:.0%}. On the training videos, by that protocol: {alarms}.
 - Form: joint angles of a lifter or camera that it does not know are looked at for two faults, hips that rise before
   the chest and an unfinished lockout. Sound lifts: means and spreads over {detector.form.videos} videos. Faults: from

@@ -16,6 +16,7 @@ import psutil
 from backend_process import BackendProcess, DrawnProject, moved, wait_for
 from label_studio_api import FakeLabelStudio
 
+from backend.label_events import settle
 from backend.ls_format import Json
 from backend.registry import BASE, Model, Registry
 from backend.store import Store
@@ -153,6 +154,7 @@ class KillRounds:
 
     def _lost_labels(self, told: dict[int, Json]) -> list[str]:
         with closing(Store(self._url)) as store:
+            settle(store)
             stored = {annotation.id: annotation for annotation in store.labels.annotations()}
             return [
                 f"annotation {number} is lost"

@@ -12,18 +12,25 @@ from pydantic import SecretStr
 
 from backend.export import Exported, ExportRequest, export
 from backend.jobs import dump_analysis
+from backend.label_events import save_annotations
 from backend.ls_client import Access
 from backend.ls_format import AnnotationsSaved, Json, Task, to_frames
-from backend.service import save_annotations
 from backend.store import Store
 from pipeline.config import PipelineConfig
 from pipeline.export_filters import Filters
+from pipeline.export_rows import ExportedRep
 from pipeline.posecache import PoseCache
 from pipeline.records import Analysis, Rep, RepScore, VideoInfo
 
 RATE = 25.0
 VERSION = "base-1"
 NOWHERE = Access("", SecretStr(""))
+_IDS_AND_TIMES = ("task", "annotation", "annotator", "labeled_at")
+
+
+def without_ids_and_times(row: ExportedRep) -> Json:
+    """What stays equal when a dataset goes into another project and is exported from there."""
+    return {key: value for key, value in vars(row).items() if key not in _IDS_AND_TIMES}
 
 
 class LabeledProject:

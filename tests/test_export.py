@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import CONFIG
-from labeled_project import RATE, VERSION, LabeledProject
+from labeled_project import RATE, VERSION, LabeledProject, without_ids_and_times
 
 from backend import export as export_module
 from backend.errors import BackendError, LabelConfigError, NothingToExport
@@ -25,7 +25,7 @@ from pipeline.errors import DatasetError, VideoDamaged
 from pipeline.export_filters import Filters
 from pipeline.export_folder import new_version
 from pipeline.export_reader import rows_of, training_set
-from pipeline.export_rows import ExportedRep, without_ids_and_times
+from pipeline.export_rows import ExportedRep
 from pipeline.export_verify import problems_of
 
 

@@ -16,12 +16,13 @@ from typing import Any
 
 import httpx
 import pytest
+from labeled_project import without_ids_and_times
 
 from backend.demo import Demo, running, wait_for_predictions
 from backend.labelstudio_server import LabelStudioServer, install
 from backend.settings import Settings
 from pipeline.export_reader import rows_of
-from pipeline.export_rows import ExportedRep, without_ids_and_times
+from pipeline.export_rows import ExportedRep
 from pipeline.synthetic import demo_plan
 from pipeline.synthetic_drawing import render
 

@@ -79,7 +79,15 @@ def test_further_people_move_the_mean_by_their_share(form: Form, sound: Floats) 
 def test_pairs_differ_by_the_fault_alone() -> None:
     pair = drawn_pairs(1, seed=0)[0]
     assert pair.fault in ("early_hip_rise", "incomplete_lockout")
-    assert pair.faulty_rep.duration_s == pytest.approx(pair.clean_rep.duration_s, abs=0.5)
+    before = pair.clean.time < min(pair.clean_rep.start_s, pair.faulty_rep.start_s) - 0.5
+    np.testing.assert_array_equal(pair.clean.world[before], pair.faulty.world[: len(before)][before])
+    while_lifted = (pair.clean.time > pair.clean_rep.start_s) & (pair.clean.time < pair.clean_rep.end_s)
+    assert np.abs(pair.clean.world[while_lifted] - pair.faulty.world[while_lifted]).max() > 0.02
+
+
+def test_faults_that_change_nothing_cannot_be_learnt(sound: Floats) -> None:
+    with pytest.raises(ValueError, match="Expected faults that change angles"):
+        fit_form(sound, ["v"] * 30, sound, np.zeros((1, len(ANGLE_PARTS), 12), np.float32))
 
 
 def test_no_pose_no_angles() -> None:

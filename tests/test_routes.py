@@ -16,6 +16,8 @@ from pydantic import SecretStr
 
 from backend.app import create_app
 from backend.errors import MediaForbidden, MediaNotFound, WorkerLost
+from backend.label_events import settle
+from backend.label_store import LabelStore
 from backend.ls_client import Access
 from backend.ls_format import Task
 from backend.service import Preannotator
@@ -219,7 +221,7 @@ def test_a_correction_is_stored_as_the_person_left_it(
     lone_http: FlaskClient, payload: Callable[[str], Any], store: Store
 ) -> None:
     lone_http.post("/webhook", json=payload("20_webhook_ANNOTATION_CREATED_from_UI_after_correction"))
-    first, second = store.labels.labeled_regions(6)
+    first, second = labels_of(store).labeled_regions(6)
     assert [(r.label, r.origin) for r in (first, second)] == [
         ("normal", "prediction"),
         ("anomalous", "prediction-changed"),
@@ -233,23 +235,23 @@ def test_an_update_replaces_what_was_stored(
     update = payload("21_webhook_ANNOTATION_UPDATED_from_UI")
     lone_http.post("/webhook", json=update)
     drawn = [r for r in update["annotation"]["result"] if r["type"] == "timelinelabels"]
-    assert len(store.labels.labeled_regions(6)) == len(drawn)
+    assert len(labels_of(store).labeled_regions(6)) == len(drawn)
 
 
 def test_a_skipped_task_is_stored_as_skipped(
     lone_http: FlaskClient, payload: Callable[[str], Any], store: Store
 ) -> None:
     lone_http.post("/webhook", json=payload("14_webhook_ANNOTATION_CREATED_skipped_task"))
-    (annotation,) = store.labels.annotations()
+    (annotation,) = labels_of(store).annotations()
     assert annotation.was_cancelled
-    assert store.labels.labeled_regions(annotation.id) == []
+    assert labels_of(store).labeled_regions(annotation.id) == []
 
 
 def test_several_annotations_in_one_event_are_stored(
     lone_http: FlaskClient, payload: Callable[[str], Any], store: Store
 ) -> None:
     lone_http.post("/webhook", json=payload("15_webhook_ANNOTATIONS_CREATED_bulk"))
-    assert [annotation.id for annotation in store.labels.annotations()] == [4, 5]
+    assert [annotation.id for annotation in labels_of(store).annotations()] == [4, 5]
 
 
 def test_an_annotation_that_cannot_be_stored_does_not_sink_the_others(
@@ -258,13 +260,13 @@ def test_an_annotation_that_cannot_be_stored_does_not_sink_the_others(
     event = payload("15_webhook_ANNOTATIONS_CREATED_bulk")
     event["annotation"][0]["completed_by"] = 10**30
     assert lone_http.post("/webhook", json=event).status_code == 200
-    assert [annotation.id for annotation in store.labels.annotations()] == [5]
+    assert [annotation.id for annotation in labels_of(store).annotations()] == [5]
 
 
 def test_a_deleted_annotation_is_marked(lone_http: FlaskClient, payload: Callable[[str], Any], store: Store) -> None:
     lone_http.post("/webhook", json=payload("11_webhook_ANNOTATION_CREATED_api"))
     lone_http.post("/webhook", json=payload("13_webhook_ANNOTATIONS_DELETED"))
-    assert [annotation.deleted for annotation in store.labels.annotations()] == [True]
+    assert [annotation.deleted for annotation in labels_of(store).annotations()] == [True]
 
 
 def test_new_tasks_are_started(lone_http: FlaskClient, payload: Callable[[str], Any], executor: FakeExecutor) -> None:
@@ -294,6 +296,12 @@ def test_training_asked_for_twice_is_one_job(lone_http: FlaskClient, payload: Ca
     for _ in range(2):
         lone_http.post("/webhook", json=payload("10_webhook_START_TRAINING"))
     assert len(lone_http.get("/jobs").json["runs"]) == 1
+
+
+def labels_of(store: Store) -> LabelStore:
+    """What people labelled, with what has just come."""
+    settle(store)
+    return store.labels
 
 
 @pytest.fixture
@@ -337,7 +345,7 @@ def test_an_annotation_without_a_labeling_config_is_read_with_the_known_one(
     store.remember_project(event["task"]["project"], event["project"]["label_config"])
     event["project"] = {"id": event["project"]["id"]} | ({} if config is None else {"label_config": config})
     assert lone_http.post("/webhook", json=event).status_code == 200
-    assert [region.label for region in store.labels.labeled_regions(6)] == ["normal", "anomalous"]
+    assert [region.label for region in labels_of(store).labeled_regions(6)] == ["normal", "anomalous"]
 
 
 @pytest.mark.parametrize("name", ["17_webhook_PROJECT_UPDATED", "10_webhook_START_TRAINING"])

@@ -103,8 +103,10 @@ def _pull(settings: Settings, store: Store, project: int) -> None:
     from backend import labels
     from backend.app import access_of
     from backend.errors import LabelConfigError, LabelStudioError
+    from backend.label_events import settle
     from backend.ls_client import LabelStudioClient
 
+    settle(store)
     client = LabelStudioClient(access_of(settings))
     if not client.configured:
         return

@@ -1,0 +1,110 @@
+"""Events about labels: kept before the answer, stored after it, and not lost in between."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Collection
+from typing import Any
+
+import pytest
+
+from backend.errors import LabelConfigError
+from backend.label_events import LabelEvents, settle
+from backend.ls_format import AnnotationsDeleted, AnnotationsSaved, Json, parse_event
+from backend.store import Store
+
+
+def told(projects: Collection[int]) -> None:
+    """Somebody who is told of changed projects and does nothing."""
+
+
+@pytest.fixture
+def created(payload: Callable[[str], Any]) -> Json:
+    event: Json = payload("11_webhook_ANNOTATION_CREATED_api")
+    return event
+
+
+def receive(events: LabelEvents, event: Json) -> None:
+    parsed = parse_event(event)
+    assert isinstance(parsed, AnnotationsSaved | AnnotationsDeleted)
+    events.receive(parsed, json.dumps(event).encode())
+
+
+def test_a_received_event_survives_the_server_that_received_it(store: Store, created: Json) -> None:
+    receive(LabelEvents(store, told), created)
+    assert store.labels.annotations() == []
+    other = Store(store.url)
+    assert settle(other) == {1}
+    assert len(store.labels.labeled_regions(created["annotation"]["id"])) == len(created["annotation"]["result"])
+    other.close()
+
+
+def test_what_is_stored_is_received_no_more(store: Store, created: Json) -> None:
+    receive(LabelEvents(store, told), created)
+    settle(store)
+    assert list(store.labels.received()) == []
+
+
+def test_events_are_stored_in_the_order_they_came(store: Store, created: Json, payload: Callable[[str], Any]) -> None:
+    events = LabelEvents(store, told)
+    receive(events, created)
+    receive(events, payload("13_webhook_ANNOTATIONS_DELETED"))
+    settle(store)
+    assert [annotation.deleted for annotation in store.labels.annotations()] == [True]
+
+
+def test_an_event_that_was_stored_by_two_changes_nothing(store: Store, created: Json) -> None:
+    events = LabelEvents(store, told)
+    receive(events, created)
+    settle(store)
+    before = [(region.start_s, region.end_s) for region in store.labels.labeled_regions(1)]
+    receive(events, created)
+    settle(store)
+    assert [(region.start_s, region.end_s) for region in store.labels.labeled_regions(1)] == before
+
+
+def test_an_event_that_cannot_be_stored_holds_up_no_other(store: Store, created: Json) -> None:
+    store.labels.receive(b"no JSON")
+    receive(LabelEvents(store, told), created)
+    settle(store)
+    assert len(store.labels.annotations()) == 1
+    assert [body for _, body in store.labels.received()] == [b"no JSON"]
+
+
+def test_an_event_that_cannot_be_stored_is_tried_a_few_times_and_kept(store: Store) -> None:
+    store.labels.receive(b"no JSON")
+    rounds = 0
+    while list(store.labels.received()):
+        settle(store)
+        rounds += 1
+    assert rounds == 5
+
+
+def test_labels_that_nobody_can_read_are_refused(store: Store, created: Json) -> None:
+    created["project"]["label_config"] = "<View/>"
+    with pytest.raises(LabelConfigError):
+        receive(LabelEvents(store, told), created)
+    assert list(store.labels.received()) == []
+
+
+def test_the_thread_stores_what_comes_and_tells_of_it(store: Store, created: Json) -> None:
+    heard: list[Collection[int]] = []
+    is_told = threading.Event()
+
+    def hear(projects: Collection[int]) -> None:
+        heard.append(projects)
+        is_told.set()
+
+    events = LabelEvents(store, hear)
+    thread = threading.Thread(target=events.keep_going)
+    thread.start()
+    try:
+        receive(events, created)
+        assert is_told.wait(20)
+        assert heard == [{1}]
+        assert len(store.labels.annotations()) == 1
+    finally:
+        events.close()
+        thread.join(20)
+    assert not thread.is_alive()
