@@ -28,7 +28,6 @@ from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
-THREADS = 24  # /predict may hold one for PREDICT_WAIT_S; /health must find one free all the same
 _MAX_REQUEST_BYTES = 256 * 1024 * 1024  # Label Studio sends all selected tasks, with their predictions, in one request
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from backend.errors import WorkerLost
 
-_NICENESS = 12
+NICENESS = 19
 _LOOK_S = 1.0
 
 
@@ -65,7 +65,7 @@ class BackgroundExecutor:
 
 
 def _call(results: Connection, parent: int, function: Callable[..., Any], args: tuple[object, ...]) -> None:
-    os.nice(_NICENESS)
+    os.nice(NICENESS)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("backend").setLevel(logging.INFO)

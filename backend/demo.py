@@ -54,7 +54,7 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
         )
         client = LabelStudioClient(Access(label_studio.url, SecretStr(token)))
         with listening(settings) as backend:
-            threading.Thread(target=backend.server.run, name="http", daemon=True).start()
+            threading.Thread(target=backend.server.serve, name="http", daemon=True).start()
             project = client.find_project(PROJECT_TITLE)
             if project is None:
                 project = client.create_project(PROJECT_TITLE, LABELING_CONFIG.read_text(encoding="utf-8"))

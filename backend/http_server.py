@@ -4,33 +4,42 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import waitress
+from cheroot import wsgi
 from flask import Flask
 
-from backend.app import THREADS, create_app
+from backend.app import create_app
 from backend.errors import BackendError
 from backend.settings import Settings
 from backend.store import Store
 
+log = logging.getLogger(__name__)
+
+_THREADS = 12
+"""/predict may hold one for PREDICT_WAIT_S; /health must find one free all the same. More would hinder each other."""
 _CONNECTIONS = 1000
-"""Further ones wait until others are closed."""
+"""So many may wait for a thread: Label Studio sends each event on a connection of its own."""
 
 
 @dataclass(frozen=True)
 class Listening:
-    """A server that answers as soon as `server.run()` is called, in this thread or another one."""
+    """A server that answers as soon as `server.serve()` is called, in this thread or another one."""
 
     url: str
-    server: Any
+    server: wsgi.Server
     app: Flask
     store: Store
+
+
+class _Server(wsgi.Server):
+    """Writes what it has to say itself, such as that a client went away, where everything of ours is written."""
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        log.log(level, msg, exc_info=traceback)
 
 
 @contextmanager
@@ -40,7 +49,8 @@ def listening(settings: Settings) -> Iterator[Listening]:
     Raises BackendError where the port is taken, or the data folder cannot be used or is another server's.
     """
     with ExitStack() as stack:
-        bound = stack.enter_context(_bound(settings.backend_host, settings.backend_port))
+        server = _bound(settings.backend_host, settings.backend_port)
+        stack.callback(server.stop)
         stack.enter_context(_locked(settings.data_dir))
         store = Store(settings.database_url)
         stack.callback(store.close)
@@ -48,29 +58,23 @@ def listening(settings: Settings) -> Iterator[Listening]:
         stack.callback(app.extensions["preannotator"].close)
         stack.callback(app.extensions["trainer"].close)
         stack.callback(app.extensions["label_events"].close)
-        # A burst of events waits a moment in the queue: that is no reason for a warning for each.
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        server = waitress.create_server(
-            app, sockets=[bound], threads=THREADS, connection_limit=_CONNECTIONS, asyncore_use_poll=True
-        )
-        stack.callback(server.close)
-        host, port = bound.getsockname()[:2]
+        server.wsgi_app = app
+        stack.callback(server.stop)  # before the services; above it frees the port where there are none
+        host, port = server.bind_addr[:2]
         yield Listening(f"http://{host}:{port}", server, app, store)
 
 
-@contextmanager
-def _bound(host: str, port: int) -> Iterator[socket.socket]:
+def _bound(host: str, port: int) -> wsgi.Server:
+    """A server that has the port and no application yet: whoever connects waits."""
+    server = _Server((host, port), None, numthreads=_THREADS, request_queue_size=_CONNECTIONS)
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        server.prepare()
     except OSError as error:
         raise BackendError(
-            f"Cannot listen on {host}:{port} ({error.strerror}). Stop what listens there, or choose another port."
+            f"Cannot listen on {host}:{port} ({error.strerror or error}). Stop what listens there, or choose another"
+            " port."
         ) from error
-    with listener:
-        yield listener
+    return server
 
 
 @contextmanager

@@ -54,10 +54,9 @@ class LabelEvents:
                 log.exception("Received events are not stored yet.")
             self._came.wait(_ROUND_S)
             until = time.monotonic() + _LONGEST_BURST_S
-            while self._came.is_set() and time.monotonic() < until and not self._closed.is_set():
+            while self._came.is_set() and time.monotonic() < until:
                 self._came.clear()
-                self._came.wait(_QUIET_S)
-            self._came.clear()
+                self._closed.wait(_QUIET_S)
 
     def close(self) -> None:
         self._closed.set()

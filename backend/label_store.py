@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Engine, ForeignKey, delete, func, select, update
+from sqlalchemy import DateTime, Engine, ForeignKey, PoolProxiedConnection, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
@@ -100,13 +99,23 @@ class LabelStore:
         self._sessions = sessionmaker(engine, expire_on_commit=False)
         # Threads that find SQLite busy look again after up to a tenth of a second: they had better queue.
         self._writing = threading.Lock()
+        self._receiving: PoolProxiedConnection | None = None
+
+    def close(self) -> None:
+        with self._writing:
+            if self._receiving is not None:
+                self._receiving.close()
+                self._receiving = None
 
     def receive(self, body: bytes) -> None:
         """Keep an event as it came."""
         row = body, now().isoformat(" ", "microseconds")
-        with self._writing, closing(self._engine.raw_connection()) as connection:
-            connection.cursor().execute(_RECEIVE, row)
-            connection.commit()
+        with self._writing:
+            # Events come by hundreds: taking a connection for each costs more than the event.
+            if self._receiving is None:
+                self._receiving = self._engine.raw_connection()
+            self._receiving.cursor().execute(_RECEIVE, row)
+            self._receiving.commit()
 
     def received(self) -> Iterator[tuple[int, bytes]]:
         """Events that are not stored yet, with their numbers, as they came; without those that cannot be stored."""

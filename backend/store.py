@@ -72,6 +72,7 @@ class Store:
         return self._engine
 
     def close(self) -> None:
+        self.labels.close()
         self._engine.dispose()
 
     @contextmanager

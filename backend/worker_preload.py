@@ -3,11 +3,11 @@
 import os
 import signal
 
-_NICENESS = 10
+NICENESS = 18
 
 
 def dask_setup(worker: object) -> None:
     """Called by Dask in the main thread of a new worker process."""
     # A Ctrl-C in the terminal is for the server, which then stops its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(_NICENESS)
+    os.nice(NICENESS)

@@ -22,6 +22,7 @@ from drawn_lifts import video as drawn_video
 from label_studio_api import FakeLabelStudio
 from video_files import write_video
 
+from backend import background, worker_preload
 from backend.ls_format import Json, to_frames
 from pipeline import synthetic, video
 from pipeline.config import PoseConfig
@@ -102,10 +103,10 @@ class BackendProcess:
 
     def training(self) -> list[psutil.Process]:
         """Training processes alone: the server starts them itself, Dask's workers have a nanny's name in between."""
-        return [child for child in self.children() if child.nice() > 10]
+        return [child for child in self.children() if child.nice() == background.NICENESS]
 
     def workers(self) -> list[psutil.Process]:
-        return [child for child in self.children() if child.nice() == 10]
+        return [child for child in self.children() if child.nice() == worker_preload.NICENESS]
 
     def kill(self) -> float:
         """kill -9 of the server alone; returns how long its processes outlived it."""

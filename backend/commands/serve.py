@@ -40,7 +40,7 @@ def serve(
                 "fetched, and predictions are only given when Label Studio asks."
             )
         with suppress(KeyboardInterrupt):
-            running.server.run()
+            running.server.serve()
         console.print("Stopping.")
 
 
