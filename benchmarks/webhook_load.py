@@ -10,15 +10,16 @@ does; afterwards the database is compared with what was sent.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import random
+import selectors
+import socket
 import sys
 import tempfile
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -97,25 +98,34 @@ class Sent:
         return lost
 
 
-async def send(port: int, bodies: list[bytes]) -> list[tuple[float, int]]:
+def send(port: int, bodies: list[bytes]) -> list[tuple[float, int]]:
     """All at once; the seconds until the whole answer was there, and its status, of each."""
-
-    async def one(body: bytes, start: asyncio.Event) -> tuple[float, int]:
-        await start.wait()
+    head = "POST /webhook HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n"
+    found: list[tuple[float, int]] = []
+    with selectors.DefaultSelector() as waiting:
         begun = time.perf_counter()
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        head = "POST /webhook HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        answer = await reader.read()
-        taken = time.perf_counter() - begun
-        writer.close()
-        return taken, int(answer.split(b" ", 2)[1])
-
-    start = asyncio.Event()
-    waiting = [asyncio.create_task(one(body, start)) for body in bodies]
-    await asyncio.sleep(0)
-    start.set()
-    return await asyncio.gather(*waiting)
+        for body in bodies:
+            connection = socket.socket()
+            connection.setblocking(False)
+            connection.connect_ex(("127.0.0.1", port))
+            request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+            waiting.register(connection, selectors.EVENT_WRITE, memoryview(request))
+        while waiting.get_map():
+            for key, ready in waiting.select():
+                connection = cast(socket.socket, key.fileobj)
+                if ready & selectors.EVENT_WRITE:
+                    rest = key.data[connection.send(key.data) :]
+                    if len(rest):
+                        waiting.modify(connection, selectors.EVENT_WRITE, rest)
+                    else:
+                        waiting.modify(connection, selectors.EVENT_READ, b"")
+                elif part := connection.recv(65536):
+                    waiting.modify(connection, selectors.EVENT_READ, key.data + part)
+                else:
+                    found.append((time.perf_counter() - begun, int(key.data.split(b" ", 2)[1])))
+                    waiting.unregister(connection)
+                    connection.close()
+    return found
 
 
 def busy_s(server: BackendProcess) -> float:
@@ -157,7 +167,7 @@ def measure(folder: Path, count: int, rounds: int) -> list[list[float]]:
             bodies = [json.dumps(event).encode() for event in sent.events(count)]
             begin_work(server, project)
             before = server.process.cpu_times()
-            answers = asyncio.run(send(server.port, bodies))
+            answers = send(server.port, bodies)
             after = server.process.cpu_times()
             spent = 1000 * (after.user + after.system - before.user - before.system) / count
             trainings, looks = work(server)
