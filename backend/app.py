@@ -28,7 +28,7 @@ from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
-_MAX_REQUEST_BYTES = 256 * 1024 * 1024  # Label Studio sends all selected tasks, with their predictions, in one request
+MAX_REQUEST_BYTES = 256 * 1024 * 1024  # Label Studio sends all selected tasks, with their predictions, in one request
 
 
 def create_app(
@@ -39,7 +39,7 @@ def create_app(
 ) -> Flask:
     """The application, with services made from the settings unless they are given."""
     app = Flask("deadlift")
-    app.config["MAX_CONTENT_LENGTH"] = _MAX_REQUEST_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
     store = store or Store(settings.database_url)
     app.extensions["store"] = store
     app.extensions["webhook_secret"] = settings.webhook_secret.get_secret_value()

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cheroot import wsgi
 from flask import Flask
 
-from backend.app import create_app
+from backend.app import MAX_REQUEST_BYTES, create_app
 from backend.errors import BackendError
 from backend.settings import Settings
 from backend.store import Store
 
 log = logging.getLogger(__name__)
 
-_THREADS = 12
+_THREADS = 16
 """/predict may hold one for PREDICT_WAIT_S; /health must find one free all the same. More would hinder each other."""
-_CONNECTIONS = 1000
-"""So many may wait for a thread: Label Studio sends each event on a connection of its own."""
+_BACKLOG = 1000
+"""Connections that may wait to be accepted: Label Studio sends each event on one of its own."""
+_MAX_HEADER_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,13 @@ class Listening:
 
 
 class _Server(wsgi.Server):
-    """Writes what it has to say itself, such as that a client went away, where everything of ours is written."""
+    """Gives a connection to a thread when something came on it, and writes what it has to say itself to our log."""
+
+    def process_conn(self, conn: Any) -> None:
+        if conn.last_used is None:  # new: browsers open some that they may never use
+            self.put_conn(conn)
+        else:
+            super().process_conn(conn)
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         log.log(level, msg, exc_info=traceback)
@@ -61,18 +70,21 @@ def listening(settings: Settings) -> Iterator[Listening]:
         server.wsgi_app = app
         stack.callback(server.stop)  # before the services; above it frees the port where there are none
         host, port = server.bind_addr[:2]
-        yield Listening(f"http://{host}:{port}", server, app, store)
+        shown = f"[{host}]" if ":" in host else host
+        yield Listening(f"http://{shown}:{port}", server, app, store)
 
 
 def _bound(host: str, port: int) -> wsgi.Server:
     """A server that has the port and no application yet: whoever connects waits."""
-    server = _Server((host, port), None, numthreads=_THREADS, request_queue_size=_CONNECTIONS)
     try:
+        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][:2]
+        server = _Server(address, None, numthreads=_THREADS, request_queue_size=_BACKLOG)
+        server.max_request_header_size = _MAX_HEADER_BYTES
+        server.max_request_body_size = MAX_REQUEST_BYTES
         server.prepare()
     except OSError as error:
         raise BackendError(
-            f"Cannot listen on {host}:{port} ({error.strerror or error}). Stop what listens there, or choose another"
-            " port."
+            f"Cannot listen on {host}:{port} ({error}). Stop what listens there, or choose another port."
         ) from error
     return server
 

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
+from datetime import datetime
 
 from backend.errors import LabelConfigError
 from backend.labeling_config import Controls, effective_rate, parse_controls
@@ -32,6 +33,8 @@ class LabelEvents:
         self._changed = changed
         self._came = threading.Event()
         self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._untold: set[int] = set()
 
     def receive(self, event: LabelEvent, body: bytes) -> None:
         """Keep an event and its body as it came: from now on it survives the server.
@@ -40,6 +43,8 @@ class LabelEvents:
         """
         if isinstance(event, AnnotationsSaved):
             _controls(self._store, event)
+            with self._lock:  # others may settle before our thread does
+                self._untold |= {task.project for _, task in event.annotations}
         self._store.labels.receive(body)
         self._came.set()
 
@@ -47,9 +52,7 @@ class LabelEvents:
         """Store what is received, and at once what an earlier server left, until closed. For a thread of its own."""
         while not self._closed.is_set():
             try:
-                projects = settle(self._store)
-                if projects:
-                    self._changed(projects)
+                self._settle()
             except Exception:  # the top of a thread
                 log.exception("Received events are not stored yet.")
             self._came.wait(_ROUND_S)
@@ -62,39 +65,51 @@ class LabelEvents:
         self._closed.set()
         self._came.set()
 
+    def _settle(self) -> None:
+        with self._lock:
+            projects, self._untold = self._untold, set()
+        try:
+            projects |= settle(self._store)
+            if projects:
+                self._changed(projects)
+        except BaseException:
+            with self._lock:  # told in the next round
+                self._untold |= projects
+            raise
+
 
 def settle(store: Store) -> set[int]:
     """Store the labels of all received events; returns their projects. For whoever is about to read labels.
 
     Two that settle at the same time do no harm: an annotation is never replaced by an older state of itself. An event
-    that cannot be stored stays where it is, for the next attempts.
+    that cannot be stored is kept and tried again later.
     """
     projects: set[int] = set()
-    for number, body in store.labels.received():
+    for received in store.labels.received():
         try:
-            event = parse_event(json.loads(body))
+            event = parse_event(json.loads(received.body))
             if isinstance(event, AnnotationsSaved):
-                save_annotations(store, event)
+                save_annotations(store, event, received.received_at)
                 projects |= {task.project for _, task in event.annotations}
             elif isinstance(event, AnnotationsDeleted):
                 store.labels.delete_annotations(event.annotation_ids)
         except Exception:  # whatever it is, the other events go on
-            log.exception("Received event %d is not stored.", number)
-            store.labels.put_off(number)
+            log.exception("Received event %d is not stored; it is tried again later.", received.id)
+            store.labels.put_off(received.id)
         else:
-            store.labels.forget_received(number)
+            store.labels.forget_received(received.id)
     return projects
 
 
-def save_annotations(store: Store, event: AnnotationsSaved) -> int:
-    """Store what people labelled; returns how many annotations. Raises LabelConfigError."""
+def save_annotations(store: Store, event: AnnotationsSaved, received_at: datetime | None = None) -> int:
+    """Store what people labelled, at that moment or now; returns how many annotations. Raises LabelConfigError."""
     controls = _controls(store, event)
     for annotation, task in event.annotations:
         rate = effective_rate(controls, task.data)
         regions = parse_regions(annotation.get("result"), controls, rate)
         media = str(task.data.get(controls.media_key, ""))
         try:
-            store.labels.put_annotation(annotation, task, media, regions)
+            store.labels.put_annotation(annotation, task, media, regions, received_at)
         except (ValueError, OverflowError) as error:  # what no database takes
             log.warning("Annotation %s is left out: %s", annotation["id"], error)
     return len(event.annotations)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import DateTime, Engine, ForeignKey, PoolProxiedConnection, delete, func, select, update
@@ -55,13 +55,19 @@ class DeletedTask(Base):
 
 
 class ReceivedEvent(Base):
-    """The body of an event as it came, until what it tells is stored. tries: how often that was not possible."""
+    """The body of an event as it came, until what it tells is stored.
+
+    tries: how often that was not possible; put_off_until: when it is tried again.
+    """
 
     __tablename__ = "received_events"
+    # No number twice: whoever has stored an event must not forget a later one of the same number.
+    __table_args__ = ({"sqlite_autoincrement": True},)
     id: Mapped[int] = mapped_column(primary_key=True)
     body: Mapped[bytes]
+    received_at: Mapped[datetime] = mapped_column(DateTime)
     tries: Mapped[int] = mapped_column(default=0)
-    received_at: Mapped[datetime] = mapped_column(DateTime, default=now)
+    put_off_until: Mapped[datetime | None]
 
 
 # In SQL and for the driver: an event of labels comes while somebody waits for Label Studio, and may be one of hundreds.
@@ -84,7 +90,8 @@ _PUT_REGIONS = """
 INSERT INTO labeled_regions (annotation_id, region, start_s, end_s, label, origin) VALUES (?, ?, ?, ?, ?, ?)
 """
 _RECEIVE = "INSERT INTO received_events (body, tries, received_at) VALUES (?, 0, ?)"
-_MOST_TRIES = 5
+_FIRST_PAUSE = timedelta(minutes=1)
+_LONGEST_PAUSE_TRIES = 10
 _new = insert(Annotation)
 _DELETE = _new.on_conflict_do_update(
     index_elements=["id"], set_={name: _new.excluded[name] for name in ("deleted", "received_at")}
@@ -114,21 +121,25 @@ class LabelStore:
             # Events come by hundreds: taking a connection for each costs more than the event.
             if self._receiving is None:
                 self._receiving = self._engine.raw_connection()
-            self._receiving.cursor().execute(_RECEIVE, row)
-            self._receiving.commit()
+            try:
+                self._receiving.cursor().execute(_RECEIVE, row)
+                self._receiving.commit()
+            except BaseException:
+                self._receiving.rollback()
+                raise
 
-    def received(self) -> Iterator[tuple[int, bytes]]:
-        """Events that are not stored yet, with their numbers, as they came; without those that cannot be stored."""
+    def received(self) -> Iterator[ReceivedEvent]:
+        """Events that are not stored yet, as they came; without those that are put off."""
         last = 0
+        is_due = ReceivedEvent.put_off_until.is_(None) | (ReceivedEvent.put_off_until <= now())
         while True:
-            query = select(ReceivedEvent.id, ReceivedEvent.body).where(ReceivedEvent.id > last)
-            query = query.where(ReceivedEvent.tries < _MOST_TRIES).order_by(ReceivedEvent.id).limit(1)
+            query = select(ReceivedEvent).where(ReceivedEvent.id > last, is_due).order_by(ReceivedEvent.id).limit(1)
             with self._sessions.begin() as session:
-                found = session.execute(query).first()
+                found = session.scalars(query).first()
             if found is None:
                 return
-            last, body = found
-            yield last, body
+            last = found.id
+            yield found
 
     def forget_received(self, number: int) -> None:
         """What that event told is stored."""
@@ -136,13 +147,16 @@ class LabelStore:
             session.execute(delete(ReceivedEvent).where(ReceivedEvent.id == number))
 
     def put_off(self, number: int) -> None:
-        """What that event told could not be stored."""
+        """What that event told could not be stored: it is tried again after pauses that double."""
         with self._writing, self._sessions.begin() as session:
-            session.execute(
-                update(ReceivedEvent).where(ReceivedEvent.id == number).values(tries=ReceivedEvent.tries + 1)
-            )
+            event = session.get(ReceivedEvent, number)
+            if event is not None:
+                event.put_off_until = now() + _FIRST_PAUSE * (1 << min(event.tries, _LONGEST_PAUSE_TRIES))
+                event.tries += 1
 
-    def put_annotation(self, annotation: Json, task: Task, media: str, regions: Iterable[Region]) -> None:
+    def put_annotation(
+        self, annotation: Json, task: Task, media: str, regions: Iterable[Region], received_at: datetime | None = None
+    ) -> None:
         """Store an annotation and its repetitions, replacing what was known of it, unless that is newer.
 
         A deleted one stays deleted: its event was late, as Label Studio gives no id twice. One that nobody changed
@@ -159,7 +173,7 @@ class LabelStore:
             "ground_truth": bool(annotation.get("ground_truth")),
             "parent_prediction": _optional_int(annotation.get("parent_prediction")),
             "updated_at": str(annotation.get("updated_at") or ""),
-            "received_at": now().isoformat(" ", "microseconds"),
+            "received_at": (received_at or now()).isoformat(" ", "microseconds"),
         }
         rows = [(number, one.id, one.start_s, one.end_s, one.label, one.origin) for one in regions]
         with self._writing, self._engine.begin() as connection:

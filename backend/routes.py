@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from backend import ls_format
 from backend.errors import BadRequest, Forbidden, as_json, http_status_by_name
-from backend.label_events import LabelEvents
+from backend.label_events import LabelEvents, settle
 from backend.service import Preannotator
 from backend.store import Job, Store
 from backend.trainer import WEBHOOK_HEADER, Trainer
@@ -86,6 +86,7 @@ def webhook() -> ResponseReturnValue:
         case ls_format.TasksDeleted():
             store().delete_tasks(event.task_ids)
         case ls_format.ProjectUpdated():
+            settle(store())  # what came before is read by the labeling config of before
             store().remember_project(event.project, event.label_config)
         case ls_format.StartTraining():
             store().remember_project(event.project, event.label_config)

@@ -154,7 +154,10 @@ class KillRounds:
 
     def _lost_labels(self, told: dict[int, Json]) -> list[str]:
         with closing(Store(self._url)) as store:
-            settle(store)
+            if self.server.is_running():
+                wait_for(lambda: not list(store.labels.received()), _LONGEST_S)
+            else:
+                settle(store)
             stored = {annotation.id: annotation for annotation in store.labels.annotations()}
             return [
                 f"annotation {number} is lost"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 
+import httpx
 import pytest
 
 from backend.errors import BackendError
@@ -30,3 +33,15 @@ def test_a_data_folder_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) -
     settings = Settings(_env_file=None, data_dir=tmp_path / "file" / "data", backend_port=0)
     with pytest.raises(BackendError, match="Choose another DATA_DIR"), listening(settings):
         pass
+
+
+def test_connections_that_say_nothing_hinder_nobody(tmp_path: Path) -> None:
+    with (
+        listening(Settings(_env_file=None, data_dir=tmp_path, backend_port=0, workers=1)) as running,
+        ExitStack() as open_,
+    ):
+        threading.Thread(target=running.server.serve, daemon=True).start()
+        port = int(running.url.rpartition(":")[2])
+        for _ in range(40):
+            open_.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert httpx.get(f"{running.url}/health", timeout=5.0).status_code == 200

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
+from backend.database import now
 from backend.errors import LabelConfigError
 from backend.label_events import LabelEvents, settle
+from backend.label_store import ReceivedEvent
 from backend.ls_format import AnnotationsDeleted, AnnotationsSaved, Json, parse_event
 from backend.store import Store
 
@@ -23,6 +28,11 @@ def told(projects: Collection[int]) -> None:
 def created(payload: Callable[[str], Any]) -> Json:
     event: Json = payload("11_webhook_ANNOTATION_CREATED_api")
     return event
+
+
+def kept(store: Store) -> Sequence[ReceivedEvent]:
+    with Session(store.engine) as session:
+        return session.scalars(select(ReceivedEvent)).all()
 
 
 def receive(events: LabelEvents, event: Json) -> None:
@@ -69,16 +79,39 @@ def test_an_event_that_cannot_be_stored_holds_up_no_other(store: Store, created:
     receive(LabelEvents(store, told), created)
     settle(store)
     assert len(store.labels.annotations()) == 1
-    assert [body for _, body in store.labels.received()] == [b"no JSON"]
+    assert [event.body for event in kept(store)] == [b"no JSON"]
 
 
-def test_an_event_that_cannot_be_stored_is_tried_a_few_times_and_kept(store: Store) -> None:
+def test_an_event_that_cannot_be_stored_is_tried_again_after_pauses_that_double(store: Store) -> None:
     store.labels.receive(b"no JSON")
-    rounds = 0
-    while list(store.labels.received()):
+    pauses = []
+    for _ in range(3):
         settle(store)
-        rounds += 1
-    assert rounds == 5
+        (event,) = kept(store)
+        assert event.put_off_until is not None
+        pauses.append(round((event.put_off_until - now()) / timedelta(minutes=1)))
+        with store.engine.begin() as connection:
+            connection.execute(update(ReceivedEvent).values(put_off_until=now()))
+    assert pauses == [1, 2, 4]
+
+
+def test_whoever_settles_late_forgets_no_event_that_came_meanwhile(store: Store, created: Json) -> None:
+    store.labels.receive(json.dumps(created).encode())
+    late = store.labels.received()
+    number = next(late).id
+    settle(store)
+    store.labels.receive(json.dumps(created).encode())
+    store.labels.forget_received(number)
+    assert len(kept(store)) == 1
+
+
+def test_labels_have_the_time_at_which_they_came(store: Store, created: Json) -> None:
+    receive(LabelEvents(store, told), created)
+    (event,) = kept(store)
+    moment = now()
+    settle(store)
+    (annotation,) = store.labels.annotations()
+    assert annotation.received_at == event.received_at < moment
 
 
 def test_labels_that_nobody_can_read_are_refused(store: Store, created: Json) -> None:
@@ -86,6 +119,27 @@ def test_labels_that_nobody_can_read_are_refused(store: Store, created: Json) ->
     with pytest.raises(LabelConfigError):
         receive(LabelEvents(store, told), created)
     assert list(store.labels.received()) == []
+
+
+def test_projects_are_told_of_though_somebody_else_has_settled(store: Store, created: Json) -> None:
+    heard: list[Collection[int]] = []
+    is_told = threading.Event()
+
+    def hear(projects: Collection[int]) -> None:
+        heard.append(projects)
+        is_told.set()
+
+    events = LabelEvents(store, hear)
+    receive(events, created)
+    settle(store)
+    thread = threading.Thread(target=events.keep_going)
+    thread.start()
+    try:
+        assert is_told.wait(20)
+        assert heard == [{1}]
+    finally:
+        events.close()
+        thread.join(20)
 
 
 def test_the_thread_stores_what_comes_and_tells_of_it(store: Store, created: Json) -> None:

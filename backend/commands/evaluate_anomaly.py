@@ -41,7 +41,9 @@ def evaluate_anomaly(
     plots: Annotated[
         Path | None, typer.Option(help="Folder for pictures: ROC, confusion matrix, PCA and t-SNE.")
     ] = None,
-    poses: Annotated[Path | None, typer.Option(help="Folder where landmarks are kept.")] = None,
+    poses: Annotated[
+        Path | None, typer.Option(help="Folder where landmarks are kept; the server's own otherwise.")
+    ] = None,
 ) -> None:
     """Separation, false alarms per unseen video, and how far trivial scores get."""
     import json

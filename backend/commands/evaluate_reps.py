@@ -17,7 +17,9 @@ def evaluate_reps(
     videos: Annotated[Path, typer.Option(help="Folder of the video files that it names.")],
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
     poses_per_second: Annotated[float, typer.Option(help="Sampling of the poses; 0 takes every frame.")] = 10.0,
-    cache: Annotated[Path | None, typer.Option(help="Folder where landmarks are kept.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder where landmarks are kept; the server's own otherwise.")
+    ] = None,
 ) -> None:
     """How repetitions are cut: F1 and mAP by temporal overlap, boundary and count errors, per clip and pooled."""
     import json

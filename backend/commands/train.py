@@ -42,7 +42,9 @@ def train(
     ] = "statistics",
     pictures: Annotated[Path | None, typer.Option(help="Folder of SkeleMotion PNGs of normal reps (seed).")] = None,
     epochs: Annotated[int, typer.Option(help="Epochs of the seed's recipe.")] = 500,
-    poses: Annotated[Path | None, typer.Option(help="Folder where landmarks are kept.")] = None,
+    poses: Annotated[
+        Path | None, typer.Option(help="Folder where landmarks are kept; the server's own otherwise.")
+    ] = None,
     name: Annotated[str, typer.Option(help="First part of the model's version.")] = "model",
     seed: Annotated[int, typer.Option(help="Equal input and seed give an equal model.")] = 0,
 ) -> None:
