@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import logging
 import socket
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,12 +83,27 @@ def _bound(host: str, port: int) -> wsgi.Server:
         server = _Server(address, None, numthreads=_THREADS, request_queue_size=_BACKLOG)
         server.max_request_header_size = _MAX_HEADER_BYTES
         server.max_request_body_size = MAX_REQUEST_BYTES
-        server.prepare()
+        _prepare(server)
     except OSError as error:
         raise BackendError(
             f"Cannot listen on {host}:{port} ({error}). Stop what listens there, or choose another port."
         ) from error
     return server
+
+
+def _prepare(server: wsgi.Server) -> None:
+    """Bind and start the threads, as daemons: an interrupted stop must not leave a process that never ends."""
+    outcome: Future[None] = Future()
+
+    def prepare() -> None:
+        try:
+            server.prepare()
+            outcome.set_result(None)
+        except BaseException as error:  # noqa: BLE001  # for whoever waits for the outcome
+            outcome.set_exception(error)
+
+    threading.Thread(target=prepare, daemon=True).start()  # threads are what the thread is that starts them
+    outcome.result()
 
 
 @contextmanager

@@ -45,3 +45,11 @@ def test_connections_that_say_nothing_hinder_nobody(tmp_path: Path) -> None:
         for _ in range(40):
             open_.enter_context(socket.create_connection(("127.0.0.1", port)))
         assert httpx.get(f"{running.url}/health", timeout=5.0).status_code == 200
+
+
+def test_an_interrupted_stop_leaves_no_thread_that_keeps_the_process(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, data_dir=tmp_path, backend_port=0, workers=1)
+    with listening(settings):
+        serving = [thread for thread in threading.enumerate() if thread.name.startswith("CP Server")]
+        assert serving
+        assert all(thread.daemon for thread in serving)
