@@ -20,6 +20,7 @@ from backend.ls_client import Access, LabelStudioClient
 from backend.ls_format import Json, Task
 from backend.settings import Settings
 from backend.store import Job, Store
+from pipeline.video import probe
 
 PROJECT_TITLE = "Deadlift demo"
 BACKEND_TITLE = "Deadlift"
@@ -33,6 +34,7 @@ class Demo:
     """A running demo: where it is, and access to its parts."""
 
     url: str
+    backend_url: str
     project: int
     client: LabelStudioClient
     store: Store
@@ -64,7 +66,7 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
                 if not any(is_upload_of(address, video) for address in known):
                     client.upload(project, video)
             version = backend.app.extensions["preannotator"].model_version(project)
-            yield Demo(label_studio.url, project, client, backend.store, version)
+            yield Demo(label_studio.url, backend.url, project, client, backend.store, version)
 
 
 def wait_for_predictions(demo: Demo, progress: Callable[[int, int], None]) -> list[tuple[Task, list[Json]]]:
@@ -96,10 +98,12 @@ def failed_jobs(demo: Demo) -> list[Job]:
 
 
 def check_videos(videos: Sequence[Path]) -> None:
-    """Raise BackendError for a path that is no file, before anything is started."""
+    """Raise BackendError for a path that is no file, and NotAVideo, before anything is started."""
     missing = [str(video) for video in videos if not video.is_file()]
     if missing:
         raise BackendError(f"No such video file: {', '.join(missing)}. Check the path.")
+    for video in videos:
+        probe(video)
 
 
 def is_upload_of(address: str, video: Path) -> bool:

@@ -86,7 +86,8 @@ def _bound(host: str, port: int) -> wsgi.Server:
         _prepare(server)
     except OSError as error:
         raise BackendError(
-            f"Cannot listen on {host}:{port} ({error}). Stop what listens there, or choose another port."
+            f"Cannot listen on {host}:{port}: taken, or no address of this machine. Stop what listens there, or choose"
+            " another port."
         ) from error
     return server
 

@@ -408,7 +408,9 @@ def _mapped(thing: str) -> Iterator[None]:
         hint = " Check LABEL_STUDIO_API_KEY." if error.status_code in (401, 403) else ""
         raise LabelStudioError(f"Label Studio answered {error.status_code} for {thing}.{hint}") from error
     except httpx.HTTPError as error:
-        raise LabelStudioError(f"Label Studio cannot be reached for {thing} ({type(error).__name__}).") from error
+        raise LabelStudioError(
+            f"Label Studio cannot be reached for {thing} ({type(error).__name__}). Does it run? Check LABEL_STUDIO_URL."
+        ) from error
     except ValueError as error:  # a web page instead of JSON, as a proxy answers
         raise LabelStudioError(f"Label Studio's answer for {thing} cannot be read. Check LABEL_STUDIO_URL.") from error
 

@@ -177,10 +177,12 @@ def digest(path: str | Path) -> str:
 @contextmanager
 def _opened(path: str | Path) -> Iterator[InputContainer]:
     file = Path(path)
+    if file.is_dir():
+        raise VideoNotFound(f"{path} is a folder, no such video file. Name the videos in it.")
     if not file.is_file():
         raise VideoNotFound(f"{path}: no such video file. Check the path.")
     if file.stat().st_size == 0:
-        raise NotAVideo(f"{path}: the file is empty. Upload it again.")
+        raise NotAVideo(f"{path}: the file is empty. Copy or upload it again.")
     try:
         options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
         container = av.open(str(file), mode="r", metadata_errors="ignore", options=options)

@@ -321,7 +321,7 @@ def test_nothing_is_wrong_with_a_label_studio_that_was_set_up_well(tmp_path: Pat
         )
         client = LabelStudioClient(Access(label_studio.url, key))
         with listening(settings) as backend:
-            threading.Thread(target=backend.server.run, daemon=True).start()
+            threading.Thread(target=backend.server.serve, daemon=True).start()
             url = backend.url
             project = client.create_project("Lifts", LABELING_CONFIG)
             client.connect_backend(project, url, "Deadlift")

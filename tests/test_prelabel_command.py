@@ -12,7 +12,7 @@ from test_prelabel import InlineExecutor
 from typer.testing import CliRunner, Result
 
 from backend.cli import app
-from backend.errors import BackendError, SchedulerLost
+from backend.errors import BackendError, BadRequest, SchedulerLost
 from pipeline.errors import NotAVideo
 
 
@@ -62,6 +62,14 @@ def test_what_makes_no_sense_is_refused(arguments: list[str], words: str) -> Non
     result = run(*arguments)
     assert isinstance(result.exception, BackendError)
     assert words in str(result.exception)
+
+
+def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run(tmp_path / "empty", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, BadRequest)
+    assert not (tmp_path / "out" / "tasks.json").exists()
 
 
 def test_files_are_written(executor: InlineExecutor, archive: Path, tmp_path: Path) -> None:

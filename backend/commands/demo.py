@@ -88,6 +88,8 @@ def demo(
                 console.print(f"[red]Task {job.task} failed:[/red] {job.error_message}")
             console.print(f"\n[bold]Label Studio:[/bold] {running.url}/projects/{running.project}/data")
             console.print(f"[bold]User:[/bold]         {USER}\n[bold]Password:[/bold]     {PASSWORD}")
+            console.print(f"[bold]Backend:[/bold]      {running.backend_url} shows what it works on")
+            console.print(f"[bold]Its data:[/bold]     DATA_DIR={settings.data_dir} for `deadlift jobs`, `models`, ...")
             if exit_when_done:
                 raise typer.Exit(1 if failed else 0)
             console.print("Ctrl-C stops both servers; what you label is kept for the next time.")

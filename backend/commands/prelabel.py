@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.errors import BackendError, LabelStudioError
+from backend.errors import BackendError, BadRequest, LabelStudioError
 from backend.settings import Settings
 
 if TYPE_CHECKING:
@@ -103,6 +103,8 @@ def prelabel(
             display.plan(target, model.version, states | goal.new_tasks(videos))
             return
         run = ledger.begin(target, model.version, config, found)
+        if sources and not ledger.counts(run):
+            raise BadRequest(f"No videos in {', '.join(sources)}. Expected files such as MP4, or folders of them.")
         if not resume:
             ledger.start_over(run)
         if retry_failed:

@@ -125,7 +125,7 @@ class Display:
         table.add_row("videos", str(sum(counts.values())))
         table.add_row("done", str(counts.get("done", 0)))
         table.add_row("of them in this run", f"{self._done} in {_clock(seconds)}, {self._per_minute():.1f} per minute")
-        table.add_row("repetitions found in them", f"{self._reps}, {self._anomalous} anomalous")
+        table.add_row("repetitions found in this run", f"{self._reps}, {self._anomalous} anomalous")
         table.add_row("failed", f"[red]{counts['failed']}[/red]" if counts.get("failed") else "0")
         if left:
             table.add_row("left", str(left))

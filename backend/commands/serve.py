@@ -34,10 +34,14 @@ def serve(
     with listening(settings) as running:
         console.print(f"Deadlift ML backend on {running.url}")
         console.print(f"Model {running.app.extensions['preannotator'].model_version()}, data in {settings.data_dir}")
-        if not (settings.label_studio_url and settings.label_studio_api_key.get_secret_value()):
+        given = {
+            "LABEL_STUDIO_URL": settings.label_studio_url,
+            "LABEL_STUDIO_API_KEY": settings.label_studio_api_key.get_secret_value(),
+        }
+        if missing := [name for name, value in given.items() if not value]:
             console.print(
-                "[yellow]LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY are not set:[/yellow] uploaded videos cannot be "
-                "fetched, and predictions are only given when Label Studio asks."
+                f"[yellow]{' and '.join(missing)} not set:[/yellow] uploaded videos cannot be fetched, and predictions "
+                "are only given when Label Studio asks."
             )
         with suppress(KeyboardInterrupt):
             running.server.serve()

@@ -91,15 +91,18 @@ def _train_project(project: int) -> None:
     from rich.console import Console
     from rich.progress import Progress as Bar
 
-    from backend.app import context_of, create_trainer
+    from backend.app import access_of, context_of, create_trainer
     from backend.commands.serve import setup_logging
     from backend.errors import BackendError
+    from backend.export_source import controls_of
     from backend.settings import Settings
     from backend.store import Store
 
     setup_logging()
     settings = Settings()
     store = Store(settings.database_url)
+    if not access_of(settings).configured:
+        controls_of(store, project)  # where nobody can be asked, a project that was never seen has no labels
     # A server notices what is promoted by itself.
     trainer = create_trainer(settings, context_of(settings, store), lambda _: None, starts=True)
     try:
