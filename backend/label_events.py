@@ -43,9 +43,10 @@ class LabelEvents:
         """
         if isinstance(event, AnnotationsSaved):
             _controls(self._store, event)
+        self._store.labels.receive(body)
+        if isinstance(event, AnnotationsSaved):
             with self._lock:  # others may settle before our thread does
                 self._untold |= {task.project for _, task in event.annotations}
-        self._store.labels.receive(body)
         self._came.set()
 
     def keep_going(self) -> None:
