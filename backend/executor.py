@@ -19,6 +19,10 @@ from distributed import Future as DaskFuture
 
 from backend.errors import BackendError, SchedulerLost, WorkerLost
 
+log = logging.getLogger(__name__)
+
+_TEND_S = 2.0
+
 
 class Executor(Protocol):
     """Runs functions elsewhere."""
@@ -85,6 +89,9 @@ class DaskExecutor:
         self._workers = workers
         self._busy = 0
         self._closing = False
+        self._closed = threading.Event()
+        if self._cluster is not None:
+            threading.Thread(target=self._tend, args=(self._cluster,), name="workers", daemon=True).start()
         self._waiting: list[_Call] = []
         self._order = itertools.count()
         self._lock = threading.Lock()
@@ -116,6 +123,7 @@ class DaskExecutor:
             return self._workers
 
     def close(self) -> None:
+        self._closed.set()
         with self._lock:
             self._closing = True
             waiting, self._waiting = self._waiting, []
@@ -124,6 +132,14 @@ class DaskExecutor:
         self._client.close()
         if self._cluster is not None:
             self._cluster.close()
+
+    def _tend(self, cluster: LocalCluster) -> None:
+        """Start workers where some are missing: Dask starts one that died again, but gives up one that dies while it
+        starts."""
+        while not self._closed.wait(_TEND_S):
+            if len(cluster.workers) < self._workers and cluster.status.name == "running":
+                log.warning("A worker process is missing; another one is started.")
+                cluster.scale(self._workers)
 
     def _hand_out(self) -> None:
         """Give waiting calls to free workers."""

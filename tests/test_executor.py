@@ -85,3 +85,14 @@ def test_closing_drops_what_has_not_run() -> None:
     for future in (running, waiting):
         with pytest.raises(CancelledError):
             future.result(60)
+
+
+def test_a_worker_that_dask_gave_up_is_started_again() -> None:
+    executor = DaskExecutor(1)
+    try:
+        cluster = executor._cluster
+        assert cluster is not None
+        cluster.sync(cluster.workers.pop(0).close)
+        assert executor.submit(os.getpid, key="a").result(60) > 0
+    finally:
+        executor.close()
