@@ -134,8 +134,8 @@ class DaskExecutor:
             self._cluster.close()
 
     def _tend(self, cluster: LocalCluster) -> None:
-        """Start workers where some are missing: Dask starts one that died again, but gives up one that dies while it
-        starts."""
+        """Start workers where some are missing: Dask starts one again that died, but gives it up where it is just
+        not there when `distributed.deploy.lost-worker-timeout` is over, as after another death."""
         while not self._closed.wait(_TEND_S):
             if len(cluster.workers) < self._workers and cluster.status.name == "running":
                 log.warning("A worker process is missing; another one is started.")

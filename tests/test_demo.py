@@ -8,6 +8,7 @@ import pytest
 
 from backend.demo import check_videos, is_upload_of
 from backend.errors import BackendError
+from pipeline.errors import NotAVideo
 
 
 def test_an_upload_is_known_by_its_name() -> None:
@@ -25,3 +26,9 @@ def test_a_name_that_ends_alike_is_another_video() -> None:
 def test_missing_videos_are_named_before_anything_starts(tmp_path: Path) -> None:
     with pytest.raises(BackendError, match="no-such"):
         check_videos([tmp_path / "no-such.mp4"])
+
+
+def test_what_is_no_video_is_named_before_anything_starts(tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("no video")
+    with pytest.raises(NotAVideo, match="notes"):
+        check_videos([tmp_path / "notes.mp4"])

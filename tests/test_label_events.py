@@ -121,7 +121,8 @@ def test_labels_that_nobody_can_read_are_refused(store: Store, created: Json) ->
     assert list(store.labels.received()) == []
 
 
-def test_projects_are_told_of_though_somebody_else_has_settled(store: Store, created: Json) -> None:
+def told_by_thread(store: Store, created: Json, before: Callable[[], object]) -> list[Collection[int]]:
+    """What the thread tells of after an event came; `before` happens between the two."""
     heard: list[Collection[int]] = []
     is_told = threading.Event()
 
@@ -131,34 +132,20 @@ def test_projects_are_told_of_though_somebody_else_has_settled(store: Store, cre
 
     events = LabelEvents(store, hear)
     receive(events, created)
-    settle(store)
+    before()
     thread = threading.Thread(target=events.keep_going)
     thread.start()
-    try:
-        assert is_told.wait(20)
-        assert heard == [{1}]
-    finally:
-        events.close()
-        thread.join(20)
+    is_told.wait(20)
+    events.close()
+    thread.join(20)
+    assert not thread.is_alive()
+    return heard
 
 
 def test_the_thread_stores_what_comes_and_tells_of_it(store: Store, created: Json) -> None:
-    heard: list[Collection[int]] = []
-    is_told = threading.Event()
+    assert told_by_thread(store, created, lambda: None) == [{1}]
+    assert len(store.labels.annotations()) == 1
 
-    def hear(projects: Collection[int]) -> None:
-        heard.append(projects)
-        is_told.set()
 
-    events = LabelEvents(store, hear)
-    thread = threading.Thread(target=events.keep_going)
-    thread.start()
-    try:
-        receive(events, created)
-        assert is_told.wait(20)
-        assert heard == [{1}]
-        assert len(store.labels.annotations()) == 1
-    finally:
-        events.close()
-        thread.join(20)
-    assert not thread.is_alive()
+def test_projects_are_told_of_though_somebody_else_has_settled(store: Store, created: Json) -> None:
+    assert told_by_thread(store, created, lambda: settle(store)) == [{1}]
