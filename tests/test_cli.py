@@ -54,3 +54,10 @@ def test_a_wrong_setting_is_one_line_without_its_value(tmp_path: Path) -> None:
 
 def test_an_unknown_command_is_an_error() -> None:
     assert CliRunner().invoke(app, ["dance"]).exit_code == 2
+
+
+def test_training_a_project_that_was_never_seen_is_refused(tmp_path: Path) -> None:
+    settings = {"DATA_DIR": str(tmp_path), "LABEL_STUDIO_URL": "", "LABEL_STUDIO_API_KEY": ""}
+    found = deadlift("train", "--project", "99", **settings)
+    assert found.returncode == 1
+    assert "Project 99 is not known here" in found.stderr
