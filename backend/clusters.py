@@ -71,6 +71,10 @@ class Clusters:
             return None
         key = {"project": project, "media_digest": analysis.media_digest}
         with self._sessions.begin() as session:
+            known = session.get(Look, tuple(key.values()))
+        if known is not None:
+            return known.cluster
+        with self._sessions.begin() as session:
             # Takes the database's one place for writing before it looks: two videos at once may look alike.
             session.execute(update(Sampling).where(Sampling.project == -1).values(is_diverse=True))
             known = session.get(Look, tuple(key.values()))

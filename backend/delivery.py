@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
 
+from backend.errors import LabelStudioError, NotInLabelStudio
 from backend.labeling_config import Controls, effective_rate
 from backend.ls_client import LabelStudioClient, TaskState
 from backend.ls_format import Task, to_prediction
@@ -23,38 +25,95 @@ def ensure_frame_rate(client: LabelStudioClient, state: TaskState, controls: Con
     return Task(task.id, task.project, data)
 
 
-def push(
-    client: LabelStudioClient,
-    task: Task,
-    controls: Controls,
-    analysis: Analysis,
-    superseded: Set[str] = frozenset(),
-    cluster: int | None = None,
-) -> int:
-    """Store the prediction unless the task has one of this version; returns its id either way.
+@dataclass(frozen=True)
+class Delivery:
+    """An analysis for a task, the model versions that it supersedes, and the video's cluster, None for none."""
+
+    task: Task
+    analysis: Analysis
+    superseded: Set[str] = frozenset()
+    cluster: int | None = None
+
+
+Outcome = int | LabelStudioError
+"""The id of a stored prediction, or why there is none: NotInLabelStudio where the task was deleted. After any other
+error it may be tried again."""
+
+
+def push(client: LabelStudioClient, delivery: Delivery, controls: Controls) -> int:
+    """What push_all does, for one task. Raises LabelStudioError."""
+    (outcome,) = push_all(client, [delivery], controls)
+    if isinstance(outcome, LabelStudioError):
+        raise outcome
+    return outcome
+
+
+def push_all(client: LabelStudioClient, deliveries: Sequence[Delivery], controls: Controls) -> list[Outcome]:
+    """Store predictions for different tasks of one project, unless a task has one of that version.
 
     Predictions of the `superseded` versions are removed, but for those that an annotation was made from; all of them
     stay where there are drafts, which do not tell what they were made from.
-
-    Raises NotInLabelStudio for a task that was deleted, else LabelStudioError; it may be tried again then.
     """
-    state = client.task_state(task)
-    existing = state.prediction_ids(analysis.model_version)
-    created = None
-    if not existing:
-        current = ensure_frame_rate(client, state, controls, analysis.video.fps)
+    first = _states(client, [delivery.task for delivery in deliveries])
+    stored = [_stored(client, delivery, first[delivery.task.id], controls) for delivery in deliveries]
+    # Others may have looked and stored at the same time (a server, a bulk run). Whoever looks last sees all, and
+    # everybody keeps the first.
+    second = _states(client, [one.task for one, new in zip(deliveries, stored, strict=True) if isinstance(new, int)])
+    return [
+        _tidied(client, delivery, second.get(delivery.task.id, first[delivery.task.id]), new)
+        for delivery, new in zip(deliveries, stored, strict=True)
+    ]
+
+
+def _states(client: LabelStudioClient, tasks: Sequence[Task]) -> dict[int, TaskState | LabelStudioError]:
+    """How tasks of a project are, by id, with one request."""
+    if not tasks:
+        return {}
+    try:
+        found = client.task_states(tasks[0].project, [task.id for task in tasks])
+    except LabelStudioError as error:
+        return {task.id: error for task in tasks}
+    return {task.id: found.get(task.id) or _gone(task) for task in tasks}
+
+
+def _gone(task: Task) -> NotInLabelStudio:
+    return NotInLabelStudio(f"Label Studio has no task {task.id}. Was it deleted?")
+
+
+def _stored(
+    client: LabelStudioClient, delivery: Delivery, state: TaskState | LabelStudioError, controls: Controls
+) -> Outcome | None:
+    """The new prediction; None where the task has one already, or cannot be looked at."""
+    if isinstance(state, LabelStudioError) or state.prediction_ids(delivery.analysis.model_version):
+        return None
+    try:
+        current = ensure_frame_rate(client, state, controls, delivery.analysis.video.fps)
         rate = effective_rate(controls, current.data)
-        created = client.create_prediction(task.id, to_prediction(analysis, controls, rate, cluster))
-        # Others may have looked and stored at the same time (a server, a bulk run). Whoever looks last sees all, and
-        # everybody keeps the first.
-        state = client.task_state(task)
-        existing = state.prediction_ids(analysis.model_version) or [created]
-    stored = existing[0]
-    for surplus in existing[1:]:
-        if surplus == created or not state.is_labelled:
-            client.delete_prediction(surplus)
-    if not state.has_drafts:
-        for number, version in state.predictions:
-            if version in superseded and number not in state.sources:
-                client.delete_prediction(number)
-    return stored
+        prediction = to_prediction(delivery.analysis, controls, rate, delivery.cluster)
+        return client.create_prediction(delivery.task.id, prediction)
+    except LabelStudioError as error:
+        return error
+
+
+def _tidied(
+    client: LabelStudioClient, delivery: Delivery, state: TaskState | LabelStudioError, new: Outcome | None
+) -> Outcome:
+    """The prediction that stays, when what is too much is removed."""
+    if isinstance(new, LabelStudioError):
+        return new
+    if isinstance(state, LabelStudioError):
+        return state
+    existing = state.prediction_ids(delivery.analysis.model_version)
+    if not existing and new is not None:
+        existing = [new]
+    try:
+        for surplus in existing[1:]:
+            if surplus == new or not state.is_labelled:
+                client.delete_prediction(surplus)
+        if not state.has_drafts:
+            for number, version in state.predictions:
+                if version in delivery.superseded and number not in state.sources:
+                    client.delete_prediction(number)
+    except LabelStudioError as error:
+        return error
+    return existing[0]

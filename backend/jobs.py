@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from backend import delivery
 from backend.clusters import Clusters
 from backend.context import Context
-from backend.database import now
+from backend.database import batches, now
 from backend.errors import (
     BackendError,
     LabelStudioError,
@@ -33,7 +33,7 @@ from backend.executor import Executor
 from backend.labeling_config import Controls
 from backend.ls_format import Task
 from backend.store import Job, Store
-from backend.worker import VideoJob, analyze_task
+from backend.worker import VideoJob, analyze_task, judge_known
 from pipeline.errors import PipelineError
 from pipeline.records import Analysis
 
@@ -46,6 +46,8 @@ ANSWER_SETTLING = timedelta(minutes=2)
 TRANSIENT = tuple(kind.__name__ for kind in (LabelStudioError, MediaUnreachable, SchedulerLost, WorkerLost))
 """Errors that may be gone at the next attempt, as a failed job names them."""
 _PUSH_ATTEMPTS = 3
+_TOGETHER = 10
+"""Jobs whose videos need not be looked at: handing one over, and asking for its task, takes longer than judging it."""
 
 IMPORTED, ASKED, OPENED = range(3)
 """What comes first: a task that somebody has open, then those that somebody asked for together, then new ones."""
@@ -77,9 +79,8 @@ def is_readable(result: str) -> bool:
 class _Progress:
     """A job that is being worked on: the key of its call, and whether that has ended."""
 
-    def __init__(self, job_id: int) -> None:
-        # Unlike any other key: a scheduler answers a known one with the result that it has.
-        self.key = f"analyze-{job_id}-{uuid.uuid4().hex}"
+    def __init__(self) -> None:
+        self.key = ""
         self.ended = threading.Event()
 
 
@@ -116,8 +117,8 @@ class JobRunner:
                 if job.id in begun and job not in timely:
                     self._store.fail_job(job.id, "Superseded", f"The model is {models[job.project].version} now.")
             known = known_media(self._store, [(job.task, job.media) for job in timely])
-            for started in self._store.start_jobs([job.id for job in timely]):
-                work = VideoJob(
+            work = {
+                started.id: VideoJob(
                     task=Task(started.task, started.project, started.data),
                     media=started.media,
                     controls=controls,
@@ -127,17 +128,20 @@ class JobRunner:
                     config=self._context.config,
                     known=known.get((started.task, started.media)),
                 )
-                future = self._executor.submit(analyze_task, work, key=begun[started.id].key, priority=priority)
-                submitted.add(started.id)
-                future.add_done_callback(partial(self._analyzed, started.id, controls))
+                for started in self._store.start_jobs([job.id for job in timely])
+            }
+            for together in _calls(work):
+                self._submit({job_id: work[job_id] for job_id in together}, priority)
+                submitted.update(together)
         finally:
             for job_id in set(begun) - submitted:
                 self._end(job_id)
 
-    def deliver(self, job_id: int, controls: Controls) -> None:
-        """Start to bring a finished job's prediction to Label Studio, unless the job is in progress."""
-        if self._begin(job_id) is not None:
-            self._submit_delivery(job_id, controls)
+    def deliver(self, job_ids: Sequence[int], controls: Controls) -> None:
+        """Start to bring finished jobs' predictions to Label Studio, but for those in progress."""
+        begun = [job_id for job_id in job_ids if self._begin(job_id) is not None]
+        for together in batches(begun, _TOGETHER):
+            self._submit_delivery(together, controls)
 
     def is_in_progress(self, job_id: int) -> bool:
         with self._lock:
@@ -162,7 +166,7 @@ class JobRunner:
         with self._lock:
             if job_id in self._in_progress:
                 return None
-            progress = self._in_progress[job_id] = _Progress(job_id)
+            progress = self._in_progress[job_id] = _Progress()
             return progress
 
     def _hasten(self, job_id: int, priority: int) -> None:
@@ -177,13 +181,28 @@ class JobRunner:
         if progress is not None:
             progress.ended.set()
 
+    def _submit(self, work: Mapping[int, VideoJob], priority: int) -> None:
+        """Have one job analyzed, or several whose videos need not be looked at judged in one call."""
+        ids, jobs = list(work), list(work.values())
+        # Unlike any other key: a scheduler answers a known one with the result that it has.
+        key = f"analyze-{ids[0]}-{uuid.uuid4().hex}"
+        with self._lock:
+            for job_id in ids:
+                self._in_progress[job_id].key = key
+        if len(jobs) == 1:
+            analyzed = self._executor.submit(analyze_task, jobs[0], key=key, priority=priority)
+            analyzed.add_done_callback(partial(self._analyzed, ids[0], jobs[0].controls))
+        else:
+            judged = self._executor.submit(judge_known, jobs, key=key, priority=priority)
+            judged.add_done_callback(partial(self._judged, work, priority))
+
     def _analyzed(self, job_id: int, controls: Controls, future: Future[Analysis]) -> None:
         """Runs in a thread of the executor, which must not wait for Label Studio."""
         delivering = False
         try:
             self._store.finish_job(job_id, dump_analysis(future.result()))
             if self._client.configured:
-                self._submit_delivery(job_id, controls)
+                self._submit_delivery([job_id], controls)
                 delivering = True
         except CancelledError:
             log.info("Job %s was cancelled; it is taken up again.", job_id)
@@ -197,51 +216,88 @@ class JobRunner:
             if not delivering:
                 self._end(job_id)
 
-    def _submit_delivery(self, job_id: int, controls: Controls) -> None:
+    def _judged(self, work: Mapping[int, VideoJob], priority: int, future: Future[list[Analysis | None]]) -> None:
+        """As _analyzed. Those that could not be judged together go on one by one, each with its own errors."""
+        going_on: set[int] = set()
         try:
-            self._deliverers.submit(self._deliver, job_id, controls)
-        except RuntimeError:  # shutting down
-            log.info("Job %s is delivered at the next start.", job_id)
-            self._end(job_id)
-
-    def _deliver(self, job_id: int, controls: Controls) -> None:
-        try:
-            job = self._store.job(job_id)
-            # An answer to Label Studio that it is perhaps just storing. If it does not, the next round delivers.
-            if job is None or (job.delivery == "answered" and is_settling(job, now())):
-                return
-            if job.model_version != self._registry.current(job.project).version:
-                log.info("Task %s: its prediction by %s is out of date.", job.task, job.model_version)
-                return
-            is_stored = self._push(job, controls)
-        except Exception:  # the top of a thread
-            log.exception("Job %s could not be delivered.", job_id)
-            return
+            results: dict[int, str] = {}
+            for job_id, analysis in zip(work, _outcome(future, len(work)), strict=True):
+                if analysis is not None:
+                    results[job_id] = dump_analysis(analysis)
+                else:
+                    self._submit({job_id: work[job_id]}, priority)
+                    going_on.add(job_id)
+            self._store.finish_jobs(results)
+            if results and self._client.configured:
+                self._submit_delivery(list(results), next(iter(work.values())).controls)
+                going_on |= results.keys()
+        except CancelledError:
+            log.info("Jobs %s were cancelled; they are taken up again.", list(work))
         finally:
-            self._end(job_id)
-        if is_stored:
-            self.show_version(job.project)
+            for job_id in work.keys() - going_on:
+                self._end(job_id)
 
-    def _push(self, job: Job, controls: Controls) -> bool:
-        """Whether Label Studio has the prediction now. If not, the next round or the next start tries again."""
-        analysis = load_analysis(job.result)
+    def _submit_delivery(self, job_ids: Sequence[int], controls: Controls) -> None:
+        try:
+            self._deliverers.submit(self._deliver, job_ids, controls)
+        except RuntimeError:  # shutting down
+            log.info("Jobs %s are delivered at the next start.", list(job_ids))
+            for job_id in job_ids:
+                self._end(job_id)
+
+    def _deliver(self, job_ids: Sequence[int], controls: Controls) -> None:
+        pushed: list[Job] = []
+        try:
+            jobs = [job for job in self._store.jobs_by_id(job_ids).values() if self._is_wanted(job)]
+            for project in {job.project for job in jobs}:
+                pushed += self._push(project, [job for job in jobs if job.project == project], controls)
+        except Exception:  # the top of a thread
+            log.exception("Jobs %s could not be delivered.", list(job_ids))
+        finally:
+            for job_id in job_ids:
+                self._end(job_id)
+        for project in {job.project for job in pushed}:
+            self.show_version(project)
+
+    def _is_wanted(self, job: Job) -> bool:
+        # An answer to Label Studio that it is perhaps just storing. If it does not, the next round delivers.
+        if job.delivery == "answered" and is_settling(job, now()):
+            return False
+        if job.model_version != self._registry.current(job.project).version:
+            log.info("Task %s: its prediction by %s is out of date.", job.task, job.model_version)
+            return False
+        return True
+
+    def _push(self, project: int, jobs: Sequence[Job], controls: Controls) -> list[Job]:
+        """Those that Label Studio has the prediction of now; the next round or start tries the others again."""
+        pushed: list[Job] = []
+        ours = self._store.model_versions(project) if self._context.remove_superseded else set()
         for attempt in range(1, _PUSH_ATTEMPTS + 1):
-            try:
-                task = Task(job.task, job.project, job.data)
-                ours = self._store.model_versions(job.project) if self._context.remove_superseded else set()
-                cluster = self._clusters.shown(job.project, analysis)
-                stored = delivery.push(self._client, task, controls, analysis, ours - {job.model_version}, cluster)
-                self._store.mark_pushed(job.id, stored)
-                log.info("Task %s: %d repetitions predicted.", job.task, len(analysis.reps))
-                return True
-            except NotInLabelStudio as error:
-                log.info("Task %s is forgotten: %s", job.task, error)
-                self._store.forget_job(job.id)
-                return False
-            except LabelStudioError as error:
-                log.warning("Task %s, attempt %d to store its prediction: %s", job.task, attempt, error)
-                time.sleep(attempt * self._retry_after_s)
-        return False
+            deliveries = [self._delivery(job, ours) for job in jobs]
+            failed: list[Job] = []
+            for job, made, outcome in zip(
+                jobs, deliveries, delivery.push_all(self._client, deliveries, controls), strict=True
+            ):
+                if isinstance(outcome, NotInLabelStudio):
+                    log.info("Task %s is forgotten: %s", job.task, outcome)
+                    self._store.forget_job(job.id)
+                elif isinstance(outcome, LabelStudioError):
+                    log.warning("Task %s, attempt %d to store its prediction: %s", job.task, attempt, outcome)
+                    failed.append(job)
+                else:
+                    self._store.mark_pushed(job.id, outcome)
+                    log.info("Task %s: %d repetitions predicted.", job.task, len(made.analysis.reps))
+                    pushed.append(job)
+            if not failed:
+                break
+            jobs = failed
+            time.sleep(attempt * self._retry_after_s)
+        return pushed
+
+    def _delivery(self, job: Job, ours: set[str]) -> delivery.Delivery:
+        analysis = load_analysis(job.result)
+        cluster = self._clusters.shown(job.project, analysis)
+        return delivery.Delivery(Task(job.task, job.project, job.data), analysis, ours - {job.model_version}, cluster)
 
     def show_version(self, project: int) -> None:
         """Once per model: a project's score column and sampling look at one version, which must be ours of now."""
@@ -272,3 +328,18 @@ def is_settling(job: Job, moment: datetime) -> bool:
     if job.delivered_at is None:
         return False
     return job.delivered_at >= moment - (ANSWER_SETTLING if job.delivery == "answered" else SETTLING)
+
+
+def _calls(work: Mapping[int, VideoJob]) -> list[list[int]]:
+    known = [job_id for job_id, job in work.items() if job.known is not None]
+    return [*batches(known, _TOGETHER), *([job_id] for job_id, job in work.items() if job.known is None)]
+
+
+def _outcome(judged: Future[list[Analysis | None]], count: int) -> list[Analysis | None]:
+    try:
+        return judged.result()
+    except CancelledError:
+        raise
+    except Exception as error:  # noqa: BLE001  # each job alone will tell
+        log.warning("%d jobs are judged one by one: %s", count, error)
+        return [None] * count

@@ -150,7 +150,7 @@ class ProjectTarget:
         ours = store.model_versions(self._project) if self._context.remove_superseded and is_current else set()
         task = client.task_state(Task(number, self._project, {})).task
         cluster = self._clusters.shown(self._project, analysis)
-        prediction = delivery.push(client, task, self._controls, analysis, ours - {version}, cluster)
+        prediction = delivery.push(client, delivery.Delivery(task, analysis, ours - {version}, cluster), self._controls)
         job = store.job_for(task, str(task.data.get(self._controls.media_key)), version, entry.config)
         store.finish_job(job.id, dump_analysis(analysis))
         store.mark_pushed(job.id, prediction)

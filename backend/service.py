@@ -222,12 +222,14 @@ class Preannotator:
                     if self._store.claim_answer(job.id, asked_at - ANSWER_SETTLING)
                 }
                 continue
+            lacking: list[int] = []
             for job in here:
                 state = states.get(job.task)
                 if state is not None and state.prediction_ids(job.model_version):
                     answered[job.task] = state.task
                 elif state is not None:
-                    self._runner.deliver(job.id, controls)
+                    lacking.append(job.id)
+            self._runner.deliver(lacking, controls)
             self._runner.wait(here, deadline)
         return answered
 
@@ -261,7 +263,7 @@ class Preannotator:
             log.warning("Job %s waits: %s", job.id, error)
             return
         if job.state == "done":
-            self._runner.deliver(job.id, controls)
+            self._runner.deliver([job.id], controls)
         else:
             self._runner.analyze([job], controls)
 
@@ -316,9 +318,8 @@ class Preannotator:
         found = self._store.jobs_for(wanted, self._config.digest())
         jobs = [self._readable(job) for job in found if job is not None]
         self._start_all(jobs, controls, IMPORTED)
-        for job in jobs:
-            if job.state == "done" and self._client.configured:
-                self._runner.deliver(job.id, controls)
+        if self._client.configured:
+            self._runner.deliver([job.id for job in jobs if job.state == "done"], controls)
 
     def _readable(self, job: Job) -> Job:
         """The job, as one that is still to do where nothing can be made of its result."""

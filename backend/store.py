@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -165,12 +165,17 @@ class Store:
         return sorted(started, key=lambda job: order[job.id])
 
     def finish_job(self, job_id: int, result: str) -> None:
+        self.finish_jobs({job_id: result})
+
+    def finish_jobs(self, results: Mapping[int, str]) -> None:
+        """Keep what came of jobs, by id; those that were forgotten meanwhile are left out."""
         with self._transaction() as session:
-            session.execute(
-                update(Job)
-                .where(Job.id == job_id)
-                .values(state="done", result=result, error_type="", error_message="", updated_at=now())
-            )
+            for job_id, result in results.items():
+                session.execute(
+                    update(Job)
+                    .where(Job.id == job_id)
+                    .values(state="done", result=result, error_type="", error_message="", updated_at=now())
+                )
 
     def fail_job(self, job_id: int, error_type: str, message: str) -> None:
         with self._transaction() as session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -58,19 +59,13 @@ def analyze_file(job: FileJob) -> Analysis:
 
 
 def analyze_task(job: VideoJob) -> Analysis:
-    """Fetch, look, cut, score; without fetching and looking where the landmarks are known, and without cutting where
-    that was done with the same settings.
+    """Fetch, look, cut, score; without fetching and looking where the landmarks are known.
 
     Raises the MediaError, VideoError and PoseModelError of its parts.
     """
-    cache, known = PoseCache(job.pose_dir), job.known
-    pose = cache.get(known.media_digest, job.config.pose) if known is not None else None
-    if known is not None and pose is not None:
-        judge = load_detector(job.model_dir)
-        if known.config_digest == job.config.digest():
-            return judged_again(known, pose, judge)
-        return analyze_pose(pose, known.video, judge, job.config, known.media_digest, known.look)
-    client = LabelStudioClient(job.access)
+    if (judged := _judge_known(job)) is not None:
+        return judged
+    cache, client = PoseCache(job.pose_dir), LabelStudioClient(job.access)
     shown = shown_address(job.media)
     with scratch() as folder:
         path = MediaFetcher(job.access, client).fetch(job.media, job.task.id, folder)
@@ -82,6 +77,23 @@ def analyze_task(job: VideoJob) -> Analysis:
             # People know the video by its address, not by the name of our copy.
             raise type(error)(str(error).replace(str(path), shown)) from error
     return replace(analysis, video=replace(analysis.video, path=shown))
+
+
+def judge_known(jobs: Sequence[VideoJob]) -> list[Analysis | None]:
+    """What analyze_task makes of each without its video; None where it needs that: no landmarks are kept."""
+    return [_judge_known(job) for job in jobs]
+
+
+def _judge_known(job: VideoJob) -> Analysis | None:
+    """Without cutting where that was done with the same settings."""
+    known = job.known
+    pose = PoseCache(job.pose_dir).get(known.media_digest, job.config.pose) if known is not None else None
+    if known is None or pose is None:
+        return None
+    judge = load_detector(job.model_dir)
+    if known.config_digest == job.config.digest():
+        return judged_again(known, pose, judge)
+    return analyze_pose(pose, known.video, judge, job.config, known.media_digest, known.look)
 
 
 def _announce_frame_rate(client: LabelStudioClient, job: VideoJob, fps: float) -> None:
