@@ -14,6 +14,7 @@ from backend import dashboard
 from backend.background import BackgroundExecutor
 from backend.context import Context
 from backend.errors import BackendError, as_json, http_status
+from backend.events_first import EventsFirst
 from backend.executor import DaskExecutor, Executor
 from backend.label_events import LabelEvents
 from backend.ls_client import Access, LabelStudioClient
@@ -48,7 +49,9 @@ def create_app(
     app.extensions["preannotator"] = service
     trainer = trainer or create_trainer(settings, context, service.look_again, starts)
     app.extensions["trainer"] = trainer
-    app.extensions["label_events"] = create_label_events(store, trainer, starts)
+    events = create_label_events(store, trainer, starts)
+    app.extensions["label_events"] = events
+    app.wsgi_app = EventsFirst(app.wsgi_app, events, app.extensions["webhook_secret"])  # type: ignore[method-assign]
     app.extensions["registry"] = context.registry
     app.extensions["retrain_after"] = settings.retrain_after
     app.register_blueprint(bp)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import logging
 import socket
 import threading
@@ -13,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import label_studio_sdk  # noqa: F401  # now: it takes seconds, and the collector would look at it as well
 from cheroot import wsgi
 from flask import Flask
 
 from backend.app import MAX_REQUEST_BYTES, create_app
 from backend.errors import BackendError
+from backend.http_connection import Connection
 from backend.settings import Settings
 from backend.store import Store
 
@@ -42,6 +45,8 @@ class Listening:
 
 class _Server(wsgi.Server):
     """Gives a connection to a thread when something came on it, and writes what it has to say itself to our log."""
+
+    ConnectionClass = Connection
 
     def process_conn(self, conn: Any) -> None:
         if conn.last_used is None:  # new: browsers open some that they may never use
@@ -73,6 +78,9 @@ def listening(settings: Settings) -> Iterator[Listening]:
         stack.callback(server.stop)  # before the services; above it frees the port where there are none
         host, port = server.bind_addr[:2]
         shown = f"[{host}]" if ":" in host else host
+        # What is loaded stays: each look of the garbage collector at it takes 0.15 s, in which nobody is answered.
+        gc.collect()
+        gc.freeze()
         yield Listening(f"http://{shown}:{port}", server, app, store)
 
 

@@ -168,8 +168,8 @@ class Detector:
         ]
         if len(result) < self.config.min_siblings:
             return result
-        for index, raw in enumerate(compare_siblings(features.blocks, self.scales)):
-            cells = sibling_cells(features.blocks, self.scales, index)
+        ratios = compare_siblings(features.blocks, self.scales)
+        for index, (raw, cells) in enumerate(zip(ratios, sibling_cells(features.blocks, self.scales), strict=True)):
             among = _judgement(float(raw), self.among_siblings, cells, 2, False)
             if among.score > result[index].score:
                 result[index] = among

@@ -28,16 +28,17 @@ def compare_siblings(blocks: Blocks, scales: Sequence[Scale]) -> Floats:
     return joined
 
 
-def sibling_cells(blocks: Blocks, scales: Sequence[Scale], index: int) -> list[tuple[tuple[str, ...], Floats]]:
-    """For each block the body part of every row, and what each cell [P, B] adds to the distance of one repetition."""
-    shares = []
+def sibling_cells(blocks: Blocks, scales: Sequence[Scale]) -> list[list[tuple[tuple[str, ...], Floats]]]:
+    """For each repetition and block the body part of every row, and what each cell [P, B] adds to its distance."""
+    shares: list[list[tuple[tuple[str, ...], Floats]]] = [[] for _ in blocks[0].values]
     for block, scale in zip(blocks, scales, strict=True):
         flat = scaled(block, scale)
         apart, order = _neighbours(flat)
         own = np.take_along_axis(apart, order, axis=1).mean(axis=1)
-        squares = ((flat[order[index]] - flat[index]) ** 2).mean(axis=0).reshape(block.values.shape[1:])
-        usual = max(float(np.median(own[order[index]])), 1e-9)
-        shares.append((block.parts, (added_by_rows(squares, block.name) / usual**2).astype(np.float32)))
+        for index, cells in enumerate(shares):
+            squares = ((flat[order[index]] - flat[index]) ** 2).mean(axis=0).reshape(block.values.shape[1:])
+            usual = max(float(np.median(own[order[index]])), 1e-9)
+            cells.append((block.parts, (added_by_rows(squares, block.name) / usual**2).astype(np.float32)))
     return shares
 
 

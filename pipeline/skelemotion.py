@@ -206,7 +206,7 @@ def _scale(pose: Pose, rep: Rep, shot: int) -> float:
 
 
 def _middle(values: _Doubles, pair: tuple[int, int]) -> _Doubles:
-    middle: _Doubles = values[:, list(pair)].mean(axis=1)
+    middle: _Doubles = (values[:, pair[0]] + values[:, pair[1]]) / 2
     return middle
 
 
