@@ -12,15 +12,20 @@ from backend.ls_format import Task, to_prediction
 from pipeline.records import Analysis
 
 
+def lacks_frame_rate(task: Task, controls: Controls) -> bool:
+    """Whether the config asks for the video's rate and the task's data has none."""
+    return bool(controls.rate_key) and task.data.get(controls.rate_key) in (None, "")
+
+
 def ensure_frame_rate(client: LabelStudioClient, state: TaskState, controls: Controls, fps: float) -> Task:
     """The task, with the video's rate in its data where the config asks for one.
 
     Left alone where the data already has a value, or where frames are drawn: a rate set now would move them.
     """
-    task, key = state.task, controls.rate_key
-    if not key or task.data.get(key) not in (None, "") or state.has_frames:
+    task = state.task
+    if not lacks_frame_rate(task, controls) or state.has_frames:
         return task
-    data = {**task.data, key: round(fps, 5)}
+    data = {**task.data, controls.rate_key: round(fps, 5)}
     client.set_task_data(task.id, data)
     return Task(task.id, task.project, data)
 
@@ -55,7 +60,8 @@ def push_all(client: LabelStudioClient, deliveries: Sequence[Delivery], controls
     stay where there are drafts, which do not tell what they were made from.
     """
     first = _states(client, [delivery.task for delivery in deliveries])
-    stored = [_stored(client, delivery, first[delivery.task.id], controls) for delivery in deliveries]
+    is_fresh = len(deliveries) == 1
+    stored = [_stored(client, delivery, first[delivery.task.id], controls, is_fresh) for delivery in deliveries]
     # Others may have looked and stored at the same time (a server, a bulk run). Whoever looks last sees all, and
     # everybody keeps the first.
     second = _states(client, [one.task for one, new in zip(deliveries, stored, strict=True) if isinstance(new, int)])
@@ -81,12 +87,21 @@ def _gone(task: Task) -> NotInLabelStudio:
 
 
 def _stored(
-    client: LabelStudioClient, delivery: Delivery, state: TaskState | LabelStudioError, controls: Controls
+    client: LabelStudioClient,
+    delivery: Delivery,
+    state: TaskState | LabelStudioError,
+    controls: Controls,
+    is_fresh: bool,
 ) -> Outcome | None:
-    """The new prediction; None where the task has one already, or cannot be looked at."""
+    """The new prediction; None where the task has one already, or cannot be looked at.
+
+    is_fresh: whether the state is of now, so that nothing that somebody changed meanwhile can be written over.
+    """
     if isinstance(state, LabelStudioError) or state.prediction_ids(delivery.analysis.model_version):
         return None
     try:
+        if lacks_frame_rate(state.task, controls) and not is_fresh:
+            state = client.task_state(delivery.task)
         current = ensure_frame_rate(client, state, controls, delivery.analysis.video.fps)
         rate = effective_rate(controls, current.data)
         prediction = to_prediction(delivery.analysis, controls, rate, delivery.cluster)

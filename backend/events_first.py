@@ -43,10 +43,13 @@ class EventsFirst:
     def _takes(self, environ: WSGIEnvironment) -> bool:
         length = environ.get("CONTENT_LENGTH") or ""
         is_allowed = hmac.compare_digest(environ.get(_SECRET, "").encode(), self._secret)
-        if environ["REQUEST_METHOD"] != "POST" or not length.isdecimal() or not is_allowed:
+        is_whole = length.isdecimal() and "HTTP_TRANSFER_ENCODING" not in environ
+        if environ["REQUEST_METHOD"] != "POST" or not is_whole or not is_allowed:
             return False
         body = environ["wsgi.input"].read(int(length))  # one who sends slowly keeps nobody waiting
         environ["wsgi.input"] = io.BytesIO(body)
+        if b"ANNOTATION" not in body:  # a list of new tasks may have many megabytes
+            return False
         with self._one_at_a_time:
             try:
                 event = parse_event(json.loads(body))

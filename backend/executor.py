@@ -176,6 +176,8 @@ class DaskExecutor:
             self._busy -= 1
         if error is None:
             call.future.set_result(result)
+        elif self._closing:
+            call.future.cancel()
         elif self._cluster is None and not self._closing and self._client.status != "running":
             call.future.set_exception(SchedulerLost("The Dask scheduler is gone. Start it and its workers again."))
         elif isinstance(error, CancelledError | DaskCancelled):

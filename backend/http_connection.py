@@ -47,4 +47,5 @@ class Connection(HTTPConnection):
         self.wfile = _Writer(sock, "wb", self.wbufsize)
         # Held by the object itself they would keep it until the garbage collector comes, which then takes 0.1 s for
         # the connections of a burst; the methods of the class do the same.
-        del self.resolve_peer_creds, self.get_peer_creds
+        for name in ("resolve_peer_creds", "get_peer_creds"):
+            self.__dict__.pop(name, None)

@@ -81,6 +81,7 @@ def listening(settings: Settings) -> Iterator[Listening]:
         # What is loaded stays: each look of the garbage collector at it takes 0.15 s, in which nobody is answered.
         gc.collect()
         gc.freeze()
+        stack.callback(gc.unfreeze)
         yield Listening(f"http://{shown}:{port}", server, app, store)
 
 

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
@@ -77,10 +77,11 @@ def is_readable(result: str) -> bool:
 
 
 class _Progress:
-    """A job that is being worked on: the key of its call, and whether that has ended."""
+    """A job that is being worked on: the key and priority of its call, and whether all that is to do has ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, priority: int) -> None:
         self.key = ""
+        self.priority = priority
         self.ended = threading.Event()
 
 
@@ -104,7 +105,7 @@ class JobRunner:
         """Start on jobs, unless they are done; those that are in progress already are hastened."""
         begun: dict[int, _Progress] = {}
         for job in jobs:
-            progress = self._begin(job.id)
+            progress = self._begin(job.id, priority)
             if progress is not None:
                 begun[job.id] = progress
             else:
@@ -131,7 +132,7 @@ class JobRunner:
                 for started in self._store.start_jobs([job.id for job in timely])
             }
             for together in _calls(work):
-                self._submit({job_id: work[job_id] for job_id in together}, priority)
+                self._submit({job_id: work[job_id] for job_id in together})
                 submitted.update(together)
         finally:
             for job_id in set(begun) - submitted:
@@ -161,17 +162,19 @@ class JobRunner:
         self._deliverers.shutdown(wait=False, cancel_futures=True)
         self._executor.close()
 
-    def _begin(self, job_id: int) -> _Progress | None:
+    def _begin(self, job_id: int, priority: int = IMPORTED) -> _Progress | None:
         """None where the job is in progress already."""
         with self._lock:
             if job_id in self._in_progress:
                 return None
-            progress = self._in_progress[job_id] = _Progress()
+            progress = self._in_progress[job_id] = _Progress(priority)
             return progress
 
     def _hasten(self, job_id: int, priority: int) -> None:
         with self._lock:
             progress = self._in_progress.get(job_id)
+            if progress is not None:
+                progress.priority = max(priority, progress.priority)
         if progress is not None:
             self._executor.hasten(progress.key, priority)
 
@@ -181,20 +184,22 @@ class JobRunner:
         if progress is not None:
             progress.ended.set()
 
-    def _submit(self, work: Mapping[int, VideoJob], priority: int) -> None:
+    def _submit(self, work: Mapping[int, VideoJob]) -> None:
         """Have one job analyzed, or several whose videos need not be looked at judged in one call."""
         ids, jobs = list(work), list(work.values())
         # Unlike any other key: a scheduler answers a known one with the result that it has.
         key = f"analyze-{ids[0]}-{uuid.uuid4().hex}"
         with self._lock:
-            for job_id in ids:
-                self._in_progress[job_id].key = key
+            begun = [self._in_progress[job_id] for job_id in ids]
+            for progress in begun:
+                progress.key = key
+            priority = max(progress.priority for progress in begun)
         if len(jobs) == 1:
             analyzed = self._executor.submit(analyze_task, jobs[0], key=key, priority=priority)
             analyzed.add_done_callback(partial(self._analyzed, ids[0], jobs[0].controls))
         else:
             judged = self._executor.submit(judge_known, jobs, key=key, priority=priority)
-            judged.add_done_callback(partial(self._judged, work, priority))
+            judged.add_done_callback(partial(self._judged, work))
 
     def _analyzed(self, job_id: int, controls: Controls, future: Future[Analysis]) -> None:
         """Runs in a thread of the executor, which must not wait for Label Studio."""
@@ -216,8 +221,9 @@ class JobRunner:
             if not delivering:
                 self._end(job_id)
 
-    def _judged(self, work: Mapping[int, VideoJob], priority: int, future: Future[list[Analysis | None]]) -> None:
-        """As _analyzed. Those that could not be judged together go on one by one, each with its own errors."""
+    def _judged(self, work: Mapping[int, VideoJob], future: Future[list[Analysis | None]]) -> None:
+        """Runs in a thread of the executor. Those that could not be judged together go on one by one, each with its own
+        errors."""
         going_on: set[int] = set()
         try:
             results: dict[int, str] = {}
@@ -225,7 +231,7 @@ class JobRunner:
                 if analysis is not None:
                     results[job_id] = dump_analysis(analysis)
                 else:
-                    self._submit({job_id: work[job_id]}, priority)
+                    self._submit({job_id: work[job_id]})
                     going_on.add(job_id)
             self._store.finish_jobs(results)
             if results and self._client.configured:
@@ -233,6 +239,12 @@ class JobRunner:
                 going_on |= results.keys()
         except CancelledError:
             log.info("Jobs %s were cancelled; they are taken up again.", list(work))
+        except SchedulerLost as error:
+            log.warning("Jobs %s failed: %s", list(work), error)
+            for job_id in work:
+                self._store.fail_job(job_id, type(error).__name__, str(error))
+        except Exception:  # the top of a call: they are taken up again in the next round
+            log.exception("What came of jobs %s was not kept.", list(work))
         finally:
             for job_id in work.keys() - going_on:
                 self._end(job_id)
@@ -247,14 +259,18 @@ class JobRunner:
 
     def _deliver(self, job_ids: Sequence[int], controls: Controls) -> None:
         pushed: list[Job] = []
+        waiting = set(job_ids)
         try:
             jobs = [job for job in self._store.jobs_by_id(job_ids).values() if self._is_wanted(job)]
             for project in {job.project for job in jobs}:
-                pushed += self._push(project, [job for job in jobs if job.project == project], controls)
+                for job in self._push(project, [job for job in jobs if job.project == project], controls):
+                    pushed.append(job)
+                    waiting.discard(job.id)
+                    self._end(job.id)  # nobody waits for the others
         except Exception:  # the top of a thread
             log.exception("Jobs %s could not be delivered.", list(job_ids))
         finally:
-            for job_id in job_ids:
+            for job_id in waiting:
                 self._end(job_id)
         for project in {job.project for job in pushed}:
             self.show_version(project)
@@ -268,9 +284,8 @@ class JobRunner:
             return False
         return True
 
-    def _push(self, project: int, jobs: Sequence[Job], controls: Controls) -> list[Job]:
+    def _push(self, project: int, jobs: Sequence[Job], controls: Controls) -> Iterator[Job]:
         """Those that Label Studio has the prediction of now; the next round or start tries the others again."""
-        pushed: list[Job] = []
         ours = self._store.model_versions(project) if self._context.remove_superseded else set()
         for attempt in range(1, _PUSH_ATTEMPTS + 1):
             deliveries = [self._delivery(job, ours) for job in jobs]
@@ -287,12 +302,11 @@ class JobRunner:
                 else:
                     self._store.mark_pushed(job.id, outcome)
                     log.info("Task %s: %d repetitions predicted.", job.task, len(made.analysis.reps))
-                    pushed.append(job)
+                    yield job
             if not failed:
-                break
+                return
             jobs = failed
             time.sleep(attempt * self._retry_after_s)
-        return pushed
 
     def _delivery(self, job: Job, ours: set[str]) -> delivery.Delivery:
         analysis = load_analysis(job.result)
@@ -338,7 +352,7 @@ def _calls(work: Mapping[int, VideoJob]) -> list[list[int]]:
 def _outcome(judged: Future[list[Analysis | None]], count: int) -> list[Analysis | None]:
     try:
         return judged.result()
-    except CancelledError:
+    except (CancelledError, SchedulerLost):
         raise
     except Exception as error:  # noqa: BLE001  # each job alone will tell
         log.warning("%d jobs are judged one by one: %s", count, error)

@@ -7,6 +7,7 @@ from conftest import CONFIG, VERSION, analysis
 from label_studio_api import FakeLabelStudio
 
 from backend import delivery
+from backend.delivery import Delivery
 from backend.errors import LabelStudioError, NotInLabelStudio
 from backend.labeling_config import parse_controls
 from backend.ls_client import LabelStudioClient
@@ -16,7 +17,7 @@ CONTROLS = parse_controls(CONFIG)
 
 
 def push(client: LabelStudioClient, number: int, fps: float = 30.0, config: str = CONFIG) -> int:
-    return delivery.push(client, Task(number, 1, {}), parse_controls(config), analysis(fps=fps))
+    return delivery.push(client, Delivery(Task(number, 1, {}), analysis(fps=fps)), parse_controls(config))
 
 
 def first_range(label_studio: FakeLabelStudio, number: int) -> dict[str, int]:
@@ -157,5 +158,5 @@ def test_a_prediction_carries_the_cluster_of_its_video(
     client: LabelStudioClient, label_studio: FakeLabelStudio
 ) -> None:
     number = label_studio.add_task()
-    delivery.push(client, Task(number, 1, {}), CONTROLS, analysis(), cluster=3)
+    delivery.push(client, Delivery(Task(number, 1, {}), analysis(), cluster=3), CONTROLS)
     assert [p["cluster"] for p in label_studio.of_task(number)] == [3]

@@ -58,7 +58,10 @@ def test_all_else_goes_on_whole(application: Application, events: LabelEvents, p
     assert [client.post("/webhook", data=body).status_code for body in bodies] == [202] * 4
     assert client.post("/predict", data=b"{}").status_code == 202
     assert client.get("/webhook").status_code == 202
-    assert application.bodies == [*bodies, b"{}", b""]
+    chunked = json.dumps(payload(CREATED)).encode()
+    headers = {"Transfer-Encoding": "chunked"}  # then a length says nothing
+    assert client.post("/webhook", data=chunked, headers=headers).status_code == 202
+    assert application.bodies == [*bodies, b"{}", b"", chunked]
 
 
 @pytest.mark.parametrize("given", [None, "other", "gänzlich anders"])
