@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from conftest import CONFIG, VERSION, analysis
 from label_studio_api import FakeLabelStudio
@@ -160,3 +162,20 @@ def test_a_prediction_carries_the_cluster_of_its_video(
     number = label_studio.add_task()
     delivery.push(client, Delivery(Task(number, 1, {}), analysis(), cluster=3), CONTROLS)
     assert [p["cluster"] for p in label_studio.of_task(number)] == [3]
+
+
+def test_a_rate_is_set_in_the_data_of_now_where_several_are_delivered(
+    client: LabelStudioClient, label_studio: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = label_studio.add_task(), label_studio.add_task()
+    create = LabelStudioClient.create_prediction
+
+    def edited_meanwhile(*given: Any) -> int:
+        label_studio.tasks[second]["data"]["note"] = "written by somebody"
+        return create(*given)
+
+    monkeypatch.setattr(LabelStudioClient, "create_prediction", edited_meanwhile)
+    several = [Delivery(Task(number, 1, {}), analysis(fps=25.0)) for number in (first, second)]
+    assert len(delivery.push_all(client, several, CONTROLS)) == 2
+    assert label_studio.tasks[second]["data"]["note"] == "written by somebody"
+    assert label_studio.tasks[second]["data"]["fps"] == 25.0

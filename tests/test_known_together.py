@@ -12,10 +12,11 @@ from conftest import CONFIG, VERSION, FakeExecutor, analysis, until
 from drawn_lifts import video as drawn_video
 from label_studio_api import FakeLabelStudio
 
-from backend.errors import WorkerLost
+from backend.errors import BackendError, SchedulerLost, WorkerLost
 from backend.ls_format import Task
 from backend.registry import Model, Registry
 from backend.service import Preannotator
+from backend.store import Store
 from backend.worker import judge_known, load_detector
 from pipeline.config import PipelineConfig
 from pipeline.detector import load_base
@@ -33,14 +34,14 @@ class Worker(FakeExecutor):
         super().__init__()
         self.together: list[int] = []
         self.alone: list[int] = []
-        self.dies = False
+        self.error: BackendError | None = None
 
     def submit(self, function: Callable[..., Any], *args: Any, key: str, priority: int = 0) -> Future[Any]:
         future: Future[Any] = Future()
         if function is judge_known:
             self.together.append(len(args[0]))
-            if self.dies:
-                future.set_exception(WorkerLost("The worker process died."))
+            if self.error is not None:
+                future.set_exception(self.error)
             else:
                 future.set_result(self.judge(*args))
         else:
@@ -100,7 +101,7 @@ def test_one_whose_landmarks_are_gone_is_looked_at_alone(
 
 
 def test_those_whose_call_fails_are_analyzed_one_by_one(promoted: Callable[..., None], executor: Worker) -> None:
-    executor.dies = True
+    executor.error = WorkerLost("The worker process died.")
     promoted()
     assert (executor.together, sorted(executor.alone)) == ([10, 2], list(TASKS))
 
@@ -124,3 +125,13 @@ def test_a_task_that_is_deleted_meanwhile_keeps_no_other_from_being_predicted(
     monkeypatch.setattr(Worker, "judge", staticmethod(judged))
     promoted([number for number in TASKS if number != 3])
     assert label_studio.of_task(3)[0]["model_version"] == VERSION
+
+
+def test_a_scheduler_that_is_lost_fails_a_whole_call_until_it_is_tried_again(
+    service: Preannotator, promoted: Callable[..., None], executor: Worker, store: Store
+) -> None:
+    executor.error = SchedulerLost("The Dask scheduler is gone.")
+    promoted([])
+    newest = [job for job in store.jobs(1) if job.model_version != VERSION]
+    assert {(job.task, job.state, job.error_type) for job in newest} == {(n, "failed", "SchedulerLost") for n in TASKS}
+    assert executor.alone == []
