@@ -170,9 +170,10 @@ def test_a_rate_is_set_in_the_data_of_now_where_several_are_delivered(
     first, second = label_studio.add_task(), label_studio.add_task()
     create = LabelStudioClient.create_prediction
 
-    def edited_meanwhile(*given: Any) -> int:
-        label_studio.tasks[second]["data"]["note"] = "written by somebody"
-        return create(*given)
+    def edited_meanwhile(client: LabelStudioClient, task: int, prediction: Any) -> int:
+        if task == first:
+            label_studio.tasks[second]["data"]["note"] = "written by somebody"
+        return create(client, task, prediction)
 
     monkeypatch.setattr(LabelStudioClient, "create_prediction", edited_meanwhile)
     several = [Delivery(Task(number, 1, {}), analysis(fps=25.0)) for number in (first, second)]
