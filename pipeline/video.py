@@ -7,6 +7,7 @@ late first frame does not shift anything. A phone's rotation is applied.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -138,6 +139,7 @@ def samples(
     with _opened(path) as container:
         stream = _video_stream(container)
         stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = _decoding_threads()
         start_s = _start_s(container)
         if between[0] > 0 and container.format.name in _INDEXED:  # others are read from their beginning
             with suppress(av.FFmpegError):
@@ -160,6 +162,13 @@ def samples(
             yield Sample(time_s, partial(_picture, frame))
         if last_s == -np.inf:
             raise VideoDamaged(f"{path}: no frame can be decoded. Is the upload complete?")
+
+
+def _decoding_threads() -> int:
+    """As many as numerical libraries may use; 0 is one per core. Dask allows its workers one each: with more they would
+    hinder each other."""
+    allowed = os.environ.get("OMP_NUM_THREADS", "")
+    return int(allowed) if allowed.isdecimal() else 0
 
 
 def digest(path: str | Path) -> str:

@@ -347,3 +347,14 @@ def test_a_stretch_has_its_pictures_alone(tmp_path: Path, name: str) -> None:
 def test_a_stretch_beyond_the_end_has_no_pictures(tmp_path: Path) -> None:
     with pytest.raises(VideoDamaged):
         list(video.frames(write_video(tmp_path / "a.mp4"), between=(50.0, 51.0)))
+
+
+@pytest.mark.parametrize("allowed", ["1", "2", "", "4,2", "many"])
+def test_the_pictures_are_the_same_however_many_threads_decode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: str
+) -> None:
+    path = write_video(tmp_path / "room.mp4", count=30, fps=25)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    usual = [(time_s, picture.tobytes()) for time_s, picture in video.frames(path)]
+    monkeypatch.setenv("OMP_NUM_THREADS", allowed)
+    assert [(time_s, picture.tobytes()) for time_s, picture in video.frames(path)] == usual
