@@ -99,13 +99,14 @@ class Sent:
 
 
 def send(port: int, bodies: list[bytes]) -> list[tuple[float, int]]:
-    """All at once; the seconds until the whole answer was there, and its status, of each."""
+    """All at once; the seconds of each from its connection to the end of its answer, and the answer's status."""
     head = "POST /webhook HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n"
     found: list[tuple[float, int]] = []
     with selectors.DefaultSelector() as waiting:
-        begun = time.perf_counter()
+        begun: dict[socket.socket, float] = {}
         for body in bodies:
             connection = socket.socket()
+            begun[connection] = time.perf_counter()
             connection.setblocking(False)
             connection.connect_ex(("127.0.0.1", port))
             request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
@@ -122,7 +123,7 @@ def send(port: int, bodies: list[bytes]) -> list[tuple[float, int]]:
                 elif part := connection.recv(65536):
                     waiting.modify(connection, selectors.EVENT_READ, key.data + part)
                 else:
-                    found.append((time.perf_counter() - begun, int(key.data.split(b" ", 2)[1])))
+                    found.append((time.perf_counter() - begun[connection], int(key.data.split(b" ", 2)[1])))
                     waiting.unregister(connection)
                     connection.close()
     return found
