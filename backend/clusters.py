@@ -70,7 +70,7 @@ class Clusters:
         if not (analysis.look and analysis.media_digest):
             return None
         key = {"project": project, "media_digest": analysis.media_digest}
-        with self._sessions.begin() as session:
+        with self._sessions.begin() as session:  # most are known, and need not wait for others to write
             known = session.get(Look, tuple(key.values()))
         if known is not None:
             return known.cluster

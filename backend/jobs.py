@@ -258,21 +258,21 @@ class JobRunner:
                 self._end(job_id)
 
     def _deliver(self, job_ids: Sequence[int], controls: Controls) -> None:
-        pushed: list[Job] = []
+        stored: set[int] = set()
         waiting = set(job_ids)
         try:
             jobs = [job for job in self._store.jobs_by_id(job_ids).values() if self._is_wanted(job)]
             for project in {job.project for job in jobs}:
                 for job in self._push(project, [job for job in jobs if job.project == project], controls):
-                    pushed.append(job)
+                    stored.add(project)
                     waiting.discard(job.id)
-                    self._end(job.id)  # nobody waits for the others
+                    self._end(job.id)  # whoever waits for it need not wait for the others
         except Exception:  # the top of a thread
             log.exception("Jobs %s could not be delivered.", list(job_ids))
         finally:
             for job_id in waiting:
                 self._end(job_id)
-        for project in {job.project for job in pushed}:
+        for project in stored:
             self.show_version(project)
 
     def _is_wanted(self, job: Job) -> bool:
@@ -345,11 +345,13 @@ def is_settling(job: Job, moment: datetime) -> bool:
 
 
 def _calls(work: Mapping[int, VideoJob]) -> list[list[int]]:
+    """The jobs by id, those together that one call is for."""
     known = [job_id for job_id, job in work.items() if job.known is not None]
     return [*batches(known, _TOGETHER), *([job_id] for job_id, job in work.items() if job.known is None)]
 
 
 def _outcome(judged: Future[list[Analysis | None]], count: int) -> list[Analysis | None]:
+    """What came of a call for several jobs: nothing for any where it failed. Raises CancelledError, SchedulerLost."""
     try:
         return judged.result()
     except (CancelledError, SchedulerLost):

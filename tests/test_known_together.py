@@ -106,13 +106,13 @@ def test_those_whose_call_fails_are_analyzed_one_by_one(promoted: Callable[..., 
     assert (executor.together, sorted(executor.alone)) == ([10, 2], list(TASKS))
 
 
-def test_a_prediction_that_cannot_be_stored_at_once_keeps_no_other_waiting(
+def test_predictions_that_cannot_be_stored_at_once_are_stored_without_judging_again(
     promoted: Callable[..., None], label_studio: FakeLabelStudio, executor: Worker
 ) -> None:
     label_studio.failures = [503]
     label_studio.failures_after_storing = [502]
     promoted()
-    assert executor.alone == []
+    assert (executor.together, executor.alone) == ([10, 2], [])
 
 
 def test_a_task_that_is_deleted_meanwhile_keeps_no_other_from_being_predicted(
