@@ -64,8 +64,10 @@ class DaskExecutor:
             {
                 # A video that kills its worker twice is given up, instead of taking every worker down in turn.
                 "distributed.scheduler.allowed-failures": 1,
-                # Nobody looks at Dask's dashboard; its samples of every thread and of the machine cost more than jobs.
+                # Nobody looks at Dask's dashboard: its samples of every thread, of the machine and of its own loops are
+                # taken from the cores that the jobs need.
                 "distributed.worker.profile.enabled": False,
+                "distributed.admin.tick.interval": "1s",
                 "distributed.admin.system-monitor.interval": "10s",
                 "distributed.admin.system-monitor.disk": False,
             }

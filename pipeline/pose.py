@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,6 +27,10 @@ from pipeline.video import Sample
 # Whether there is anybody else who lifts is seen at this rate already.
 _LOOKS_PAST_PER_SECOND = 2.0
 _NOTHING = np.zeros((64, 64, 3), np.uint8)
+# The graph in the wheel, and its steps that decide whether somebody was found, and is still there.
+_GRAPH = "modules/pose_landmark/pose_landmark_cpu.binarypb"
+_DETECTION = "posedetectioncpu__TensorsToDetectionsCalculator"
+_TRACKING = "poselandmarkbyroicpu__tensorstoposelandmarksandsegmentation__ThresholdingCalculator"
 
 Progress = Callable[[float], None]
 """Called with the share (0..1) of the video that is done."""
@@ -74,20 +79,35 @@ class MediaPipePose:
     def _detect(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
         if self._config.model:
             return self._detect_by_task(picture, time_s)
-        result = self._graph.process(picture)
+        result = self._graph.process({"image": picture})
         if result.pose_landmarks is None:
             return None
         return _arrays(result.pose_landmarks.landmark, result.pose_world_landmarks.landmark)
 
     def _bundled(self) -> Any:
-        from mediapipe.python.solutions.pose import Pose as Graph
+        """`mediapipe.solutions.pose.Pose`, but for its threads: its steps run in ours, one after the other.
 
-        # Own smoothing knows the timestamps of the samples; the graph's filter assumes every frame.
-        return Graph(
-            model_complexity=1,
-            smooth_landmarks=False,
-            min_detection_confidence=self._config.min_confidence,
-            min_tracking_confidence=self._config.min_confidence,
+        Each step needs the one before. Handed from thread to thread, they wait for a core in which another worker's
+        step is running while its own core idles.
+        """
+        from mediapipe.framework.calculator_pb2 import CalculatorGraphConfig
+        from mediapipe.python.solution_base import SolutionBase
+
+        graph = CalculatorGraphConfig.FromString(files("mediapipe").joinpath(_GRAPH).read_bytes())
+        graph.executor.add(type="ApplicationThreadExecutor")
+        least = self._config.min_confidence
+        return SolutionBase(
+            graph_config=graph,
+            side_inputs={
+                "model_complexity": 1,
+                # Own smoothing knows the timestamps of the samples; the graph's filter assumes every frame.
+                "smooth_landmarks": False,
+                "enable_segmentation": False,
+                "smooth_segmentation": False,
+                "use_prev_landmarks": True,
+            },
+            calculator_params={f"{_DETECTION}.min_score_thresh": least, f"{_TRACKING}.threshold": least},
+            outputs=["pose_landmarks", "pose_world_landmarks"],
         )
 
     def _from_task_file(self, model: str) -> Any:
