@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mediapipe.python.solutions.pose import Pose as Graph
 from numpy.typing import NDArray
+from psutil import Process
 from video_files import Picture, arrow, grey, index_of, rotate, write_video
 
 from pipeline import video
@@ -128,6 +131,13 @@ def test_a_video_that_cannot_be_decoded_is_damaged(tmp_path: Path) -> None:
 # MediaPipe
 
 
+@pytest.fixture
+def clip_pictures(shared_data: Path) -> list[tuple[float, Picture]]:
+    """The first pictures of a real clip."""
+    clip = min((shared_data / "videos").glob("*.mp4"), key=lambda path: path.stat().st_size)
+    return list(islice(video.frames(clip, max_side_px=640), 5))
+
+
 def test_mediapipe_sees_nobody_in_an_empty_picture(tmp_path: Path) -> None:
     with MediaPipePose(PoseConfig()) as estimator:
         assert estimator.landmarks(grey(5, 128, 96), 0.0) is None
@@ -146,10 +156,29 @@ def test_a_file_that_is_no_pose_model_is_an_error(tmp_path: Path) -> None:
         estimator.landmarks(grey(5, 128, 96), 0.0)
 
 
-def test_mediapipe_finds_the_person_in_a_real_clip(shared_data: Path) -> None:
-    clip = min((shared_data / "videos").glob("*.mp4"), key=lambda path: path.stat().st_size)
-    time_s, picture = next(video.frames(clip, max_side_px=640))
+def test_mediapipe_finds_the_person_in_a_real_clip(clip_pictures: list[tuple[float, Picture]]) -> None:
+    time_s, picture = clip_pictures[0]
     with MediaPipePose(PoseConfig()) as estimator:
         found = estimator.landmarks(picture, time_s)
     assert found is not None
     assert np.isfinite(found[0]).all()
+
+
+def test_our_graph_finds_what_that_of_mediapipe_finds(clip_pictures: list[tuple[float, Picture]]) -> None:
+    places = []
+    with MediaPipePose(PoseConfig()) as ours, Graph(smooth_landmarks=False) as theirs:
+        for time_s, picture in clip_pictures:
+            found, expected = ours.landmarks(picture, time_s), theirs.process(picture)
+            assert found is not None
+            assert found[0][:, :3].tolist() == [[p.x, p.y, p.z] for p in expected.pose_landmarks.landmark]
+            assert found[1].tolist() == [[p.x, p.y, p.z] for p in expected.pose_world_landmarks.landmark]
+            places.append(found[0][0, 0])
+    assert len(set(places)) == len(places)  # they moved
+
+
+def test_people_are_looked_for_in_the_thread_that_asks(clip_pictures: list[tuple[float, Picture]]) -> None:
+    """Workers that hand steps from thread to thread keep each other from their cores."""
+    threads = Process().num_threads()
+    with MediaPipePose(PoseConfig()) as estimator:
+        assert estimator.landmarks(clip_pictures[0][1], 0.0) is not None
+        assert Process().num_threads() <= threads
