@@ -17,7 +17,8 @@ from backend.errors import BackendError, as_json, http_status
 from backend.events_first import EventsFirst
 from backend.executor import DaskExecutor, Executor
 from backend.label_events import LabelEvents
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
+from backend.ls_records import Access
 from backend.registry import Model, Registry
 from backend.routes import bp
 from backend.service import Preannotator

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
+from backend.ls_records import Access
 from backend.registry import Registry
 from backend.store import Store
 from pipeline.config import PipelineConfig

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from backend.errors import LabelStudioError, NotInLabelStudio
 from backend.labeling_config import Controls, effective_rate
-from backend.ls_client import LabelStudioClient, TaskState
+from backend.ls_client import LabelStudioClient
 from backend.ls_format import Task, to_prediction
+from backend.ls_records import TaskState
 from pipeline.records import Analysis
 
 

@@ -16,8 +16,9 @@ from pydantic import SecretStr
 from backend.errors import BackendError
 from backend.http_server import listening
 from backend.labelstudio_server import LabelStudioServer
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
 from backend.ls_format import Json, Task
+from backend.ls_records import Access
 from backend.settings import Settings
 from backend.store import Job, Store
 from pipeline.video import probe

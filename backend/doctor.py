@@ -13,7 +13,8 @@ from backend.doctor_machine import Check, backend_at
 from backend.errors import LabelConfigError, LabelStudioError, MediaError, MediaTooLarge
 from backend.labeling_config import parse_controls
 from backend.labelstudio_install import VERSION as TESTED_LABEL_STUDIO
-from backend.ls_client import Access, ConnectedBackend, LabelStudioClient, Project
+from backend.ls_client import LabelStudioClient
+from backend.ls_records import Access, ConnectedBackend, Project
 from backend.settings import Settings
 
 NEEDED_EVENTS = {"TASKS_CREATED", "ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"}

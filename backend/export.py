@@ -14,8 +14,9 @@ from backend.database import now
 from backend.errors import BackendError, NothingToExport
 from backend.export_source import Choice, LabeledTask, choose, controls_of, labeled_tasks
 from backend.labeling_config import Controls
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
 from backend.ls_export import task_to_import
+from backend.ls_records import Access
 from backend.media import MediaFetcher
 from backend.scratch import scratch
 from backend.store import Store

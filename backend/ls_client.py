@@ -6,95 +6,29 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from pydantic import SecretStr
 
 from backend.errors import LabelStudioError, NotInLabelStudio
 from backend.ls_format import Json, Task
+from backend.ls_records import (
+    Access,
+    ConnectedBackend,
+    Project,
+    StoredPrediction,
+    TaskState,
+    Webhook,
+    state_of,
+    task_of,
+)
 
 if TYPE_CHECKING:
     from label_studio_sdk import LabelStudio
 
 _PAGE = 100
 """Tasks per request: their ids are part of the address."""
-
-
-@dataclass(frozen=True)
-class Access:
-    """How to reach Label Studio and what may be fetched. Travels to workers; the key stays masked when shown."""
-
-    url: str
-    api_key: SecretStr
-    media_hosts: tuple[str, ...] = ()
-    max_bytes: int = 2048 * 1024 * 1024
-
-    @property
-    def configured(self) -> bool:
-        return bool(self.url and self.api_key.get_secret_value())
-
-
-@dataclass(frozen=True)
-class TaskState:
-    """A task as Label Studio has it: its raw data, and what was drawn on it.
-
-    has_frames: whether there are annotations, drafts or non-empty predictions, whose frames must keep their meaning.
-    is_labelled: whether there are annotations or drafts. predictions: (id, model version) of each, oldest first.
-    sources: those of them that annotations were made from.
-    """
-
-    task: Task
-    has_frames: bool
-    is_labelled: bool
-    has_drafts: bool
-    predictions: tuple[tuple[int, str], ...]
-    sources: frozenset[int] = frozenset()
-
-    def prediction_ids(self, model_version: str) -> list[int]:
-        return [number for number, version in self.predictions if version == model_version]
-
-
-@dataclass(frozen=True)
-class StoredPrediction:
-    """A prediction without what it says; `cluster` is None where it has none."""
-
-    id: int
-    model_version: str
-    cluster: int | None
-
-
-@dataclass(frozen=True)
-class Project:
-    """A project; `model_version` is the one whose predictions it shows, "" for none chosen."""
-
-    id: int
-    title: str
-    label_config: str
-    model_version: str
-
-
-@dataclass(frozen=True)
-class ConnectedBackend:
-    """An ML backend of a project; `state` is Label Studio's word: CO (connected), DI (disconnected), ER (error)."""
-
-    url: str
-    title: str
-    state: str
-    error: str
-
-
-@dataclass(frozen=True)
-class Webhook:
-    """Where Label Studio sends events, and which: `actions`, unless `all_actions`."""
-
-    url: str
-    active: bool
-    sends_payload: bool
-    all_actions: bool
-    actions: tuple[str, ...]
 
 
 class LabelStudioClient:
@@ -120,7 +54,7 @@ class LabelStudioClient:
             for first in range(0, len(task_ids), _PAGE):
                 selected = {"selectedItems": {"all": False, "included": list(task_ids[first : first + _PAGE])}}
                 for task in self._page(1, project=project, query=json.dumps(selected))["tasks"]:
-                    state = _state(task)
+                    state = state_of(task)
                     states[state.task.id] = state
         return states
 
@@ -140,7 +74,7 @@ class LabelStudioClient:
         with _mapped(f"the tasks of project {project}" if view is None else f"view {view} of project {project}"):
             for task in self._pages(**chosen):
                 versions = [prediction.get("model_version") for prediction in task.get("predictions") or []]
-                yield _task(task), task.get("total_annotations") or 0, frozenset(str(v) for v in versions if v)
+                yield task_of(task), task.get("total_annotations") or 0, frozenset(str(v) for v in versions if v)
 
     def create_prediction(self, task_id: int, prediction: Json) -> int:
         with _mapped(f"a prediction for task {task_id}"):
@@ -156,7 +90,7 @@ class LabelStudioClient:
                     StoredPrediction(int(one["id"]), str(one.get("model_version") or ""), one.get("cluster"))
                     for one in task.get("predictions") or []
                 ]
-                yield _task(task), sorted(stored, key=lambda one: one.id)
+                yield task_of(task), sorted(stored, key=lambda one: one.id)
 
     def set_sampling(self, project: int, sampling: str, model_version: str | None = None) -> None:
         """Set the order in which a project's tasks come, and the version whose scores it follows.
@@ -184,7 +118,7 @@ class LabelStudioClient:
         with _mapped(f"the annotations of project {project}"):
             for task in self._pages(project=project):
                 if task.get("annotations"):
-                    yield _task(task), [dict(annotation) for annotation in task["annotations"]]
+                    yield task_of(task), [dict(annotation) for annotation in task["annotations"]]
 
     def set_task_data(self, task_id: int, data: Json) -> None:
         with _mapped(f"the data of task {task_id}"):
@@ -418,25 +352,3 @@ def _mapped(thing: str) -> Iterator[None]:
 def _with_body(fields: Json) -> Any:
     """Fields that Label Studio takes and the SDK does not know."""
     return {"additional_body_parameters": fields}
-
-
-def _task(task: Json) -> Task:
-    project = task.get("project")
-    number = project.get("id") if isinstance(project, dict) else project
-    return Task(int(task["id"]), int(number or 0), dict(task.get("data") or {}))
-
-
-def _state(task: Json) -> TaskState:
-    stored = task.get("predictions") or []
-    # `drafts` has the token's user's alone, `draft_exists` everybody's.
-    drafted = bool(task.get("draft_exists") or task.get("drafts"))
-    labelled = drafted or bool(task.get("total_annotations") or task.get("cancelled_annotations"))
-    parents = {annotation.get("parent_prediction") for annotation in task.get("annotations") or []}
-    return TaskState(
-        _task(task),
-        has_frames=labelled or any(one.get("result") for one in stored),
-        is_labelled=labelled,
-        has_drafts=drafted,
-        predictions=tuple(sorted((int(one["id"]), str(one.get("model_version"))) for one in stored)),
-        sources=frozenset(parent for parent in parents if isinstance(parent, int)),
-    )

@@ -17,7 +17,8 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from backend.errors import LabelStudioError, MediaForbidden, MediaNotFound, MediaTooLarge, MediaUnreachable
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
+from backend.ls_records import Access
 
 _TIMEOUT = httpx.Timeout(10.0, read=60.0)
 _MAX_REDIRECTS = 5

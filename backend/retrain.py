@@ -17,7 +17,8 @@ import numpy as np
 from backend.database import now
 from backend.errors import BackendError, Cancelled, TooFewLabels
 from backend.labels import LabeledVideo
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
+from backend.ls_records import Access
 from backend.media import MediaFetcher
 from backend.registry import Json, Model, Registry, Version
 from backend.runs import Runs

@@ -27,8 +27,8 @@ from backend.jobs import (
     load_analysis,
 )
 from backend.labeling_config import Controls, effective_rate, parse_controls
-from backend.ls_client import TaskState
 from backend.ls_format import Json, Task, to_prediction
+from backend.ls_records import TaskState
 from backend.store import Job
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,9 @@ from pathlib import Path
 from backend.delivery import ensure_frame_rate
 from backend.errors import LabelStudioError
 from backend.labeling_config import Controls
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
 from backend.ls_format import Task
+from backend.ls_records import Access
 from backend.media import MediaFetcher, shown_address
 from backend.scratch import scratch
 from pipeline import detector, video

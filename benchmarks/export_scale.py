@@ -30,8 +30,8 @@ from backend.jobs import dump_analysis
 from backend.label_sources import AnnotationSource
 from backend.label_store import Annotation, LabeledRegion
 from backend.labeling_config import Controls, parse_controls
-from backend.ls_client import Access
 from backend.ls_format import to_prediction, to_seconds
+from backend.ls_records import Access
 from backend.store import Job, Store
 from pipeline.config import PipelineConfig
 from pipeline.export_verify import problems_of

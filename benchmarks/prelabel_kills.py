@@ -37,7 +37,8 @@ from short_lifts import drawn
 
 from backend.demo import LABELING_CONFIG
 from backend.labelstudio_server import LabelStudioServer, install
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
+from backend.ls_records import Access
 from backend.settings import APP_NAME
 from backend.sources import files
 from pipeline import video

@@ -18,7 +18,8 @@ from pydantic import SecretStr
 
 from backend.app import create_app
 from backend.context import Context
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
+from backend.ls_records import Access
 from backend.registry import Model, Registry
 from backend.service import Preannotator
 from backend.settings import Settings

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from backend.export import Exported, ExportRequest, export
 from backend.jobs import dump_analysis
 from backend.label_events import save_annotations
-from backend.ls_client import Access
 from backend.ls_format import AnnotationsSaved, Json, Task, to_frames
+from backend.ls_records import Access
 from backend.store import Store
 from pipeline.config import PipelineConfig
 from pipeline.export_filters import Filters

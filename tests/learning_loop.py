@@ -19,7 +19,8 @@ from server_process import ServerProcess
 from backend.demo import BACKEND_TITLE, LABELING_CONFIG, is_upload_of
 from backend.labels import DrawnRep
 from backend.labelstudio_server import LabelStudioServer
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
+from backend.ls_records import Access
 from pipeline.synthetic import FaultKind
 
 NAMES = {"normal": "Normal rep", "anomalous": "Anomalous rep"}

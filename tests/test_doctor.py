@@ -19,7 +19,8 @@ from backend.commands.doctor import doctor as command
 from backend.doctor_machine import Check
 from backend.http_server import listening
 from backend.labelstudio_server import LabelStudioServer, install
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
+from backend.ls_records import Access
 from backend.settings import Settings
 
 LABELING_CONFIG = (Path(__file__).parent.parent / "labeling_config.xml").read_text()

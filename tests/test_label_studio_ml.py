@@ -19,7 +19,8 @@ from pydantic import SecretStr
 
 from backend.jobs import SETTLING
 from backend.labelstudio_server import LabelStudioServer, install
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
+from backend.ls_records import Access
 from backend.runs import Runs
 from backend.store import Store
 from pipeline.synthetic import LiftPlan, RepPlan, reps_of

@@ -12,8 +12,9 @@ from media_server import MediaServer, reply
 from pydantic import SecretStr
 
 from backend.errors import LabelStudioError, NotInLabelStudio
-from backend.ls_client import Access, LabelStudioClient, TaskState
+from backend.ls_client import LabelStudioClient
 from backend.ls_format import Task
+from backend.ls_records import Access, TaskState
 
 
 def states_of(client: LabelStudioClient, *tasks: int) -> dict[int, TaskState]:

@@ -11,7 +11,8 @@ from media_server import MediaServer, reply
 from pydantic import SecretStr
 
 from backend.errors import LabelStudioError, MediaError, MediaForbidden, MediaNotFound, MediaTooLarge, MediaUnreachable
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
+from backend.ls_records import Access
 from backend.media import MediaFetcher, shown_address
 
 VIDEO = bytes(range(256)) * 4000

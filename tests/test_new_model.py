@@ -11,8 +11,8 @@ from label_studio_api import FakeLabelStudio
 from video_files import write_video
 
 from backend.labeling_config import parse_controls
-from backend.ls_client import Access
 from backend.ls_format import Task
+from backend.ls_records import Access
 from backend.registry import Model, Registry
 from backend.service import Preannotator
 from backend.store import Store

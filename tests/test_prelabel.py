@@ -21,7 +21,8 @@ from backend.errors import BackendError, WorkerLost
 from backend.jobs import load_analysis
 from backend.labeling_config import parse_controls
 from backend.ledger import Ledger
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
+from backend.ls_records import Access
 from backend.prelabel import Finished, FolderTarget, Prelabeler, ProjectTarget, Target, alone, target_name
 from backend.prelabel_files import write
 from backend.registry import Model, Registry

@@ -21,8 +21,9 @@ from backend.database import now
 from backend.errors import WorkerLost
 from backend.jobs import dump_analysis
 from backend.label_events import save_annotations
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
 from backend.ls_format import AnnotationsSaved, Json, Task, to_frames
+from backend.ls_records import Access
 from backend.registry import Model, Registry
 from backend.retrain import LEAST_NORMALS, label_digest
 from backend.runs import MOST_ATTEMPTS, Run

@@ -18,8 +18,8 @@ from backend.app import create_app
 from backend.errors import MediaForbidden, MediaNotFound, WorkerLost
 from backend.label_events import settle
 from backend.label_store import LabelStore
-from backend.ls_client import Access
 from backend.ls_format import Task
+from backend.ls_records import Access
 from backend.service import Preannotator
 from backend.settings import Settings
 from backend.store import Store

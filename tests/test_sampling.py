@@ -16,8 +16,9 @@ from backend.context import Context
 from backend.errors import LabelStudioError
 from backend.jobs import dump_analysis
 from backend.labelstudio_server import LabelStudioServer, install
-from backend.ls_client import Access, LabelStudioClient
+from backend.ls_client import LabelStudioClient
 from backend.ls_format import Task
+from backend.ls_records import Access
 from backend.registry import Model, Registry
 from backend.store import Store
 from pipeline.config import PipelineConfig

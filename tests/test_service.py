@@ -21,8 +21,8 @@ from backend.errors import (
     ResultUnreadable,
 )
 from backend.jobs import ASKED, IMPORTED, OPENED, dump_analysis, load_analysis
-from backend.ls_client import Access
 from backend.ls_format import Task
+from backend.ls_records import Access
 from backend.service import Preannotator
 from backend.store import Job, Store
 from pipeline.config import PipelineConfig

@@ -16,8 +16,8 @@ from service_tasks import Maker, backdate, delivered, finish, task
 
 from backend.database import now
 from backend.jobs import dump_analysis
-from backend.ls_client import Access
 from backend.ls_format import Task
+from backend.ls_records import Access
 from backend.service import Preannotator
 from backend.store import Store
 from pipeline.config import PipelineConfig

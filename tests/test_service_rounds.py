@@ -18,8 +18,8 @@ from backend.errors import (
     MediaUnreachable,
     WorkerLost,
 )
-from backend.ls_client import Access
 from backend.ls_format import Task
+from backend.ls_records import Access
 from backend.service import Preannotator
 from backend.store import Project, Store
 from pipeline.config import PipelineConfig

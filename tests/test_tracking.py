@@ -19,8 +19,8 @@ from test_retrain import InlineExecutor, Lab
 from backend import tracking
 from backend.background import BackgroundExecutor
 from backend.errors import BackendError
-from backend.ls_client import Access
 from backend.ls_format import Json
+from backend.ls_records import Access
 from backend.registry import Model, Registry
 from backend.store import Store
 from backend.tracking import FinishedRun, log_run, metrics

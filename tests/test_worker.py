@@ -11,8 +11,8 @@ from video_files import write_audio, write_video
 
 from backend.errors import MediaNotFound
 from backend.labeling_config import parse_controls
-from backend.ls_client import Access
 from backend.ls_format import Task
+from backend.ls_records import Access
 from backend.worker import VideoJob, analyze_task, load_detector
 from pipeline.config import PipelineConfig, PoseConfig
 from pipeline.errors import NotAVideo, VideoDamaged
