@@ -6,6 +6,7 @@ import sys
 
 import typer
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from backend.commands import (
     demo,
@@ -57,5 +58,11 @@ def main() -> None:
     except (PipelineError, BackendError) as error:
         sys.exit(f"deadlift: {error}")
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-        sys.exit(f"deadlift: settings: {problems}")
+        sys.exit("\n".join(f"deadlift: {_setting(found)}" for found in error.errors()))
+
+
+def _setting(found: ErrorDetails) -> str:
+    name = ".".join(map(str, found["loc"])).upper()
+    problem = found["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    expected = problem if problem.startswith("expected") else f"expected {problem}"
+    return f"{name}: {expected}. Change it in the environment, or in .env."

@@ -147,7 +147,7 @@ class FakeLabelStudio:
             with self._lock:
                 self.calls[f"{request.method} {path}"] += 1
                 self.seen_authorization.append((path, authorization))
-            if path.startswith("/api/token/"):
+            if path.startswith("/api/token/") or path == "/api/version":
                 return None
             try:
                 if self.rejects_token:
@@ -164,6 +164,14 @@ class FakeLabelStudio:
             if request.json["refresh"] != self.refresh_token:
                 return jsonify(detail="Token is invalid"), 401
             return jsonify(access=token("access"))
+
+        @app.get("/api/version")
+        def version() -> Any:
+            return jsonify(release="1.23.2")
+
+        @app.get("/api/current-user/whoami")
+        def whoami() -> Any:
+            return jsonify(id=1, email="coach@example.com")
 
         @app.get("/api/tasks/")
         def tasks() -> Any:

@@ -48,7 +48,8 @@ def test_a_wrong_setting_is_one_line_without_its_value(tmp_path: Path) -> None:
     found = deadlift("predict", tmp_path / "a.mp4", LABEL_STUDIO_URL="hunter2@ls", DATA_DIR=str(tmp_path))
     assert found.returncode == 1
     assert found.stderr.strip() == (
-        "deadlift: settings: LABEL_STUDIO_URL: Value error, expected an address such as http://localhost:8080"
+        "deadlift: LABEL_STUDIO_URL: expected an address such as http://localhost:8080. Change it in the environment, "
+        "or in .env."
     )
 
 

@@ -78,6 +78,14 @@ def test_files_are_written(executor: InlineExecutor, archive: Path, tmp_path: Pa
     assert len(json.loads((tmp_path / "out" / "tasks.json").read_text())) == 3
 
 
+def test_whoever_serves_files_from_another_folder_is_told_how_to_have_them_named(
+    executor: InlineExecutor, archive: Path, tmp_path: Path
+) -> None:
+    assert "--local-files-root" in run(archive, "--out", tmp_path / "out").stdout
+    again = run(archive, "--out", tmp_path / "out", "--local-files-root", archive)
+    assert "--local-files-root" not in again.stdout
+
+
 def test_the_summary_lists_failures_and_the_exit_code_says_so(
     executor: InlineExecutor, archive: Path, tmp_path: Path
 ) -> None:

@@ -83,17 +83,18 @@ def _export(request: ExportRequest) -> Exported:
 
     settings = Settings()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with closing(Store(settings.database_url)) as store, Progress(*columns, console=Console(stderr=True)) as bar:
+    with closing(Store(settings.database_url)) as store:
         _pull(settings, store, request.project)
-        task = bar.add_task("videos", total=None)
-        return run_export(
-            request,
-            store,
-            settings.pipeline_config(),
-            settings.pose_dir,
-            access_of(settings),
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("videos", total=None)
+            return run_export(
+                request,
+                store,
+                settings.pipeline_config(),
+                settings.pose_dir,
+                access_of(settings),
+                lambda done, total: bar.update(task, completed=done, total=total),
+            )
 
 
 def _pull(settings: Settings, store: Store, project: int) -> None:

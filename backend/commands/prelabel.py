@@ -126,7 +126,7 @@ def prelabel(
         if out is not None:
             write(out, ledger.of_run(run, "done"), ledger.of_run(run, "failed"), controls, root)
         counts = ledger.counts(run)
-        display.end(counts, ledger.of_run(run, "failed"), interrupted, out)
+        display.end(counts, ledger.of_run(run, "failed"), interrupted, out, root)
     if interrupted or counts.get("failed"):
         raise typer.Exit(130 if interrupted else 1)
 

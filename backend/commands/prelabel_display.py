@@ -104,8 +104,18 @@ class Display:
             )
         self._refresh()
 
-    def end(self, counts: dict[str, int], failed: Iterable[Entry], interrupted: bool, files: Path | None) -> None:
-        """The summary. counts: videos by state; failed: those given up, with their reasons."""
+    def end(
+        self,
+        counts: dict[str, int],
+        failed: Iterable[Entry],
+        interrupted: bool,
+        files: Path | None,
+        root: Path | None = None,
+    ) -> None:
+        """The summary. counts: videos by state; failed: those given up, with their reasons.
+
+        files: where they were written to, with the videos as Label Studio serves them from `root`.
+        """
         seconds = time.monotonic() - self._began
         left = sum(counts.values()) - counts.get("done", 0) - counts.get("failed", 0)
         if self._as_json:
@@ -133,6 +143,13 @@ class Display:
         self._print_failures(counts.get("failed", 0), failed)
         if files is not None:
             self._out.print(f"Written: {files}/tasks.json, reps.csv, failed.csv", soft_wrap=True, markup=False)
+            if root is None and counts.get("done"):
+                self._out.print(
+                    "tasks.json has local videos as Label Studio serves them from /; for another folder, its "
+                    "LOCAL_FILES_DOCUMENT_ROOT, repeat this with --local-files-root.",
+                    soft_wrap=True,
+                    markup=False,
+                )
         if interrupted or left:
             self._out.print("The same command goes on with the rest.")
         if counts.get("failed"):

@@ -5,12 +5,17 @@ from __future__ import annotations
 import logging
 import signal
 from contextlib import suppress
+from threading import Thread
 from types import FrameType
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
+from backend.errors import LabelStudioError
+from backend.ls_client import LabelStudioClient
+from backend.ls_records import Access
 from backend.settings import Settings
 
 
@@ -23,6 +28,7 @@ def serve(
     ] = None,
 ) -> None:
     """Run the ML backend until Ctrl-C. All settings are environment variables; README lists them."""
+    from backend.app import access_of
     from backend.http_server import listening
 
     settings = Settings()
@@ -43,9 +49,22 @@ def serve(
                 f"[yellow]{' and '.join(missing)} not set:[/yellow] uploaded videos cannot be fetched, and predictions "
                 "are only given when Label Studio asks."
             )
+        else:
+            # Beside it: Label Studio may be started only now, and asks whether we are there.
+            Thread(target=greet, args=(access_of(settings), console), name="greeting", daemon=True).start()
         with suppress(KeyboardInterrupt):
             running.server.serve()
         console.print("Stopping.")
+
+
+def greet(access: Access, console: Console) -> None:
+    """Say whether the Label Studio of the settings answers: else the first sign would be a video that fails."""
+    client = LabelStudioClient(access)
+    try:
+        console.print(f"Label Studio {client.server_version()} at {access.url}, as {client.account()}", soft_wrap=True)
+    except LabelStudioError as error:
+        reason = escape(f"{access.url}: {error}")
+        console.print(f"[yellow]Not connected yet[/yellow] to {reason} `deadlift doctor` looks again.", soft_wrap=True)
 
 
 def setup_logging(level: int = logging.INFO) -> None:

@@ -55,7 +55,7 @@ def skelemotion(
     cache = PoseCache(poses or settings.pose_dir)
     console, errors = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
     detector = _detector(settings) if heat else None
-    failed = 0
+    failed = written = 0
     with MediaPipePose(sampling) as estimator, video_bar(errors, paths) as begin:
         for number, (path, name) in enumerate(zip(paths, names, strict=True)):
             try:
@@ -72,7 +72,10 @@ def skelemotion(
                     _write_heat(detector, pose, reps, out / "heat", name)
             except OSError as error:
                 raise BackendError(f"{out} cannot be written ({error.strerror or error}).") from error
+            written += len(reps)
             console.print(f"{path}: {len(reps)} repetition{'s' * (len(reps) != 1)}", markup=False)
+    if written:
+        console.print(f"Written: {out}, an array and a picture of each", markup=False)
     if failed:
         raise typer.Exit(1)
 
