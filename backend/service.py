@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -155,14 +155,13 @@ class Preannotator:
         Label Studio may not be up yet, or go away: to be called again from time to time.
         """
         retried = [job for job in self._store.failed_jobs(TRANSIENT, _ATTEMPTS) if _is_due(job)]
-        for job in [*self._store.unfinished_jobs(), *retried]:
-            self._take_up_safely(job)
+        self._take_up_all([*self._store.unfinished_jobs(), *retried])
         if not self._client.configured:
             return
         projects = self._store.projects()
         for project in projects:
-            for job in self._store.undelivered_jobs(project.id, self.model_version(project.id), self._config.digest()):
-                self._take_up_safely(job)
+            version = self.model_version(project.id)
+            self._take_up_all(self._store.undelivered_jobs(project.id, version, self._config.digest()))
         for project in projects:
             is_behind = self._caught_up.get(project.id) != (self.model_version(project.id), self._looks[project.id])
             if is_behind and not self._closed.is_set():
@@ -241,31 +240,36 @@ class Preannotator:
         except TimeoutError as error:
             raise LabelStudioError(f"Label Studio did not answer within {seconds:.1f} s.") from error
 
-    def _take_up_safely(self, job: Job) -> None:
-        try:
-            self._take_up(job)
-        except Exception:  # whatever it is, the other jobs go on
-            log.exception("Job %s was not taken up.", job.id)
+    def _take_up_all(self, jobs: Iterable[Job]) -> None:
+        """Go on with jobs, those of a project together: what their videos share is asked for once."""
+        of_project = defaultdict[int, list[Job]](list)
+        for job in jobs:
+            of_project[job.project].append(job)
+        for project, its_jobs in of_project.items():
+            try:
+                self._take_up(project, its_jobs)
+            except Exception:  # whatever it is, the other jobs go on
+                if len(its_jobs) > 1:
+                    for job in its_jobs:
+                        self._take_up_all([job])
+                else:
+                    log.exception("Job %s was not taken up.", its_jobs[0].id)
 
-    def _take_up(self, job: Job) -> None:
-        if self._runner.is_in_progress(job.id):
-            return
-        job = self._readable(job)
-        version = self.model_version(job.project)
-        is_current = job.model_version == version and job.config == self._config.digest()
-        if job.state != "done" and not is_current:
-            # The task is asked for again, under the version of today.
-            self._store.fail_job(job.id, "Superseded", f"Interrupted; the model is {version} now.")
-            return
+    def _take_up(self, project: int, jobs: Iterable[Job]) -> None:
+        version, digest = self.model_version(project), self._config.digest()
+        waiting = [self._readable(job) for job in jobs if not self._runner.is_in_progress(job.id)]
+        for job in waiting:
+            if job.state != "done" and (job.model_version, job.config) != (version, digest):
+                # The task is asked for again, under the version of today.
+                self._store.fail_job(job.id, "Superseded", f"Interrupted; the model is {version} now.")
         try:
-            controls = parse_controls(self._store.label_config(job.project))
+            controls = parse_controls(self._store.label_config(project))
         except LabelConfigError as error:
-            log.warning("Job %s waits: %s", job.id, error)
+            log.warning("%d jobs of project %s wait: %s", len(waiting), project, error)
             return
-        if job.state == "done":
-            self._runner.deliver([job.id], controls)
-        else:
-            self._runner.analyze([job], controls)
+        self._runner.deliver([job.id for job in waiting if job.state == "done"], controls)
+        current = [job for job in waiting if (job.model_version, job.config) == (version, digest)]
+        self._runner.analyze([job for job in current if job.state != "done"], controls)
 
     def _catch_up(self, project: int, label_config: str) -> None:
         look = self._looks[project]

@@ -14,6 +14,7 @@ from label_studio_api import FakeLabelStudio
 
 from backend.errors import BackendError, SchedulerLost, WorkerLost
 from backend.ls_format import Task
+from backend.ls_records import Access
 from backend.registry import Model, Registry
 from backend.service import Preannotator
 from backend.store import Store
@@ -35,11 +36,14 @@ class Worker(FakeExecutor):
         self.together: list[int] = []
         self.alone: list[int] = []
         self.error: BackendError | None = None
+        self.is_stuck = False
 
     def submit(self, function: Callable[..., Any], *args: Any, key: str, priority: int = 0) -> Future[Any]:
         future: Future[Any] = Future()
         if function is judge_known:
             self.together.append(len(args[0]))
+            if self.is_stuck:
+                return future
             if self.error is not None:
                 future.set_exception(self.error)
             else:
@@ -90,6 +94,22 @@ def test_tasks_that_are_known_share_calls(
     until(lambda: label_studio.project_version)
     assert label_studio.calls["GET /api/tasks/"] == 5
     assert label_studio.calls["POST /api/predictions/"] == label_studio.calls["DELETE /api/predictions/N/"] == 12
+
+
+def test_what_a_stop_left_undone_shares_calls_as_well(
+    promoted: Callable[..., None],
+    make_service: Callable[..., Preannotator],
+    access: Access,
+    executor: Worker,
+    label_studio: FakeLabelStudio,
+) -> None:
+    executor.is_stuck = True
+    promoted(waited=())
+    executor.is_stuck = False
+    executor.together.clear()
+    make_service(access).resume()
+    until(lambda: all([p["model_version"] != VERSION for p in label_studio.of_task(n)] == [True] for n in TASKS))
+    assert (executor.together, executor.alone) == ([10, 2], [])
 
 
 def test_one_whose_landmarks_are_gone_is_looked_at_alone(
