@@ -59,9 +59,10 @@ class LabeledTask:
 
 
 def choose(store: Store, project: int) -> Choice:
-    """Of each task the annotation that training would learn from; of tasks with the same video the newest one."""
+    """The annotations that training would learn from: of each task, and of tasks with the same video, the one that
+    counts."""
     found: dict[int, tuple[int, str, str]] = {}
-    newest: dict[str, int] = {}
+    ranks: dict[int, tuple[bool, str, int]] = {}
     repeated = []
     with Session(store.engine) as session:
         for tasks in queries.task_batches(session, project):
@@ -70,10 +71,13 @@ def choose(store: Store, project: int) -> Choice:
             for annotation in chosen:
                 digest = digests.get(annotation.id, "")
                 found[annotation.task] = annotation.id, digest or annotation.media, video_name(annotation.media)
-    for task, (annotation_id, video, _) in sorted(found.items(), key=lambda item: -item[1][0]):
-        if video in newest:
+                ranks[annotation.task] = rank(annotation)
+    seen: set[str] = set()
+    for task in sorted(found, key=lambda task: ranks[task], reverse=True):
+        video = found[task][1]
+        if video in seen:
             repeated.append(task)
-        newest.setdefault(video, annotation_id)
+        seen.add(video)
     for task in repeated:
         del found[task]
     names = Counter(name for _, _, name in found.values())
@@ -108,11 +112,7 @@ def labeled_tasks(
             for annotation, group in groups.items():
                 source = words.get(annotation.id)
                 known = source.data if source is not None else data.get(annotation.task)
-                others = [
-                    regions.get(other.id, [])
-                    for other in group
-                    if other.id != annotation.id and other.annotator != annotation.annotator
-                ]
+                others = [regions.get(other.id, []) for other in _of_others(group, annotation)]
                 yield _labeled_task(
                     annotation,
                     choice.videos[annotation.task].name,
@@ -140,6 +140,15 @@ def controls_of(store: Store, project: int) -> Controls:
     return parse_controls(config)
 
 
+def _of_others(group: Sequence[Annotation], annotation: Annotation) -> list[Annotation]:
+    """Of each other annotator of the task the annotation that counts."""
+    best: dict[int | None, Annotation] = {}
+    for other in sorted(group, key=rank):
+        if other.annotator != annotation.annotator:
+            best[other.annotator] = other
+    return list(best.values())
+
+
 def _labeled_task(
     annotation: Annotation,
     name: str,
@@ -155,7 +164,8 @@ def _labeled_task(
     rate = effective_rate(controls, data) if data is not None else None
     result = tuple(source.result) if source is not None else ()
     said = region_notes(result, controls)
-    lifter = str((data or {}).get(lifter_key) or "").strip()
+    named = (data or {}).get(lifter_key)
+    lifter = "" if named is None else str(named).strip()
     video = shown_address(annotation.media)
     split = split_of(split_group(lifter, digest, video))
     rows, provenances = [], {}
@@ -196,7 +206,7 @@ def _labeled_task(
             note="\n".join(notes.notes),
         )
         rows.append(row)
-        provenances[region.region] = provenance
+        provenances[row.rep] = provenance
     return LabeledTask(
         annotation.task,
         annotation.media,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import JSON, Connection, Engine, ForeignKey, select
+from sqlalchemy import JSON, Connection, Engine, ForeignKey, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.database import Base, batches
@@ -53,6 +53,19 @@ def sources(engine: Engine, annotation_ids: Iterable[int]) -> dict[int, Annotati
             query = select(AnnotationSource).where(AnnotationSource.annotation_id.in_(ids))
             found |= {source.annotation_id: source for source in session.scalars(query)}
     return found
+
+
+def refresh_data(engine: Engine, told: Mapping[int, Json], rate_key: str) -> None:
+    """Task data as Label Studio has it now, by annotation; but the rate that frames were drawn at stays as it was."""
+    with Session(engine) as session, session.begin():
+        for ids in batches(told):
+            query = select(AnnotationSource.annotation_id, AnnotationSource.data)
+            for number, known in session.execute(query.where(AnnotationSource.annotation_id.in_(ids))).all():
+                rate = {rate_key: known[rate_key]} if rate_key in known else {}
+                data = {name: value for name, value in told[number].items() if name != rate_key} | rate
+                if data != known:
+                    kept = update(AnnotationSource).where(AnnotationSource.annotation_id == number)
+                    session.execute(kept.values(data=data))
 
 
 def without_source(engine: Engine, annotation_ids: Sequence[int]) -> set[int]:

@@ -9,10 +9,11 @@ from typing import Literal
 
 from backend.jobs import is_readable, load_analysis
 from backend.label_events import save_annotations, settle
-from backend.label_sources import without_source
+from backend.label_sources import refresh_data, without_source
 from backend.label_store import Annotation, LabeledRegion
+from backend.labeling_config import parse_controls
 from backend.ls_client import LabelStudioClient
-from backend.ls_format import AnnotationsSaved
+from backend.ls_format import AnnotationsSaved, Json
 from backend.store import Job, Store
 from pipeline.records import RepLabel
 
@@ -48,14 +49,17 @@ class LabeledVideo:
 
 
 def labeled_videos(store: Store, project: int) -> list[LabeledVideo]:
-    """The project's labels: of each task its ground truth, else its newest annotation; never a cancelled one."""
+    """The project's labels: of each task its ground truth, else its newest annotation; never a cancelled one.
+
+    In the order in which they count: of tasks with the same video, the first.
+    """
     settle(store)
     chosen: dict[int, Annotation] = {}
     for annotation in store.labels.valid_annotations(project):
         best = chosen.get(annotation.task)
         if best is None or rank(annotation) > rank(best):
             chosen[annotation.task] = annotation
-    return [_video(store, annotation) for _, annotation in sorted(chosen.items())]
+    return [_video(store, annotation) for annotation in sorted(chosen.values(), key=rank, reverse=True)]
 
 
 def pull(client: LabelStudioClient, store: Store, project: int) -> int:
@@ -68,9 +72,11 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
     deleted = store.labels.deleted_annotations()
     deleted_tasks = store.labels.deleted_tasks()
     wordless = without_source(store.engine, list(known))
-    if not store.label_config(project):
-        store.remember_project(project, client.label_config(project))
-    config = store.label_config(project)
+    config = client.label_config(project)
+    controls = parse_controls(config)
+    is_other_config = config != store.label_config(project)
+    store.remember_project(project, config)
+    told: dict[int, Json] = {}
     seen: set[int] = set()
     for task, stored in client.annotations(project):
         if task.id in deleted_tasks:
@@ -80,8 +86,12 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
             seen.add(number)
             ours = known.get(number)
             is_news = ours is None or ours.updated_at != str(annotation.get("updated_at") or "")
-            if is_news or not annotation.get("updated_at") or number in wordless:
+            if is_news or is_other_config or not annotation.get("updated_at") or number in wordless:
                 save_annotations(store, AnnotationsSaved(((annotation, task),), config))
+            else:
+                told[number] = task.data
+    # Who lifted may be noted after the labels: data has no time of its own that would tell.
+    refresh_data(store.engine, told, controls.rate_key)
     store.labels.delete_annotations(set(known) - seen)
     # A list that changed while it was read, page by page, may have lacked them at an earlier pull.
     store.labels.restore_annotations(deleted & seen)

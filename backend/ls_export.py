@@ -6,6 +6,7 @@ Importing gives annotations new ids and forgets which prediction they began with
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,10 +88,13 @@ def task_to_import(
 ) -> Json:
     """A task with one annotation, as Label Studio imports it: `rows` alone, with everything that was said about them.
 
-    Whoever imports it counts as the annotator: Label Studio refuses ids that it does not know. Its data must be what
-    the new project's labeling config asks for. Raises ValueError where the frame rate is not known.
+    provenance: by the names of the repetitions. Whoever imports it counts as the annotator: Label Studio refuses ids
+    that it does not know. Its data must be what the new project's labeling config asks for. Raises ValueError where the
+    frame rate is not known.
     """
-    wanted = {row.region: row for row in rows}
+    # What others made by the API may have no ids, or one for several regions: these are written anew.
+    times = Counter(str(item.get("id") or "") for item in result if item.get("from_name") == controls.labels)
+    wanted = {row.region: row for row in rows if row.region and times[row.region] == 1}
     frames: dict[str, set[tuple[int | None, int | None]]] = {}
     for one in rows:
         frames.setdefault(one.region, set()).add((one.start_frame, one.end_frame))
@@ -103,10 +107,10 @@ def task_to_import(
         kept = {**item, "origin": _ORIGINS[row.origin], "value": _within(item.get("value"), frames[row.region])}
         if item.get("from_name") == controls.labels:
             drawn.add(row.region)
-            kept["meta"] = _with_provenance(item.get("meta"), provenance[row.region])
+            kept["meta"] = _with_provenance(item.get("meta"), provenance[row.rep])
         results.append(kept)
     # What an earlier release stored without Label Studio's own words is written anew.
-    results += [_region(row, controls, provenance[row.region]) for row in rows if row.region not in drawn]
+    results += [_region(row, controls, provenance[row.rep]) for row in rows if row.region not in drawn]
     annotation = {
         "result": results,
         "was_cancelled": False,
@@ -120,7 +124,7 @@ def _region(row: ExportedRep, controls: Controls, provenance: Provenance) -> Jso
     if row.start_frame is None or row.end_frame is None:
         raise ValueError(f"Expected frames of {row.rep}, got none.")
     return {
-        "id": row.region,
+        "id": row.rep,
         "type": "timelinelabels",
         "from_name": controls.labels,
         "to_name": controls.video,

@@ -158,8 +158,7 @@ def _samples(work: TrainWork, tell: Tell) -> tuple[list[Sample], list[Json], lis
     labels: list[Json] = []
     skipped: list[str] = []
     seen: set[str] = set()
-    # The newest annotation first: of a video that was imported twice, it counts.
-    for number, one in enumerate(sorted(work.videos, key=lambda v: -v.annotation)):
+    for number, one in enumerate(work.videos):
         begun, share = 40.0 * number / len(work.videos), 40.0 / len(work.videos)
         tell("poses", begun)
         try:

@@ -50,7 +50,7 @@ class CocoWriter:
             time_s = round(float(pose.time[frame]), 4)
             image = {
                 "id": self.count,
-                "file_name": f"{row.name}_{round(time_s * 1000):08d}.jpg",
+                "file_name": f"{row.rep}_{round(time_s * 1000):08d}.jpg",
                 "width": pose.width,
                 "height": pose.height,
                 "video": row.video,

@@ -65,12 +65,16 @@ def _lines(summary: Summary, facts: Facts) -> Iterable[str]:
         "Of each task the annotation that is ground truth, else the newest one; skipped and deleted annotations never."
     )
     if facts.repeated:
-        yield f"{facts.repeated} tasks are left out because another task has the same video, with newer labels."
+        yield (
+            f"{facts.repeated} tasks are left out because another task has the same video, with labels that count "
+            "more: ground truth, or newer ones."
+        )
     yield "Filters: " + ("; ".join(facts.filters) + "." if facts.filters else "none.")
     yield from _section("Splits", ())
     yield (
-        "By lifter where the task data names one, else by video, never by repetition. Where a lifter or video goes is "
-        "a hash of its name: it stays there in later versions."
+        "By lifter where the task data names one, else by video, never by repetition. Where they go is a hash of the "
+        "lifter's name, or of the video's content: they stay there in later versions. A video that was not looked at "
+        "yet is placed by its address, and may move once it was."
     )
     if summary.without_lifter:
         yield (

@@ -8,6 +8,7 @@ per video, of which an export has thousands.
 from __future__ import annotations
 
 import mimetypes
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
@@ -31,6 +32,7 @@ _CLOSING = (
     '  <CONSTRAINT DESCRIPTION="1-1 association with a parent annotation" STEREOTYPE="Symbolic_Association"/>\n'
     "</ANNOTATION_DOCUMENT>\n"
 )
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NEVER = "1970-01-01T00:00:00Z"
 
 _DEPENDENT: tuple[tuple[str, Callable[[ExportedRep], str]], ...] = (
@@ -107,5 +109,5 @@ def _date_time(moment: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """What XML may hold."""
-    return "".join(letter for letter in text if letter.isprintable() or letter in "\n\t")
+    """What XML 1.0 may hold: its section 2.2, Characters."""
+    return _NOT_XML.sub("", text)

@@ -11,7 +11,7 @@ from pipeline.records import RepLabel
 
 @dataclass(frozen=True)
 class Filters:
-    """Empty and None let everything pass. since, until: days or moments (ISO 8601) of the last change, inclusive.
+    """Empty and None let everything pass. since, until: days (ISO 8601, UTC) of the last change, inclusive.
 
     agreement: the least share of other annotators who drew the same; what nobody else looked at does not pass.
     min_confidence: of the proposal that the label came from; what was drawn by hand has none and does not pass.
@@ -54,9 +54,8 @@ class Filters:
         return steps
 
     def _is_in_time(self, moment: str) -> bool:
-        # ISO 8601 in one time zone sorts as text; a day as the end includes all of it.
-        after = moment >= self.since
-        return after and (not self.until or moment[: len(self.until)] <= self.until)
+        day = moment[: len("2026-01-31")]  # ISO 8601 sorts as text
+        return self.since <= day and (not self.until or day <= self.until)
 
 
 class Funnel:

@@ -38,6 +38,10 @@ def write_parts(
     """
     written, missing = [], []
     for row in rows:
+        if not ((pose.time >= row.start_s) & (pose.time < row.end_s)).any():
+            missing.append((row.rep, "no pose lies within it: nothing from landmarks"))
+            written.append(row)
+            continue
         rep = with_lockout(pose, row.start_s, row.end_s, config)
         done, files = _write(folder, row, pose, rep), dict(row.files)
         files |= done

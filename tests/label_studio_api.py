@@ -50,6 +50,7 @@ class FakeLabelStudio:
         self.tasks: dict[int, Json] = {}
         self.predictions: dict[int, Json] = {}
         self.project_version = ""
+        self.label_config: str = PROJECT["label_config"]
         self.sampling = "Sequential sampling"
         self.backend_version = ""
         self.webhooks: dict[int, Json] = {}
@@ -257,7 +258,8 @@ class FakeLabelStudio:
 
         @app.get("/api/projects/<int:number>/")
         def project(number: int) -> Any:
-            return jsonify(PROJECT | {"id": number, "model_version": self.project_version})
+            known = {"id": number, "model_version": self.project_version, "label_config": self.label_config}
+            return jsonify(PROJECT | known)
 
         @app.patch("/api/projects/<int:number>/")
         def patch_project(number: int) -> Any:

@@ -1,9 +1,8 @@
-"""Exports from a project's labels: what is chosen and said of it, that versions are whole, and the way back."""
+"""Exports from a project's labels: what is chosen and said of it, and that versions are whole."""
 
 from __future__ import annotations
 
 import errno
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import CONFIG
-from labeled_project import RATE, VERSION, LabeledProject, without_ids_and_times
+from labeled_project import RATE, VERSION, LabeledProject
 
 from backend import export as export_module
 from backend.errors import BackendError, LabelConfigError, NothingToExport
 from backend.export_source import choose, controls_of, labeled_tasks
 from backend.labels import labeled_videos
-from backend.ls_format import Json, to_frames
+from backend.ls_format import to_frames
 from backend.retrain import label_digest
 from backend.store import Store
 from pipeline import export_datasheet
@@ -47,11 +46,6 @@ def _no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def rows(lab: LabeledProject, filters: Filters | None = None, **how: Any) -> list[ExportedRep]:
     return list(rows_of(lab.export(filters, **how).stored.folder))
-
-
-def imported(project: LabeledProject) -> list[Json]:
-    tasks: list[Json] = json.loads((project.export().stored.folder / "label_studio.json").read_text())
-    return tasks
 
 
 # What a row says
@@ -133,6 +127,21 @@ def test_nobody_agrees_with_himself(project: LabeledProject) -> None:
     assert {row.agreement for row in rows(project)} == {None}
 
 
+def test_somebody_who_annotated_twice_is_one_other(project: LabeledProject) -> None:
+    first, second, _ = project.proposed(1)
+    project.label(1, first, second, number=20, completed_by=8, ground_truth=True)
+    project.label(1, first, number=21, completed_by=9, updated_at="2026-02-01T00:00:00Z")
+    project.label(1, second, number=22, completed_by=9, updated_at="2026-02-02T00:00:00Z")
+    project.label(1, first, second, number=23, completed_by=7, updated_at="2026-02-02T00:00:00Z")
+    assert [row.agreement for row in rows(project) if row.task == 1] == [0.5, 1.0]
+
+
+@pytest.mark.parametrize(("lifter", "name"), [(0, "0"), (None, ""), (" anna ", "anna")])
+def test_a_lifter_may_be_a_number(project: LabeledProject, lifter: object, name: str) -> None:
+    project.label(1, number=9, data={"lifter": lifter})
+    assert rows(project)[0].lifter == name
+
+
 # What is chosen
 
 
@@ -149,6 +158,16 @@ def test_of_one_video_in_two_tasks_the_newer_labels_count(project: LabeledProjec
     done = project.export()
     assert {row.task for row in rows_of(done.stored.folder)} == {2, 3}
     assert done.repeated == 1
+
+
+def test_of_one_video_in_two_tasks_ground_truth_counts_before_newer_labels(project: LabeledProject) -> None:
+    project.label(1, number=1, ground_truth=True)
+    project.add_video(3)
+    job = project.store.job_for(project.task(3), project.media(3), VERSION, "c")
+    project.store.finish_job(job.id, project.store.latest_result(1, project.media(1)))
+    project.label(3)
+    assert {row.task for row in rows(project)} == {1, 2}
+    assert [one.task for one in labeled_videos(project.store, 1)] == [1, 3, 2]
 
 
 def test_videos_of_one_name_are_told_apart(project: LabeledProject) -> None:
@@ -246,7 +265,9 @@ def test_a_video_that_was_never_looked_at_is_listed(project: LabeledProject) -> 
 def test_a_repetition_without_a_body_is_listed(project: LabeledProject) -> None:
     far = replace(project.analyses[1].reps[0], start_s=900.0, top_s=901.0, end_s=902.0)
     project.label(1, project.region(far, "mine", origin="manual"), number=9)
-    assert project.export().missing[0][0] == "squad-1_rep_0"
+    done = project.export()
+    assert done.missing[0][0] == "squad-1_rep_0"
+    assert list(problems_of(done.stored.folder)) == []
 
 
 # The folder
@@ -346,73 +367,6 @@ def test_a_video_that_cannot_be_cut_is_listed(project: LabeledProject, monkeypat
     monkeypatch.setattr(export_module.MediaFetcher, "fetch", lambda *_: Path("video.mp4"))
     monkeypatch.setattr(export_module, "cut", cut)
     assert project.export(clips=True).missing[0][1] == "no clips: it is damaged"
-
-
-# And back
-
-
-def test_an_imported_export_is_exported_alike(project: LabeledProject, tmp_path: Path) -> None:
-    cut = project.analyses[1].reps
-    project.label(
-        1,
-        project.region(cut[0], "rep0", "Anomalous rep", origin="prediction-changed"),
-        project.region(cut[1], "rep1", later=7),
-        project.region(cut[2], "mine", origin="manual"),
-        number=9,
-        ground_truth=True,
-    )
-    project.label(1, number=10, completed_by=8)
-    before = rows(project)
-    project.import_again(imported(project))
-    after = rows(project, project=2, out=tmp_path / "again")
-    assert [without_ids_and_times(row) for row in after] == [without_ids_and_times(row) for row in before]
-
-
-def test_it_imports_everything_that_was_said_of_a_region(project: LabeledProject) -> None:
-    (result,) = [one["result"] for task in imported(project)[:1] for one in task["annotations"]]
-    rep = project.analyses[1].reps[0]
-    start, end = to_frames(rep.start_s, rep.end_s, RATE, 1000.0)
-    assert result[0]["value"] == {"ranges": [{"start": start, "end": end}], "timelinelabels": ["Normal rep"]}
-    assert result[0]["meta"]["deadlift"]["proposal"]["score"] == 0.3
-
-
-def test_an_import_names_no_user_that_another_label_studio_lacks(project: LabeledProject) -> None:
-    assert all("completed_by" not in one for task in imported(project) for one in task["annotations"])
-
-
-def test_an_import_is_ground_truth_only_where_it_was(project: LabeledProject) -> None:
-    assert [one["ground_truth"] for task in imported(project) for one in task["annotations"]] == [False, False]
-
-
-def test_a_filter_holds_for_what_is_imported(project: LabeledProject) -> None:
-    folder = project.export(Filters(min_confidence=0.75)).stored.folder
-    tasks = json.loads((folder / "label_studio.json").read_text())
-    assert [len(task["annotations"][0]["result"]) for task in tasks] == [2, 2]
-
-
-def test_labels_of_earlier_releases_are_written_anew(project: LabeledProject) -> None:
-    with project.store.engine.begin() as connection:
-        connection.exec_driver_sql("delete from annotation_sources")
-    tasks = imported(project)
-    assert [len(task["annotations"][0]["result"]) for task in tasks] == [3, 3]
-    assert tasks[0]["annotations"][0]["result"][0]["value"]["timelinelabels"] == ["Normal rep"]
-
-
-def test_without_any_word_of_the_frame_rate_nothing_is_guessed(project: LabeledProject) -> None:
-    project.add_video(3, is_predicted=False)
-    project.label(3)
-    with project.store.engine.begin() as connection:
-        connection.exec_driver_sql("delete from annotation_sources where annotation_id = 3")
-    done = project.export()
-    assert [row.start_frame for row in rows_of(done.stored.folder) if row.task == 3] == [None] * 3
-    assert any("frame rate is not known" in why for _, why in done.missing)
-
-
-def test_what_others_wrote_into_meta_is_no_provenance(project: LabeledProject) -> None:
-    odd = project.region(project.analyses[1].reps[0], "rep0") | {"meta": {"deadlift": {"proposal": "yes"}}}
-    project.label(1, odd, number=9, parent_prediction=None)
-    row = rows(project)[0]
-    assert (row.origin, row.score) == ("untouched", None)
 
 
 def test_the_labeling_config_goes_with_it(project: LabeledProject) -> None:

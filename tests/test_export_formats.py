@@ -167,6 +167,14 @@ def test_coco_has_an_image_and_a_person_for_every_pose(tmp_path: Path) -> None:
     assert [one["image_id"] for one in content["annotations"]] == list(range(1, count + 1))
 
 
+def test_coco_images_of_overlapping_repetitions_have_names_of_their_own(tmp_path: Path) -> None:
+    with coco_writer(tmp_path / "a.json") as writer:
+        for number in (0, 1):
+            writer.add(row(rep=f"squad_rep_{number}"), POSE)
+    names = [image["file_name"] for image in json.loads((tmp_path / "a.json").read_text())["images"]]
+    assert len(set(names)) == len(names) > 0
+
+
 def test_coco_keypoints_are_landmarks(tmp_path: Path) -> None:
     content = coco(tmp_path / "a.json", POSE)
     first = int(np.flatnonzero(POSE.time >= REP.start_s)[0])
@@ -262,9 +270,10 @@ def test_eaf_repetitions_keep_their_times_and_labels(tmp_path: Path) -> None:
 
 
 def test_eaf_holds_whatever_people_write(tmp_path: Path) -> None:
-    root = eaf(tmp_path / "a.eaf", row(note='<b> & "so"\x00 ü', video="https://e.com/a?b=1&c=2"))
+    said = '<b> & "so" ü\u00a0dos\u3000rond \U0001f468\u200d\U0001f469'
+    root = eaf(tmp_path / "a.eaf", row(note=f"\x00{said}\ud800", video="https://e.com/a?b=1&c=2"))
     (note,) = [tier for tier in root.iter("TIER") if tier.attrib["TIER_ID"] == "reps-note"]
-    assert next(note.iter("ANNOTATION_VALUE")).text == '<b> & "so" ü'
+    assert next(note.iter("ANNOTATION_VALUE")).text == said
 
 
 def test_eaf_leaves_out_tiers_that_say_nothing(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from labeled_project import LabeledProject
 from typer.testing import CliRunner
 
 from backend.cli import app
+from backend.errors import LabelConfigError
 from backend.store import Store
 from pipeline.errors import DatasetError
 from pipeline.export_folder import SUMS, file_sum, files_of, version_at
@@ -149,3 +150,17 @@ def test_the_command_says_what_is_wrong(dataset: Path) -> None:
 def test_the_command_says_that_a_dataset_is_whole(dataset: Path) -> None:
     result = CliRunner().invoke(app, ["export", "--verify", str(dataset)])
     assert (result.exit_code, "whole, digest" in result.output) == (0, True)
+
+
+@pytest.mark.parametrize("date", ["..", "2026-02-30", "2026-01-31T11:00", "2026-02-01..2026-01-31", "yesterday"])
+def test_what_is_no_range_of_days_is_refused(tmp_path: Path, date: str) -> None:
+    result = CliRunner().invoke(app, ["export", "--project=1", "--out", str(tmp_path), "--date", date])
+    assert result.exit_code == 2
+    assert date in result.output
+
+
+@pytest.mark.parametrize("date", ["20260131", "2026-01-31", "2026-01-01..", "..2026-01-31"])
+def test_ranges_of_days_are_understood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, date: str) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    result = CliRunner().invoke(app, ["export", "--project=1", "--out", str(tmp_path), "--date", date])
+    assert isinstance(result.exception, LabelConfigError)  # no such project, which is looked for after the filters

@@ -206,3 +206,24 @@ def test_errors_and_logs_hold_no_token(label_studio: FakeLabelStudio, caplog: py
     with pytest.raises(LabelStudioError) as caught:
         states_of(client, 1)
     assert key not in str(caught.value) + str(caught.value.__cause__) + caplog.text
+
+
+# The secret of webhooks
+
+
+def test_our_webhook_is_told_the_secret_and_others_are_not(
+    client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    label_studio.backend_version = "base-1"
+    for number, url in enumerate(("http://127.0.0.1:9090/webhook", "http://elsewhere/webhook"), start=1):
+        label_studio.webhooks[number] = {"id": number, "url": url, "headers": {"A": "b"}}
+    assert client.set_webhook_header(1, "base-1", "X-Secret", "s")
+    assert [hook["headers"] for hook in label_studio.webhooks.values()] == [{"A": "b", "X-Secret": "s"}, {"A": "b"}]
+
+
+def test_the_webhook_of_another_backend_is_not_told_the_secret(
+    client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    label_studio.backend_version = "another-model"
+    label_studio.webhooks[1] = {"id": 1, "url": "http://127.0.0.1:9090/webhook", "headers": {}}
+    assert not client.set_webhook_header(1, "base-1", "X-Secret", "s")

@@ -17,7 +17,6 @@ from pydantic import SecretStr
 
 from backend import labels
 from backend.context import Context
-from backend.database import now
 from backend.errors import WorkerLost
 from backend.jobs import dump_analysis
 from backend.label_events import save_annotations
@@ -217,90 +216,16 @@ def test_the_lockout_of_what_was_not_seen_is_the_middle() -> None:
     assert with_lockout(pose, 500.0, 502.0, PipelineConfig().segment).top_s == 501.0
 
 
-# Pulling
-
-
-def lab_with_label_studio(store: Store, folder: Path, label_studio: FakeLabelStudio) -> Lab:
-    return Lab(store, folder, Access(label_studio.url, SecretStr(label_studio.refresh_token)))
-
-
-def test_a_missed_annotation_is_pulled(store: Store, tmp_path: Path, label_studio: FakeLabelStudio) -> None:
-    lab = lab_with_label_studio(store, tmp_path, label_studio)
-    label_studio.add_task(task_id=1, fps=RATE)
-    label_studio.tasks[1]["annotations"] = [lab.annotation(1, (Rep(1.0, 2.0, 3.0),), 0, id=5)]
-    assert labels.pull(LabelStudioClient(lab.access), store, 1) == 1
-    assert [(a.id, a.annotator) for a in store.labels.annotations()] == [(5, 7)]
-    assert [r.label for r in store.labels.labeled_regions(5)] == ["normal"]
-
-
-def test_a_missed_deletion_is_pulled(store: Store, tmp_path: Path, label_studio: FakeLabelStudio) -> None:
-    lab = lab_with_label_studio(store, tmp_path, label_studio)
-    lab.label(1)
-    labels.pull(LabelStudioClient(lab.access), store, 1)
-    assert store.labels.annotations()[0].deleted
-
-
-def test_an_annotation_that_was_taken_for_deleted_is_back_at_the_next_pull(
-    store: Store, tmp_path: Path, label_studio: FakeLabelStudio
-) -> None:
-    lab = lab_with_label_studio(store, tmp_path, label_studio)
-    label_studio.add_task(task_id=1, fps=RATE)
-    label_studio.tasks[1]["annotations"] = [lab.annotation(1, (Rep(1.0, 2.0, 3.0),), 0, id=5)]
-    store.labels.delete_annotations([5])
-    labels.pull(LabelStudioClient(lab.access), store, 1)
-    assert [annotation.id for annotation in store.labels.valid_annotations(1)] == [5]
-
-
-def test_an_annotation_of_a_task_that_was_taken_for_deleted_is_pulled(
-    store: Store, tmp_path: Path, label_studio: FakeLabelStudio
-) -> None:
-    lab = lab_with_label_studio(store, tmp_path, label_studio)
-    label_studio.add_task(task_id=1, fps=RATE)
-    label_studio.tasks[1]["annotations"] = [lab.annotation(1, (Rep(1.0, 2.0, 3.0),), 0, id=5)]
-    store.delete_tasks([1])
-    labels.pull(LabelStudioClient(lab.access), store, 1)
-    assert [annotation.id for annotation in store.labels.valid_annotations(1)] == [5]
-
-
-def test_pulling_what_is_known_is_no_news(store: Store, tmp_path: Path, label_studio: FakeLabelStudio) -> None:
-    lab = lab_with_label_studio(store, tmp_path, label_studio)
-    label_studio.add_task(task_id=1, fps=RATE)
-    label_studio.tasks[1]["annotations"] = [lab.annotation(1, (Rep(1.0, 2.0, 3.0),), 0)]
-    client = LabelStudioClient(lab.access)
-    labels.pull(client, store, 1)
-    moment = now()
-    labels.pull(client, store, 1)
-    assert store.labels.normals_since(1, moment) == 0
+# Without Label Studio
 
 
 def test_a_label_studio_that_is_away_does_not_keep_from_training(
     store: Store, tmp_path: Path, label_studio: FakeLabelStudio
 ) -> None:
-    lab = lab_with_label_studio(store, tmp_path, label_studio)
+    lab = Lab(store, tmp_path, Access(label_studio.url, SecretStr(label_studio.refresh_token)))
     lab.label(1)
     label_studio.rejects_token = True
     assert lab.train().message.startswith("Too few labels")
-
-
-# The secret of webhooks
-
-
-def test_our_webhook_is_told_the_secret_and_others_are_not(
-    client: LabelStudioClient, label_studio: FakeLabelStudio
-) -> None:
-    label_studio.backend_version = "base-1"
-    for number, url in enumerate(("http://127.0.0.1:9090/webhook", "http://elsewhere/webhook"), start=1):
-        label_studio.webhooks[number] = {"id": number, "url": url, "headers": {"A": "b"}}
-    assert client.set_webhook_header(1, "base-1", "X-Secret", "s")
-    assert [hook["headers"] for hook in label_studio.webhooks.values()] == [{"A": "b", "X-Secret": "s"}, {"A": "b"}]
-
-
-def test_the_webhook_of_another_backend_is_not_told_the_secret(
-    client: LabelStudioClient, label_studio: FakeLabelStudio
-) -> None:
-    label_studio.backend_version = "another-model"
-    label_studio.webhooks[1] = {"id": 1, "url": "http://127.0.0.1:9090/webhook", "headers": {}}
-    assert not client.set_webhook_header(1, "base-1", "X-Secret", "s")
 
 
 # When

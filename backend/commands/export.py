@@ -37,7 +37,9 @@ def export(
     min_confidence: Annotated[
         float | None, typer.Option(min=0, max=1, help="Only of proposals that were this sure (0..1).")
     ] = None,
-    date: Annotated[str, typer.Option(help=f"Only labelled then: a day ({_DAY}), or FROM..TO with an open end.")] = "",
+    date: Annotated[
+        str, typer.Option(help=f"Only labelled then: a day ({_DAY}, UTC), or FROM..TO, either end open.")
+    ] = "",
     ground_truth: Annotated[bool, typer.Option("--ground-truth", help="Only ground truth annotations.")] = False,
     lifter_key: Annotated[str, typer.Option(help="Task data that names the lifter, for the split.")] = "lifter",
     labels_only: Annotated[
@@ -123,7 +125,7 @@ def _report(done: Exported) -> None:
         *done.funnel,
     ]
     if done.repeated:
-        lines.append(f"{done.repeated} tasks left out: another task has the same video, with newer labels")
+        lines.append(f"{done.repeated} tasks left out: another task has the same video, with labels that count more")
     if done.clips_copied or done.clips_encoded:
         lines.append(f"clips: {done.clips_copied} copied, {done.clips_encoded} encoded again")
     if done.missing_count:
@@ -163,13 +165,15 @@ def _dates(text: str) -> tuple[str, str]:
     """Since and until, of "DAY", "DAY..", "..DAY" or "DAY..DAY"."""
     import datetime
 
-    since, dots, until = text.partition("..")
-    for one in (since, until):
-        try:
-            if one:
-                datetime.datetime.fromisoformat(one)
-        except ValueError as error:
-            raise typer.BadParameter(f"Expected a day as in {_DAY}, or FROM..TO, got {text}.") from error
+    if not text:
+        return "", ""
+    first, dots, last = text.partition("..")
+    try:
+        since, until = (datetime.date.fromisoformat(one).isoformat() if one else "" for one in (first, last))
+    except ValueError as error:
+        raise typer.BadParameter(f"Expected a day as in {_DAY}, or FROM..TO, got {text}.") from error
+    if not (since or until) or (until and since > until):
+        raise typer.BadParameter(f"Expected FROM..TO with FROM before TO, one of them left out if open, got {text}.")
     return since, until if dots else since
 
 
