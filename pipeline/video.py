@@ -141,12 +141,11 @@ def samples(
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = _decoding_threads()
         start_s = _start_s(container)
-        if between[0] > 0 and container.format.name in _INDEXED:  # others are read from their beginning
-            with suppress(av.FFmpegError):
-                container.seek(int((start_s + between[0]) * av.time_base), backward=True)
+        # Others are read from their beginning.
+        from_s = between[0] if container.format.name in _INDEXED else 0.0
         interval = 1.0 / per_second if per_second else 0.0
         due_s, last_s = -np.inf, -np.inf
-        for frame in _decoded(container):
+        for frame in _decoded_from(container, from_s):
             if frame.time is None:
                 continue
             time_s = float(frame.time) - start_s
@@ -230,6 +229,29 @@ def _decoded(container: InputContainer) -> Iterator[VideoFrame]:
     except av.FFmpegError:
         # The demuxer gave up: a truncated file. What was decoded so far is what a player shows too.
         return
+
+
+def _decoded_from(container: InputContainer, from_s: float) -> Iterator[VideoFrame]:
+    """Frames from a key frame on that leads to the one shown at `from_s` seconds; from the first on for 0 and less.
+
+    The key frame last before it may not: pictures that come after it and are shown before it may need earlier ones
+    (an open group of pictures), and are not decoded then.
+    """
+    start_s = _start_s(container)
+    earlier_s = 0.0
+    while from_s > 0:
+        with suppress(av.FFmpegError):
+            container.seek(int((start_s + from_s - earlier_s) * av.time_base), backward=True)
+        frames = _decoded(container)
+        first = next(frames, None)
+        if first is None:
+            return
+        if earlier_s >= from_s or first.time is None or float(first.time) - start_s <= from_s:
+            yield first
+            yield from frames
+            return
+        earlier_s = 2 * earlier_s + 1.0
+    yield from _decoded(container)
 
 
 def _start_s(container: InputContainer) -> float:

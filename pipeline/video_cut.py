@@ -79,7 +79,8 @@ def _exactly(demuxed: Iterator[_Packet], stream: VideoStream, start_s: float, en
         if packets or is_inside:
             packets.append(packet)
     inside = [start_s <= float(packet.pts * base) < end_s for packet in packets if packet.pts is not None]
-    if not any(inside):
+    # In an open group of pictures some are shown before the key frame that they come after.
+    if not any(inside) or packets[0].pts != min(packet.pts for packet in packets if packet.pts is not None):
         return []
     last = len(inside) - inside[::-1].index(True)
     return packets[:last] if all(inside[:last]) else []

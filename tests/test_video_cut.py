@@ -48,6 +48,21 @@ def with_key_frames(path: Path, every: int) -> Path:
     return copy
 
 
+def with_open_groups(path: Path, every: int, codec: str) -> Path:
+    """The video with key frames that pictures shown before them come after, leaning on those and on earlier ones."""
+    copy = path.with_name("open.mp4")
+    params = f"open-gop=1:bframes=3:b-adapt=0:keyint={every}:min-keyint={every}:scenecut=0:log-level=none"
+    with av.open(str(path)) as source, av.open(str(copy), "w") as container:
+        stream = container.add_stream(codec, rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.options = {f"{codec.removeprefix('lib')}-params": params}
+        for frame in source.decode(video=0):
+            frame.pict_type = 0
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return copy
+
+
 def test_a_clip_has_the_pictures_of_its_time(clip: Path, target: Path) -> None:
     assert cut(clip, target, 10 / 30, 20 / 30) == "encoded"
     assert indices(target) == list(range(10, 20))
@@ -117,3 +132,12 @@ def test_a_missing_video_is_named(tmp_path: Path, target: Path) -> None:
 def test_a_stretch_the_wrong_way_round_is_refused(clip: Path, target: Path) -> None:
     with pytest.raises(ValueError, match="Expected 0 <= start < end"):
         cut(clip, target, 2.0, 1.0)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+@pytest.mark.parametrize("first", range(9, 17))
+def test_a_clip_of_open_groups_of_pictures_lacks_none(tmp_path: Path, target: Path, codec: str, first: int) -> None:
+    source = with_open_groups(write_video(tmp_path / "a.mp4", count=48), 12, codec)
+    cut(source, target, first / 30, (first + 6) / 30)
+    assert indices(target) == list(range(first, first + 6))
+    assert len(list(video.frames(source, between=(first / 30 - 0.01, (first + 6) / 30 - 0.01)))) == 6
