@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
-from backend.errors import LabelStudioError, NotInLabelStudio
+from backend.errors import LabelStudioError, NotInLabelStudio, VideoReplaced
 from backend.labeling_config import Controls, effective_rate
 from backend.ls_client import LabelStudioClient
 from backend.ls_format import Task, to_prediction
@@ -70,6 +70,24 @@ def push_all(client: LabelStudioClient, deliveries: Sequence[Delivery], controls
         _tidied(client, delivery, second.get(delivery.task.id, first[delivery.task.id]), new)
         for delivery, new in zip(deliveries, stored, strict=True)
     ]
+
+
+def withdraw(client: LabelStudioClient, state: TaskState, versions: Set[str], controls: Controls) -> None:
+    """Make room for another video at a task's address: predictions of these versions, and the frame rate, are removed.
+
+    Raises VideoReplaced where people labelled the video of before; LabelStudioError.
+    """
+    task = state.task
+    if state.is_labelled:
+        raise VideoReplaced(
+            f"{task.data.get(controls.media_key)} is another video now than the one that task {task.id} was labelled "
+            "on. Give the new one a name of its own."
+        )
+    for number, version in state.predictions:
+        if version in versions:
+            client.delete_prediction(number)
+    if controls.rate_key in task.data and all(version in versions for _, version in state.predictions):
+        client.set_task_data(task.id, {name: one for name, one in task.data.items() if name != controls.rate_key})
 
 
 def _states(client: LabelStudioClient, tasks: Sequence[Task]) -> dict[int, TaskState | LabelStudioError]:

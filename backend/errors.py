@@ -10,7 +10,9 @@ BackendError
 │   ├── MediaTooLarge       larger than the limit
 │   └── MediaUnreachable    the host does not answer
 ├── LabelStudioError        Label Studio cannot be installed, started, reached or does not accept a request
-│   └── NotInLabelStudio    it has no such task or project (any more)
+│   ├── NotInLabelStudio    it has no such task or project (any more)
+│   └── UploadRefused       it does not take a file, and would not the next time
+├── VideoReplaced           people labelled another video than the one that is there now
 ├── UnknownVersion          a project has no such model
 ├── UnknownRun              there is no such training run
 ├── TooFewLabels            not enough to learn from
@@ -71,6 +73,14 @@ class NotInLabelStudio(LabelStudioError):
     """Label Studio has no such task or project (any more)."""
 
 
+class UploadRefused(LabelStudioError):
+    """Label Studio does not take a file, and would not the next time."""
+
+
+class VideoReplaced(BackendError):
+    """People labelled another video than the one that is there now."""
+
+
 class UnknownVersion(BackendError):
     """A project has no model of that name."""
 
@@ -117,6 +127,7 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (MediaTooLarge, 413),
     (MediaUnreachable, 502),
     (NotInLabelStudio, 404),
+    (VideoReplaced, 409),
     (UnknownVersion, 404),
     (UnknownRun, 404),
     (TooFewLabels, 422),

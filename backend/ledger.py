@@ -161,6 +161,10 @@ class Ledger:
             failed = update(Entry).where(Entry.run == run, Entry.state == "failed")
             session.execute(failed.values(state="queued", failures=0))
 
+    def queue_again(self, entry: int) -> None:
+        """What came of the video cannot be used: it is to be looked at again."""
+        self._set(entry, state="queued", result="")
+
     def task_of(self, entry: Entry) -> int | None:
         """The task of the video, as this run or one with another model made or found it."""
         query = select(Entry.task).where(Entry.target == entry.target, Entry.source == entry.source)

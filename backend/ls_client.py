@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from backend.errors import LabelStudioError, NotInLabelStudio
+from backend.errors import LabelStudioError, NotInLabelStudio, UploadRefused
 from backend.ls_format import Json, Task
 from backend.ls_records import (
     Access,
@@ -175,7 +175,9 @@ class LabelStudioClient:
                 timeout=httpx.Timeout(10.0, read=300.0, write=300.0),
             )
             if response.status_code >= 400:
-                raise LabelStudioError(
+                may_pass = response.status_code >= 500 or response.status_code in (408, 429)
+                kind = LabelStudioError if may_pass else UploadRefused
+                raise kind(
                     f"Label Studio answered {response.status_code} to the upload of {path.name}. It takes files of the"
                     " types that it knows, up to 250 MB; give it larger ones as local files."
                 )

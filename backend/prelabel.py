@@ -29,7 +29,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 from backend import delivery
 from backend.clusters import Clusters
 from backend.context import Context
-from backend.errors import BackendError, LabelStudioError, NotInLabelStudio, SchedulerLost
+from backend.errors import BackendError, LabelStudioError, NotInLabelStudio, SchedulerLost, UploadRefused
 from backend.executor import Executor
 from backend.jobs import dump_analysis, known_media, load_analysis
 from backend.labeling_config import Controls
@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 
 _DELIVERING = 2
 """Videos that may be on their way to Label Studio while the workers have others."""
+_MOST_THREADS = 1024
+"""Threads start when they are needed: one per video in hand."""
 
 
 @dataclass(frozen=True)
@@ -148,10 +150,13 @@ class ProjectTarget:
         # A server may have promoted a newer model since this run began: its predictions stay.
         is_current = self._context.registry.current(self._project).version == version
         ours = store.model_versions(self._project) if self._context.remove_superseded and is_current else set()
-        task = client.task_state(Task(number, self._project, {})).task
+        state = client.task_state(Task(number, self._project, {}))
+        task, media = state.task, str(state.task.data.get(self._controls.media_key))
+        if self._is_replaced(entry, number, media, analysis):
+            delivery.withdraw(client, state, store.model_versions(self._project) | {version}, self._controls)
         cluster = self._clusters.shown(self._project, analysis)
         prediction = delivery.push(client, delivery.Delivery(task, analysis, ours - {version}, cluster), self._controls)
-        job = store.job_for(task, str(task.data.get(self._controls.media_key)), version, entry.config)
+        job = store.job_for(task, media, version, entry.config)
         store.finish_job(job.id, dump_analysis(analysis))
         store.mark_pushed(job.id, prediction)
         if is_current and not self._shown:  # Label Studio takes only a version that it has predictions of
@@ -159,9 +164,16 @@ class ProjectTarget:
             client.show_model_version(self._project, version, store.model_versions(self._project) - {version})
         return Delivered(number, prediction)
 
+    def _is_replaced(self, entry: Entry, task: int, media: str, analysis: Analysis) -> bool:
+        """Whether another video was known under the address of a file that Label Studio reads where it lies."""
+        if is_task(entry.source) or is_address(entry.source) or self._tasks.address(entry.source) is None:
+            return False
+        known = known_media(self._context.store, [(task, media)]).get((task, media))
+        return known is not None and known.media_digest != analysis.media_digest
+
 
 class Prelabeler:
-    """Takes the videos of a run through. in_flight: how many the workers are given at once."""
+    """Takes the videos of a run through. capacity: how many the workers take at once, just now."""
 
     def __init__(
         self,
@@ -171,7 +183,7 @@ class Prelabeler:
         target: Target,
         model: Model,
         controls: Controls,
-        in_flight: int,
+        capacity: Callable[[], int],
     ) -> None:
         self._context = context
         self._ledger = ledger
@@ -179,7 +191,7 @@ class Prelabeler:
         self._target = target
         self._model = model
         self._controls = controls
-        self._in_flight = in_flight
+        self._capacity = capacity
         self._stopping = threading.Event()
 
     def run(self, run: int, max_attempts: int, limit: int | None, told: Told) -> None:
@@ -199,14 +211,13 @@ class Prelabeler:
 
     def _each(self, entries: Iterator[Entry], is_last: bool) -> Generator[Finished]:
         """Only as many are in hand as are worked on, however long the list."""
-        size = self._in_flight + _DELIVERING
-        with ThreadPoolExecutor(size, thread_name_prefix="prelabel") as threads:
+        with ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="prelabel") as threads:
             busy: set[Future[Finished]] = set()
             try:
                 while True:
-                    busy |= {
-                        threads.submit(self._through, entry, is_last) for entry in islice(entries, size - len(busy))
-                    }
+                    # Workers of a cluster come and go.
+                    room = max(0, self._capacity() + _DELIVERING - len(busy))
+                    busy |= {threads.submit(self._through, entry, is_last) for entry in islice(entries, room)}
                     if not busy:
                         return
                     done, busy = wait(busy, return_when=FIRST_COMPLETED)
@@ -303,4 +314,4 @@ def _first(entries: Iterator[Entry], limit: int, chosen: set[int]) -> Iterator[E
 
 
 def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, LabelStudioError) and not isinstance(error, NotInLabelStudio)
+    return isinstance(error, LabelStudioError) and not isinstance(error, NotInLabelStudio | UploadRefused)

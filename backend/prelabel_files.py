@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import IO
 
 from backend.errors import BackendError
-from backend.jobs import load_analysis
+from backend.jobs import is_readable, load_analysis
 from backend.labeling_config import Controls, effective_rate
-from backend.ledger import Entry
+from backend.ledger import Entry, Ledger
 from backend.ls_format import to_prediction
 from backend.media import shown_address
 from backend.project_tasks import local_address
@@ -66,6 +66,13 @@ def write(folder: Path, done: Iterable[Entry], failed: Iterable[Entry], controls
             )
     except OSError as error:
         raise BackendError(f"{folder} cannot be written ({error.strerror}). Choose another --out.") from error
+
+
+def look_again(ledger: Ledger, run: int) -> None:
+    """Have videos of a run analyzed anew that an earlier release analyzed in a form that cannot be read any more."""
+    for entry in ledger.of_run(run, "done"):
+        if not is_readable(entry.result):
+            ledger.queue_again(entry.id)
 
 
 def media_address(name: str, root: Path | None) -> str:

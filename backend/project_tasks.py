@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from backend.errors import LabelStudioError
+from backend.errors import LabelStudioError, UploadRefused
 from backend.labeling_config import Controls
 from backend.ls_client import LabelStudioClient
 from backend.ls_format import Json, Task
@@ -55,6 +55,8 @@ class ProjectTasks:
                 return found
             try:
                 return self._create(address, video) if address is not None else self._upload(Path(name))
+            except UploadRefused:  # nothing was made
+                raise
             except LabelStudioError:
                 self._by_address = None  # it may have been made all the same, and is looked for the next time
                 raise

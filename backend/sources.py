@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from backend.errors import BadRequest
 from backend.labeling_config import Controls
 from backend.ls_client import LabelStudioClient
 from backend.ls_format import Task
+
+log = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -51,15 +54,16 @@ def files(given: Iterable[str]) -> Iterator[Source]:
 
     A folder means the videos in it and below, without hidden ones; a pattern (`*`, `**`, `?`) what it matches; a file
     that ends in .txt or .list has one of all these per line, relative to its own folder, with # for remarks. Raises
-    BadRequest for what is not there; a path in a list that is missing is a video that cannot be read.
+    BadRequest for what is not there; a path in a list that is missing is a video that cannot be read, and so is a file
+    whose name is no UTF-8. Folders that cannot be read are warned of.
     """
     seen: set[str] = set()
     for text in given:
         for name in _named(text, Path.cwd()):
             if name not in seen:
-                _check(name)
                 seen.add(name)
-                yield Source(name, name, _fingerprint(name))
+                kept = _in_unicode(name)
+                yield Source(kept, kept, _fingerprint(name))
 
 
 def tasks(client: LabelStudioClient, project: int, controls: Controls, which: str) -> Iterator[Source]:
@@ -78,12 +82,15 @@ def tasks(client: LabelStudioClient, project: int, controls: Controls, which: st
             yield Source(f"task {task.id}", media, media, task)
 
 
-def _check(name: str) -> None:
-    """Raises BadRequest for a name from a disk with another encoding, which no database keeps."""
+def _in_unicode(name: str) -> str:
+    """The name, as a database keeps it: bytes of another encoding as \\xNN, under which no file will be found."""
     try:
         name.encode()
-    except UnicodeEncodeError as error:
-        raise BadRequest(f"{name!a}: the name of this file cannot be read. Rename it.") from error
+    except UnicodeEncodeError:
+        escaped = os.fsencode(name).decode("utf-8", "backslashreplace")
+        log.warning("%s: the name of this file is not in UTF-8. Rename it.", escaped)
+        return escaped
+    return name
 
 
 def _named(text: str, base: Path) -> Iterator[str]:
@@ -100,21 +107,29 @@ def _named(text: str, base: Path) -> Iterator[str]:
     elif is_file:
         yield from _listed(path) if path.suffix.lower() in _LIST_SUFFIXES else [_absolute(path)]
     elif glob.has_magic(text):
-        found = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  # Path.glob takes no absolute pattern
+        pattern = str(Path(text).expanduser())
+        found = sorted(glob.glob(pattern, root_dir=base, recursive=True))  # noqa: PTH207  # takes absolute ones too
         if not found:
             raise BadRequest(f"{text} matches no file.")
-        yield from (_absolute(Path(match)) for match in found if Path(match).is_file())
+        yield from (_absolute(base / match) for match in found if (base / match).is_file())
     else:
         raise BadRequest(f"{text}: no such file or folder. Check the path.")
 
 
 def _in_folder(folder: Path) -> Iterator[str]:
-    """Folder by folder, so that the first videos of a large archive are known at once."""
-    for where, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    """Folder by folder, so that the first videos of a large archive are known at once; links are followed."""
+    entered = {folder.resolve()}
+    for where, folders, names in os.walk(folder, onerror=_warn, followlinks=True):
+        inner = {name: Path(where, name).resolve() for name in sorted(folders) if not name.startswith(".")}
+        folders[:] = [name for name, real in inner.items() if real not in entered]
+        entered |= set(inner.values())
         for name in sorted(names):
             if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES:
                 yield _absolute(Path(where) / name)
+
+
+def _warn(error: OSError) -> None:
+    log.warning("%s cannot be read (%s): videos in it are left out.", error.filename, error.strerror)
 
 
 def _listed(path: Path) -> Iterator[str]:

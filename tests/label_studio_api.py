@@ -64,6 +64,7 @@ class FakeLabelStudio:
         self.failures_after_storing: list[int] = []
         self.before_storing: Callable[[], None] = lambda: None
         self.rejects_token = False
+        self.refuses_uploads = False
         self.ml_backend = ""  # address that is asked for predictions
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -211,6 +212,8 @@ class FakeLabelStudio:
         @app.post("/api/projects/<int:number>/import")
         def import_file(number: int) -> Any:
             file = request.files["file"]
+            if self.refuses_uploads:
+                return jsonify(detail="File size exceeds"), 400
             with self._lock:
                 name = f"{next(self._numbers):08x}-{file.filename}"
                 self.files[f"{number}/{name}"] = file.read()

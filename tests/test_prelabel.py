@@ -87,8 +87,9 @@ def archive(tmp_path: Path) -> Path:
 class Run:
     """Runs over an archive, one after the other, each as if by a process of its own."""
 
-    def __init__(self, context: Context, project: bool, archive: Path) -> None:
-        self.context, self.archive = context, archive
+    def __init__(self, context: Context, project: bool, archive: Path, root: Path | None = None) -> None:
+        self.context, self.archive, self.root = context, archive, root
+        self.capacity = 2
         self.ledger = Ledger(context.store.engine)
         self.executor = InlineExecutor()
         self.target = target_name(1) if project else target_name(folder=archive.parent / "out")
@@ -109,8 +110,9 @@ class Run:
 
         goal: Target = FolderTarget()
         if self._project:
-            goal = ProjectTarget(self.context, self.ledger, 1, CONTROLS, None, pause_s=0.0)
-        worker = Prelabeler(self.context, self.ledger, self.executor, goal, Model(VERSION, None), CONTROLS, 2)
+            goal = ProjectTarget(self.context, self.ledger, 1, CONTROLS, self.root, pause_s=0.0)
+        model = Model(VERSION, None)
+        worker = Prelabeler(self.context, self.ledger, self.executor, goal, model, CONTROLS, lambda: self.capacity)
         worker.run(self.number, attempts, limit, hear)
         return told
 
@@ -258,6 +260,79 @@ def test_a_delivery_that_failed_is_tried_again_without_another_analysis(
     into_project(attempts=2)
     assert predictions(label_studio) == [1, 1, 1, 1]
     assert set(into_project.executor.calls.values()) == {1}
+
+
+def test_a_linked_file_that_was_replaced_is_predicted_anew(
+    context: Context, archive: Path, label_studio: FakeLabelStudio
+) -> None:
+    run = Run(context, True, archive, archive.parent)
+    run.executor.results["a.mp4"] = analysis(media_digest="before")
+    run()
+    (archive / "a.mp4").write_bytes(b"another lift")
+    run.executor.results["a.mp4"] = analysis((0.2,), fps=50.0, media_digest="now")
+    assert run() == {"a.mp4": 1}
+    assert predictions(label_studio) == [1, 1, 1, 1]
+    (task,) = [one for one in label_studio.tasks.values() if one["data"]["video"].endswith("a.mp4")]
+    (prediction,) = label_studio.of_task(task["id"])
+    assert (task["data"]["fps"], len({one["id"] for one in prediction["result"]})) == (50.0, 1)
+
+
+def test_a_linked_file_that_was_replaced_after_it_was_labelled_is_a_failure_with_a_remedy(
+    context: Context, archive: Path, label_studio: FakeLabelStudio
+) -> None:
+    run = Run(context, True, archive, archive.parent)
+    run.executor.results["a.mp4"] = analysis(media_digest="before")
+    run()
+    for task in label_studio.tasks.values():
+        task["total_annotations"] = 1
+    (archive / "a.mp4").write_bytes(b"another lift")
+    run.executor.results["a.mp4"] = analysis(media_digest="now")
+    assert run() == {"!a.mp4": 2}
+    assert predictions(label_studio) == [1, 1, 1, 1]
+    (entry,) = run.ledger.of_run(run.number, "failed")
+    assert "Give the new one a name of its own" in entry.error_message
+
+
+def test_an_upload_that_is_refused_is_sent_once_in_each_attempt(
+    into_project: Run, label_studio: FakeLabelStudio
+) -> None:
+    label_studio.refuses_uploads = True
+    assert into_project() == {f"!{name}.mp4": 2 for name in "abcd"}
+    assert label_studio.calls["POST /api/projects/N/import"] == 8
+    assert label_studio.calls["GET /api/tasks/"] == 1
+
+
+def test_workers_that_come_later_are_used(into_files: Run, archive: Path) -> None:
+    """One is there at first; with the first video that is done there are eight."""
+    for number in range(20):
+        (archive / f"{number}.mp4").write_bytes(b"0")
+    held: list[Future[Any]] = []
+    released = threading.Event()
+    lock = threading.Lock()
+
+    def release() -> None:
+        released.set()
+        for future in held:
+            if not future.done():
+                future.set_result(analysis())
+
+    def submit(*args: Any, **named: Any) -> Future[Any]:
+        with lock:
+            held.append(Future())
+            if len(held) == 3:
+                into_files.capacity = 8
+                held[0].set_result(analysis())
+            if len(held) == 11 or released.is_set():
+                release()
+            return held[-1]
+
+    into_files.capacity = 1
+    into_files.executor.submit = submit  # type: ignore[method-assign]
+    patience = threading.Timer(10.0, release)
+    patience.start()
+    into_files()
+    assert patience.is_alive()  # eleven were in hand at once: one that is done, eight, and two that are delivered
+    patience.cancel()
 
 
 def test_a_server_finds_what_was_delivered_among_its_jobs(into_project: Run, store: Store) -> None:

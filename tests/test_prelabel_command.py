@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 from conftest import CONFIG
-from label_studio_api import PROJECT, FakeLabelStudio
+from label_studio_api import FakeLabelStudio
 from test_prelabel import InlineExecutor
 from typer.testing import CliRunner, Result
 
 from backend.cli import app
 from backend.errors import BackendError, BadRequest, SchedulerLost
+from backend.settings import Settings
+from backend.store import Store
 from pipeline.errors import NotAVideo
 
 
@@ -25,7 +27,7 @@ def executor(monkeypatch: pytest.MonkeyPatch) -> InlineExecutor:
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, label_studio: FakeLabelStudio) -> None:
-    monkeypatch.setitem(PROJECT, "label_config", CONFIG)
+    label_studio.label_config = CONFIG
     for name, value in {
         "DATA_DIR": str(tmp_path / "data"),
         "LABEL_STUDIO_URL": label_studio.url,
@@ -76,6 +78,18 @@ def test_files_are_written(executor: InlineExecutor, archive: Path, tmp_path: Pa
     result = run(archive, "--out", tmp_path / "out")
     assert result.exit_code == 0
     assert len(json.loads((tmp_path / "out" / "tasks.json").read_text())) == 3
+
+
+def test_what_another_release_found_is_found_again_where_it_cannot_be_read(
+    executor: InlineExecutor, archive: Path, tmp_path: Path
+) -> None:
+    run(archive, "--out", tmp_path / "out")
+    database = Store(Settings(_env_file=None).database_url)
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("update ledger set result = '{}' where source like '%a.mp4'")
+    database.close()
+    assert run(archive, "--out", tmp_path / "out").exit_code == 0
+    assert executor.calls == {"a.mp4": 2, "b.mp4": 1, "c.mp4": 1}
 
 
 def test_whoever_serves_files_from_another_folder_is_told_how_to_have_them_named(

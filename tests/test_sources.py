@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import CONFIG
@@ -107,10 +109,48 @@ def test_an_unknown_project_is_an_error(client: LabelStudioClient) -> None:
         list(tasks(client, 2, parse_controls(CONFIG), "all"))
 
 
-def test_a_name_in_another_encoding_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "\udce9t\udce9.mp4").write_bytes(b"")
-    with pytest.raises(BadRequest, match="udce9"):
-        list(files([str(tmp_path)]))
+def test_a_name_in_another_encoding_is_a_video_that_cannot_be_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / os.fsdecode(b"h\xe9.mp4")).write_bytes(b"1")
+    (tmp_path / "z.mp4").write_bytes(b"1")
+    assert names(tmp_path, base=tmp_path) == ["h\\xe9.mp4", "z.mp4"]
+    assert "not in UTF-8. Rename it." in caplog.text
+
+
+def test_a_folder_that_cannot_be_read_is_warned_of(
+    archive: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    def refusing(path: str) -> Any:
+        if path.endswith("below"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)  # permissions do not bind the user that tests may run as
+    assert names(archive, base=archive) == ["a.MOV", "b.mp4"]
+    assert "below cannot be read (Permission denied)" in caplog.text
+
+
+def test_linked_folders_are_entered_once(archive: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "e.mp4").write_bytes(b"1")
+    (archive / "link").symlink_to(tmp_path / "elsewhere")
+    (archive / "below" / "up").symlink_to(archive)
+    (tmp_path / "elsewhere" / "round").symlink_to(archive / "link")
+    assert names(archive, base=archive) == ["a.MOV", "b.mp4", "below/c.mkv", "link/e.mp4"]
+
+
+def test_a_pattern_may_be_in_a_folder_whose_name_looks_like_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "archive [2024]"
+    folder.mkdir()
+    (folder / "a.mp4").write_bytes(b"1")
+    (folder / "list.txt").write_text("*.mp4\n")
+    monkeypatch.chdir(folder)
+    assert names("*.mp4", base=folder) == names("list.txt", base=folder) == ["a.mp4"]
 
 
 def test_a_list_in_another_encoding_is_refused(tmp_path: Path) -> None:

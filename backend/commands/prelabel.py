@@ -80,7 +80,7 @@ def prelabel(
     from backend.executor import DaskExecutor
     from backend.ledger import Ledger
     from backend.prelabel import Prelabeler, alone, target_name
-    from backend.prelabel_files import write
+    from backend.prelabel_files import look_again, write
     from backend.store import Store
 
     if (project is None) == (out is None):
@@ -109,13 +109,15 @@ def prelabel(
             ledger.start_over(run)
         if retry_failed:
             ledger.forgive(run)
+        if out is not None:
+            look_again(ledger, run)
         to_do = ledger.count_unfinished(run, max_attempts)
         to_do = to_do if limit is None else min(limit, to_do)
         display.begin(target, model.version, ledger.counts(run), to_do)
         interrupted = False
         if to_do:
             executor = DaskExecutor(workers or settings.workers, scheduler or settings.dask_scheduler)
-            bulk = Prelabeler(context, ledger, executor, goal, model, controls, executor.capacity)
+            bulk = Prelabeler(context, ledger, executor, goal, model, controls, lambda: executor.capacity)
             try:
                 with display:
                     bulk.run(run, max_attempts, limit, display.told)
