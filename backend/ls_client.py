@@ -212,9 +212,11 @@ class LabelStudioClient:
         """The bytes of a video that Label Studio itself serves, None where it does not tell."""
         with _mapped(address):
             url = f"{self._access.url}/{address.lstrip('/')}"
-            with httpx.stream("GET", url, headers=self.authorization(), timeout=10.0) as response:
-                length = response.headers.get("content-length", "")
-                return int(length) if response.status_code == 200 and length.isdecimal() else None
+            # Of a whole file Label Studio does not tell the length, but of which whole a part is.
+            headers = {**self.authorization(), "Range": "bytes=0-0"}
+            with httpx.stream("GET", url, headers=headers, timeout=10.0) as response:
+                size = response.headers.get("content-range", "").rpartition("/")[2]
+                return int(size) if response.status_code == 206 and size.isdecimal() else None
 
     def predictions(self, task_id: int) -> list[Json]:
         """The task's predictions as stored: result, score, model_version."""

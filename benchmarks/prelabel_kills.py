@@ -6,8 +6,9 @@ Drawn videos lie where Label Studio serves local files, real clips (if given) ar
 videos, and three files that are no videos. `deadlift prelabel` is started, killed with SIGKILL after a
 random number of videos and started again, then once more when all is done. Printed, and wrong if any is off (exit code
 1): every video has one task with one prediction; Label Studio never stored a prediction or a task that it does not show
-now; landmarks of each video were written once (the folder is watched from outside); the last start does nothing; what
-failed is listed with reasons.
+now; landmarks of each video were written once (the folder is watched from outside); the last start does nothing; one
+that knows nothing of the others, with a data folder of its own, finds all tasks and predictions; what failed is listed
+with reasons.
 """
 
 from __future__ import annotations
@@ -204,6 +205,12 @@ def main() -> int:
             media = [path for path in everything if str(path) not in {event["video"] for event in broken}]
             time.sleep(1.0)
             checks = check(client, project, media, watch, events)
+            shutil.copytree(folder / "data" / "poses", folder / "another" / "poses")
+            run_until(start(command, environment | {"DATA_DIR": str(folder / "another")}, log), None, 0.0)
+            states = client.task_states(project, [task.id for task, _, _ in client.tasks(project)]).values()
+            stored = sum(len(state.predictions) for state in states)
+            checks.append(Check("tasks after a start that knows nothing", len(states), len(media)))
+            checks.append(Check("predictions after it", stored, len(media)))
     table = Table("", "found", "expected")
     for one in checks:
         table.add_row(one.what, str(one.found), ("" if one.found == one.expected else "[red]") + str(one.expected))

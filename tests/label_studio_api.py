@@ -287,7 +287,14 @@ class FakeLabelStudio:
         @app.get("/data/upload/<path:name>")
         def upload(name: str) -> Any:
             content = self.files.get(name)
-            return Response(content, mimetype="video/mp4") if content is not None else (jsonify(detail="no"), 404)
+            if content is None:
+                return jsonify(detail="no"), 404
+            wanted = request.range.range_for_length(len(content)) if request.range is not None else None
+            if wanted is None:  # without a length, as Label Studio streams it
+                return Response(iter([content]), mimetype="video/mp4")
+            answer = Response(content[slice(*wanted)], 206, mimetype="video/mp4")
+            answer.headers["Content-Range"] = f"bytes {wanted[0]}-{wanted[1] - 1}/{len(content)}"
+            return answer
 
         @app.get("/tasks/<int:number>/resolve/")
         def resolve(number: int) -> Any:
