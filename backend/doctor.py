@@ -15,6 +15,7 @@ from backend.labeling_config import parse_controls
 from backend.labelstudio_install import VERSION as TESTED_LABEL_STUDIO
 from backend.ls_client import LabelStudioClient
 from backend.ls_records import Access, ConnectedBackend, Project
+from backend.registry import Model, Registry
 from backend.settings import Settings
 
 NEEDED_EVENTS = {"TASKS_CREATED", "ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"}
@@ -97,7 +98,8 @@ def projects(settings: Settings, client: LabelStudioClient, access: Access, vers
             for backend in client.connected_backends(project.id):
                 if is_ours(backend.url, settings):
                     connected += 1
-                    yield from connection(client, access, project, backend, version)
+                    in_use = Registry(settings.models_dir, Model(version, settings.model_dir)).current(project.id)
+                    yield from connection(client, access, project, backend, in_use.version)
     except LabelStudioError as error:
         yield Check("Projects", "problem", str(error), "Let the token's user see the projects.")
         return

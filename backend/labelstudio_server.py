@@ -197,9 +197,12 @@ class LabelStudioServer:
 
     def personal_token(self) -> str:
         """The account's personal access token, kept in `data_dir`; see `labelstudio_token.personal_token`."""
-        return labelstudio_token.personal_token(
-            self.url, self.username, self.password, self.data_dir / "personal-access-token"
-        )
+        return labelstudio_token.personal_token(self.url, self.username, self.password, self.token_file)
+
+    @property
+    def token_file(self) -> Path:
+        """Where the token is kept, for the owner's eyes alone."""
+        return self.data_dir / "personal-access-token"
 
     def log_tail(self) -> str:
         """The last lines of the log, without blank ones."""

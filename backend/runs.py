@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import DateTime, func, select, update
+from sqlalchemy import ColumnElement, DateTime, func, select, update
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
 from backend.database import Base, now
@@ -20,8 +20,9 @@ MOST_ATTEMPTS = 3
 class Run(Base):
     """A training of a project's model.
 
-    state: queued, running, done, failed, cancelled. reason: why it was asked for. message: what came of it.
-    labels_at: labels up to then were learnt from. version: the name of the model that came of it, "" for none.
+    state: queued, running, done, skipped (too few labels), failed, cancelled. reason: why it was asked for. message:
+    what came of it. labels_at: labels up to then were learnt from. version: the name of the model that came of it, ""
+    for none.
     """
 
     __tablename__ = "runs"
@@ -161,15 +162,24 @@ class Runs:
         return self.run(run_id)
 
     def learnt_until(self, project: int) -> datetime:
+        """Labels after this moment were not learnt from yet, nor is a run for them going on."""
+        return self._latest(Run.project == project, Run.state != "skipped")
+
+    def asked_until(self, project: int) -> datetime:
         """Labels after this moment were not asked to be learnt from yet."""
+        return self._latest(Run.project == project)
+
+    def _latest(self, *chosen: ColumnElement[bool]) -> datetime:
         with self._sessions.begin() as session:
-            last = select(func.max(func.coalesce(Run.labels_at, Run.created_at))).where(Run.project == project)
+            last = select(func.max(func.coalesce(Run.labels_at, Run.created_at))).where(*chosen)
             found: datetime | None = session.scalar(last)
         return found if found is not None else datetime.min
 
 
 def enough(store: Store, runs: Runs, project: int, retrain_after: int) -> str:
-    """Why a project's labels are worth a run now, or "": so many normal repetitions were labelled since the last one;
-    0 is never enough."""
-    count = store.labels.normals_since(project, runs.learnt_until(project)) if retrain_after else 0
-    return f"{count} newly labelled normal repetitions" if count and count >= retrain_after else ""
+    """Why a project's labels are worth a run now, or "": so many normal repetitions were labelled since those that were
+    learnt from, and some of them since a run was asked for; 0 is never enough."""
+    if not retrain_after or not store.labels.normals_since(project, runs.asked_until(project)):
+        return ""
+    count = store.labels.normals_since(project, runs.learnt_until(project))
+    return f"{count} newly labelled normal repetitions" if count >= retrain_after else ""

@@ -15,7 +15,7 @@ from backend.errors import BackendError
 from backend.ls_format import Json
 from backend.media import shown_address
 
-_STATUS = {"done": "FINISHED", "failed": "FAILED", "cancelled": "KILLED"}
+_STATUS = {"done": "FINISHED", "skipped": "FINISHED", "failed": "FAILED", "cancelled": "KILLED"}
 _MOST_TAG = 5000
 """Characters of a value that MLflow keeps."""
 _HABITS = {

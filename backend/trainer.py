@@ -172,7 +172,7 @@ class Trainer:
             outcome = self._train(run)
             state, message, name = "done", self._promoted(run.project, outcome), outcome.name
         except TooFewLabels as error:
-            state, message, name = "done", str(error), ""
+            state, message, name = "skipped", str(error), ""
         except Cancelled as error:
             state, message, name = "cancelled", str(error), ""
         except (WorkerLost, CancelledError) as error:

@@ -14,7 +14,8 @@ from pipeline.lockout import with_lockout
 from pipeline.records import Pose, Rep, RepLabel
 
 PARTS = {
-    "landmarks/": "MediaPipe's 33 landmarks of every pose about a repetition (NumPy .npz)",
+    "landmarks/": "MediaPipe's 33 landmarks of a repetition, whose times are in it, and of half a minute before and "
+    "after, which scaling needs (NumPy .npz)",
     "skeleton/": "25 joints per pose in the text format of NTU RGB+D, as the SkeleMotion code reads it",
     "skelemotion/normal/, skelemotion/anomaly/": "the published detector's pictures (.png)",
     "skelemotion/arrays/": "SkeleMotion images [12, 45, 48] as the detector here sees them (NumPy .npy)",

@@ -102,9 +102,15 @@ def from_json(line: str, source: str) -> ExportedRep:
 
 
 def to_csv(row: ExportedRep) -> list[Any]:
-    """The values of CSV_COLUMNS. Text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    values = (";".join(row.faults) if name == "faults" else getattr(row, name) for name in CSV_COLUMNS)
-    return [f"'{one}" if isinstance(one, str) and one.startswith(_FORMULA) else one for one in values]
+    """The values of CSV_COLUMNS, for eyes and spreadsheets: numbers to the microsecond or six places, and an apostrophe
+    before text that would be taken for a formula."""
+    return [_cell(";".join(row.faults) if name == "faults" else getattr(row, name)) for name in CSV_COLUMNS]
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_FORMULA):
+        return f"'{value}"
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def split_group(lifter: str, digest: str, video: str) -> str:

@@ -49,6 +49,7 @@ class FakeLabelStudio:
         self.refresh_token = token("refresh", 1e6)
         self.tasks: dict[int, Json] = {}
         self.predictions: dict[int, Json] = {}
+        self.projects = {1, 2, 3}
         self.project_version = ""
         self.label_config: str = PROJECT["label_config"]
         self.sampling = "Sequential sampling"
@@ -261,6 +262,8 @@ class FakeLabelStudio:
 
         @app.get("/api/projects/<int:number>/")
         def project(number: int) -> Any:
+            if number not in self.projects:
+                return jsonify(detail="Not found."), 404
             known = {"id": number, "model_version": self.project_version, "label_config": self.label_config}
             return jsonify(PROJECT | known)
 

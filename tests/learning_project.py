@@ -162,7 +162,7 @@ class Project:
             run = self.server.jobs()["runs"][0]
             if not told or run != told[-1]:
                 told.append(run)
-            return run["state"] in ("done", "failed", "cancelled")
+            return run["state"] in ("done", "skipped", "failed", "cancelled")
 
         until(is_over)
         return told[-1], told

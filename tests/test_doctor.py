@@ -21,7 +21,9 @@ from backend.http_server import listening
 from backend.labelstudio_server import LabelStudioServer, install
 from backend.ls_client import LabelStudioClient
 from backend.ls_records import Access
+from backend.registry import Model, Registry
 from backend.settings import Settings
+from pipeline.detector import load_base
 
 LABELING_CONFIG = (Path(__file__).parent.parent / "labeling_config.xml").read_text()
 KEY = "0123456789abcdef0123456789abcdef01234567"
@@ -263,6 +265,15 @@ def test_unfit_labeling_config_is_a_problem(settings: Settings, servers: Servers
 def test_other_predictions_on_show_are_noted(settings: Settings, servers: Servers) -> None:
     servers.project["model_version"] = "base-0"
     assert remote(settings)["version"].status == "note"
+
+
+def test_a_version_of_the_project_s_own_is_as_it_should_be(servers: Servers, settings: Settings) -> None:
+    registry = Registry(settings.models_dir, Model("base-1", None))
+    published = registry.publish(3, load_base(), "", {"gate": {"passed": True}}, [])
+    servers.project["model_version"] = registry.promote(3, published.name).version
+    assert "version" not in remote(settings)
+    servers.project["model_version"] = "base-1"
+    assert published.model.version in remote(settings)["version"].remedy
 
 
 def test_video_that_is_gone_is_a_problem(settings: Settings, servers: Servers) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from label_studio_api import FakeLabelStudio
 from labeled_project import LabeledProject
 from typer.testing import CliRunner
 
 from backend.cli import app
-from backend.errors import LabelConfigError
+from backend.errors import LabelConfigError, NotInLabelStudio
 from backend.store import Store
 from pipeline.errors import DatasetError
 from pipeline.export_folder import SUMS, file_sum, files_of, version_at
@@ -150,6 +151,21 @@ def test_the_command_says_what_is_wrong(dataset: Path) -> None:
 def test_the_command_says_that_a_dataset_is_whole(dataset: Path) -> None:
     result = CliRunner().invoke(app, ["export", "--verify", str(dataset)])
     assert (result.exit_code, "whole, digest" in result.output) == (0, True)
+
+
+def test_a_project_that_label_studio_does_not_have_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label_studio: FakeLabelStudio
+) -> None:
+    given = {
+        "DATA_DIR": tmp_path,
+        "LABEL_STUDIO_URL": label_studio.url,
+        "LABEL_STUDIO_API_KEY": label_studio.refresh_token,
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, str(value))
+    result = CliRunner().invoke(app, ["export", "--project=99", "--out", str(tmp_path / "out")])
+    assert isinstance(result.exception, NotInLabelStudio)
+    assert str(result.exception) == "Label Studio does not have project 99."
 
 
 @pytest.mark.parametrize("date", ["..", "2026-02-30", "2026-01-31T11:00", "2026-02-01..2026-01-31", "yesterday"])

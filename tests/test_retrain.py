@@ -276,16 +276,29 @@ def test_no_number_of_labels_starts_a_run_when_it_is_off(lab: Lab) -> None:
 def test_requests_during_a_run_are_one_more(lab: Lab) -> None:
     lab.executor.before = lambda: [lab.trainer.request(1, "again") for _ in range(3)] and None
     lab.train()
-    assert [run.state for run in lab.trainer.runs.runs()] == ["queued", "done"]
+    assert [run.state for run in lab.trainer.runs.runs()] == ["queued", "skipped"]
+
+
+def test_labels_that_were_too_few_count_with_later_ones(store: Store, tmp_path: Path) -> None:
+    lab = Lab(store, tmp_path, Access("", SecretStr("")), after=2 * (PER_VIDEO - 1))
+    lab.label(1)
+    assert lab.train().state == "skipped"
+    lab.trainer.labels_changed([1])
+    lab.trainer.count_labels()
+    assert [run.state for run in lab.trainer.runs.runs()] == ["skipped"]  # nothing new since
+    lab.label(2)
+    lab.trainer.labels_changed([1])
+    lab.trainer.count_labels()
+    assert [run.state for run in lab.trainer.runs.runs()] == ["queued", "skipped"]
 
 
 # How a run ends
 
 
-def test_too_few_labels_are_a_finished_run_that_says_so(lab: Lab) -> None:
+def test_too_few_labels_are_a_skipped_run_that_says_so(lab: Lab) -> None:
     lab.label(1)
     run = lab.train()
-    assert run.state == "done"
+    assert run.state == "skipped"
     assert f"3 normal repetitions, {LEAST_NORMALS} are needed" in run.message
 
 
@@ -363,7 +376,7 @@ def test_a_run_whose_process_dies_is_repeated(lab: Lab) -> None:
     lab.executor.fails = [WorkerLost("died")]
     assert lab.train().state == "queued"
     lab.trainer.work_off()
-    assert lab.trainer.runs.runs()[0].state == "done"
+    assert lab.trainer.runs.runs()[0].state == "skipped"
 
 
 def test_a_run_whose_process_always_dies_is_given_up(lab: Lab) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -89,7 +90,11 @@ def demo(
             console.print(f"\n[bold]Label Studio:[/bold] {running.url}/projects/{running.project}/data")
             console.print(f"[bold]User:[/bold]         {USER}\n[bold]Password:[/bold]     {PASSWORD}")
             console.print(f"[bold]Backend:[/bold]      {running.backend_url} shows what it works on")
-            console.print(f"[bold]Its data:[/bold]     DATA_DIR={settings.data_dir} for `deadlift jobs`, `models`, ...")
+            console.print(
+                "[bold]For commands[/bold] such as `deadlift jobs`, `models`, `prelabel` and `export`, in their shell:"
+            )
+            for line in _environment(running.url, label_studio.token_file, settings.data_dir):
+                console.print(f"  export {line}", soft_wrap=True)
             if exit_when_done:
                 raise typer.Exit(1 if failed else 0)
             console.print("Ctrl-C stops both servers; what you label is kept for the next time.")
@@ -120,7 +125,8 @@ def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
         elif result["type"] == "textarea":
             region["note"] = value["text"][0]
     name = Path(str(task.data.get(controls.media_key, ""))).name
-    table = Table(title=f"Task {task.id}, {name}: {len(regions)} reps at {rate:g} fps", title_justify="left")
+    count = f"{len(regions)} rep{'s' * (len(regions) != 1)}"
+    table = Table(title=f"Task {task.id}, {name}: {count} at {rate:g} fps", title_justify="left")
     for heading in ("rep", "frames", "start s", "end s", "score"):
         table.add_column(heading, justify="right")
     table.add_column("label")
@@ -129,6 +135,15 @@ def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
         cells = (region.get(key, "") for key in ("frames", "start", "end", "score", "label", "note"))
         table.add_row(str(number), *cells)
     return table
+
+
+def _environment(url: str, token: Path, data_dir: Path) -> tuple[str, str, str]:
+    """The settings of the demo for other commands; its token stays in its file."""
+    return (
+        f"LABEL_STUDIO_URL={url}",
+        f'LABEL_STUDIO_API_KEY="$(cat {shlex.quote(str(token))})"',
+        f"DATA_DIR={shlex.quote(str(data_dir))}",
+    )
 
 
 def _synthetic_video(folder: Path, console: Console) -> Path:

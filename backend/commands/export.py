@@ -105,7 +105,7 @@ def _pull(settings: Settings, store: Store, project: int) -> None:
 
     from backend import labels
     from backend.app import access_of
-    from backend.errors import LabelConfigError, LabelStudioError
+    from backend.errors import LabelConfigError, LabelStudioError, NotInLabelStudio
     from backend.label_events import settle
     from backend.ls_client import LabelStudioClient
 
@@ -116,6 +116,8 @@ def _pull(settings: Settings, store: Store, project: int) -> None:
     try:
         labels.pull(client, store, project)
     except (LabelStudioError, LabelConfigError) as error:
+        if isinstance(error, NotInLabelStudio) and not store.label_config(project):
+            raise
         print(f"deadlift: the labels known here are exported, without a look at Label Studio: {error}", file=sys.stderr)
 
 

@@ -31,6 +31,7 @@ def jobs(
     from rich.console import Console
 
     from backend.runs import Runs
+    from backend.settings import Settings
 
     console = Console(highlight=False)
     whose = "" if project is None else f" of project {project}"
@@ -39,6 +40,10 @@ def jobs(
         videos = store.jobs(project, limit)
     _print_trainings(console, runs, whose)
     _print_videos(console, videos, whose)
+    if not (runs or videos):
+        console.print(
+            f"Looked at {Settings().data_dir}: DATA_DIR says where the server keeps its data.", soft_wrap=True
+        )
 
 
 @app.command()

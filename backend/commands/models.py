@@ -45,7 +45,11 @@ def list_models(project: Project) -> None:
     console = Console(highlight=False)
     console.print(table)
     if not versions:
-        console.print(f"Project {project} has no model of its own yet. `deadlift train --project {project}` makes one.")
+        console.print(
+            f"Project {project} has no model of its own in {registry.root} (DATA_DIR). `deadlift train --project "
+            f"{project}` makes one.",
+            soft_wrap=True,
+        )
     else:
         console.print("* in use; `deadlift models show` says why one was refused.")
 

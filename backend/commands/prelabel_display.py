@@ -134,7 +134,8 @@ class Display:
         table = _figures()
         table.add_row("videos", str(sum(counts.values())))
         table.add_row("done", str(counts.get("done", 0)))
-        table.add_row("of them in this run", f"{self._done} in {_clock(seconds)}, {self._per_minute():.1f} per minute")
+        pace = f", {60 * self._done / max(1e-3, seconds):.1f} per minute" if self._done else ""
+        table.add_row("of them in this run", f"{self._done} in {_clock(seconds)}{pace}")
         table.add_row("repetitions found in this run", f"{self._reps}, {self._anomalous} anomalous")
         table.add_row("failed", f"[red]{counts['failed']}[/red]" if counts.get("failed") else "0")
         if left:
