@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from backend.commands.progress import progress_bar
+
 if TYPE_CHECKING:
     from pipeline.dataset import Sample
     from pipeline.evaluate_anomaly import Figures, Judged
@@ -172,7 +174,6 @@ def _compare(lists: list[Path], folder: Path | None, rate: float, poses: Path | 
     from dataclasses import asdict
 
     from rich.console import Console
-    from rich.progress import Progress
     from rich.table import Table
 
     from pipeline.config import DetectorConfig, TrainConfig
@@ -183,7 +184,7 @@ def _compare(lists: list[Path], folder: Path | None, rate: float, poses: Path | 
     if lists[0].is_dir():
         raise DatasetError("Expected --normal to be a JSON list of videos: --compare needs their landmarks.")
     config = TrainConfig(detector=DetectorConfig(false_alarm_rate=rate))
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("compare", total=1.0)
         ours, original, trivial = compare_representations(
             _samples(lists, folder, poses),

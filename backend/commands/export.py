@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from backend.commands.progress import progress_bar
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -75,8 +77,7 @@ def export(
 def _export(request: ExportRequest) -> Exported:
     from contextlib import closing
 
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     from backend.app import access_of
     from backend.export import export as run_export
@@ -87,7 +88,7 @@ def _export(request: ExportRequest) -> Exported:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with closing(Store(settings.database_url)) as store:
         _pull(settings, store, request.project)
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with progress_bar(*columns) as bar:
             task = bar.add_task("videos", total=None)
             return run_export(
                 request,

@@ -1,4 +1,4 @@
-"""The progress bar of commands that work through videos one by one."""
+"""Progress bars of commands, on terminals only."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
 Told = Callable[[float], None]
+
+
+def progress_bar(*columns: ProgressColumn) -> Progress:
+    """A bar on stderr that is gone when it ends, with these columns or rich's own; nothing where there is no terminal,
+    on which rich would leave an empty line."""
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from backend.commands.progress import progress_bar
+
 
 def sampling(
     order: Annotated[
@@ -21,7 +23,6 @@ def sampling(
     from contextlib import closing
 
     from rich.console import Console
-    from rich.progress import Progress
 
     from backend import sampling as use_case
     from backend.app import context_of
@@ -29,10 +30,9 @@ def sampling(
     from backend.store import Store
 
     settings = Settings()
-    terminal = Console(stderr=True)
     with (
         closing(Store(settings.database_url)) as store,
-        Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar,
+        progress_bar() as bar,
     ):
         shown = bar.add_task("predictions", total=None)
         chosen = use_case.choose(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from backend.commands.progress import progress_bar
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,7 +52,6 @@ def train(
 ) -> None:
     """Train an anomaly detector and print what it was trained on."""
     from rich.console import Console
-    from rich.progress import Progress as Bar
 
     from pipeline.errors import DatasetError
 
@@ -59,7 +60,7 @@ def train(
         return
     if out is None:
         raise DatasetError("Nowhere to write the model to: give --out, or --project for a Label Studio project.")
-    with Bar(console=Console(stderr=True), transient=True) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("train", total=100.0)
         if method == "seed":
             if pictures is None:
@@ -89,7 +90,6 @@ def _train_project(project: int) -> None:
     import time
 
     from rich.console import Console
-    from rich.progress import Progress as Bar
 
     from backend.app import access_of, context_of, create_trainer
     from backend.commands.serve import setup_logging
@@ -107,7 +107,7 @@ def _train_project(project: int) -> None:
     trainer = create_trainer(settings, context_of(settings, store), lambda _: None, starts=True)
     try:
         run = trainer.request(project, "command line")
-        with Bar(console=Console(stderr=True), transient=True) as bar:
+        with progress_bar() as bar:
             task = bar.add_task("waiting", total=100.0)
             while run.state in ("queued", "running"):
                 bar.update(task, completed=run.percent, description=run.phase or "waiting")
