@@ -233,7 +233,7 @@ class _Writer:
         parts = dict(_LABEL_PARTS)
         if not self._request.labels_only:
             parts |= PARTS | {
-                "elan/": "one ELAN document (.eaf) per video",
+                "elan/": "one ELAN document (.eaf) per video; it looks for a video of its own name beside it",
                 "coco_keypoints.json": "every pose within a repetition as COCO keypoints",
             }
         if self._request.clips:

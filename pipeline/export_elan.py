@@ -21,7 +21,7 @@ _OPENING = (
     ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
     ' xsi:noNamespaceSchemaLocation="http://www.mpi.nl/tools/elan/EAFv3.0.xsd">\n'
     '  <HEADER MEDIA_FILE="" TIME_UNITS="milliseconds">\n'
-    "    <MEDIA_DESCRIPTOR MEDIA_URL={video} MIME_TYPE={mime}/>\n"
+    "    <MEDIA_DESCRIPTOR MEDIA_URL={video} MIME_TYPE={mime} RELATIVE_MEDIA_URL={beside}/>\n"
     '    <PROPERTY NAME="lastUsedAnnotationId">{last}</PROPERTY>\n'
     "  </HEADER>\n"
 )
@@ -57,10 +57,17 @@ def write_eaf(path: Path, rows: Sequence[ExportedRep]) -> None:
         # When the labels were last changed, so that equal labels give equal files.
         date=quoteattr(_date_time(max(row.labeled_at for row in rows))),
         video=quoteattr(rows[0].video),
+        # Most addresses are for browsers: ELAN looks beside the document then.
+        beside=quoteattr(f"./{rows[0].name}{_suffix(rows[0].video)}"),
         mime=quoteattr(mimetypes.guess_type(rows[0].video)[0] or "video/mp4"),
         last=last,
     )
     path.write_text("".join((opening, *order, *tiers, _CLOSING)), encoding="utf-8")
+
+
+def _suffix(video: str) -> str:
+    found = re.search(r"\.\w{2,4}$", video)
+    return found[0] if found else ".mp4"
 
 
 def _time_slots(rows: Sequence[ExportedRep]) -> tuple[list[list[str]], list[str]]:

@@ -247,6 +247,15 @@ def test_eaf_ids_are_unique_and_every_reference_is_there(tmp_path: Path) -> None
     assert {tier.attrib["PARENT_REF"] for tier in root.iter("TIER") if "PARENT_REF" in tier.attrib} <= tiers
 
 
+@pytest.mark.parametrize(
+    ("video", "name"),
+    [("/data/upload/1/0a-squad.MOV", "./squad-1.MOV"), ("https://e.com/v?id=7", "./squad-1.mp4")],
+)
+def test_eaf_names_a_video_beside_it(tmp_path: Path, video: str, name: str) -> None:
+    (media,) = eaf(tmp_path / "squad-1.eaf", row(video=video, name="squad-1")).iter("MEDIA_DESCRIPTOR")
+    assert media.attrib["RELATIVE_MEDIA_URL"] == name
+
+
 def test_eaf_counts_its_annotations(tmp_path: Path) -> None:
     root = eaf(tmp_path / "a.eaf", *three(score=0.25))
     (last,) = [one.text for one in root.iter("PROPERTY") if one.attrib["NAME"] == "lastUsedAnnotationId"]

@@ -176,6 +176,13 @@ def test_our_graph_finds_what_that_of_mediapipe_finds(clip_pictures: list[tuple[
     assert len(set(places)) == len(places)  # they moved
 
 
+def test_nobody_is_found_who_is_less_sure_than_asked_for(clip_pictures: list[tuple[float, Picture]]) -> None:
+    time_s, picture = clip_pictures[0]
+    with MediaPipePose(PoseConfig(min_confidence=0.99)) as ours, Graph(min_detection_confidence=0.99) as theirs:
+        assert ours.landmarks(picture, time_s) is None
+        assert theirs.process(picture).pose_landmarks is None
+
+
 def test_people_are_looked_for_in_the_thread_that_asks(clip_pictures: list[tuple[float, Picture]]) -> None:
     """Workers that hand steps from thread to thread keep each other from their cores."""
     threads = Process().num_threads()
