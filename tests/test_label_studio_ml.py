@@ -151,7 +151,7 @@ def test_start_training_begins_a_run_in_the_server(runner: Runner) -> None:
     runner.post("/webhook", payload("10"))
     runs = Runs(Store(f"sqlite:///{runner.data / 'backend.sqlite3'}"))
     (run,) = eventually(lambda: [run for run in runs.runs() if run.state not in ("queued", "running")])
-    assert (run.reason, run.state) == ("Start Training", "done")
+    assert (run.reason, run.state) == ("Start Training", "skipped")
     assert "Too few labels" in run.message
 
 
