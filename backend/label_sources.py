@@ -55,14 +55,19 @@ def sources(engine: Engine, annotation_ids: Iterable[int]) -> dict[int, Annotati
     return found
 
 
+def as_drawn(told: Json, known: Json, rate_key: str) -> Json:
+    """Task data as it is now, but with the frame rate, or without any, that the annotation was drawn at."""
+    rate = {rate_key: known[rate_key]} if rate_key in known else {}
+    return {name: value for name, value in told.items() if name != rate_key} | rate
+
+
 def refresh_data(engine: Engine, told: Mapping[int, Json], rate_key: str) -> None:
     """Task data as Label Studio has it now, by annotation; but the rate that frames were drawn at stays as it was."""
     with Session(engine) as session, session.begin():
         for ids in batches(told):
             query = select(AnnotationSource.annotation_id, AnnotationSource.data)
             for number, known in session.execute(query.where(AnnotationSource.annotation_id.in_(ids))).all():
-                rate = {rate_key: known[rate_key]} if rate_key in known else {}
-                data = {name: value for name, value in told[number].items() if name != rate_key} | rate
+                data = as_drawn(told[number], known, rate_key)
                 if data != known:
                     kept = update(AnnotationSource).where(AnnotationSource.annotation_id == number)
                     session.execute(kept.values(data=data))

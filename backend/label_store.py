@@ -54,6 +54,14 @@ class DeletedTask(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
 
 
+class LabelsRead(Base):
+    """The labeling config that a project's annotations were last pulled by."""
+
+    __tablename__ = "labels_read"
+    project: Mapped[int] = mapped_column(primary_key=True)
+    label_config: Mapped[str]
+
+
 class ReceivedEvent(Base):
     """The body of an event as it came, until what it tells is stored.
 
@@ -203,6 +211,16 @@ class LabelStore:
     def deleted_tasks(self) -> set[int]:
         with self._sessions.begin() as session:
             return set(session.scalars(select(DeletedTask.id)))
+
+    def read_by(self, project: int) -> str:
+        """The labeling config that the project's annotations were last pulled by, "" for none."""
+        with self._sessions.begin() as session:
+            found = session.get(LabelsRead, project)
+            return found.label_config if found is not None else ""
+
+    def note_read_by(self, project: int, label_config: str) -> None:
+        with self._sessions.begin() as session:
+            session.merge(LabelsRead(project=project, label_config=label_config))
 
     def restore_task(self, task: int) -> None:
         """Take back that a task was deleted: what is told of its annotations from now on counts."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from backend.jobs import is_readable, load_analysis
 from backend.label_events import save_annotations, settle
-from backend.label_sources import refresh_data, without_source
+from backend.label_sources import as_drawn, refresh_data, sources, without_source
 from backend.label_store import Annotation, LabeledRegion
 from backend.labeling_config import parse_controls
 from backend.ls_client import LabelStudioClient
@@ -74,8 +74,9 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
     wordless = without_source(store.engine, list(known))
     config = client.label_config(project)
     controls = parse_controls(config)
-    is_other_config = config != store.label_config(project)
     store.remember_project(project, config)
+    before = store.labels.read_by(project)
+    is_read_anew = not before or parse_controls(before) != controls
     told: dict[int, Json] = {}
     seen: set[int] = set()
     for task, stored in client.annotations(project):
@@ -86,12 +87,17 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
             seen.add(number)
             ours = known.get(number)
             is_news = ours is None or ours.updated_at != str(annotation.get("updated_at") or "")
-            if is_news or is_other_config or not annotation.get("updated_at") or number in wordless:
+            if is_news or not annotation.get("updated_at") or number in wordless:
                 save_annotations(store, AnnotationsSaved(((annotation, task),), config))
+            elif is_read_anew:
+                (known_source,) = sources(store.engine, [number]).values()
+                drawn = replace(task, data=as_drawn(task.data, known_source.data, controls.rate_key))
+                save_annotations(store, AnnotationsSaved(((annotation, drawn),), config))
             else:
                 told[number] = task.data
     # Who lifted may be noted after the labels: data has no time of its own that would tell.
     refresh_data(store.engine, told, controls.rate_key)
+    store.labels.note_read_by(project, config)
     store.labels.delete_annotations(set(known) - seen)
     # A list that changed while it was read, page by page, may have lacked them at an earlier pull.
     store.labels.restore_annotations(deleted & seen)

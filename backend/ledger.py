@@ -163,7 +163,7 @@ class Ledger:
 
     def queue_again(self, entry: int) -> None:
         """What came of the video cannot be used: it is to be looked at again."""
-        self._set(entry, state="queued", result="")
+        self._set(entry, state="queued", failures=0, result="")
 
     def task_of(self, entry: Entry) -> int | None:
         """The task of the video, as this run or one with another model made or found it."""

@@ -175,8 +175,7 @@ class LabelStudioClient:
                 timeout=httpx.Timeout(10.0, read=300.0, write=300.0),
             )
             if response.status_code >= 400:
-                may_pass = response.status_code >= 500 or response.status_code in (408, 429)
-                kind = LabelStudioError if may_pass else UploadRefused
+                kind = UploadRefused if response.status_code in (400, 413, 415) else LabelStudioError
                 raise kind(
                     f"Label Studio answered {response.status_code} to the upload of {path.name}. It takes files of the"
                     " types that it knows, up to 250 MB; give it larger ones as local files."

@@ -7,7 +7,7 @@ Importing gives annotations new ids and forgets which prediction they began with
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,7 +110,9 @@ def task_to_import(
             kept["meta"] = _with_provenance(item.get("meta"), provenance[row.rep])
         results.append(kept)
     # What an earlier release stored without Label Studio's own words is written anew.
-    results += [_region(row, controls, provenance[row.rep]) for row in rows if row.region not in drawn]
+    for row in rows:
+        if row.region not in drawn:
+            results += _region(row, controls, provenance[row.rep])
     annotation = {
         "result": results,
         "was_cancelled": False,
@@ -120,21 +122,21 @@ def task_to_import(
     return {"data": dict(data), "annotations": [annotation], "predictions": []}
 
 
-def _region(row: ExportedRep, controls: Controls, provenance: Provenance) -> Json:
+def _region(row: ExportedRep, controls: Controls, provenance: Provenance) -> Iterator[Json]:
+    """The results of a repetition: its region, and what else is known of it where there are controls for that."""
     if row.start_frame is None or row.end_frame is None:
         raise ValueError(f"Expected frames of {row.rep}, got none.")
-    return {
-        "id": row.rep,
-        "type": "timelinelabels",
-        "from_name": controls.labels,
-        "to_name": controls.video,
-        "origin": _ORIGINS[row.origin],
-        "value": {
-            "ranges": [{"start": row.start_frame, "end": row.end_frame}],
-            "timelinelabels": [controls.label_value(row.label)],
-        },
-        "meta": _with_provenance(None, provenance),
-    }
+    shared = {"id": row.rep, "to_name": controls.video, "origin": _ORIGINS[row.origin]}
+    ranges = [{"start": row.start_frame, "end": row.end_frame}]
+    label = {"ranges": ranges, "timelinelabels": [controls.label_value(row.label)]}
+    region = {**shared, "type": "timelinelabels", "from_name": controls.labels, "value": label}
+    yield {**region, "meta": _with_provenance(None, provenance)}
+    if controls.choices and row.faults:
+        faults = {"ranges": ranges, "choices": list(row.faults)}
+        yield {**shared, "type": "choices", "from_name": controls.choices, "value": faults}
+    if controls.text and row.note:
+        note = {"ranges": ranges, "text": [row.note]}
+        yield {**shared, "type": "textarea", "from_name": controls.text, "value": note}
 
 
 def _within(value: Any, frames: set[tuple[int | None, int | None]]) -> Any:

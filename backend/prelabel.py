@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 
 _DELIVERING = 2
 """Videos that may be on their way to Label Studio while the workers have others."""
+_LOOK_S = 5.0
 _MOST_THREADS = 1024
 """Threads start when they are needed: one per video in hand."""
 
@@ -154,6 +155,7 @@ class ProjectTarget:
         task, media = state.task, str(state.task.data.get(self._controls.media_key))
         if self._is_replaced(entry, number, media, analysis):
             delivery.withdraw(client, state, store.model_versions(self._project) | {version}, self._controls)
+            store.forget_video(number, media)  # as it was before, for other models as well
         cluster = self._clusters.shown(self._project, analysis)
         prediction = delivery.push(client, delivery.Delivery(task, analysis, ours - {version}, cluster), self._controls)
         job = store.job_for(task, media, version, entry.config)
@@ -220,7 +222,7 @@ class Prelabeler:
                     busy |= {threads.submit(self._through, entry, is_last) for entry in islice(entries, room)}
                     if not busy:
                         return
-                    done, busy = wait(busy, return_when=FIRST_COMPLETED)
+                    done, busy = wait(busy, _LOOK_S, FIRST_COMPLETED)
                     for future in done:
                         yield future.result()
             except BaseException:

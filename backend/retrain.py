@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from backend.database import now
-from backend.errors import BackendError, Cancelled, TooFewLabels
+from backend.errors import BackendError, Cancelled, TooFewLabels, VideosMissing
 from backend.labels import LabeledVideo
 from backend.ls_client import LabelStudioClient
 from backend.ls_records import Access
@@ -198,10 +198,10 @@ def _check_enough(samples: Sequence[Sample], skipped: Sequence[str]) -> None:
     normals = sum(sample.label == "normal" for sample in samples)
     if normals >= LEAST_NORMALS:
         return
-    hint = f" {len(skipped)} videos could not be used ({skipped[0]})." if skipped else ""
-    raise TooFewLabels(
-        f"Too few labels: {normals} normal repetitions, {LEAST_NORMALS} are needed. Label more and train again.{hint}"
-    )
+    message = f"Too few labels: {normals} normal repetitions, {LEAST_NORMALS} are needed. Label more and train again."
+    if skipped:
+        raise VideosMissing(f"{message} {len(skipped)} videos could not be used ({skipped[0]}).")
+    raise TooFewLabels(message)
 
 
 def _already(registry: Registry, work: TrainWork, digest: str, base: str) -> Outcome | None:

@@ -246,14 +246,18 @@ class Preannotator:
         for job in jobs:
             of_project[job.project].append(job)
         for project, its_jobs in of_project.items():
-            try:
-                self._take_up(project, its_jobs)
-            except Exception:  # whatever it is, the other jobs go on
-                if len(its_jobs) > 1:
-                    for job in its_jobs:
-                        self._take_up_all([job])
-                else:
-                    log.exception("Job %s was not taken up.", its_jobs[0].id)
+            for first in range(0, len(its_jobs), _BATCH):
+                self._take_up_safely(project, its_jobs[first : first + _BATCH])
+
+    def _take_up_safely(self, project: int, jobs: Sequence[Job]) -> None:
+        try:
+            self._take_up(project, jobs)
+        except Exception:  # whatever it is, the other jobs go on
+            if len(jobs) == 1:
+                log.exception("Job %s was not taken up.", jobs[0].id)
+                return
+            for job in jobs:
+                self._take_up_safely(project, [job])
 
     def _take_up(self, project: int, jobs: Iterable[Job]) -> None:
         version, digest = self.model_version(project), self._config.digest()

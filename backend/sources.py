@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,15 +118,22 @@ def _named(text: str, base: Path) -> Iterator[str]:
 
 
 def _in_folder(folder: Path) -> Iterator[str]:
-    """Folder by folder, so that the first videos of a large archive are known at once; links are followed."""
-    entered = {folder.resolve()}
-    for where, folders, names in os.walk(folder, onerror=_warn, followlinks=True):
-        inner = {name: Path(where, name).resolve() for name in sorted(folders) if not name.startswith(".")}
-        folders[:] = [name for name, real in inner.items() if real not in entered]
-        entered |= set(inner.values())
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES:
-                yield _absolute(Path(where) / name)
+    """Folder by folder, so that the first videos of a large archive are known at once; then linked folders, but for
+    those that hold what was there already, or are held by it."""
+    roots, waiting = [folder.resolve()], deque([folder])
+    while waiting:
+        links: list[Path] = []
+        for where, folders, names in os.walk(waiting.popleft(), onerror=_warn):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            links += [path for name in folders if (path := Path(where) / name).is_symlink()]  # which it does not enter
+            for name in sorted(names):
+                if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES:
+                    yield _absolute(Path(where) / name)
+        for link in links:
+            target = link.resolve()
+            if not any(target.is_relative_to(root) or root.is_relative_to(target) for root in roots):
+                roots.append(target)
+                waiting.append(link)
 
 
 def _warn(error: OSError) -> None:

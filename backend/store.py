@@ -218,6 +218,11 @@ class Store:
         with self._transaction() as session:
             session.execute(delete(Job).where(Job.id == job_id))
 
+    def forget_video(self, task: int, media: str) -> None:
+        """Forget every job of a task's video at that address, by whatever model."""
+        with self._transaction() as session:
+            session.execute(delete(Job).where(Job.task == task, Job.media == media))
+
     def unfinished_jobs(self) -> Sequence[Job]:
         """Jobs that were queued or running."""
         with self._transaction() as session:

@@ -21,6 +21,7 @@ from backend.errors import (
     LabelStudioError,
     NotInLabelStudio,
     TooFewLabels,
+    VideosMissing,
     WorkerLost,
 )
 from backend.executor import Executor
@@ -171,6 +172,8 @@ class Trainer:
         try:
             outcome = self._train(run)
             state, message, name = "done", self._promoted(run.project, outcome), outcome.name
+        except VideosMissing as error:
+            state, message, name = "failed", str(error), ""
         except TooFewLabels as error:
             state, message, name = "skipped", str(error), ""
         except Cancelled as error:

@@ -109,13 +109,15 @@ def test_regions_that_cannot_be_told_apart_by_id_are_written_anew(project: Label
         project.region(first, name),
         project.region(second, name, "Anomalous rep"),
         project.region(third, name),
+        {**project.region(third, name), "type": "choices", "from_name": "fault", "value": {"choices": ["Hitching"]}},
         number=9,
     )
     folder = project.export(Filters(labels=("anomalous",))).stored.folder
     (task,) = json.loads((folder / "label_studio.json").read_text())
-    (result,) = task["annotations"][0]["result"]
+    (result, fault) = task["annotations"][0]["result"]
     start, end = to_frames(second.start_s, second.end_s, RATE, 1000.0)
     assert result["value"] == {"ranges": [{"start": start, "end": end}], "timelinelabels": ["Anomalous rep"]}
     assert result["meta"]["deadlift"]["proposal"]["score"] == 0.2
+    assert (fault["id"], fault["value"]["choices"]) == (result["id"], ["Hitching"])
     assert list(problems_of(folder)) == []
     assert len({one["id"] for task in imported(project) for one in task["annotations"][0]["result"]}) == 6

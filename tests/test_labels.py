@@ -94,8 +94,10 @@ def test_what_is_known_is_read_again_by_a_labeling_config_that_changed(
     labels.pull(client, store, 1)
     assert store.labels.labeled_regions(5) == []
     label_studio.label_config = CONFIG.replace("Anomalous rep", "Bad rep")
+    store.remember_project(1, label_studio.label_config)  # as with every request for predictions
+    label_studio.tasks[1]["data"]["fps"] = 50.0
     labels.pull(client, store, 1)
-    assert [region.label for region in store.labels.labeled_regions(5)] == ["anomalous"]
+    assert [(one.label, one.start_s, one.end_s) for one in store.labels.labeled_regions(5)] == [("anomalous", 1.0, 3.0)]
 
 
 def test_a_labeling_config_that_cannot_be_used_replaces_none(

@@ -302,6 +302,16 @@ def test_too_few_labels_are_a_skipped_run_that_says_so(lab: Lab) -> None:
     assert f"3 normal repetitions, {LEAST_NORMALS} are needed" in run.message
 
 
+def test_too_few_because_videos_are_missing_is_a_failure(lab: Lab) -> None:
+    """Which new labels alone do not mend, so that they start no run each."""
+    for task in range(1, 6):
+        lab.label(task)
+        PoseCache(lab.folder / "poses").path(f"digest-{task}", PipelineConfig().pose).unlink()
+    run = lab.train()
+    assert run.state == "failed"
+    assert "5 videos could not be used" in run.message
+
+
 def test_a_model_of_honest_labels_is_in_use(trained: Lab) -> None:
     (run,) = trained.trainer.runs.runs()
     assert (run.state, run.version, run.percent) == ("done", "v0001", 100.0)

@@ -138,8 +138,11 @@ def test_linked_folders_are_entered_once(archive: Path, tmp_path: Path) -> None:
     (tmp_path / "elsewhere" / "e.mp4").write_bytes(b"1")
     (archive / "link").symlink_to(tmp_path / "elsewhere")
     (archive / "below" / "up").symlink_to(archive)
+    (archive / "below" / "further-up").symlink_to(tmp_path)
+    (archive / "again").symlink_to(tmp_path / "elsewhere")
+    (archive / "a-latest").symlink_to(archive / "below")
     (tmp_path / "elsewhere" / "round").symlink_to(archive / "link")
-    assert names(archive, base=archive) == ["a.MOV", "b.mp4", "below/c.mkv", "link/e.mp4"]
+    assert names(archive, base=archive) == ["a.MOV", "b.mp4", "below/c.mkv", "again/e.mp4"]
 
 
 def test_a_pattern_may_be_in_a_folder_whose_name_looks_like_one(
