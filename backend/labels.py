@@ -65,6 +65,7 @@ def labeled_videos(store: Store, project: int) -> list[LabeledVideo]:
 def pull(client: LabelStudioClient, store: Store, project: int) -> int:
     """Make the store's annotations of a project those that Label Studio has; returns how many it has.
 
+    They are read by the labeling config that it has now; where that is not the one of the last pull, all are read anew.
     What an event told meanwhile is kept. Raises LabelStudioError, LabelConfigError.
     """
     settle(store)

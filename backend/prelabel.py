@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 _DELIVERING = 2
 """Videos that may be on their way to Label Studio while the workers have others."""
 _LOOK_S = 5.0
+"""How long a look at the number of workers may be ago."""
 _MOST_THREADS = 1024
 """Threads start when they are needed: one per video in hand."""
 
