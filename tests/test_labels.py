@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -49,20 +50,14 @@ def test_a_missed_deletion_is_pulled(store: Store, client: LabelStudioClient, la
     assert store.labels.annotations()[0].deleted
 
 
-def test_an_annotation_that_was_taken_for_deleted_is_back_at_the_next_pull(
-    store: Store, client: LabelStudioClient, label_studio: FakeLabelStudio
+@pytest.mark.parametrize(
+    "delete", [lambda store: store.labels.delete_annotations([5]), lambda store: store.delete_tasks([1])]
+)
+def test_what_was_taken_for_deleted_is_back_at_the_next_pull(
+    store: Store, client: LabelStudioClient, label_studio: FakeLabelStudio, delete: Callable[[Store], None]
 ) -> None:
     labelled(label_studio)
-    store.labels.delete_annotations([5])
-    labels.pull(client, store, 1)
-    assert [annotation.id for annotation in store.labels.valid_annotations(1)] == [5]
-
-
-def test_an_annotation_of_a_task_that_was_taken_for_deleted_is_pulled(
-    store: Store, client: LabelStudioClient, label_studio: FakeLabelStudio
-) -> None:
-    labelled(label_studio)
-    store.delete_tasks([1])
+    delete(store)
     labels.pull(client, store, 1)
     assert [annotation.id for annotation in store.labels.valid_annotations(1)] == [5]
 

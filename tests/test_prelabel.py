@@ -262,61 +262,6 @@ def test_a_delivery_that_failed_is_tried_again_without_another_analysis(
     assert set(into_project.executor.calls.values()) == {1}
 
 
-def test_a_linked_file_that_was_replaced_is_predicted_anew(
-    context: Context, archive: Path, label_studio: FakeLabelStudio
-) -> None:
-    run = Run(context, True, archive, archive.parent)
-    run.executor.results["a.mp4"] = analysis(media_digest="before")
-    run()
-    (archive / "a.mp4").write_bytes(b"another lift")
-    run.executor.results["a.mp4"] = analysis((0.2,), fps=50.0, media_digest="now")
-    assert run() == {"a.mp4": 1}
-    assert predictions(label_studio) == [1, 1, 1, 1]
-    (task,) = [one for one in label_studio.tasks.values() if one["data"]["video"].endswith("a.mp4")]
-    (prediction,) = label_studio.of_task(task["id"])
-    assert (task["data"]["fps"], len({one["id"] for one in prediction["result"]})) == (50.0, 1)
-    jobs = [job for job in context.store.jobs() if job.task == task["id"]]
-    assert [load_analysis(job.result).media_digest for job in jobs] == ["now"]
-
-
-def test_a_run_killed_after_it_predicted_a_replaced_file_anew_predicts_it_once(
-    context: Context, archive: Path, label_studio: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = Run(context, True, archive, archive.parent)
-    run.executor.results["a.mp4"] = analysis(media_digest="before")
-    run()
-    (archive / "a.mp4").write_bytes(b"another lift")
-    run.executor.results["a.mp4"] = analysis((0.2,), media_digest="now")
-
-    def die(*_: Any) -> None:
-        raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr("backend.store.Store.finish_job", die)
-        with pytest.raises(Killed):
-            run()
-    for task in label_studio.tasks.values():
-        task["total_annotations"] = 1  # somebody labels what is there
-    assert run() == {"a.mp4": 1}
-    assert predictions(label_studio) == [1, 1, 1, 1]
-
-
-def test_a_linked_file_that_was_replaced_after_it_was_labelled_is_a_failure_with_a_remedy(
-    context: Context, archive: Path, label_studio: FakeLabelStudio
-) -> None:
-    run = Run(context, True, archive, archive.parent)
-    run.executor.results["a.mp4"] = analysis(media_digest="before")
-    run()
-    for task in label_studio.tasks.values():
-        task["total_annotations"] = 1
-    (archive / "a.mp4").write_bytes(b"another lift")
-    run.executor.results["a.mp4"] = analysis(media_digest="now")
-    assert run() == {"!a.mp4": 2}
-    assert predictions(label_studio) == [1, 1, 1, 1]
-    (entry,) = run.ledger.of_run(run.number, "failed")
-    assert "Give the new one a name of its own" in entry.error_message
-
-
 def test_an_upload_that_is_refused_is_sent_once_in_each_attempt(
     into_project: Run, label_studio: FakeLabelStudio
 ) -> None:
