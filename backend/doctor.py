@@ -93,13 +93,13 @@ def token(settings: Settings, client: LabelStudioClient) -> Check:
 def projects(settings: Settings, client: LabelStudioClient, access: Access, version: str) -> Iterator[Check]:
     """The projects that our backend is connected to, and each with what it needs."""
     connected = 0
+    registry = Registry(settings.models_dir, Model(version, settings.model_dir))
     try:
         for project in client.projects():
             for backend in client.connected_backends(project.id):
                 if is_ours(backend.url, settings):
                     connected += 1
-                    in_use = Registry(settings.models_dir, Model(version, settings.model_dir)).current(project.id)
-                    yield from connection(client, access, project, backend, in_use.version)
+                    yield from connection(client, access, project, backend, registry.current(project.id).version)
     except LabelStudioError as error:
         yield Check("Projects", "problem", str(error), "Let the token's user see the projects.")
         return

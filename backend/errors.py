@@ -16,7 +16,7 @@ BackendError
 ├── UnknownVersion          a project has no such model
 ├── UnknownRun              there is no such training run
 ├── TooFewLabels            not enough to learn from
-│   └── VideosMissing       there would be enough, but videos could not be had
+│   └── VideosMissing       there may be enough, but videos could not be had
 ├── NothingToExport         no label, or none that the filters let pass
 ├── Cancelled               somebody ended the training run
 ├── WorkerLost              the process that worked on a video died

@@ -110,9 +110,11 @@ def task_to_import(
             kept["meta"] = _with_provenance(item.get("meta"), provenance[row.rep])
         results.append(kept)
     # What an earlier release stored without Label Studio's own words is written anew.
+    named = Counter(row.region for row in rows)
     for row in rows:
         if row.region not in drawn:
-            results += _region(row, controls, provenance[row.rep])
+            is_own = row.region and named[row.region] == 1 and times[row.region] <= 1
+            results += _region(row, row.region if is_own else row.rep, controls, provenance[row.rep])
     annotation = {
         "result": results,
         "was_cancelled": False,
@@ -122,11 +124,11 @@ def task_to_import(
     return {"data": dict(data), "annotations": [annotation], "predictions": []}
 
 
-def _region(row: ExportedRep, controls: Controls, provenance: Provenance) -> Iterator[Json]:
+def _region(row: ExportedRep, name: str, controls: Controls, provenance: Provenance) -> Iterator[Json]:
     """The results of a repetition: its region, and what else is known of it where there are controls for that."""
     if row.start_frame is None or row.end_frame is None:
         raise ValueError(f"Expected frames of {row.rep}, got none.")
-    shared = {"id": row.rep, "to_name": controls.video, "origin": _ORIGINS[row.origin]}
+    shared = {"id": name, "to_name": controls.video, "origin": _ORIGINS[row.origin]}
     ranges = [{"start": row.start_frame, "end": row.end_frame}]
     label = {"ranges": ranges, "timelinelabels": [controls.label_value(row.label)]}
     region = {**shared, "type": "timelinelabels", "from_name": controls.labels, "value": label}

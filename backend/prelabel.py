@@ -157,6 +157,7 @@ class ProjectTarget:
         if self._is_replaced(entry, number, media, analysis):
             delivery.withdraw(client, state, store.model_versions(self._project) | {version}, self._controls)
             store.forget_video(number, media)  # as it was before, for other models as well
+            task = client.task_state(task).task  # without the frame rate of before
         cluster = self._clusters.shown(self._project, analysis)
         prediction = delivery.push(client, delivery.Delivery(task, analysis, ours - {version}, cluster), self._controls)
         job = store.job_for(task, media, version, entry.config)

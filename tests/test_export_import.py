@@ -80,7 +80,7 @@ def test_labels_of_earlier_releases_are_written_anew(project: LabeledProject) ->
     with project.store.engine.begin() as connection:
         connection.exec_driver_sql("delete from annotation_sources")
     tasks = imported(project)
-    assert [len(task["annotations"][0]["result"]) for task in tasks] == [3, 3]
+    assert [[one["id"] for one in task["annotations"][0]["result"]] for task in tasks] == [["rep0", "rep1", "rep2"]] * 2
     assert tasks[0]["annotations"][0]["result"][0]["value"]["timelinelabels"] == ["Normal rep"]
 
 
