@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.ls_client import LabelStudioClient
-from backend.ls_records import Access
-from backend.registry import Registry
-from backend.store import Store
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.records import Access
+from backend.models.registry import Registry
+from backend.storage.jobs import Store
 from pipeline.config import PipelineConfig
 
 

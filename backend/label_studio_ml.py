@@ -29,13 +29,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from label_studio_ml.model import LabelStudioMLBase
 
-from backend import ls_format
 from backend.errors import LabelStudioError, NotSupported
-from backend.labeling_config import parse_controls
+from backend.labelstudio import format
+from backend.labelstudio.labeling_config import parse_controls
 from backend.settings import Settings
 
 if TYPE_CHECKING:
-    from backend.service import Preannotator
+    from backend.predictions.preannotator import Preannotator
 
 log = logging.getLogger(__name__)
 
@@ -89,14 +89,14 @@ class DeadliftModel(LabelStudioMLBase):  # type: ignore[misc]  # the runner is n
         """
         service = self.service()
         label_config = self.label_config or ""
-        parsed = ls_format.parse_tasks(tasks)
-        for project in {task.project for task in parsed if isinstance(task, ls_format.Task)}:
+        parsed = format.parse_tasks(tasks)
+        for project in {task.project for task in parsed if isinstance(task, format.Task)}:
             service.connect(project, label_config)
         answer = service.predict(parsed, label_config)
         for error in answer.errors:
             log.warning("Task %s: %s", error.task, error.message)
         return [
-            prediction if isinstance(task, ls_format.Task) and prediction and _is_missing(task, prediction) else []
+            prediction if isinstance(task, format.Task) and prediction and _is_missing(task, prediction) else []
             for task, prediction in zip(parsed, answer.predictions, strict=True)
         ]
 
@@ -121,8 +121,8 @@ class DeadliftModel(LabelStudioMLBase):  # type: ignore[misc]  # the runner is n
     @classmethod
     def service(cls) -> Preannotator:
         """The service of this process, made at the first call (seconds), and beside it what trains."""
-        from backend.app import context_of, create_service, create_trainer
-        from backend.store import Store
+        from backend.storage.jobs import Store
+        from backend.web.app import context_of, create_service, create_trainer
 
         with DeadliftModel._lock:
             if DeadliftModel._service is None:
@@ -146,45 +146,45 @@ def model_version(project: str = "") -> str:
 
     About a second at the first call. Raises ModelError.
     """
-    from backend.app import registry_of
+    from backend.web.app import registry_of
 
     number = project.split(".")[0]
     return registry_of(runner_settings()).current(int(number) if number.isdecimal() else None).version
 
 
-def record_event(payload: ls_format.Json) -> None:
+def record_event(payload: format.Json) -> None:
     """Put what an event tells into the store, with the training that it asks for; needs no service.
 
     Raises as `DeadliftModel.fit`.
     """
-    from backend.label_events import save_annotations
-    from backend.runs import Runs, enough
-    from backend.store import Store
+    from backend.labels.events import save_annotations
+    from backend.storage.jobs import Store
+    from backend.storage.runs import Runs, enough
 
-    event, settings = ls_format.parse_event(payload), runner_settings()
+    event, settings = format.parse_event(payload), runner_settings()
     with closing(Store(settings.database_url)) as store:
         runs = Runs(store)
         match event:
-            case ls_format.AnnotationsSaved():
+            case format.AnnotationsSaved():
                 save_annotations(store, event)
                 for project in {task.project for _, task in event.annotations}:
                     if reason := enough(store, runs, project, settings.retrain_after):
                         runs.request(project, reason)
-            case ls_format.AnnotationsDeleted():
+            case format.AnnotationsDeleted():
                 store.labels.delete_annotations(event.annotation_ids)
-            case ls_format.TasksDeleted():
+            case format.TasksDeleted():
                 store.delete_tasks(event.task_ids)
-            case ls_format.ProjectUpdated():
+            case format.ProjectUpdated():
                 store.remember_project(event.project, event.label_config)
-            case ls_format.StartTraining():
+            case format.StartTraining():
                 store.remember_project(event.project, event.label_config)
                 runs.request(event.project, "Start Training")
 
 
-def _is_missing(task: ls_format.Task, prediction: ls_format.Json) -> bool:
+def _is_missing(task: format.Task, prediction: format.Json) -> bool:
     """False where Label Studio, misinformed by 1.x about the version, asks for a prediction that it has."""
-    from backend.app import access_of
-    from backend.ls_client import LabelStudioClient
+    from backend.labelstudio.client import LabelStudioClient
+    from backend.web.app import access_of
 
     if _SETS_UP:
         return True

@@ -34,15 +34,15 @@ from rich.progress import track
 from rich.table import Table
 
 from backend.commands.landmarks import landmarks_of
-from pipeline import training
-from pipeline.calibration import calibrate
-from pipeline.clusters import clusters_of, look_of
+from pipeline.anomaly.appearance import clusters_of, look_of
+from pipeline.anomaly.calibration import calibrate
+from pipeline.anomaly.reference import compare, fit_reference, scales_of
 from pipeline.config import TrainConfig
-from pipeline.dataset import labelled_samples, synthetic_samples
 from pipeline.errors import DatasetError
-from pipeline.evaluate_anomaly import auroc, duration_baseline
-from pipeline.pictures import load_pictures, picture_blocks
-from pipeline.reference import compare, fit_reference, scales_of
+from pipeline.evaluation.anomaly import auroc, duration_baseline
+from pipeline.learning import training
+from pipeline.learning.samples import labelled_samples, synthetic_samples
+from pipeline.original.pictures import load_pictures, picture_blocks
 
 Doubles = NDArray[np.float64]
 Judge = Callable[[frozenset[int]], Sequence[Doubles]]

@@ -18,11 +18,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pipeline import synthetic, training
+from pipeline import synthetic
+from pipeline.anomaly.detector import load_base
 from pipeline.config import TrainConfig
-from pipeline.dataset import Sample
-from pipeline.detector import load_base
-from pipeline.evaluate_anomaly import auroc
+from pipeline.evaluation.anomaly import auroc
+from pipeline.learning import training
+from pipeline.learning.samples import Sample
 from pipeline.records import Reason
 
 

@@ -22,10 +22,10 @@ from rich.table import Table
 
 from pipeline.analyze import look
 from pipeline.config import PoseConfig, SegmentConfig
-from pipeline.evaluate_reps import ClipResult, ClipTruth, load_groundtruth, score
-from pipeline.posecache import PoseCache
+from pipeline.evaluation.reps import ClipResult, ClipTruth, load_groundtruth, score
+from pipeline.pose.cache import PoseCache
 from pipeline.records import Pose
-from pipeline.segment import find_reps
+from pipeline.reps import find_reps
 
 _FLOOR = (0.04, 0.06, 0.08, 0.10, 0.12)
 _TOP = (0.05, 0.08, 0.12)

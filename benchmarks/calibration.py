@@ -17,10 +17,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.calibration import calibrate
-from pipeline.features import Blocks
-from pipeline.pictures import load_pictures, picture_blocks
-from pipeline.reference import compare, fit_reference, scales_of
+from pipeline.anomaly.calibration import calibrate
+from pipeline.anomaly.features import Blocks
+from pipeline.anomaly.reference import compare, fit_reference, scales_of
+from pipeline.original.pictures import load_pictures, picture_blocks
 
 _NORMALS = (10, 20, 50, 100, 250)
 _RATES = (0.05, 0.1)

@@ -26,9 +26,9 @@ from rich.console import Console
 from rich.table import Table
 from short_lifts import drawn
 
-from backend.executor import DaskExecutor
+from backend.compute.dask_executor import DaskExecutor
+from backend.predictions.worker import FileJob, analyze_file
 from backend.settings import APP_NAME
-from backend.worker import FileJob, analyze_file
 from pipeline.config import PipelineConfig
 
 

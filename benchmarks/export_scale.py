@@ -25,16 +25,16 @@ from pathlib import Path
 from pydantic import SecretStr
 from sqlalchemy import insert
 
-from backend.export import ExportRequest, export
-from backend.jobs import dump_analysis
-from backend.label_sources import AnnotationSource
-from backend.label_store import Annotation, LabeledRegion
-from backend.labeling_config import Controls, parse_controls
-from backend.ls_format import to_prediction, to_seconds
-from backend.ls_records import Access
-from backend.store import Job, Store
+from backend.datasets.export import ExportRequest, export
+from backend.labelstudio.format import to_prediction, to_seconds
+from backend.labelstudio.labeling_config import Controls, parse_controls
+from backend.labelstudio.records import Access
+from backend.predictions.jobs import dump_analysis
+from backend.storage.annotation_json import AnnotationSource
+from backend.storage.jobs import Job, Store
+from backend.storage.labels import Annotation, LabeledRegion
 from pipeline.config import PipelineConfig
-from pipeline.export_verify import problems_of
+from pipeline.datasets.verify import problems_of
 from pipeline.records import Analysis, Reason, Rep, RepScore, VideoInfo
 
 _REPS = 10

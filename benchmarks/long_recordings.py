@@ -22,11 +22,11 @@ from rich.table import Table
 from pipeline import synthetic
 from pipeline.analyze import look
 from pipeline.config import PoseConfig, SegmentConfig
-from pipeline.evaluate_reps import ClipResult, ClipTruth, load_groundtruth, score
+from pipeline.evaluation.reps import ClipResult, ClipTruth, load_groundtruth, score
 from pipeline.landmarks import LANDMARK_COUNT, MIRRORED
-from pipeline.posecache import PoseCache
+from pipeline.pose.cache import PoseCache
 from pipeline.records import Pose, Rep
-from pipeline.segment import confidence, find_reps
+from pipeline.reps import confidence, find_reps
 
 _RATE = 10.0
 _WIDTH, _HEIGHT = 1280, 720

@@ -23,14 +23,15 @@ from rep_figures import COLUMNS, cells
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import synthetic, video
+from pipeline import synthetic
 from pipeline.analyze import look
 from pipeline.config import PoseConfig, SegmentConfig
-from pipeline.evaluate_reps import ClipResult, ClipTruth, load_groundtruth, score
-from pipeline.posecache import PoseCache
+from pipeline.evaluation.reps import ClipResult, ClipTruth, load_groundtruth, score
+from pipeline.media import reading
+from pipeline.pose.cache import PoseCache
 from pipeline.records import Rep
-from pipeline.segment import confidence, find_reps
-from pipeline.synthetic_drawing import draw
+from pipeline.reps import confidence, find_reps
+from pipeline.synthetic.drawing import draw
 
 Picture = NDArray[np.uint8]
 
@@ -54,7 +55,7 @@ def of_clip(path: Path, truth: ClipTruth, rng: np.random.Generator) -> Stretch:
     size, is_mirrored = float(rng.uniform(0.5, 1.0)), rng.random() < 0.5
     corner = rng.random(2)
     times, pictures = [], []
-    for time_s, picture in video.frames(path, _FPS, max(_SIZE)):
+    for time_s, picture in reading.frames(path, _FPS, max(_SIZE)):
         times.append(time_s * pace)
         placed = _placed(picture, size, corner)
         pictures.append(np.ascontiguousarray(placed[:, ::-1]) if is_mirrored else placed)

@@ -19,10 +19,10 @@ from rich.table import Table
 
 from pipeline.analyze import look
 from pipeline.config import PoseConfig, SegmentConfig
-from pipeline.evaluate_reps import load_groundtruth
-from pipeline.lift_signal import LiftSignal, lift_signals
-from pipeline.posecache import PoseCache
+from pipeline.evaluation.reps import load_groundtruth
+from pipeline.pose.cache import PoseCache
 from pipeline.records import Rep
+from pipeline.reps.signal import LiftSignal, lift_signals
 
 # A mark may lie a little before or after the place that it means.
 _AROUND_S = 0.4

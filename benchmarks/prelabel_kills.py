@@ -36,13 +36,13 @@ from rich.console import Console
 from rich.table import Table
 from short_lifts import drawn
 
-from backend.demo import LABELING_CONFIG
-from backend.labelstudio_server import LabelStudioServer, install
-from backend.ls_client import LabelStudioClient
-from backend.ls_records import Access
+from backend.archives.sources import files
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.records import Access
+from backend.local_labelstudio.demo import LABELING_CONFIG
+from backend.local_labelstudio.server import LabelStudioServer, install
 from backend.settings import APP_NAME
-from backend.sources import files
-from pipeline import video
+from pipeline.media import reading
 
 _COMMAND = [sys.executable, "-c", "from backend.cli import main; main()", "prelabel"]
 _ROOT = Path(__file__).parent.parent
@@ -137,7 +137,7 @@ def check(client: LabelStudioClient, project: int, media: list[Path], watch: Wat
     tasks = [task.id for task, _, _ in client.tasks(project)]
     predictions = {number: state.predictions for number, state in client.task_states(project, tasks).items()}
     stored = [number for found in predictions.values() for number, _ in found]
-    digests = {video.digest(path) for path in media}
+    digests = {reading.digest(path) for path in media}
     written = watch.written()
     again = [event for event in last if event["event"] in ("done", "failed")]
     return [

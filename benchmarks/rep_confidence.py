@@ -24,16 +24,17 @@ from rich.progress import track
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
-from pipeline import synthetic, video
+from pipeline import synthetic
 from pipeline.analyze import look
 from pipeline.config import PoseConfig, SegmentConfig
-from pipeline.evaluate_reps import ClipResult, load_groundtruth, score
+from pipeline.evaluation.reps import ClipResult, load_groundtruth, score
 from pipeline.landmarks import INDEX
-from pipeline.pose import MediaPipePose, landmarks_of
-from pipeline.posecache import PoseCache
+from pipeline.media import reading
+from pipeline.media.reading import Sample, shrunk
+from pipeline.pose.cache import PoseCache
+from pipeline.pose.mediapipe_pose import MediaPipePose, landmarks_of
 from pipeline.records import Floats, Pose
-from pipeline.segment import confidence, find_reps
-from pipeline.video import Sample, shrunk
+from pipeline.reps import confidence, find_reps
 
 Picture = NDArray[np.uint8]
 Change = Callable[[Picture], Picture]
@@ -126,7 +127,7 @@ def poses_of(path: Path, folder: Path, seed: int) -> dict[str, Pose]:
         cache = PoseCache(folder / name)
         pose = cache.get(digest, config)
         if pose is None:
-            samples = changed(video.samples(path, config.poses_per_second), change, config.max_side_px)
+            samples = changed(reading.samples(path, config.poses_per_second), change, config.max_side_px)
             with MediaPipePose(config) as estimator:
                 pose = landmarks_of(samples, info, config, estimator)
             cache.put(digest, config, pose)

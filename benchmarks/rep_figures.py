@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.evaluate_reps import Scores
+from pipeline.evaluation.reps import Scores
 
 COLUMNS = ("true", "found", "F1@.5", "F1@.75", "MAE ms (start / top / end)")
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 from backend_process import BackendProcess, DrawnProject, wait_for
 from label_studio_api import FakeLabelStudio
 
-from backend.registry import Model, Registry
-from pipeline.detector import load_base
+from backend.models.registry import Model, Registry
+from pipeline.anomaly.detector import load_base
 
 
 def processor_s(server: BackendProcess) -> dict[str, float]:

@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
-from pipeline import video
 from pipeline.analyze import analyze_video
+from pipeline.anomaly.detector import load_base
 from pipeline.config import PipelineConfig
-from pipeline.detector import load_base
-from pipeline.posecache import PoseCache
+from pipeline.media import reading
+from pipeline.pose.cache import PoseCache
 
 _PASSES = 2
 _ROW = 33 * 4
@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("clip", type=Path)
     parser.add_argument("--seconds", type=float, default=10.0, help="how much of the clip the published loop looks at")
     arguments = parser.parse_args()
-    info = video.probe(arguments.clip)
+    info = reading.probe(arguments.clip)
     seconds = min(arguments.seconds, info.duration_s)
     random = np.random.default_rng(0)
     forest = RandomForestClassifier(n_estimators=100, random_state=0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.synthetic import LiftPlan, RepPlan, random_camera, random_lifter
-from pipeline.synthetic_drawing import render
+from pipeline.synthetic.drawing import render
 
 
 def short_plan(seed: int) -> LiftPlan:

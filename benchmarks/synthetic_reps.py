@@ -20,9 +20,9 @@ from rich.table import Table
 
 from pipeline import synthetic
 from pipeline.config import SegmentConfig
-from pipeline.evaluate_reps import ClipResult, ClipTruth, score
+from pipeline.evaluation.reps import ClipResult, ClipTruth, score
 from pipeline.records import Pose
-from pipeline.segment import confidence, find_reps
+from pipeline.reps import confidence, find_reps
 
 _NOISE = 0.006
 _HIDDEN = (("left_wrist", "right_wrist"), ("left_ankle", "right_ankle", "left_heel", "right_heel"))

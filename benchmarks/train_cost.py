@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from pipeline import synthetic, training
+from pipeline import synthetic
+from pipeline.anomaly.detector import load_base
 from pipeline.config import TrainConfig
-from pipeline.dataset import Sample
-from pipeline.detector import load_base
-from pipeline.seed import train_seed
+from pipeline.learning import training
+from pipeline.learning.samples import Sample
+from pipeline.original.model import train_seed
 
 _NORMALS = 250
 _SEED_PICTURES = 199

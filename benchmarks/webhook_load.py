@@ -23,12 +23,12 @@ from typing import Any, cast
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 from backend_process import CREATED, BackendProcess, DrawnProject, moved, wait_for
 from label_studio_api import FakeLabelStudio
 
-from backend.ls_format import Json
-from backend.store import Store
+from backend.labelstudio.format import Json
+from backend.storage.jobs import Store
 
 _LABELLED = 24
 """Videos that the training learns from; each has ten repetitions."""

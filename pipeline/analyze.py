@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline import segment, video
-from pipeline.clusters import look_of
+from pipeline.anomaly.appearance import look_of
+from pipeline.anomaly.detector import Detector
 from pipeline.config import PipelineConfig, PoseConfig
-from pipeline.detector import Detector
-from pipeline.follow import PoseEstimator
-from pipeline.pose import MediaPipePose, Progress, estimate
-from pipeline.posecache import PoseCache
+from pipeline.media import reading
+from pipeline.pose.cache import PoseCache
+from pipeline.pose.mediapipe_pose import MediaPipePose, Progress, estimate
+from pipeline.pose.person_crop import PoseEstimator
 from pipeline.records import Analysis, Pose, VideoInfo
+from pipeline.reps import confidence, find_reps
 
 
 def analyze_video(
@@ -44,7 +45,7 @@ def look(
     `estimator` defaults to MediaPipe; `progress` is told the share of the video that was looked at. Raises VideoError
     and PoseModelError.
     """
-    info, media_digest = video.probe(path), video.digest(path)
+    info, media_digest = reading.probe(path), reading.digest(path)
     pose = cache.get(media_digest, config)
     if pose is None:
         with cache.alone(media_digest):
@@ -67,7 +68,7 @@ def analyze_pose(
 
     look: where an earlier analysis knows it.
     """
-    reps = segment.find_reps(pose, config.segment)
+    reps = find_reps(pose, config.segment)
     if not look:
         seen = look_of(pose, reps, detector.config.encode)
         look = tuple(seen.tolist()) if seen is not None else ()
@@ -75,7 +76,7 @@ def analyze_pose(
         video=info,
         reps=reps,
         scores=detector.score(pose, reps),
-        confidence=segment.confidence(pose, reps, config.segment),
+        confidence=confidence(pose, reps, config.segment),
         model_version=detector.version,
         config_digest=config.digest(),
         media_digest=media_digest,

@@ -9,20 +9,19 @@ import ipaddress
 import re
 import shlex
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
 from flask import Flask
+from places import ROOT
 
 from backend.cli import app
-from backend.labelstudio_install import VERSION
-from backend.labelstudio_server import BANNED_NETWORKS
-from backend.routes import bp
+from backend.local_labelstudio.install import VERSION
+from backend.local_labelstudio.server import BANNED_NETWORKS
 from backend.settings import Settings
+from backend.web.routes import bp
 
-ROOT = Path(__file__).parent.parent
 DOCKER = ROOT / "docker"
 SETTINGS = {name.upper() for name in Settings.model_fields}
 

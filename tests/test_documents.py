@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
 from backend.settings import Settings
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("package", ["pipeline", "backend"])

@@ -17,8 +17,8 @@ from rich.table import Table
 from backend.settings import APP_NAME, Settings
 
 if TYPE_CHECKING:
-    from backend.demo import Demo
-    from backend.ls_format import Json, Task
+    from backend.labelstudio.format import Json, Task
+    from backend.local_labelstudio.demo import Demo
 
 USER = "demo@example.com"
 PASSWORD = "deadlift-demo"
@@ -47,9 +47,9 @@ def demo(
     backend_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the backend.")] = 9090,
 ) -> None:
     """Install and start Label Studio 1.23.2 and the backend here, upload videos, wait for the predictions."""
-    from backend import demo as use_case
     from backend.commands.serve import setup_logging, stop_on_sigterm
-    from backend.labelstudio_server import LabelStudioServer, install
+    from backend.local_labelstudio import demo as use_case
+    from backend.local_labelstudio.server import LabelStudioServer, install
 
     setup_logging(logging.WARNING)  # what goes well is in the progress bar
     stop_on_sigterm()
@@ -106,8 +106,8 @@ def demo(
 
 def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
     """What Label Studio shows for a task: each region in frames of its timeline and in seconds."""
-    from backend.labeling_config import effective_rate, parse_controls
-    from backend.ls_format import to_seconds
+    from backend.labelstudio.format import to_seconds
+    from backend.labelstudio.labeling_config import effective_rate, parse_controls
 
     controls = parse_controls(running.store.label_config(running.project))
     rate = effective_rate(controls, task.data)
@@ -148,7 +148,7 @@ def _environment(url: str, token: Path, data_dir: Path) -> tuple[str, str, str]:
 
 def _synthetic_video(folder: Path, console: Console) -> Path:
     from pipeline.synthetic import demo_plan
-    from pipeline.synthetic_drawing import render
+    from pipeline.synthetic.drawing import render
 
     path = folder / "synthetic-deadlift.mp4"
     if not path.exists():

@@ -15,8 +15,8 @@ def doctor() -> None:
     """Check this machine, the backend, and its connection with Label Studio. Exit code 1 if there is a problem."""
     from rich.markup import escape
 
-    from backend.doctor import checks
-    from backend.doctor_machine import Check
+    from backend.doctor.label_studio import checks
+    from backend.doctor.machine import Check
 
     console = Console()
     found: list[Check] = []

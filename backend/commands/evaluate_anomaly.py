@@ -10,8 +10,8 @@ import typer
 from backend.commands.progress import progress_bar
 
 if TYPE_CHECKING:
-    from pipeline.dataset import Sample
-    from pipeline.evaluate_anomaly import Figures, Judged
+    from pipeline.evaluation.anomaly import Figures, Judged
+    from pipeline.learning.samples import Sample
 
 Method = Literal["statistics", "autoencoder", "seed"]
 
@@ -54,7 +54,7 @@ def evaluate_anomaly(
     from rich.console import Console
 
     from pipeline.errors import DatasetError
-    from pipeline.evaluate_anomaly import figures
+    from pipeline.evaluation.anomaly import figures
 
     if compare:
         _compare([normal, *([anomalous] if anomalous else [])], videos, rate, poses, json_file)
@@ -73,7 +73,7 @@ def evaluate_anomaly(
     if json_file is not None:
         json_file.write_text(json.dumps(asdict(result) | {"baselines": trivial}, indent=1))
     if plots is not None:
-        from pipeline.evaluation_plots import save_plots
+        from pipeline.evaluation.plots import save_plots
 
         for file in save_plots(judged, features, plots):
             console.print(str(file), soft_wrap=True)
@@ -85,9 +85,9 @@ def _pictures(
     import numpy as np
 
     from pipeline.errors import DatasetError
-    from pipeline.evaluate_anomaly import Judged, auroc, duration_baseline, judge_pictures
-    from pipeline.pictures import load_pictures, picture_blocks
-    from pipeline.seed import load_seed, network_input
+    from pipeline.evaluation.anomaly import Judged, auroc, duration_baseline, judge_pictures
+    from pipeline.original.model import load_seed, network_input
+    from pipeline.original.pictures import load_pictures, picture_blocks
 
     good, odd = load_pictures(normal), load_pictures(anomalous)
     truth = np.r_[np.zeros(len(good.files), bool), np.ones(len(odd.files), bool)]
@@ -139,11 +139,11 @@ def _videos(
     import numpy as np
 
     from backend.commands.train import drawn_base
+    from pipeline.anomaly.detector import Detector, load_base
+    from pipeline.anomaly.features import blocks_of
     from pipeline.config import DetectorConfig, TrainConfig
-    from pipeline.detector import Detector, load_base
-    from pipeline.evaluate_anomaly import auroc, duration_baseline, judge_videos
-    from pipeline.features import blocks_of
-    from pipeline.skelemotion import encode
+    from pipeline.evaluation.anomaly import auroc, duration_baseline, judge_videos
+    from pipeline.skelemotion.encoding import encode
 
     base = drawn_base(seed=0) if method == "autoencoder" and model is None else None
     base = base or (Detector.load(model) if model is not None else load_base())
@@ -160,7 +160,7 @@ def _samples(
     lists: list[Path], folder: Path | None, poses: Path | None, per_second: float | None = None
 ) -> list[Sample]:
     from backend.commands.landmarks import landmarks_of
-    from pipeline.dataset import labelled_samples
+    from pipeline.learning.samples import labelled_samples
 
     return [
         sample
@@ -178,8 +178,8 @@ def _compare(lists: list[Path], folder: Path | None, rate: float, poses: Path | 
 
     from pipeline.config import DetectorConfig, TrainConfig
     from pipeline.errors import DatasetError
-    from pipeline.evaluate_anomaly import figures
-    from pipeline.evaluate_representations import compare_representations
+    from pipeline.evaluation.anomaly import figures
+    from pipeline.evaluation.representations import compare_representations
 
     if lists[0].is_dir():
         raise DatasetError("Expected --normal to be a JSON list of videos: --compare needs their landmarks.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from pipeline.evaluate_reps import ClipResult, ClipTruth, Scores
+    from pipeline.evaluation.reps import ClipResult, ClipTruth, Scores
 
 
 def evaluate_reps(
@@ -29,8 +29,8 @@ def evaluate_reps(
 
     from backend.commands.landmarks import landmarks_of
     from pipeline.config import SegmentConfig
-    from pipeline.evaluate_reps import ClipResult, hysteresis_reps, load_groundtruth, score
-    from pipeline.segment import confidence, find_reps
+    from pipeline.evaluation.reps import ClipResult, hysteresis_reps, load_groundtruth, score
+    from pipeline.reps import confidence, find_reps
 
     config = SegmentConfig()
     console = Console()
@@ -56,7 +56,7 @@ _OURS = "find_reps"
 def _clip_table(rows: list[ClipResult]) -> Any:
     from rich.table import Table
 
-    from pipeline.evaluate_reps import counted, score
+    from pipeline.evaluation.reps import counted, score
 
     table = Table("clip", title="Repetitions per clip")
     for column in ("true", "found", "F1@.5", "F1@.75", "start ms", "top ms", "end ms", "confidence"):

@@ -12,9 +12,9 @@ from backend.commands.progress import progress_bar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from backend.export import Exported, ExportRequest
+    from backend.datasets.export import Exported, ExportRequest
     from backend.settings import Settings
-    from backend.store import Store
+    from backend.storage.jobs import Store
 
 _Name = TypeVar("_Name", bound=str)
 _DAY = "2026-01-31"
@@ -50,10 +50,10 @@ def export(
     clips: Annotated[bool, typer.Option("--clips", help="Fetch the videos and cut out every repetition.")] = False,
 ) -> None:
     """Write a project's labelled repetitions as an immutable, numbered dataset; equal content is not written twice."""
+    from backend.datasets.export import ExportRequest
     from backend.errors import BackendError
-    from backend.export import ExportRequest
-    from pipeline.export_filters import Filters
-    from pipeline.export_rows import LABELS, ORIGINS
+    from pipeline.datasets.filters import Filters
+    from pipeline.datasets.rows import LABELS, ORIGINS
 
     if verify is not None:
         _verify(verify)
@@ -79,10 +79,10 @@ def _export(request: ExportRequest) -> Exported:
 
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-    from backend.app import access_of
-    from backend.export import export as run_export
+    from backend.datasets.export import export as run_export
     from backend.settings import Settings
-    from backend.store import Store
+    from backend.storage.jobs import Store
+    from backend.web.app import access_of
 
     settings = Settings()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -104,18 +104,18 @@ def _pull(settings: Settings, store: Store, project: int) -> None:
     """Take over what Label Studio has, as training does; without it, what is known here is exported."""
     import sys
 
-    from backend import labels
-    from backend.app import access_of
     from backend.errors import LabelConfigError, LabelStudioError, NotInLabelStudio
-    from backend.label_events import settle
-    from backend.ls_client import LabelStudioClient
+    from backend.labels import labelled
+    from backend.labels.events import settle
+    from backend.labelstudio.client import LabelStudioClient
+    from backend.web.app import access_of
 
     settle(store)
     client = LabelStudioClient(access_of(settings))
     if not client.configured:
         return
     try:
-        labels.pull(client, store, project)
+        labelled.pull(client, store, project)
     except (LabelStudioError, LabelConfigError) as error:
         if isinstance(error, NotInLabelStudio) and not store.label_config(project):
             raise
@@ -147,9 +147,9 @@ def _verify(path: Path) -> None:
     """Say what is wrong with a version or all of them; exit code 1 if anything is."""
     import sys
 
-    from pipeline.export_folder import version_at, versions
-    from pipeline.export_reader import digest_of
-    from pipeline.export_verify import problems_of
+    from pipeline.datasets.reader import digest_of
+    from pipeline.datasets.verify import problems_of
+    from pipeline.datasets.versions import version_at, versions
 
     wrong = 0
     for folder in versions(path) or [version_at(path)]:

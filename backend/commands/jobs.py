@@ -11,8 +11,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from backend.ls_format import Json
-    from backend.store import Job, Store
+    from backend.labelstudio.format import Json
+    from backend.storage.jobs import Job, Store
 
 app = typer.Typer(help="Videos and trainings that the server works on.", invoke_without_command=True)
 
@@ -30,8 +30,8 @@ def jobs(
         return
     from rich.console import Console
 
-    from backend.runs import Runs
     from backend.settings import Settings
+    from backend.storage.runs import Runs
 
     console = Console(highlight=False)
     whose = "" if project is None else f" of project {project}"
@@ -49,7 +49,7 @@ def jobs(
 @app.command()
 def cancel(run: Annotated[int, typer.Argument(help="Number of the training run.")]) -> None:
     """End a training run: at once while it waits, at its next sign of life while it runs."""
-    from backend.runs import Runs
+    from backend.storage.runs import Runs
 
     with _store() as store:
         before = Runs(store).run(run).state
@@ -139,7 +139,7 @@ def _store() -> Iterator[Store]:
     from contextlib import closing
 
     from backend.settings import Settings
-    from backend.store import Store
+    from backend.storage.jobs import Store
 
     with closing(Store(Settings().database_url)) as store:
         yield store

@@ -7,7 +7,7 @@ from pathlib import Path
 from backend.settings import Settings
 from pipeline.analyze import look
 from pipeline.config import PoseConfig
-from pipeline.posecache import PoseCache
+from pipeline.pose.cache import PoseCache
 from pipeline.records import Pose
 
 

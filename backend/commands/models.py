@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from backend.ls_format import Json
-    from backend.registry import Registry, Version
+    from backend.labelstudio.format import Json
+    from backend.models.registry import Registry, Version
 
 app = typer.Typer(help="The models of a Label Studio project: list, compare, choose.", no_args_is_help=True)
 
@@ -185,12 +185,12 @@ def _card(folder: Path | None) -> str:
     """A model's card, that of the shipped one without a folder; "" for a model without one."""
     from importlib.resources import files
 
-    card = files("pipeline.base_model") / "CARD.md" if folder is None else folder / "CARD.md"
+    card = files("pipeline.anomaly.base_model") / "CARD.md" if folder is None else folder / "CARD.md"
     return card.read_text(encoding="utf-8").strip() if card.is_file() else ""
 
 
 def _registry() -> Registry:
-    from backend.app import registry_of
     from backend.settings import Settings
+    from backend.web.app import registry_of
 
     return registry_of(Settings())

@@ -25,10 +25,10 @@ def predict(
     ] = "",
 ) -> None:
     """Find the repetitions of each video and score them. Exit code 1 if any video failed."""
-    from backend.worker import load_detector  # loads torch
+    from backend.predictions.worker import load_detector  # loads torch
     from pipeline.analyze import analyze_video
-    from pipeline.pose import MediaPipePose
-    from pipeline.posecache import PoseCache
+    from pipeline.pose.cache import PoseCache
+    from pipeline.pose.mediapipe_pose import MediaPipePose
 
     if json_file not in ("", "-"):  # before minutes of work
         if Path(json_file).is_dir():

@@ -14,12 +14,12 @@ from backend.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from backend.archives.run import Target
+    from backend.archives.sources import Source
     from backend.context import Context
-    from backend.labeling_config import Controls
-    from backend.ledger import Ledger
-    from backend.prelabel import Target
-    from backend.sources import Source
-    from backend.store import Store
+    from backend.labelstudio.labeling_config import Controls
+    from backend.storage.jobs import Store
+    from backend.storage.ledger import Ledger
 
 
 def prelabel(
@@ -75,13 +75,13 @@ def prelabel(
     """Pre-label an archive. May be interrupted and repeated at any time. Exit code 1 if any video failed."""
     import logging
 
+    from backend.archives.files import look_again, write
+    from backend.archives.run import Prelabeler, alone, target_name
     from backend.commands.prelabel_display import Display
     from backend.commands.serve import setup_logging, stop_on_sigterm
-    from backend.executor import DaskExecutor
-    from backend.ledger import Ledger
-    from backend.prelabel import Prelabeler, alone, target_name
-    from backend.prelabel_files import look_again, write
-    from backend.store import Store
+    from backend.compute.dask_executor import DaskExecutor
+    from backend.storage.jobs import Store
+    from backend.storage.ledger import Ledger
 
     if (project is None) == (out is None):
         raise BackendError("Where shall the predictions go? Give either --project or --out.")
@@ -137,10 +137,10 @@ def _opened(
     settings: Settings, store: Store, ledger: Ledger, project: int | None, root: Path | None
 ) -> tuple[Context, Controls, Target]:
     """What a run works with: a project's labeling config, or for files the one that this project comes with."""
-    from backend.app import context_of
-    from backend.demo import LABELING_CONFIG
-    from backend.labeling_config import parse_controls
-    from backend.prelabel import FolderTarget, ProjectTarget
+    from backend.archives.run import FolderTarget, ProjectTarget
+    from backend.labelstudio.labeling_config import parse_controls
+    from backend.local_labelstudio.demo import LABELING_CONFIG
+    from backend.web.app import context_of
 
     context = context_of(settings, store)
     if project is None:
@@ -156,7 +156,7 @@ def _opened(
 def _videos(
     context: Context, controls: Controls, given: list[str], project: int | None, tasks: str
 ) -> Iterator[Source]:
-    from backend import sources
+    from backend.archives import sources
 
     if project is None or not tasks:
         return sources.files(given)

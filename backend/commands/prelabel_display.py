@@ -14,9 +14,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
-from backend.ledger import Entry
-from backend.media import shown_address
-from backend.prelabel import Finished
+from backend.archives.run import Finished
+from backend.labelstudio.media import shown_address
+from backend.storage.ledger import Entry
 
 _LISTED = 100
 """Failures in the summary's table."""

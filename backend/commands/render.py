@@ -19,11 +19,11 @@ def render(
     out: Annotated[Path, typer.Option(help="Folder for the results, NAME-annotated.mp4 each.")] = Path(),
 ) -> None:
     """Write each video with what was found in it drawn in. Exit code 1 if any video failed."""
-    from backend.worker import load_detector  # loads torch
+    from backend.predictions.worker import load_detector  # loads torch
     from pipeline.analyze import analyze_pose, look
-    from pipeline.pose import MediaPipePose
-    from pipeline.posecache import PoseCache
-    from pipeline.render import render as write
+    from pipeline.pose.cache import PoseCache
+    from pipeline.pose.mediapipe_pose import MediaPipePose
+    from pipeline.visuals.annotated_video import render as write
 
     targets = [out / f"{path.stem}-annotated.mp4" for path in videos]
     if twice := next((target for target in targets if targets.count(target) > 1), None):

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from backend.errors import LabelStudioError
-from backend.ls_client import LabelStudioClient
-from backend.ls_records import Access
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.records import Access
 from backend.settings import Settings
 
 
@@ -28,8 +28,8 @@ def serve(
     ] = None,
 ) -> None:
     """Run the ML backend until Ctrl-C. All settings are environment variables; README lists them."""
-    from backend.app import access_of
-    from backend.http_server import listening
+    from backend.web.app import access_of
+    from backend.web.server import listening
 
     settings = Settings()
     chosen = {"backend_host": host, "backend_port": port}

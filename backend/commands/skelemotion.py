@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 
+from backend.archives.sources import files
 from backend.commands.progress import video_bar
 from backend.errors import BackendError
 from backend.settings import Settings
-from backend.sources import files
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
-    from pipeline.detector import Detector
+    from pipeline.anomaly.detector import Detector
     from pipeline.records import Pose, Rep
 
 Kind = Literal["orientation", "magnitude", "tsrji", "seed"]
@@ -39,9 +39,9 @@ def skelemotion(
     """
     from pipeline.analyze import look
     from pipeline.config import PoseConfig
-    from pipeline.pose import MediaPipePose
-    from pipeline.posecache import PoseCache
-    from pipeline.segment import find_reps
+    from pipeline.pose.cache import PoseCache
+    from pipeline.pose.mediapipe_pose import MediaPipePose
+    from pipeline.reps import find_reps
 
     distances = _seconds(scales)
     paths = [Path(source.media) for source in files(videos)]
@@ -81,7 +81,7 @@ def skelemotion(
 
 
 def _detector(settings: Settings) -> Detector:
-    from backend.worker import load_detector  # loads torch
+    from backend.predictions.worker import load_detector  # loads torch
 
     return load_detector(settings.model_dir)
 
@@ -112,7 +112,7 @@ def _write(pose: Pose, reps: tuple[Rep, ...], out: Path, name: str, kind: Kind, 
     import numpy as np
 
     from pipeline.config import EncodeConfig
-    from pipeline.skelemotion_pictures import representation, save_picture
+    from pipeline.skelemotion.representations import representation, save_picture
 
     out.mkdir(parents=True, exist_ok=True)
     for number, rep in enumerate(reps):
@@ -122,9 +122,9 @@ def _write(pose: Pose, reps: tuple[Rep, ...], out: Path, name: str, kind: Kind, 
 
 
 def _write_heat(detector: Detector, pose: Pose, reps: tuple[Rep, ...], out: Path, name: str) -> None:
-    from backend.ls_format import note_text
-    from pipeline.skelemotion import encode
-    from pipeline.skelemotion_pictures import save_heat
+    from backend.labelstudio.format import note_text
+    from pipeline.skelemotion.encoding import encode
+    from pipeline.skelemotion.representations import save_heat
 
     out.mkdir(parents=True, exist_ok=True)
     judged = zip(reps, detector.score(pose, reps), detector.heat_maps(pose, reps), strict=True)

@@ -12,9 +12,9 @@ from backend.commands.progress import progress_bar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.dataset import Sample
-    from pipeline.detector import Detector
-    from pipeline.training import Progress
+    from pipeline.anomaly.detector import Detector
+    from pipeline.learning.samples import Sample
+    from pipeline.learning.training import Progress
 
 Method = Literal["statistics", "autoencoder", "seed"]
 Split = Literal["train", "val", "test"]
@@ -91,12 +91,12 @@ def _train_project(project: int) -> None:
 
     from rich.console import Console
 
-    from backend.app import access_of, context_of, create_trainer
     from backend.commands.serve import setup_logging
+    from backend.datasets.rows import controls_of
     from backend.errors import BackendError
-    from backend.export_source import controls_of
     from backend.settings import Settings
-    from backend.store import Store
+    from backend.storage.jobs import Store
+    from backend.web.app import access_of, context_of, create_trainer
 
     setup_logging()
     settings = Settings()
@@ -125,8 +125,8 @@ def _samples(
     videos: Path | None, groundtruth: Path | None, synthetic: int, poses: Path | None, seed: int
 ) -> list[Sample]:
     from backend.commands.landmarks import landmarks_of
-    from pipeline.dataset import labelled_samples, synthetic_samples
     from pipeline.errors import DatasetError
+    from pipeline.learning.samples import labelled_samples, synthetic_samples
 
     samples = synthetic_samples(synthetic, seed)
     if videos is not None and groundtruth is not None:
@@ -142,10 +142,10 @@ def _exported(path: Path, split: Split | None) -> list[Sample]:
     """The repetitions of an exported dataset, after a check that it is whole; says which labels they are."""
     from rich.console import Console
 
+    from pipeline.datasets.reader import training_set
+    from pipeline.datasets.verify import problems_of
+    from pipeline.datasets.versions import version_at
     from pipeline.errors import DatasetError
-    from pipeline.export_folder import version_at
-    from pipeline.export_reader import training_set
-    from pipeline.export_verify import problems_of
 
     folder = version_at(path)
     problem = next(problems_of(folder), None)
@@ -169,9 +169,9 @@ def _train_default(
     told: Callable[[Progress], None],
     by_latent: bool,
 ) -> str:
-    from pipeline import training
+    from pipeline.anomaly.detector import load_base
     from pipeline.config import DetectorConfig, TrainConfig
-    from pipeline.detector import load_base
+    from pipeline.learning import training
 
     config = TrainConfig(detector=DetectorConfig(method="autoencoder" if by_latent else "statistics"))
     base = None
@@ -184,17 +184,17 @@ def _train_default(
 
 def drawn_base(seed: int, told: Callable[[Progress], None] | None = None) -> Detector:
     """A base model for the autoencoder, learnt from drawn lifters: the shipped base model compares statistics."""
-    from pipeline import training
     from pipeline.config import DetectorConfig, TrainConfig
-    from pipeline.dataset import synthetic_samples
+    from pipeline.learning import training
+    from pipeline.learning.samples import synthetic_samples
 
     config = TrainConfig(detector=DetectorConfig(method="autoencoder"))
     return training.fit(synthetic_samples(_DRAWN_VIDEOS, seed), config, seed, told, name="base")[0]
 
 
 def _train_seed(pictures: Path, out: Path, epochs: int, seed: int, told: Callable[[float], None]) -> int:
-    from pipeline.pictures import load_pictures
-    from pipeline.seed import network_input, train_seed
+    from pipeline.original.model import network_input, train_seed
+    from pipeline.original.pictures import load_pictures
 
     files = load_pictures(pictures).files
     model = train_seed(network_input(files, "nearest"), epochs, seed, lambda epoch, _: told(epoch / epochs))

@@ -1,0 +1,90 @@
+"""Predictions as files: tasks that Label Studio imports, a table of the repetitions, and what failed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from backend.archives.project_tasks import local_address
+from backend.archives.sources import is_address
+from backend.errors import BackendError
+from backend.labelstudio.format import to_prediction
+from backend.labelstudio.labeling_config import Controls, effective_rate
+from backend.labelstudio.media import shown_address
+from backend.predictions.jobs import is_readable, load_analysis
+from backend.storage.ledger import Entry, Ledger
+
+COLUMNS = (
+    "video",
+    "rep",
+    "start_s",
+    "top_s",
+    "end_s",
+    "score",
+    "label",
+    "reasons",
+    "confidence",
+    "model_version",
+)
+
+
+def write(folder: Path, done: Iterable[Entry], failed: Iterable[Entry], controls: Controls, root: Path | None) -> None:
+    """Write tasks.json, reps.csv and failed.csv, one entry after the other, each file whole or not at all.
+
+    root: the folder that Label Studio serves local files from. Raises BackendError where the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _whole(folder / "tasks.json") as tasks, _whole(folder / "reps.csv") as reps:
+            table = csv.writer(reps)
+            table.writerow(COLUMNS)
+            separator = "[\n"
+            for entry in done:
+                analysis = load_analysis(entry.result)
+                data: dict[str, object] = {controls.media_key: media_address(entry.source, root)}
+                if controls.rate_key:
+                    data[controls.rate_key] = round(analysis.video.fps, 5)
+                prediction = to_prediction(analysis, controls, effective_rate(controls, data))
+                tasks.write(separator + json.dumps({"data": data, "predictions": [prediction]}))
+                separator = ",\n"
+                for number, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1):
+                    times = (f"{seconds:.3f}" for seconds in (rep.start_s, rep.top_s, rep.end_s))
+                    why = ", ".join(str(reason) for reason in score.reasons) if score.is_anomaly else ""
+                    judged = (f"{score.score:.4f}", score.label, why, f"{analysis.confidence:.4f}")
+                    table.writerow((shown_address(entry.source), number, *times, *judged, analysis.model_version))
+            tasks.write("[]\n" if separator == "[\n" else "\n]\n")
+        with _whole(folder / "failed.csv") as file:
+            table = csv.writer(file)
+            table.writerow(("video", "attempts", "error", "reason"))
+            table.writerows(
+                (shown_address(entry.source), entry.failures, entry.error_type, entry.error_message) for entry in failed
+            )
+    except OSError as error:
+        raise BackendError(f"{folder} cannot be written ({error.strerror}). Choose another --out.") from error
+
+
+def look_again(ledger: Ledger, run: int) -> None:
+    """Have videos of a run analyzed anew that an earlier release analyzed in a form that cannot be read any more."""
+    for entry in ledger.of_run(run, "done"):
+        if not is_readable(entry.result):
+            ledger.queue_again(entry.id)
+
+
+def media_address(name: str, root: Path | None) -> str:
+    """Where Label Studio finds the video: by default it serves local files from the root of the file system."""
+    if is_address(name):
+        return name
+    return local_address(name, root) or local_address(name, Path("/")) or name
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[IO[str]]:
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8", newline="") as file:
+        yield file
+    os.replace(part, path)

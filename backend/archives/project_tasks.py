@@ -1,0 +1,160 @@
+"""The task of a video in a Label Studio project: found where the project has it, else made, never twice."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+from backend.archives.sources import is_address
+from backend.errors import LabelStudioError, UploadRefused
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.format import Json, Task
+from backend.labelstudio.labeling_config import Controls
+from pipeline.records import VideoInfo
+
+_LOCAL = "/data/local-files/?d="
+_UPLOAD = "/data/upload/"
+_LONGEST_NAME = 60
+"""Characters: Label Studio changes names that make its own longer than 100."""
+
+
+class ProjectTasks:
+    """Finds and makes tasks; safe to call from several threads, from one process at a time.
+
+    root: the folder that Label Studio serves local files from; files below it stay where they are, others are
+    uploaded. owned: tasks that are known to be the upload of some path, which no other video gets.
+    """
+
+    def __init__(
+        self, client: LabelStudioClient, project: int, controls: Controls, root: Path | None, owned: Mapping[int, str]
+    ) -> None:
+        self._client = client
+        self._project = project
+        self._controls = controls
+        self._root = root
+        self._owned = dict(owned)
+        self._served: set[str] = set()
+        self._by_address: dict[str, Task] | None = None
+        self._by_name: dict[str, list[Task]] = defaultdict(list)
+        self._lock = threading.Lock()
+
+    def task_for(self, name: str, video: VideoInfo) -> Task:
+        """The task of the video at that path or address; it is made if the project has none.
+
+        An upload is known by its name and size, anything else by its address. Raises LabelStudioError.
+        """
+        with self._lock:  # one after the other: Label Studio's database takes no two writers either
+            self._look()
+            address = self.address(name)
+            found = self._found_at(address) if address is not None else self._found_upload(Path(name))
+            if found is not None:
+                return found
+            try:
+                return self._create(address, video) if address is not None else self._upload(Path(name))
+            except UploadRefused:  # nothing was made
+                raise
+            except LabelStudioError:
+                self._by_address = None  # it may have been made all the same, and is looked for the next time
+                raise
+
+    def forget(self) -> None:
+        """Look at the project again before the next task: it is no longer as it was seen."""
+        with self._lock:
+            self._by_address = None
+
+    def address(self, name: str) -> str | None:
+        """Where Label Studio can read a video without a copy of it; None for one that has to be uploaded."""
+        return name if is_address(name) else local_address(name, self._root)
+
+    def is_there(self, name: str) -> bool:
+        """Whether the project has a task for the video already."""
+        with self._lock:
+            self._look()
+            address = self.address(name)
+            try:
+                return (self._found_at(address) if address is not None else self._found_upload(Path(name))) is not None
+            except FileNotFoundError:  # a list may name what is not there
+                return False
+
+    def _look(self) -> None:
+        """As late as possible: what an earlier run asked for may have come into being after it was killed."""
+        if self._by_address is not None:
+            return
+        by_address: dict[str, Task] = {}
+        by_name: dict[str, list[Task]] = defaultdict(list)
+        for task, _, _ in self._client.tasks(self._project):
+            media = task.data.get(self._controls.media_key)
+            if not isinstance(media, str):
+                continue
+            by_address[_plain(media)] = task
+            if media.startswith(_UPLOAD):
+                # Eight characters of Label Studio's, a dash, and the cleaned name.
+                by_name[unquote(media.rpartition("/")[2])[9:]].append(task)
+        self._served = set(self._client.local_files(self._project)) if self._root is not None else set()
+        self._by_name, self._by_address = by_name, by_address  # all of it, or nothing
+
+    def _found_at(self, address: str) -> Task | None:
+        assert self._by_address is not None
+        return self._by_address.get(_plain(address))
+
+    def _found_upload(self, path: Path) -> Task | None:
+        size = path.stat().st_size
+        for task in self._by_name.get(upload_name(path), []):
+            media = str(task.data[self._controls.media_key])
+            if self._owned.get(task.id, str(path)) == str(path) and self._client.media_size(media) == size:
+                self._owned[task.id] = str(path)
+                return task
+        return None
+
+    def _create(self, address: str, video: VideoInfo) -> Task:
+        if address.startswith(_LOCAL):
+            self._serve(unquote(address.removeprefix(_LOCAL)))
+        data: Json = {self._controls.media_key: address}
+        if self._controls.rate_key:
+            data[self._controls.rate_key] = round(video.fps, 5)
+        task = self._client.create_task(self._project, data)
+        assert self._by_address is not None
+        self._by_address[_plain(address)] = task
+        return task
+
+    def _upload(self, path: Path) -> Task:
+        number = self._client.upload(self._project, path, upload_name(path))
+        self._owned[number] = str(path)
+        # Where it is kept is read before the prediction is stored.
+        return Task(number, self._project, {})
+
+    def _serve(self, relative: str) -> None:
+        """Make sure that a storage covers the file. Label Studio refuses one of the whole root."""
+        assert self._root is not None
+        folder = (self._root / relative).parent
+        if not any(folder.is_relative_to(served) for served in self._served):
+            top = str(self._root / Path(relative).parts[0])
+            self._client.add_local_files(self._project, top)
+            self._served.add(top)
+
+
+def local_address(name: str, root: Path | None) -> str | None:
+    """The address under which Label Studio serves a file of its local files, None for one that it does not."""
+    path = Path(name)
+    # Label Studio serves no file that lies in the root itself.
+    if root is None or not path.is_relative_to(root) or path.parent == root:
+        return None
+    return _LOCAL + quote(str(path.relative_to(root)))
+
+
+def upload_name(path: Path) -> str:
+    """The name that a file is uploaded under: what Label Studio would make of its own, if that is not too long."""
+    stem = re.sub(r"[^-\w.]", "", path.stem.strip().replace(" ", "_"))[:_LONGEST_NAME]
+    return (stem or "video") + re.sub(r"[^-\w.]", "", path.suffix)
+
+
+def _plain(address: str) -> str:
+    """An address as one way of writing it: storages put Label Studio's own address before theirs."""
+    parts = urlsplit(address)
+    if parts.path == "/data/local-files/":
+        return _LOCAL + unquote(parts.query.removeprefix("d="))
+    return address

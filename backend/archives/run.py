@@ -1,0 +1,321 @@
+"""A whole archive in one run: every video analyzed once, delivered once, its failures listed; can be killed anywhere.
+
+A run is a walk over the ledger. One thread takes one video through all its steps (analysis in a worker process, task,
+prediction), and each step is written down before the next, so that the next run goes on with the step that is missing.
+Steps that happened but were not written down are found out: landmarks lie in their cache, tasks and predictions are
+looked for in Label Studio before they are made.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import SecretStr
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from backend.archives.project_tasks import ProjectTasks
+from backend.archives.sources import Source, is_address, is_task
+from backend.compute.dask_executor import Executor
+from backend.context import Context
+from backend.errors import BackendError, LabelStudioError, NotInLabelStudio, SchedulerLost, UploadRefused
+from backend.labelstudio.format import Task
+from backend.labelstudio.labeling_config import Controls
+from backend.labelstudio.media import shown_address
+from backend.models.registry import Model
+from backend.predictions import delivery
+from backend.predictions.jobs import dump_analysis, known_media, load_analysis
+from backend.predictions.worker import FileJob, VideoJob, analyze_file, analyze_task
+from backend.sampling.clusters import Clusters
+from backend.storage.ledger import Entry, Ledger
+from pipeline.errors import PipelineError
+from pipeline.records import Analysis
+
+log = logging.getLogger(__name__)
+
+_DELIVERING = 2
+"""Videos that may be on their way to Label Studio while the workers have others."""
+_LOOK_S = 5.0
+"""How long a look at the number of workers may be ago."""
+_MOST_THREADS = 1024
+"""Threads start when they are needed: one per video in hand."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A video that is through, with what was found; or, with an error, an attempt at it that failed.
+
+    is_last: whether no other attempt follows. seconds: since its turn came.
+    """
+
+    source: str
+    task: int | None
+    analysis: Analysis | None
+    error: str = ""
+    is_last: bool = True
+    seconds: float = 0.0
+
+
+Told = Callable[[Finished], None]
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """The numbers of a task and its prediction in Label Studio."""
+
+    task: int | None
+    prediction: int | None
+
+
+class Target(Protocol):
+    """Where predictions go."""
+
+    def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
+        """Bring a prediction there, unless it is there."""
+
+    def new_tasks(self, sources: Iterable[Source]) -> dict[str, int]:
+        """How many tasks would be made for these videos: `linked` where their files lie, or `uploaded`."""
+
+
+class FolderTarget:
+    """Files are written from the ledger when the run is over."""
+
+    def new_tasks(self, sources: Iterable[Source]) -> dict[str, int]:
+        return {}
+
+    def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
+        return Delivered(None, None)
+
+
+class ProjectTarget:
+    """A Label Studio project. What is delivered is also noted as the job of its task, so that a server knows it."""
+
+    def __init__(
+        self,
+        context: Context,
+        ledger: Ledger,
+        project: int,
+        controls: Controls,
+        root: Path | None,
+        pause_s: float = 1.0,
+    ) -> None:
+        self._context = context
+        self._ledger = ledger
+        self._project = project
+        self._controls = controls
+        self._tasks = ProjectTasks(context.client, project, controls, root, ledger.owners(target_name(project)))
+        self._shown = False
+        self._clusters = Clusters(context.store)
+        self._retrying = Retrying(
+            retry=retry_if_exception(_may_pass),
+            stop=stop_after_attempt(3),
+            wait=wait_exponential(pause_s),
+            reraise=True,
+        )
+
+    def new_tasks(self, sources: Iterable[Source]) -> dict[str, int]:
+        new = Counter[str]()
+        for source in sources:
+            if source.task is None and not self._tasks.is_there(source.name):
+                new["linked" if self._tasks.address(source.name) is not None else "uploaded"] += 1
+        return new
+
+    def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
+        """Raises LabelStudioError. A task that was deleted is forgotten: the next attempt makes another."""
+        try:
+            return self._retrying(self._deliver, entry, analysis)
+        except NotInLabelStudio:
+            if not is_task(entry.source):
+                self._ledger.forget_task(entry)
+                self._tasks.forget()
+            raise
+
+    def _deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
+        client, store, version = self._context.client, self._context.store, analysis.model_version
+        number = entry.task or self._ledger.task_of(entry)
+        if number is None:
+            number = self._tasks.task_for(entry.source, analysis.video).id
+        if number != entry.task:
+            self._ledger.has_task(entry.id, number)
+        # A server may have promoted a newer model since this run began: its predictions stay.
+        is_current = self._context.registry.current(self._project).version == version
+        ours = store.model_versions(self._project) if self._context.remove_superseded and is_current else set()
+        state = client.task_state(Task(number, self._project, {}))
+        task, media = state.task, str(state.task.data.get(self._controls.media_key))
+        if self._is_replaced(entry, number, media, analysis):
+            delivery.withdraw(client, state, store.model_versions(self._project) | {version}, self._controls)
+            store.forget_video(number, media)  # as it was before, for other models as well
+            task = client.task_state(task).task  # without the frame rate of before
+        cluster = self._clusters.shown(self._project, analysis)
+        prediction = delivery.push(client, delivery.Delivery(task, analysis, ours - {version}, cluster), self._controls)
+        job = store.job_for(task, media, version, entry.config)
+        store.finish_job(job.id, dump_analysis(analysis))
+        store.mark_pushed(job.id, prediction)
+        if is_current and not self._shown:  # Label Studio takes only a version that it has predictions of
+            self._shown = True
+            client.show_model_version(self._project, version, store.model_versions(self._project) - {version})
+        return Delivered(number, prediction)
+
+    def _is_replaced(self, entry: Entry, task: int, media: str, analysis: Analysis) -> bool:
+        """Whether another video was known under the address of a file that Label Studio reads where it lies."""
+        if is_task(entry.source) or is_address(entry.source) or self._tasks.address(entry.source) is None:
+            return False
+        known = known_media(self._context.store, [(task, media)]).get((task, media))
+        return known is not None and known.media_digest != analysis.media_digest
+
+
+class Prelabeler:
+    """Takes the videos of a run through. capacity: how many the workers take at once, just now."""
+
+    def __init__(
+        self,
+        context: Context,
+        ledger: Ledger,
+        executor: Executor,
+        target: Target,
+        model: Model,
+        controls: Controls,
+        capacity: Callable[[], int],
+    ) -> None:
+        self._context = context
+        self._ledger = ledger
+        self._executor = executor
+        self._target = target
+        self._model = model
+        self._controls = controls
+        self._capacity = capacity
+        self._stopping = threading.Event()
+
+    def run(self, run: int, max_attempts: int, limit: int | None, told: Told) -> None:
+        """Work until every video of the run is done, or has failed `max_attempts` times; at most `limit` of them.
+
+        A video that failed is tried again after all others. `told` hears of every attempt, in this thread. Raises
+        SchedulerLost; what was not done by then is as it was.
+        """
+        chosen: set[int] = set()
+        for failures in range(max_attempts):
+            entries = self._ledger.unfinished(run, failures)
+            if limit is not None:
+                entries = _first(entries, limit, chosen)
+            with closing(self._each(entries, failures + 1 == max_attempts)) as attempts:
+                for finished in attempts:
+                    told(finished)
+
+    def _each(self, entries: Iterator[Entry], is_last: bool) -> Generator[Finished]:
+        """Only as many are in hand as are worked on, however long the list."""
+        with ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="prelabel") as threads:
+            busy: set[Future[Finished]] = set()
+            try:
+                while True:
+                    # Workers of a cluster come and go.
+                    room = max(0, self._capacity() + _DELIVERING - len(busy))
+                    busy |= {threads.submit(self._through, entry, is_last) for entry in islice(entries, room)}
+                    if not busy:
+                        return
+                    done, busy = wait(busy, _LOOK_S, FIRST_COMPLETED)
+                    for future in done:
+                        yield future.result()
+            except BaseException:
+                self._stopping.set()
+                self._executor.close()  # the threads wait for what it is working on
+                raise
+
+    def _through(self, entry: Entry, is_last: bool) -> Finished:
+        began = time.monotonic()
+        try:
+            analysis = self._analysis(entry)
+            delivered = self._target.deliver(entry, analysis)
+            self._ledger.done(entry.id, delivered.prediction)
+            return Finished(shown_address(entry.source), delivered.task, analysis, seconds=time.monotonic() - began)
+        except SchedulerLost:  # says nothing about the video
+            raise
+        except (PipelineError, BackendError) as error:
+            kind, message = type(error).__name__, str(error)
+        except CancelledError:
+            if self._stopping.is_set():
+                return Finished(shown_address(entry.source), entry.task, None, "Interrupted.", False)
+            kind, message = "WorkerLost", "The work on it was cancelled."
+        except Exception:  # the top of a thread: whatever it is, the other videos go on
+            log.exception("%s failed unexpectedly.", shown_address(entry.source))
+            kind, message = "InternalError", "Unexpected error; the log above has the details."
+        self._ledger.failed(entry.id, kind, message)
+        return Finished(shown_address(entry.source), entry.task, None, message, is_last, time.monotonic() - began)
+
+    def _analysis(self, entry: Entry) -> Analysis:
+        if entry.result:
+            with suppress(BackendError):  # of another release: made anew
+                return load_analysis(entry.result)
+        # Unlike any other key: a scheduler answers a known one with the result that it has.
+        key = f"prelabel-{uuid.uuid4().hex}"
+        if Path(entry.source).is_absolute():
+            work = FileJob(entry.media, self._model.folder, self._context.pose_dir, self._context.config)
+            future = self._executor.submit(analyze_file, work, key=key)
+        else:
+            future = self._executor.submit(analyze_task, self._fetched(entry), key=key)
+        analysis: Analysis = future.result()
+        self._ledger.analyzed(entry.id, dump_analysis(analysis))
+        return analysis
+
+    def _known(self, task: int, media: str) -> Analysis | None:
+        return known_media(self._context.store, [(task, media)]).get((task, media))
+
+    def _fetched(self, entry: Entry) -> VideoJob:
+        """Work on a video that is fetched from Label Studio, or from elsewhere without its token."""
+        access = self._context.access
+        return VideoJob(
+            task=Task(entry.task or 0, 0, {}),
+            media=entry.media,
+            controls=replace(self._controls, frame_rate=""),  # set when the prediction is stored
+            access=replace(access, url="", api_key=SecretStr("")) if is_address(entry.source) else access,
+            model_dir=self._model.folder,
+            pose_dir=self._context.pose_dir,
+            config=self._context.config,
+            known=self._known(entry.task, entry.media) if entry.task else None,
+        )
+
+
+@contextmanager
+def alone(data_dir: Path, target: str) -> Iterator[None]:
+    """No other run for the same target meanwhile: both would make its tasks. Raises BackendError."""
+    name = f"prelabel-{hashlib.sha256(target.encode()).hexdigest()[:12]}.lock"
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / name).open("wb")
+    except OSError as error:
+        raise BackendError(f"{data_dir} cannot be written ({error.strerror}). Choose another DATA_DIR.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BackendError(f"Another run already works on {target}. Wait for its end.") from error
+        yield
+
+
+def target_name(project: int | None = None, folder: Path | None = None) -> str:
+    """How the ledger calls a target."""
+    return f"project {project}" if project is not None else f"folder {folder and folder.absolute()}"
+
+
+def _first(entries: Iterator[Entry], limit: int, chosen: set[int]) -> Iterator[Entry]:
+    """As many as make `limit` with those chosen before, which pass as well: a limited run retries its own alone."""
+    for entry in entries:
+        if len(chosen) < limit:
+            chosen.add(entry.id)
+        if entry.id in chosen:
+            yield entry
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(error, LabelStudioError) and not isinstance(error, NotInLabelStudio | UploadRefused)

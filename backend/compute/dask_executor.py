@@ -1,0 +1,188 @@
+"""The one seam to Dask: functions go to worker processes, futures come back; a dying worker costs one job."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+import dask
+from distributed import CancelledError as DaskCancelled
+from distributed import Client, KilledWorker, LocalCluster
+from distributed import Future as DaskFuture
+
+from backend.errors import BackendError, SchedulerLost, WorkerLost
+
+log = logging.getLogger(__name__)
+
+_TEND_S = 2.0
+
+
+class Executor(Protocol):
+    """Runs functions elsewhere."""
+
+    def submit(self, function: Callable[..., Any], *args: object, key: str, priority: int = 0) -> Future[Any]:
+        """Run `function(*args)`, higher priority first. The future raises WorkerLost where the process died."""
+
+    def hasten(self, key: str, priority: int) -> None:
+        """Raise the priority of a call that still waits; nothing where it does not."""
+
+    def close(self) -> None:
+        """Stop; what has not finished is dropped."""
+
+
+@dataclass(order=True)
+class _Call:
+    """A function that waits for a free worker; the highest priority first, then the oldest."""
+
+    rank: tuple[int, int]
+    function: Callable[..., Any] = field(compare=False)
+    args: tuple[object, ...] = field(compare=False)
+    key: str = field(compare=False)
+    priority: int = field(compare=False)
+    future: Future[Any] = field(compare=False, default_factory=Future)
+
+
+class DaskExecutor:
+    """`workers` processes of our own on this machine, or those of an existing scheduler by its address.
+
+    A worker gets one call for each of its threads. Dask would hand out more in advance, and blame all that a worker has
+    when it dies: the videos that wait behind one that kills it would be given up as well. A scheduler without so many
+    workers is given `workers` calls all the same: some start workers only when there is work for them.
+
+    Raises BackendError where the scheduler cannot be reached.
+    """
+
+    def __init__(self, workers: int = 1, scheduler: str = "") -> None:
+        dask.config.set(
+            {
+                # A video that kills its worker twice is given up, instead of taking every worker down in turn.
+                "distributed.scheduler.allowed-failures": 1,
+                # Nobody looks at Dask's dashboard: its samples of every thread, of the machine and of its own loops are
+                # taken from the cores that the jobs need.
+                "distributed.worker.profile.enabled": False,
+                "distributed.admin.tick.interval": "1s",
+                "distributed.admin.system-monitor.interval": "10s",
+                "distributed.admin.system-monitor.disk": False,
+            }
+        )
+        self._cluster: LocalCluster | None = None
+        if not scheduler:
+            self._cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address="127.0.0.1:0",  # any free port: several of us may run on a machine
+                silence_logs=logging.CRITICAL,
+                preload=["backend.compute.worker_preload"],
+            )
+        try:
+            self._client = Client(self._cluster or scheduler, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise BackendError(
+                f"The Dask scheduler {scheduler} cannot be reached ({type(error).__name__}). Check its address."
+            ) from error
+        self._workers = workers
+        self._busy = 0
+        self._closing = False
+        self._closed = threading.Event()
+        if self._cluster is not None:
+            threading.Thread(target=self._tend, args=(self._cluster,), name="workers", daemon=True).start()
+        self._waiting: list[_Call] = []
+        self._order = itertools.count()
+        self._lock = threading.Lock()
+
+    def submit(self, function: Callable[..., Any], *args: object, key: str, priority: int = 0) -> Future[Any]:
+        with self._lock:
+            call = _Call((-priority, next(self._order)), function, args, key, priority)
+            heapq.heappush(self._waiting, call)
+        self._hand_out()
+        return call.future
+
+    def hasten(self, key: str, priority: int) -> None:
+        with self._lock:
+            for call in self._waiting:
+                if call.key == key and call.priority < priority:
+                    call.priority = priority
+                    call.rank = (-priority, call.rank[1])
+                    heapq.heapify(self._waiting)
+                    return
+
+    @property
+    def capacity(self) -> int:
+        """How many calls are worked on at once: as many as there are threads of workers just now."""
+        if self._cluster is not None or self._client.status != "running":
+            return self._workers
+        try:
+            return max(self._workers, int(sum(self._client.nthreads().values())))
+        except OSError:  # the scheduler does not answer just now
+            return self._workers
+
+    def close(self) -> None:
+        self._closed.set()
+        with self._lock:
+            self._closing = True
+            waiting, self._waiting = self._waiting, []
+        for call in waiting:
+            call.future.cancel()
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()
+
+    def _tend(self, cluster: LocalCluster) -> None:
+        """Start workers where some are missing: Dask starts one again that died, but gives it up where it is just
+        not there when `distributed.deploy.lost-worker-timeout` is over, as after another death."""
+        while not self._closed.wait(_TEND_S):
+            if len(cluster.workers) < self._workers and cluster.status.name == "running":
+                log.warning("A worker process is missing; another one is started.")
+                cluster.scale(self._workers)
+
+    def _hand_out(self) -> None:
+        """Give waiting calls to free workers."""
+        capacity = self.capacity
+        while True:
+            with self._lock:
+                if not self._waiting or self._busy >= capacity:
+                    return
+                call = heapq.heappop(self._waiting)
+                self._busy += 1
+            try:
+                remote = self._client.submit(
+                    call.function, *call.args, key=call.key, priority=call.priority, pure=False
+                )
+            except Exception as error:  # noqa: BLE001  # the future tells whoever waits for this call
+                self._settle(call, error)
+                continue
+            remote.add_done_callback(partial(self._finished, call))
+
+    def _finished(self, call: _Call, remote: DaskFuture) -> None:
+        """Runs in a thread of Dask's client."""
+        try:
+            result = remote.result()
+        except KilledWorker:
+            self._settle(call, WorkerLost("The worker process died on this video, repeatedly. It was given up."))
+        except BaseException as error:  # noqa: BLE001  # whatever the function raised, or Dask where the result is lost
+            self._settle(call, error)
+        else:
+            self._settle(call, None, result)
+        self._hand_out()
+
+    def _settle(self, call: _Call, error: BaseException | None, result: object = None) -> None:
+        with self._lock:
+            self._busy -= 1
+        if error is None:
+            call.future.set_result(result)
+        elif self._closing:
+            call.future.cancel()
+        elif self._cluster is None and not self._closing and self._client.status != "running":
+            call.future.set_exception(SchedulerLost("The Dask scheduler is gone. Start it and its workers again."))
+        elif isinstance(error, CancelledError | DaskCancelled):
+            call.future.cancel()
+        else:
+            call.future.set_exception(error)

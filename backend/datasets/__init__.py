@@ -1,0 +1,1 @@
+"""A project's labels as a dataset: read from the database, written by `pipeline.datasets`."""

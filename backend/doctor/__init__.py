@@ -1,0 +1,1 @@
+"""What `deadlift doctor` looks at: this machine, and the connection with Label Studio."""

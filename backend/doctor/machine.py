@@ -1,0 +1,157 @@
+"""The part of `deadlift doctor` about this machine: libraries, models, folders and the backend's port."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+import tempfile
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+import httpx
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from backend.settings import Settings
+from pipeline.errors import PipelineError
+
+DISTRIBUTION = "deadlift-ml-backend"
+SHOWN = ("mediapipe", "opencv-python", "numpy", "torch")
+LEAST_FREE_MB = 1024
+PATIENCE_S = 5.0
+HEALTH_TIMEOUT_S = 1.0
+"""How long Label Studio waits for /health before it calls a backend disconnected (ML_TIMEOUT_HEALTH)."""
+
+Status = Literal["ok", "note", "problem"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding: a note is worth knowing, a problem keeps something from working and has a remedy."""
+
+    subject: str
+    status: Status
+    found: str
+    remedy: str = ""
+
+
+def python() -> Check:
+    found = ".".join(map(str, sys.version_info[:3]))
+    try:
+        wanted = SpecifierSet(metadata.metadata(DISTRIBUTION)["Requires-Python"])
+    except metadata.PackageNotFoundError:
+        return Check("Python", "problem", found, f"{DISTRIBUTION} is not installed: pip install it, or make install.")
+    if found not in wanted:
+        return Check("Python", "problem", found, f"Make the environment anew with a Python {wanted}.")
+    return Check("Python", "ok", found)
+
+
+def libraries() -> Check:
+    """Whether every library is there in a version that the project asks for, and OpenCV only once."""
+    try:
+        required = [Requirement(text) for text in metadata.requires(DISTRIBUTION) or []]
+    except metadata.PackageNotFoundError:
+        required = []
+    wrong = []
+    for requirement in required:
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        version = _version(requirement.name)
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            wrong.append(f"{requirement.name} is {version or 'missing'}, not {requirement.specifier}")
+    # Both wheels write the same folder cv2: the one installed last wins, but only file by file.
+    opencv = {version for name in ("opencv-python", "opencv-contrib-python") if (version := _version(name))}
+    if len(opencv) > 1:
+        wrong.append(f"two versions of OpenCV in one folder: {', '.join(sorted(opencv))}")
+    if wrong:
+        return Check("Libraries", "problem", "; ".join(wrong), "pip install --constraint constraints.txt again.")
+    return Check("Libraries", "ok", ", ".join(f"{name} {_version(name)}" for name in SHOWN))
+
+
+def pose_model(settings: Settings) -> Check:
+    """Run the pose model on a drawn lifter."""
+    import numpy as np
+
+    from pipeline.pose.mediapipe_pose import MediaPipePose
+    from pipeline.synthetic import LiftPlan
+    from pipeline.synthetic.drawing import draw
+
+    config = settings.pipeline_config().pose
+    name = config.model or "the model in mediapipe's wheel"
+    (picture,) = draw(LiftPlan(), np.array([0.5]))
+    try:
+        with MediaPipePose(config) as estimator:
+            found = estimator.landmarks(picture, 0.0)
+    except (PipelineError, ImportError, OSError) as error:
+        return Check("Pose model", "problem", str(error), "Check POSE_MODEL and the libraries: docker/system_packages.")
+    if found is None:
+        return Check("Pose model", "problem", f"{name} finds no person in a drawn picture", "Unset POSE_MODEL.")
+    return Check("Pose model", "ok", name)
+
+
+def anomaly_model(settings: Settings) -> tuple[str, Check]:
+    """The version of the model in use ("" where there is none), and what is to say about it."""
+    from backend.predictions.worker import load_detector
+
+    try:
+        version = load_detector(settings.model_dir).version
+    except PipelineError as error:
+        return "", Check("Anomaly model", "problem", str(error), "Correct MODEL_DIR, or unset it for the base model.")
+    return version, Check("Anomaly model", "ok", f"{version} ({settings.model_dir or 'shipped'})")
+
+
+def data_folder(folder: Path) -> Check:
+    """Whether the backend can write where it keeps its data, and has room there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            free_mb = shutil.disk_usage(folder).free // 1024**2
+    except OSError as error:
+        return Check("Data folder", "problem", f"{folder}: {error.strerror}", "Make it writable, or set DATA_DIR.")
+    if free_mb < LEAST_FREE_MB:
+        return Check("Data folder", "note", f"{folder}: only {free_mb} MB free", "Make room, or set DATA_DIR.")
+    return Check("Data folder", "ok", f"{folder}, {free_mb // 1024} GB free")
+
+
+def port(settings: Settings, version: str) -> Check:
+    """Whether our backend answers, or could start, on its port."""
+    here = "127.0.0.1" if settings.backend_host in ("0.0.0.0", "::") else settings.backend_host
+    subject, url = f"Port {settings.backend_port}", f"http://{here}:{settings.backend_port}"
+    serving, took_s = backend_at(url)
+    if serving is not None:
+        if took_s > HEALTH_TIMEOUT_S:
+            found = f"our backend took {took_s:.1f} s to answer /health, and Label Studio waits {HEALTH_TIMEOUT_S:g} s"
+            return Check(subject, "problem", found, "Give it fewer WORKERS, or the machine less to do.")
+        if version and serving != version:
+            return Check(subject, "note", f"our backend answers with model {serving}", f"Restart it to get {version}.")
+        return Check(subject, "ok", f"our backend answers with model {serving}")
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in here else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((here, settings.backend_port))
+    except OSError as error:
+        remedy = "Stop what listens there, or set BACKEND_HOST or BACKEND_PORT."
+        return Check(subject, "problem", f"cannot be used ({error.strerror}), and our backend does not answer", remedy)
+    return Check(subject, "ok", "free; our backend is not running")
+
+
+def backend_at(url: str) -> tuple[str | None, float]:
+    """The model version of the deadlift backend at an address, None if there is none, and the seconds it took."""
+    try:
+        # trust_env: a proxy of the environment may not know the way
+        response = httpx.get(f"{url.rstrip('/')}/health", timeout=PATIENCE_S, trust_env=False)
+        body = response.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return None, 0.0
+    ours = isinstance(body, dict) and body.get("model_class") == "DeadliftModel"
+    return (str(body.get("model_version", "")) if ours else None), response.elapsed.total_seconds()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,159 @@
+"""What people labelled, as a set to learn from: one annotation per task, and where each label comes from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from backend.labels.events import save_annotations, settle
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.format import AnnotationsSaved, Json
+from backend.labelstudio.labeling_config import parse_controls
+from backend.predictions.jobs import is_readable, load_analysis
+from backend.storage.annotation_json import as_drawn, refresh_data, sources, without_source
+from backend.storage.jobs import Job, Store
+from backend.storage.labels import Annotation, LabeledRegion
+from pipeline.records import RepLabel
+
+log = logging.getLogger(__name__)
+
+Origin = Literal["untouched", "changed", "manual"]
+
+_MOVED_S = 0.1
+"""Predicted boundaries are rounded to frames; further away than this somebody has moved them."""
+
+
+@dataclass(frozen=True)
+class DrawnRep:
+    """A repetition as a person left it. proposed_by: the version of the model that proposed it, "" for none."""
+
+    start_s: float
+    end_s: float
+    label: RepLabel
+    origin: Origin
+    proposed_by: str
+
+
+@dataclass(frozen=True)
+class LabeledVideo:
+    """A task with the repetitions of the annotation that counts; media_digest is "" until the video was looked at."""
+
+    task: int
+    annotation: int
+    annotator: int | None
+    media: str
+    media_digest: str
+    reps: tuple[DrawnRep, ...]
+
+
+def labeled_videos(store: Store, project: int) -> list[LabeledVideo]:
+    """The project's labels: of each task its ground truth, else its newest annotation; never a cancelled one.
+
+    In the order in which they count: of tasks with the same video, the first.
+    """
+    settle(store)
+    chosen: dict[int, Annotation] = {}
+    for annotation in store.labels.valid_annotations(project):
+        best = chosen.get(annotation.task)
+        if best is None or rank(annotation) > rank(best):
+            chosen[annotation.task] = annotation
+    return [_video(store, annotation) for annotation in sorted(chosen.values(), key=rank, reverse=True)]
+
+
+def pull(client: LabelStudioClient, store: Store, project: int) -> int:
+    """Make the store's annotations of a project those that Label Studio has; returns how many it has.
+
+    They are read by the labeling config that it has now; where that is not the one of the last pull, all are read anew.
+    What an event told meanwhile is kept. Raises LabelStudioError, LabelConfigError.
+    """
+    settle(store)
+    known = {annotation.id: annotation for annotation in store.labels.valid_annotations(project, skipped=True)}
+    deleted = store.labels.deleted_annotations()
+    deleted_tasks = store.labels.deleted_tasks()
+    wordless = without_source(store.engine, list(known))
+    config = client.label_config(project)
+    controls = parse_controls(config)
+    store.remember_project(project, config)
+    before = store.labels.read_by(project)
+    is_read_anew = not before or parse_controls(before) != controls
+    told: dict[int, Json] = {}
+    seen: set[int] = set()
+    for task, stored in client.annotations(project):
+        if task.id in deleted_tasks:
+            store.labels.restore_task(task.id)
+        for annotation in stored:
+            number = int(annotation["id"])
+            seen.add(number)
+            ours = known.get(number)
+            is_news = ours is None or ours.updated_at != str(annotation.get("updated_at") or "")
+            if is_news or not annotation.get("updated_at") or number in wordless:
+                save_annotations(store, AnnotationsSaved(((annotation, task),), config))
+            elif is_read_anew:
+                (known_source,) = sources(store.engine, [number]).values()
+                drawn = replace(task, data=as_drawn(task.data, known_source.data, controls.rate_key))
+                save_annotations(store, AnnotationsSaved(((annotation, drawn),), config))
+            else:
+                told[number] = task.data
+    # Who lifted may be noted after the labels: data has no time of its own that would tell.
+    refresh_data(store.engine, told, controls.rate_key)
+    store.labels.note_read_by(project, config)
+    store.labels.delete_annotations(set(known) - seen)
+    # A list that changed while it was read, page by page, may have lacked them at an earlier pull.
+    store.labels.restore_annotations(deleted & seen)
+    return len(seen)
+
+
+def rank(annotation: Annotation) -> tuple[bool, str, int]:
+    """Of a task's annotations the one that counts is the highest."""
+    return annotation.ground_truth, annotation.updated_at, annotation.id
+
+
+def _video(store: Store, annotation: Annotation) -> LabeledVideo:
+    parent = store.job_of_prediction(annotation.parent_prediction)
+    latest = store.latest_result(annotation.task, annotation.media)
+    return LabeledVideo(
+        annotation.task,
+        annotation.id,
+        annotation.annotator,
+        annotation.media,
+        load_analysis(latest).media_digest if latest and is_readable(latest) else "",
+        _drawn(store.labels.labeled_regions(annotation.id), parent),
+    )
+
+
+def _drawn(regions: Sequence[LabeledRegion], parent: Job | None) -> tuple[DrawnRep, ...]:
+    known = load_analysis(parent.result) if parent is not None and is_readable(parent.result) else None
+    proposals = (
+        [(rep.start_s, rep.end_s, score.label) for rep, score in zip(known.reps, known.scores, strict=True)]
+        if known is not None
+        else None
+    )
+    return tuple(
+        DrawnRep(
+            region.start_s,
+            region.end_s,
+            "normal" if region.label == "normal" else "anomalous",
+            origin := origin_of(region.origin, region.start_s, region.end_s, region.label, proposals),
+            parent.model_version if parent is not None and origin != "manual" else "",
+        )
+        for region in regions
+        if region.start_s < region.end_s
+    )
+
+
+def origin_of(
+    said: str, start_s: float, end_s: float, label: str, proposals: Iterable[tuple[float, float, str]] | None
+) -> Origin:
+    """Whether a person changed what was proposed: (start_s, end_s, label) of each repetition, None where that is not
+    known. What Label Studio `said` of a region's origin misses moved boundaries."""
+    if said == "manual" or (proposals is None and said == ""):
+        return "manual"
+    if proposals is None:
+        return "untouched" if said == "prediction" else "changed"
+    same = any(
+        label == proposed and abs(start_s - first_s) <= _MOVED_S and abs(end_s - last_s) <= _MOVED_S
+        for first_s, last_s, proposed in proposals
+    )
+    return "untouched" if same else "changed"

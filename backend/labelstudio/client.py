@@ -1,0 +1,357 @@
+"""The one place for calls to Label Studio's API, through its SDK."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from backend.errors import LabelStudioError, NotInLabelStudio, UploadRefused
+from backend.labelstudio.format import Json, Task
+from backend.labelstudio.records import (
+    Access,
+    ConnectedBackend,
+    Project,
+    StoredPrediction,
+    TaskState,
+    Webhook,
+    state_of,
+    task_of,
+)
+
+if TYPE_CHECKING:
+    from label_studio_sdk import LabelStudio
+
+_PAGE = 100
+"""Tasks per request: their ids are part of the address."""
+
+
+class LabelStudioClient:
+    """Calls to one Label Studio. Every failure is a LabelStudioError or MediaError that says what to do."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._sdk: LabelStudio | None = None
+
+    @property
+    def configured(self) -> bool:
+        """Whether an address and a token were given; without them the backend only answers what it is asked."""
+        return self._access.configured
+
+    def task_states(self, project: int, task_ids: Sequence[int]) -> dict[int, TaskState]:
+        """Tasks of a project as they are now, by id; one that no longer exists is left out.
+
+        One request per hundred tasks. Never asks for a single task: that makes Label Studio ask the ML backend for a
+        prediction, and the backend would be waiting for itself.
+        """
+        states: dict[int, TaskState] = {}
+        with _mapped(f"tasks of project {project}"):
+            for first in range(0, len(task_ids), _PAGE):
+                selected = {"selectedItems": {"all": False, "included": list(task_ids[first : first + _PAGE])}}
+                for task in self._page(1, project=project, query=json.dumps(selected))["tasks"]:
+                    state = state_of(task)
+                    states[state.task.id] = state
+        return states
+
+    def task_state(self, task: Task) -> TaskState:
+        """Raises NotInLabelStudio where the task was deleted."""
+        state = self.task_states(task.project, [task.id]).get(task.id)
+        if state is None:
+            raise NotInLabelStudio(f"Label Studio has no task {task.id}. Was it deleted?")
+        return state
+
+    def tasks(self, project: int, view: int | None = None) -> Iterator[tuple[Task, int, frozenset[str]]]:
+        """Every task of a project, with its number of annotations and the model versions that it has predictions of.
+
+        view: only the tasks that this tab of the project shows.
+        """
+        chosen: dict[str, int] = {"project": project} if view is None else {"project": project, "view": view}
+        with _mapped(f"the tasks of project {project}" if view is None else f"view {view} of project {project}"):
+            for task in self._pages(**chosen):
+                versions = [prediction.get("model_version") for prediction in task.get("predictions") or []]
+                yield task_of(task), task.get("total_annotations") or 0, frozenset(str(v) for v in versions if v)
+
+    def create_prediction(self, task_id: int, prediction: Json) -> int:
+        with _mapped(f"a prediction for task {task_id}"):
+            wanted = {"task": task_id, "result": prediction["result"], "score": prediction["score"]}
+            wanted |= {"model_version": prediction["model_version"], "cluster": prediction.get("cluster")}
+            return int(self._json("POST", "api/predictions/", json=wanted).get("id") or 0)
+
+    def clusters(self, project: int) -> Iterator[tuple[Task, list[StoredPrediction]]]:
+        """Every task of a project with its predictions, oldest first."""
+        with _mapped(f"the tasks of project {project}"):
+            for task in self._pages(project=project):
+                stored = [
+                    StoredPrediction(int(one["id"]), str(one.get("model_version") or ""), one.get("cluster"))
+                    for one in task.get("predictions") or []
+                ]
+                yield task_of(task), sorted(stored, key=lambda one: one.id)
+
+    def set_sampling(self, project: int, sampling: str, model_version: str | None = None) -> None:
+        """Set the order in which a project's tasks come, and the version whose scores it follows.
+
+        Label Studio takes only versions that it has predictions of.
+        """
+        chosen = (
+            {"sampling": sampling} if model_version is None else {"sampling": sampling, "model_version": model_version}
+        )
+        with _mapped(f"project {project}"):
+            self._api.projects.update(id=project, **chosen)
+
+    def set_cluster(self, prediction_id: int, cluster: int | None) -> None:
+        """Put a prediction into a cluster; one that is gone is fine."""
+        with suppress(NotInLabelStudio), _mapped(f"prediction {prediction_id}"):
+            self._api.predictions.update(id=prediction_id, request_options=_with_body({"cluster": cluster}))
+
+    def delete_prediction(self, prediction_id: int) -> None:
+        """Remove a prediction; one that is gone already is fine."""
+        with suppress(NotInLabelStudio), _mapped(f"prediction {prediction_id}"):
+            self._api.predictions.delete(id=prediction_id)
+
+    def annotations(self, project: int) -> Iterator[tuple[Task, list[Json]]]:
+        """Every annotated task of a project, with its annotations as events carry them, skipped ones included."""
+        with _mapped(f"the annotations of project {project}"):
+            for task in self._pages(project=project):
+                if task.get("annotations"):
+                    yield task_of(task), [dict(annotation) for annotation in task["annotations"]]
+
+    def set_task_data(self, task_id: int, data: Json) -> None:
+        with _mapped(f"the data of task {task_id}"):
+            self._api.tasks.update(id=str(task_id), data=data)
+
+    def authorization(self) -> dict[str, str]:
+        """The header of the moment: the SDK exchanges a personal token for an access token and renews it."""
+        if not self.configured:
+            return {}
+        with _mapped("the access token"):
+            headers = self._api._client_wrapper.get_headers()
+        return {"Authorization": headers["Authorization"]}
+
+    def find_project(self, title: str) -> int | None:
+        """The id of the project with that title, if there is one."""
+        with _mapped("the projects"):
+            return next((project.id for project in self._api.projects.list() if project.title == title), None)
+
+    def create_project(self, title: str, label_config: str) -> int:
+        with _mapped(f'a project "{title}"'):
+            return int(self._api.projects.create(title=title, label_config=label_config).id)
+
+    def show_model_version(self, project: int, version: str, instead_of: set[str]) -> None:
+        """Make `version` the one whose scores the project shows and sorts by.
+
+        Left alone where somebody chose another: only the name of a connected backend, which Label Studio puts there by
+        itself, and the versions `instead_of` are replaced. Label Studio accepts only versions it has predictions of.
+        """
+        with _mapped(f"the model version of project {project}"):
+            shown = self._api.projects.get(id=project).model_version or ""
+            if shown == version:
+                return
+            titles = {backend.title for backend in self._api.ml.list(project=project)}
+            if not shown or shown in titles | instead_of:
+                self._api.projects.update(id=project, model_version=version)
+
+    def connect_backend(self, project: int, url: str, title: str) -> None:
+        """Connect an ML backend to the project, or move the one of that title to a new address."""
+        with _mapped(f"an ML backend for project {project}"):
+            for backend in self._api.ml.list(project=project):
+                if backend.title == title and backend.id is not None:
+                    self._api.ml.update(id=backend.id, url=url, project=str(project))
+                    return
+            self._api.ml.create(url=url, project=project, title=title, is_interactive=False)
+
+    def upload(self, project: int, path: Path, name: str = "") -> int:
+        """Import a file as a task of the project, under its own name or another one; returns the task's id."""
+        with _mapped(f"the upload of {path.name}"), path.open("rb") as file:
+            response = httpx.post(
+                f"{self._access.url}/api/projects/{project}/import",
+                params={"return_task_ids": "true"},
+                headers=self.authorization(),
+                files={"file": (name or path.name, file)},
+                timeout=httpx.Timeout(10.0, read=300.0, write=300.0),
+            )
+            if response.status_code >= 400:
+                kind = UploadRefused if response.status_code in (400, 413, 415) else LabelStudioError
+                raise kind(
+                    f"Label Studio answered {response.status_code} to the upload of {path.name}. It takes files of the"
+                    " types that it knows, up to 250 MB; give it larger ones as local files."
+                )
+            numbers = response.json().get("task_ids")
+            if not numbers:
+                raise LabelStudioError(f"Label Studio did not say which task {path.name} became. Try again.")
+            return int(numbers[0])
+
+    def create_task(self, project: int, data: Json) -> Task:
+        with _mapped(f"a task in project {project}"):
+            return Task(int(self._api.tasks.create(project=project, data=data).id), project, data)
+
+    def local_files(self, project: int) -> list[str]:
+        """The folders, as Label Studio sees them, that the project has Local Files storages of."""
+        with _mapped(f"the storages of project {project}"):
+            return [storage.path or "" for storage in self._api.import_storage.local.list(project=project)]
+
+    def add_local_files(self, project: int, folder: str) -> None:
+        """Connect a folder as Local Files storage; nothing is imported by that."""
+        try:
+            with _mapped(f"a storage of {folder}"):
+                self._api.import_storage.local.create(
+                    project=project, path=folder, title="deadlift", use_blob_urls=True
+                )
+        except LabelStudioError as error:
+            raise LabelStudioError(
+                f"{error} To serve {folder} from where it lies, Label Studio needs LOCAL_FILES_SERVING_ENABLED=true and"
+                " the LOCAL_FILES_DOCUMENT_ROOT that you named here."
+            ) from error
+
+    def media_size(self, address: str) -> int | None:
+        """The bytes of a video that Label Studio itself serves, None where it does not tell."""
+        with _mapped(address):
+            url = f"{self._access.url}/{address.lstrip('/')}"
+            # Of a whole file Label Studio does not tell the length, but of which whole a part is.
+            headers = {**self.authorization(), "Range": "bytes=0-0"}
+            with httpx.stream("GET", url, headers=headers, timeout=10.0) as response:
+                size = response.headers.get("content-range", "").rpartition("/")[2]
+                return int(size) if response.status_code == 206 and size.isdecimal() else None
+
+    def predictions(self, task_id: int) -> list[Json]:
+        """The task's predictions as stored: result, score, model_version."""
+        with _mapped(f"the predictions of task {task_id}"):
+            stored = self._api.predictions.list(task=task_id)
+            return [{"result": p.result, "score": p.score, "model_version": p.model_version} for p in stored]
+
+    def server_version(self) -> str:
+        """Label Studio's release, which it tells without a token."""
+        with _mapped("its version"):
+            response = httpx.get(f"{self._access.url}/api/version", timeout=10.0, follow_redirects=True)
+            if response.status_code >= 400:
+                raise LabelStudioError(f"{self._access.url} answered {response.status_code}. Is it a Label Studio?")
+            body = response.json()
+        if not isinstance(body, dict) or "release" not in body:
+            raise LabelStudioError(f"{self._access.url} is not a Label Studio. Check LABEL_STUDIO_URL.")
+        return str(body["release"])
+
+    def account(self) -> str:
+        """The e-mail address of the token's user."""
+        with _mapped("the token's user"):
+            return str(self._api.users.whoami().email)
+
+    def projects(self) -> Iterator[Project]:
+        """Every project that the token's user sees."""
+        with _mapped("the projects"):
+            for project in self._api.projects.list():
+                yield Project(
+                    int(project.id), project.title or "", project.label_config or "", project.model_version or ""
+                )
+
+    def label_config(self, project: int) -> str:
+        """Raises NotInLabelStudio for an unknown project."""
+        with _mapped(f"project {project}"):
+            return self._api.projects.get(id=project).label_config or ""
+
+    def connected_backends(self, project: int) -> list[ConnectedBackend]:
+        with _mapped(f"the ML backends of project {project}"):
+            return [
+                ConnectedBackend(found.url or "", found.title or "", found.state or "", found.error_message or "")
+                for found in self._api.ml.list(project=project)
+            ]
+
+    def webhooks(self, project: int) -> list[Webhook]:
+        """The webhooks of a project; with those of its organization, where Label Studio lists them."""
+        with _mapped(f"the webhooks of project {project}"):
+            return [
+                Webhook(
+                    hook.url,
+                    hook.is_active is not False,
+                    hook.send_payload is not False,
+                    hook.send_for_all_actions is not False,
+                    tuple(str(action) for action in hook.actions or ()),
+                )
+                for hook in self._api.webhooks.list(project=project)
+            ]
+
+    def set_webhook_header(self, project: int, version: str, name: str, value: str) -> bool:
+        """Have the webhooks of a project's ML backend that serves `version` send a header; False where there are none.
+
+        Others' webhooks are left alone: the value is a secret.
+        """
+        with _mapped(f"the webhooks of project {project}"):
+            ours = {
+                f"{(backend.url or '').rstrip('/')}/webhook"
+                for backend in self._api.ml.list(project=project)
+                if backend.model_version == version
+            }
+            hooks = [hook for hook in self._api.webhooks.list(project=str(project)) if hook.url in ours]
+            for hook in hooks:
+                headers = dict(hook.headers or {})
+                if hook.id is not None and headers.get(name) != value:
+                    self._api.webhooks.update(id=hook.id, url=hook.url, headers={**headers, name: value})
+        return bool(hooks)
+
+    def _pages(self, **chosen: object) -> Iterator[Json]:
+        """Every task, a request per hundred."""
+        seen = 0
+        for number in itertools.count(1):
+            page = self._page(number, **chosen)
+            yield from page["tasks"]
+            seen += len(page["tasks"])
+            if not page["tasks"] or seen >= int(page.get("total") or 0):
+                return
+
+    def _page(self, number: int, **chosen: object) -> Json:
+        # Addresses unresolved, else s3:// ones come as links of Label Studio's own, which must never be written back.
+        asked = {**chosen, "fields": "all", "page": number, "page_size": _PAGE, "resolve_uri": "false"}
+        page = self._json("GET", "api/tasks/", params=asked)
+        if not isinstance(page.get("tasks"), list):
+            raise ValueError("no list of tasks")
+        return page
+
+    def _json(self, method: str, path: str, **content: Any) -> Json:
+        """A request without the SDK's models: making one of every field takes longer than all else that we do."""
+        from label_studio_sdk.core import ApiError
+
+        response = self._api._client_wrapper.httpx_client.request(path, method=method, **content)
+        if response.status_code >= 400:
+            raise ApiError(status_code=response.status_code)
+        body = response.json()
+        if not isinstance(body, dict):
+            raise ValueError("no object")
+        return dict(body)
+
+    @property
+    def _api(self) -> LabelStudio:
+        if not self._access.configured:
+            raise LabelStudioError("Label Studio is not configured. Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
+        if self._sdk is None:
+            from label_studio_sdk import LabelStudio  # three seconds to import
+
+            self._sdk = LabelStudio(base_url=self._access.url, api_key=self._access.api_key.get_secret_value())
+        return self._sdk
+
+
+@contextmanager
+def _mapped(thing: str) -> Iterator[None]:
+    """Turn what the SDK raises into a LabelStudioError without headers or bodies, which may hold tokens."""
+    from label_studio_sdk.core import ApiError
+
+    try:
+        yield
+    except ApiError as error:
+        if error.status_code == 404:
+            raise NotInLabelStudio(f"Label Studio does not have {thing}.") from error
+        hint = " Check LABEL_STUDIO_API_KEY." if error.status_code in (401, 403) else ""
+        raise LabelStudioError(f"Label Studio answered {error.status_code} for {thing}.{hint}") from error
+    except httpx.HTTPError as error:
+        raise LabelStudioError(
+            f"Label Studio cannot be reached for {thing} ({type(error).__name__}). Does it run? Check LABEL_STUDIO_URL."
+        ) from error
+    except ValueError as error:  # a web page instead of JSON, as a proxy answers
+        raise LabelStudioError(f"Label Studio's answer for {thing} cannot be read. Check LABEL_STUDIO_URL.") from error
+
+
+def _with_body(fields: Json) -> Any:
+    """Fields that Label Studio takes and the SDK does not know."""
+    return {"additional_body_parameters": fields}

@@ -1,0 +1,113 @@
+"""The demo: a Label Studio and our backend on this machine, videos in, predictions visible. Used by `deadlift demo`."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from pydantic import SecretStr
+
+from backend.errors import BackendError
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.format import Json, Task
+from backend.labelstudio.records import Access
+from backend.local_labelstudio.server import LabelStudioServer
+from backend.settings import Settings
+from backend.storage.jobs import Job, Store
+from backend.web.server import listening
+from pipeline.media.reading import probe
+
+PROJECT_TITLE = "Deadlift demo"
+BACKEND_TITLE = "Deadlift"
+LABELING_CONFIG = Path(__file__).parent.parent / "labeling_config.xml"
+_POLL_S = 0.5
+_ALL = 1_000_000
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A running demo: where it is, and access to its parts."""
+
+    url: str
+    backend_url: str
+    project: int
+    client: LabelStudioClient
+    store: Store
+    model_version: str
+    """The one in use for the project."""
+
+
+@contextmanager
+def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequence[Path]) -> Iterator[Demo]:
+    """Start both servers, create the project once, upload videos that it does not have yet; stop both at the end.
+
+    `settings` say where the backend listens and keeps its data; address and token of Label Studio are filled in here.
+    Raises LabelStudioError, or BackendError for a taken port.
+    """
+    with label_studio:
+        token = label_studio.personal_token()
+        settings = settings.model_copy(
+            update={"label_studio_url": label_studio.url, "label_studio_api_key": SecretStr(token)}
+        )
+        client = LabelStudioClient(Access(label_studio.url, SecretStr(token)))
+        with listening(settings) as backend:
+            threading.Thread(target=backend.server.serve, name="http", daemon=True).start()
+            project = client.find_project(PROJECT_TITLE)
+            if project is None:
+                project = client.create_project(PROJECT_TITLE, LABELING_CONFIG.read_text(encoding="utf-8"))
+            client.connect_backend(project, backend.url, BACKEND_TITLE)
+            known = [str(task.data.get("video", "")) for task, _, _ in client.tasks(project)]
+            for video in videos:
+                if not any(is_upload_of(address, video) for address in known):
+                    client.upload(project, video)
+            version = backend.app.extensions["preannotator"].model_version(project)
+            yield Demo(label_studio.url, backend.url, project, client, backend.store, version)
+
+
+def wait_for_predictions(demo: Demo, progress: Callable[[int, int], None]) -> list[tuple[Task, list[Json]]]:
+    """Each task with its predictions of the current version, as Label Studio's API shows them.
+
+    Returns when every task has one or its job has failed; `progress` gets the number of tasks that are through, of how
+    many. Raises LabelStudioError.
+    """
+    while True:
+        found = []
+        failed = {job.task for job in failed_jobs(demo)}
+        tasks = list(demo.client.tasks(demo.project))
+        for task, _, versions in tasks:
+            if demo.model_version in versions:
+                stored = demo.client.predictions(task.id)
+                found.append((task, [p for p in stored if p["model_version"] == demo.model_version]))
+            elif task.id in failed:
+                found.append((task, []))
+        progress(len(found), len(tasks))
+        if tasks and len(found) == len(tasks):
+            return found
+        time.sleep(_POLL_S)
+
+
+def failed_jobs(demo: Demo) -> list[Job]:
+    """The failed jobs of the version in use."""
+    jobs = demo.store.jobs(demo.project, limit=_ALL)
+    return [job for job in jobs if job.state == "failed" and job.model_version == demo.model_version]
+
+
+def check_videos(videos: Sequence[Path]) -> None:
+    """Raise BackendError for a path that is no file, and NotAVideo, before anything is started."""
+    missing = [str(video) for video in videos if not video.is_file()]
+    if missing:
+        raise BackendError(f"No such video file: {', '.join(missing)}. Check the path.")
+    for video in videos:
+        probe(video)
+
+
+def is_upload_of(address: str, video: Path) -> bool:
+    """Whether that address of an upload is of a file of this name: eight characters, a dash, and the cleaned name."""
+    cleaned = re.sub(r"[^-\w.]", "", video.name.strip().replace(" ", "_"))
+    return re.fullmatch(r"[0-9a-f]{8}-" + re.escape(cleaned), unquote(address.rsplit("/", 1)[-1])) is not None

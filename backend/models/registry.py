@@ -1,0 +1,200 @@
+"""The models of each project: immutable numbered folders, and a file CURRENT that says which one is in use.
+
+DATA_DIR/models/<project>/v0001/ holds a detector (model.json, weights.safetensors, CARD.md), run.json (what it was
+trained on and how it was judged) and labels.json (the very labels). A folder is written aside and renamed when it is
+whole, CURRENT is replaced in one step: whoever reads sees the old or the new state, whatever dies when.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.errors import UnknownVersion
+
+if TYPE_CHECKING:
+    from pipeline.anomaly.detector import Detector
+
+log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+BASE = "base"
+"""How the model that every project starts with is called where versions are named."""
+_NAME = re.compile(r"v\d{4,}")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model to use: its version, and its folder (None for the shipped base model)."""
+
+    version: str
+    folder: Path | None
+
+
+@dataclass(frozen=True)
+class Version:
+    """A published model of a project. name: "v0003". run: what run.json says."""
+
+    name: str
+    model: Model
+    run: Json
+
+    @property
+    def gate(self) -> Json:
+        """`passed` and `reason`."""
+        gate: Json = self.run.get("gate") or {}
+        return gate
+
+
+class Registry:
+    """The models below a folder. `fallback` serves projects without one of their own. Safe for several processes."""
+
+    def __init__(self, root: Path, fallback: Model) -> None:
+        self.root = root
+        self.fallback = fallback
+        self._versions: dict[Path, str] = {}
+
+    def current(self, project: int | None = None) -> Model:
+        """The model in use for a project, read anew each time; the fallback without one."""
+        if project is None:
+            return self.fallback
+        name = self._history(project)[-1]
+        if name == BASE:
+            return self.fallback
+        folder = self._folder(project) / name
+        try:
+            return Model(self._version(folder), folder)
+        except (OSError, ValueError, KeyError) as error:
+            log.error("%s: model %s cannot be used (%s). %s serves.", folder, name, error, self.fallback.version)
+            return self.fallback
+
+    def current_name(self, project: int) -> str:
+        """ "v0003", or "base"."""
+        return self._history(project)[-1]
+
+    def versions(self, project: int) -> list[Version]:
+        """Every published model of a project, oldest first."""
+        found = []
+        for folder in self._folders(project):
+            try:
+                run = json.loads((folder / "run.json").read_text())
+                found.append(Version(folder.name, Model(self._version(folder), folder), run))
+            except (OSError, ValueError, KeyError) as error:
+                log.error("%s is no model (%s); it is passed over.", folder, error)
+        return found
+
+    def version(self, project: int, name: str) -> Version:
+        """A model by its name ("v0003", "3") or its version. Raises UnknownVersion."""
+        wanted = f"v{int(name):04d}" if name.isdecimal() else name
+        for version in self.versions(project):
+            if wanted in (version.name, version.model.version):
+                return version
+        raise UnknownVersion(f"Project {project} has no model {name}. `deadlift models list --project {project}`.")
+
+    def publish(self, project: int, detector: Detector, card: str, run: Json, labels: Sequence[Json]) -> Version:
+        """Store a trained detector as the project's next version, whole or not at all. It is not in use by that.
+
+        Its name becomes the first part of its version: "p12-v0003-1a2b3c4d".
+        """
+        root = self._folder(project)
+        with self._locked(project):
+            # Nobody else writes now: what is left of a writer that died is in the way.
+            for rest in root.glob(".*"):
+                if rest.is_dir():
+                    shutil.rmtree(rest, ignore_errors=True)
+            number = 1 + max((int(folder.name[1:]) for folder in self._folders(project)), default=0)
+            name = f"v{number:04d}"
+            named = replace(detector, name=f"p{project}-{name}")
+            aside = root / f".{name}"
+            named.save(aside, card.replace(detector.version, named.version))
+            (aside / "labels.json").write_text(json.dumps(list(labels), indent=1) + "\n")
+            run = {"version": named.version, **run}
+            (aside / "run.json").write_text(json.dumps(run, indent=1) + "\n")
+            _sync(aside)
+            aside.rename(root / name)
+            _sync_folder(root)
+        return Version(name, Model(named.version, root / name), run)
+
+    def promote(self, project: int, name: str) -> Model:
+        """Use a version from now on ("base" for the fallback). Raises UnknownVersion."""
+        name = BASE if name == BASE else self.version(project, name).name
+        with self._locked(project):
+            history = self._history(project)
+            if history[-1] != name:
+                self._set_history(project, [*history, name])
+        return self.current(project)
+
+    def rollback(self, project: int) -> Model:
+        """Use what was used before the last promotion. Raises UnknownVersion where there was nothing before."""
+        with self._locked(project):
+            history = self._history(project)
+            if len(history) < 2:
+                raise UnknownVersion(f"Project {project} uses the base model; there is nothing to go back to.")
+            self._set_history(project, history[:-1])
+        return self.current(project)
+
+    def _folder(self, project: int) -> Path:
+        return self.root / str(project)
+
+    def _folders(self, project: int) -> Iterator[Path]:
+        root = self._folder(project)
+        found = [path for path in root.iterdir() if _NAME.fullmatch(path.name)] if root.is_dir() else []
+        return iter(sorted(found, key=lambda path: int(path.name[1:])))
+
+    def _version(self, folder: Path) -> str:
+        """A folder's version; kept, since folders never change."""
+        if folder not in self._versions:
+            self._versions[folder] = str(json.loads((folder / "model.json").read_text())["version"])
+        return self._versions[folder]
+
+    def _history(self, project: int) -> list[str]:
+        """What has been in use, the one in use last; never empty."""
+        try:
+            names = (self._folder(project) / "CURRENT").read_text().split()
+        except FileNotFoundError:
+            names = []
+        return [BASE, *(name for name in names if name == BASE or _NAME.fullmatch(name))]
+
+    def _set_history(self, project: int, history: Sequence[str]) -> None:
+        path = self._folder(project) / "CURRENT"
+        aside = path.with_name("CURRENT.part")
+        with aside.open("w") as file:
+            file.write("".join(f"{name}\n" for name in history[1:]))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+        _sync_folder(path.parent)
+
+    @contextmanager
+    def _locked(self, project: int) -> Iterator[None]:
+        """Alone among all processes; the lock of one that dies is free."""
+        root = self._folder(project)
+        root.mkdir(parents=True, exist_ok=True)
+        with (root / "LOCK").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,153 @@
+"""Bringing a finished analysis into Label Studio: the task's frame rate first, then one prediction, never two."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+
+from backend.errors import LabelStudioError, NotInLabelStudio, VideoReplaced
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.format import Task, to_prediction
+from backend.labelstudio.labeling_config import Controls, effective_rate
+from backend.labelstudio.records import TaskState
+from pipeline.records import Analysis
+
+
+def lacks_frame_rate(task: Task, controls: Controls) -> bool:
+    """Whether the config asks for the video's rate and the task's data has none."""
+    return bool(controls.rate_key) and task.data.get(controls.rate_key) in (None, "")
+
+
+def ensure_frame_rate(client: LabelStudioClient, state: TaskState, controls: Controls, fps: float) -> Task:
+    """The task, with the video's rate in its data where the config asks for one.
+
+    Left alone where the data already has a value, or where frames are drawn: a rate set now would move them.
+    """
+    task = state.task
+    if not lacks_frame_rate(task, controls) or state.has_frames:
+        return task
+    data = {**task.data, controls.rate_key: round(fps, 5)}
+    client.set_task_data(task.id, data)
+    return Task(task.id, task.project, data)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An analysis for a task, the model versions that it supersedes, and the video's cluster, None for none."""
+
+    task: Task
+    analysis: Analysis
+    superseded: Set[str] = frozenset()
+    cluster: int | None = None
+
+
+Outcome = int | LabelStudioError
+"""The id of a stored prediction, or why there is none: NotInLabelStudio where the task was deleted. After any other
+error it may be tried again."""
+
+
+def push(client: LabelStudioClient, delivery: Delivery, controls: Controls) -> int:
+    """What push_all does, for one task. Raises LabelStudioError."""
+    (outcome,) = push_all(client, [delivery], controls)
+    if isinstance(outcome, LabelStudioError):
+        raise outcome
+    return outcome
+
+
+def push_all(client: LabelStudioClient, deliveries: Sequence[Delivery], controls: Controls) -> list[Outcome]:
+    """Store predictions for different tasks of one project, unless a task has one of that version.
+
+    Predictions of the `superseded` versions are removed, but for those that an annotation was made from; all of them
+    stay where there are drafts, which do not tell what they were made from.
+    """
+    first = _states(client, [delivery.task for delivery in deliveries])
+    is_fresh = len(deliveries) == 1
+    stored = [_stored(client, delivery, first[delivery.task.id], controls, is_fresh) for delivery in deliveries]
+    # Others may have looked and stored at the same time (a server, a bulk run). Whoever looks last sees all, and
+    # everybody keeps the first.
+    second = _states(client, [one.task for one, new in zip(deliveries, stored, strict=True) if isinstance(new, int)])
+    return [
+        _tidied(client, delivery, second.get(delivery.task.id, first[delivery.task.id]), new)
+        for delivery, new in zip(deliveries, stored, strict=True)
+    ]
+
+
+def withdraw(client: LabelStudioClient, state: TaskState, versions: Set[str], controls: Controls) -> None:
+    """Make room for another video at a task's address: predictions of these versions, and the frame rate, are removed.
+
+    Raises VideoReplaced where people labelled the video of before; LabelStudioError.
+    """
+    task = state.task
+    if state.is_labelled:
+        raise VideoReplaced(
+            f"{task.data.get(controls.media_key)} is another video now than the one that task {task.id} was labelled "
+            "on. Give the new one a name of its own."
+        )
+    for number, version in state.predictions:
+        if version in versions:
+            client.delete_prediction(number)
+    if controls.rate_key in task.data and all(version in versions for _, version in state.predictions):
+        client.set_task_data(task.id, {name: one for name, one in task.data.items() if name != controls.rate_key})
+
+
+def _states(client: LabelStudioClient, tasks: Sequence[Task]) -> dict[int, TaskState | LabelStudioError]:
+    """How tasks of a project are, by id, with one request."""
+    if not tasks:
+        return {}
+    try:
+        found = client.task_states(tasks[0].project, [task.id for task in tasks])
+    except LabelStudioError as error:
+        return {task.id: error for task in tasks}
+    return {task.id: found.get(task.id) or _gone(task) for task in tasks}
+
+
+def _gone(task: Task) -> NotInLabelStudio:
+    return NotInLabelStudio(f"Label Studio has no task {task.id}. Was it deleted?")
+
+
+def _stored(
+    client: LabelStudioClient,
+    delivery: Delivery,
+    state: TaskState | LabelStudioError,
+    controls: Controls,
+    is_fresh: bool,
+) -> Outcome | None:
+    """The new prediction; None where the task has one already, or cannot be looked at.
+
+    is_fresh: whether the state is of now, so that nothing that somebody changed meanwhile can be written over.
+    """
+    if isinstance(state, LabelStudioError) or state.prediction_ids(delivery.analysis.model_version):
+        return None
+    try:
+        if lacks_frame_rate(state.task, controls) and not is_fresh:
+            state = client.task_state(delivery.task)
+        current = ensure_frame_rate(client, state, controls, delivery.analysis.video.fps)
+        rate = effective_rate(controls, current.data)
+        prediction = to_prediction(delivery.analysis, controls, rate, delivery.cluster)
+        return client.create_prediction(delivery.task.id, prediction)
+    except LabelStudioError as error:
+        return error
+
+
+def _tidied(
+    client: LabelStudioClient, delivery: Delivery, state: TaskState | LabelStudioError, new: Outcome | None
+) -> Outcome:
+    """The prediction that stays, when what is too much is removed."""
+    if isinstance(new, LabelStudioError):
+        return new
+    if isinstance(state, LabelStudioError):
+        return state
+    existing = state.prediction_ids(delivery.analysis.model_version)
+    if not existing and new is not None:
+        existing = [new]
+    try:
+        for surplus in existing[1:]:
+            if surplus == new or not state.is_labelled:
+                client.delete_prediction(surplus)
+        if not state.has_drafts:
+            for number, version in state.predictions:
+                if version in delivery.superseded and number not in state.sources:
+                    client.delete_prediction(number)
+    except LabelStudioError as error:
+        return error
+    return existing[0]

@@ -1,0 +1,361 @@
+"""The life of a job: a video is analyzed in a worker process, then its prediction is brought to Label Studio."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from functools import partial
+
+from pydantic import TypeAdapter, ValidationError
+
+from backend.compute.dask_executor import Executor
+from backend.context import Context
+from backend.errors import (
+    BackendError,
+    LabelStudioError,
+    MediaUnreachable,
+    NotInLabelStudio,
+    ResultUnreadable,
+    SchedulerLost,
+    WorkerLost,
+)
+from backend.labelstudio.format import Task
+from backend.labelstudio.labeling_config import Controls
+from backend.predictions import delivery
+from backend.predictions.worker import VideoJob, analyze_task, judge_known
+from backend.sampling.clusters import Clusters
+from backend.storage.database import batches, now
+from backend.storage.jobs import Job, Store
+from pipeline.errors import PipelineError
+from pipeline.records import Analysis
+
+log = logging.getLogger(__name__)
+
+SETTLING = timedelta(seconds=10)
+"""Label Studio picks tasks that lack a prediction, then asks: what was delivered in between it would store again."""
+ANSWER_SETTLING = timedelta(minutes=2)
+"""It stores the predictions of an answer one by one, several in a second."""
+TRANSIENT = tuple(kind.__name__ for kind in (LabelStudioError, MediaUnreachable, SchedulerLost, WorkerLost))
+"""Errors that may be gone at the next attempt, as a failed job names them."""
+_PUSH_ATTEMPTS = 3
+_TOGETHER = 10
+"""Jobs whose videos need not be looked at: handing one over, and asking for its task, takes longer than judging it."""
+
+IMPORTED, ASKED, OPENED = range(3)
+"""What comes first: a task that somebody has open, then those that somebody asked for together, then new ones."""
+
+_ANALYSIS = TypeAdapter(Analysis)
+
+
+def dump_analysis(analysis: Analysis) -> str:
+    """JSON of an analysis. Pydantic's own would turn NaN into null, which it does not read again."""
+    return json.dumps(asdict(analysis))
+
+
+def load_analysis(text: str) -> Analysis:
+    """Raises ResultUnreadable where the text is damaged, or of a release with other fields."""
+    try:
+        return _ANALYSIS.validate_json(text)
+    except ValidationError as error:
+        raise ResultUnreadable("A stored result cannot be read. Its video is analyzed again.") from error
+
+
+def is_readable(result: str) -> bool:
+    try:
+        load_analysis(result)
+    except ResultUnreadable:
+        return False
+    return True
+
+
+class _Progress:
+    """A job that is being worked on: the key and priority of its call, and whether all that is to do has ended."""
+
+    def __init__(self, priority: int) -> None:
+        self.key = ""
+        self.priority = priority
+        self.ended = threading.Event()
+
+
+class JobRunner:
+    """Runs jobs and delivers what comes of them, each once at a time. Close it to stop its threads."""
+
+    def __init__(self, context: Context, executor: Executor, retry_after_s: float = 1.0) -> None:
+        self._context = context
+        self._store = context.store
+        self._client = context.client
+        self._registry = context.registry
+        self._executor = executor
+        self._retry_after_s = retry_after_s
+        self._deliverers = ThreadPoolExecutor(2, thread_name_prefix="deliver")
+        self._lock = threading.Lock()
+        self._in_progress: dict[int, _Progress] = {}
+        self._shown: dict[int, str] = {}
+        self._clusters = Clusters(context.store)
+
+    def analyze(self, jobs: Sequence[Job], controls: Controls, priority: int = IMPORTED) -> None:
+        """Start on jobs, unless they are done; those that are in progress already are hastened."""
+        begun: dict[int, _Progress] = {}
+        for job in jobs:
+            progress = self._begin(job.id, priority)
+            if progress is not None:
+                begun[job.id] = progress
+            else:
+                self._hasten(job.id, priority)
+        submitted: set[int] = set()
+        try:
+            models = {project: self._registry.current(project) for project in {job.project for job in jobs}}
+            timely = [job for job in jobs if job.id in begun and job.model_version == models[job.project].version]
+            for job in jobs:
+                if job.id in begun and job not in timely:
+                    self._store.fail_job(job.id, "Superseded", f"The model is {models[job.project].version} now.")
+            known = known_media(self._store, [(job.task, job.media) for job in timely])
+            work = {
+                started.id: VideoJob(
+                    task=Task(started.task, started.project, started.data),
+                    media=started.media,
+                    controls=controls,
+                    access=self._context.access,
+                    model_dir=models[started.project].folder,
+                    pose_dir=self._context.pose_dir,
+                    config=self._context.config,
+                    known=known.get((started.task, started.media)),
+                )
+                for started in self._store.start_jobs([job.id for job in timely])
+            }
+            for together in _calls(work):
+                self._submit({job_id: work[job_id] for job_id in together})
+                submitted.update(together)
+        finally:
+            for job_id in set(begun) - submitted:
+                self._end(job_id)
+
+    def deliver(self, job_ids: Sequence[int], controls: Controls) -> None:
+        """Start to bring finished jobs' predictions to Label Studio, but for those in progress."""
+        begun = [job_id for job_id in job_ids if self._begin(job_id) is not None]
+        for together in batches(begun, _TOGETHER):
+            self._submit_delivery(together, controls)
+
+    def is_in_progress(self, job_id: int) -> bool:
+        with self._lock:
+            return job_id in self._in_progress
+
+    def wait(self, jobs: Sequence[Job], deadline: float) -> list[Job]:
+        """The jobs as they are after waiting until the deadline (of time.monotonic) for their progress to end."""
+        with self._lock:
+            waited = [self._in_progress[job.id] for job in jobs if job.id in self._in_progress]
+        for progress in waited:
+            progress.ended.wait(max(0.0, deadline - time.monotonic()))
+        known = self._store.jobs_by_id(job.id for job in jobs)
+        return [known.get(job.id, job) for job in jobs]
+
+    def close(self) -> None:
+        """Stop. What is unfinished is taken up at the next start."""
+        self._deliverers.shutdown(wait=False, cancel_futures=True)
+        self._executor.close()
+
+    def _begin(self, job_id: int, priority: int = IMPORTED) -> _Progress | None:
+        """None where the job is in progress already."""
+        with self._lock:
+            if job_id in self._in_progress:
+                return None
+            progress = self._in_progress[job_id] = _Progress(priority)
+            return progress
+
+    def _hasten(self, job_id: int, priority: int) -> None:
+        with self._lock:
+            progress = self._in_progress.get(job_id)
+            if progress is not None:
+                progress.priority = max(priority, progress.priority)
+        if progress is not None:
+            self._executor.hasten(progress.key, priority)
+
+    def _end(self, job_id: int) -> None:
+        with self._lock:
+            progress = self._in_progress.pop(job_id, None)
+        if progress is not None:
+            progress.ended.set()
+
+    def _submit(self, work: Mapping[int, VideoJob]) -> None:
+        """Have one job analyzed, or several whose videos need not be looked at judged in one call."""
+        ids, jobs = list(work), list(work.values())
+        # Unlike any other key: a scheduler answers a known one with the result that it has.
+        key = f"analyze-{ids[0]}-{uuid.uuid4().hex}"
+        with self._lock:
+            begun = [self._in_progress[job_id] for job_id in ids]
+            for progress in begun:
+                progress.key = key
+            priority = max(progress.priority for progress in begun)
+        if len(jobs) == 1:
+            analyzed = self._executor.submit(analyze_task, jobs[0], key=key, priority=priority)
+            analyzed.add_done_callback(partial(self._analyzed, ids[0], jobs[0].controls))
+        else:
+            judged = self._executor.submit(judge_known, jobs, key=key, priority=priority)
+            judged.add_done_callback(partial(self._judged, work))
+
+    def _analyzed(self, job_id: int, controls: Controls, future: Future[Analysis]) -> None:
+        """Runs in a thread of the executor, which must not wait for Label Studio."""
+        delivering = False
+        try:
+            self._store.finish_job(job_id, dump_analysis(future.result()))
+            if self._client.configured:
+                self._submit_delivery([job_id], controls)
+                delivering = True
+        except CancelledError:
+            log.info("Job %s was cancelled; it is taken up again.", job_id)
+        except (PipelineError, BackendError) as error:
+            log.warning("Job %s failed: %s", job_id, error)
+            self._store.fail_job(job_id, type(error).__name__, str(error))
+        except Exception:  # the top of a worker: whatever happened, the server and the other jobs go on
+            log.exception("Job %s failed unexpectedly.", job_id)
+            self._store.fail_job(job_id, "InternalError", "Unexpected error; the server's log has the details.")
+        finally:
+            if not delivering:
+                self._end(job_id)
+
+    def _judged(self, work: Mapping[int, VideoJob], future: Future[list[Analysis | None]]) -> None:
+        """Runs in a thread of the executor. Those that could not be judged together go on one by one, each with its own
+        errors."""
+        going_on: set[int] = set()
+        try:
+            results: dict[int, str] = {}
+            for job_id, analysis in zip(work, _outcome(future, len(work)), strict=True):
+                if analysis is not None:
+                    results[job_id] = dump_analysis(analysis)
+                else:
+                    self._submit({job_id: work[job_id]})
+                    going_on.add(job_id)
+            self._store.finish_jobs(results)
+            if results and self._client.configured:
+                self._submit_delivery(list(results), next(iter(work.values())).controls)
+                going_on |= results.keys()
+        except CancelledError:
+            log.info("Jobs %s were cancelled; they are taken up again.", list(work))
+        except SchedulerLost as error:
+            log.warning("Jobs %s failed: %s", list(work), error)
+            for job_id in work:
+                self._store.fail_job(job_id, type(error).__name__, str(error))
+        except Exception:  # the top of a call: they are taken up again in the next round
+            log.exception("What came of jobs %s was not kept.", list(work))
+        finally:
+            for job_id in work.keys() - going_on:
+                self._end(job_id)
+
+    def _submit_delivery(self, job_ids: Sequence[int], controls: Controls) -> None:
+        try:
+            self._deliverers.submit(self._deliver, job_ids, controls)
+        except RuntimeError:  # shutting down
+            log.info("Jobs %s are delivered at the next start.", list(job_ids))
+            for job_id in job_ids:
+                self._end(job_id)
+
+    def _deliver(self, job_ids: Sequence[int], controls: Controls) -> None:
+        stored: set[int] = set()
+        waiting = set(job_ids)
+        try:
+            jobs = [job for job in self._store.jobs_by_id(job_ids).values() if self._is_wanted(job)]
+            for project in {job.project for job in jobs}:
+                for job in self._push(project, [job for job in jobs if job.project == project], controls):
+                    stored.add(project)
+                    waiting.discard(job.id)
+                    self._end(job.id)  # whoever waits for it need not wait for the others
+        except Exception:  # the top of a thread
+            log.exception("Jobs %s could not be delivered.", list(job_ids))
+        finally:
+            for job_id in waiting:
+                self._end(job_id)
+        for project in stored:
+            self.show_version(project)
+
+    def _is_wanted(self, job: Job) -> bool:
+        # An answer to Label Studio that it is perhaps just storing. If it does not, the next round delivers.
+        if job.delivery == "answered" and is_settling(job, now()):
+            return False
+        if job.model_version != self._registry.current(job.project).version:
+            log.info("Task %s: its prediction by %s is out of date.", job.task, job.model_version)
+            return False
+        return True
+
+    def _push(self, project: int, jobs: Sequence[Job], controls: Controls) -> Iterator[Job]:
+        """Those that Label Studio has the prediction of now; the next round or start tries the others again."""
+        ours = self._store.model_versions(project) if self._context.remove_superseded else set()
+        for attempt in range(1, _PUSH_ATTEMPTS + 1):
+            deliveries = [self._delivery(job, ours) for job in jobs]
+            failed: list[Job] = []
+            for job, made, outcome in zip(
+                jobs, deliveries, delivery.push_all(self._client, deliveries, controls), strict=True
+            ):
+                if isinstance(outcome, NotInLabelStudio):
+                    log.info("Task %s is forgotten: %s", job.task, outcome)
+                    self._store.forget_job(job.id)
+                elif isinstance(outcome, LabelStudioError):
+                    log.warning("Task %s, attempt %d to store its prediction: %s", job.task, attempt, outcome)
+                    failed.append(job)
+                else:
+                    self._store.mark_pushed(job.id, outcome)
+                    log.info("Task %s: %d repetitions predicted.", job.task, len(made.analysis.reps))
+                    yield job
+            if not failed:
+                return
+            jobs = failed
+            time.sleep(attempt * self._retry_after_s)
+
+    def _delivery(self, job: Job, ours: set[str]) -> delivery.Delivery:
+        analysis = load_analysis(job.result)
+        cluster = self._clusters.shown(job.project, analysis)
+        return delivery.Delivery(Task(job.task, job.project, job.data), analysis, ours - {job.model_version}, cluster)
+
+    def show_version(self, project: int) -> None:
+        """Once per model: a project's score column and sampling look at one version, which must be ours of now."""
+        version = self._registry.current(project).version
+        if self._shown.get(project) == version:
+            return
+        try:
+            self._client.show_model_version(project, version, self._store.model_versions(project) - {version})
+        except LabelStudioError as error:
+            log.warning("Project %s does not show the scores of %s yet: %s", project, version, error)
+            return
+        self._shown[project] = version
+
+
+def known_media(store: Store, tasks: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Analysis]:
+    """The newest analysis of each task and address, where there is one that tells which video it is of."""
+    found: dict[tuple[int, str], Analysis] = {}
+    for key, result in store.latest_results(tasks).items():
+        with suppress(ResultUnreadable):
+            analysis = load_analysis(result)
+            if analysis.media_digest:
+                found[key] = analysis
+    return found
+
+
+def is_settling(job: Job, moment: datetime) -> bool:
+    """Whether Label Studio may at that moment not have noticed, or not stored yet, what it was given of this job."""
+    if job.delivered_at is None:
+        return False
+    return job.delivered_at >= moment - (ANSWER_SETTLING if job.delivery == "answered" else SETTLING)
+
+
+def _calls(work: Mapping[int, VideoJob]) -> list[list[int]]:
+    """The jobs by id, those together that one call is for."""
+    known = [job_id for job_id, job in work.items() if job.known is not None]
+    return [*batches(known, _TOGETHER), *([job_id] for job_id, job in work.items() if job.known is None)]
+
+
+def _outcome(judged: Future[list[Analysis | None]], count: int) -> list[Analysis | None]:
+    """What came of a call for several jobs: nothing for any where it failed. Raises CancelledError, SchedulerLost."""
+    try:
+        return judged.result()
+    except (CancelledError, SchedulerLost):
+        raise
+    except Exception as error:  # noqa: BLE001  # each job alone will tell
+        log.warning("%d jobs are judged one by one: %s", count, error)
+        return [None] * count

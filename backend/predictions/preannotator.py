@@ -1,0 +1,370 @@
+"""Pre-annotation: tasks in, predictions out. One failing task sinks no other; nothing is computed or stored twice."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from backend.compute.dask_executor import Executor
+from backend.context import Context
+from backend.errors import BackendError, BadRequest, LabelConfigError, LabelStudioError, NotInLabelStudio
+from backend.labelstudio.format import Json, Task, to_prediction
+from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
+from backend.labelstudio.records import TaskState
+from backend.predictions.jobs import (
+    ANSWER_SETTLING,
+    ASKED,
+    IMPORTED,
+    OPENED,
+    TRANSIENT,
+    JobRunner,
+    is_readable,
+    is_settling,
+    load_analysis,
+)
+from backend.storage.database import now
+from backend.storage.jobs import Job
+
+log = logging.getLogger(__name__)
+
+# A failed task is tried again when somebody asks for it, but not at every click.
+_RETRY_AFTER = timedelta(seconds=60)
+# One that may succeed now is tried again unasked, after pauses that double.
+_ATTEMPTS = 5
+_ROUND_S = 60.0
+_LOOK_S = 2.0
+_SHORTEST_LOOK_S = 0.5
+_BATCH = 100
+"""Tasks that are looked up in the database together."""
+_STARTED_AT_ONCE = 16
+"""Of a longer list nothing new is finished within the wait: the request does not stay for its start."""
+
+
+@dataclass(frozen=True)
+class TaskError:
+    """Why a task of a request got no prediction; `kind` is the name of the exception, `task` its id if it has one."""
+
+    task: int | None
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One entry per task: its prediction, or None where there is none (yet); and what went wrong, by task."""
+
+    predictions: list[Json | None]
+    errors: list[TaskError]
+
+
+class Preannotator:
+    """The use cases behind the server's routes. Close it to stop its threads and workers."""
+
+    def __init__(self, context: Context, executor: Executor, predict_wait_s: float) -> None:
+        self._store = context.store
+        self._client = context.client
+        self._registry = context.registry
+        self._config = context.config
+        self._remove_superseded = context.remove_superseded
+        self._predict_wait_s = predict_wait_s
+        self._runner = JobRunner(context, executor)
+        self._background = ThreadPoolExecutor(2, thread_name_prefix="new-tasks")
+        self._lookups = ThreadPoolExecutor(4, thread_name_prefix="look-up")
+        self._closed = threading.Event()
+        self._caught_up: dict[int, tuple[str, int]] = {}
+        self._looks: Counter[int] = Counter()
+        self._wake = threading.Event()
+
+    def model_version(self, project: int | None = None) -> str:
+        """The version of the model in use, for a project or for those without one of their own."""
+        return self._registry.current(project).version
+
+    def connect(self, project: int, label_config: str) -> str:
+        """A project was connected or looked at; returns the model version. Raises LabelConfigError."""
+        parse_controls(label_config)
+        self._store.remember_project(project, label_config)
+        return self.model_version(project)
+
+    def predict(self, tasks: Sequence[Task | BadRequest], label_config: str) -> Answer:
+        """Predictions of finished tasks at once; waits a little for others, which go on in the background.
+
+        With access to Label Studio, a prediction that it lacks is stored there by us alone, not through the answer:
+        two ways would now and then store two. The answer carries what Label Studio has already (it asks for that
+        without storing it, as a test), or what we cannot store because we do not reach it.
+
+        Raises LabelConfigError; what is wrong with one task is in the answer.
+        """
+        controls = parse_controls(label_config)
+        asked_at = now()
+        deadline = time.monotonic() + self._predict_wait_s
+        errors: list[TaskError] = []
+        usable: list[tuple[int, tuple[Task, str, str]]] = []
+        for index, task in enumerate(tasks):
+            try:
+                usable.append((index, self._wanted(task, controls)))
+            except BackendError as error:
+                number = task.id if isinstance(task, Task) else None
+                errors.append(TaskError(number, type(error).__name__, str(error)))
+        found = self._store.jobs_for([one for _, one in usable], self._config.digest())
+        places = [index for (index, _), job in zip(usable, found, strict=True) if job is not None]
+        jobs = [self._readable(job) for job in found if job is not None]
+        if len(jobs) <= _STARTED_AT_ONCE:
+            self._start_all(jobs, controls, OPENED if len(tasks) == 1 else ASKED)
+        else:
+            self._background.submit(self._start_all, jobs, controls, ASKED)
+        # The last of the time is for a look at Label Studio.
+        wait_until = deadline - _SHORTEST_LOOK_S if self._client.configured else deadline
+        settled: list[Job | None] = [None] * len(tasks)
+        for index, ended in zip(places, self._runner.wait(jobs, wait_until), strict=True):
+            settled[index] = ended
+        for job in settled:
+            if job is not None and job.state == "failed":
+                errors.append(TaskError(job.task, job.error_type, job.error_message))
+        if self._client.configured:
+            current = self._tasks_to_answer([job for job in settled if job is not None], controls, asked_at, deadline)
+        else:
+            current = {task.id: task for task in tasks if isinstance(task, Task)}
+        return Answer(
+            [
+                _prediction(current[job.task], job, controls)
+                if job is not None and job.state == "done" and job.task in current
+                else None
+                for job in settled
+            ],
+            errors,
+        )
+
+    def tasks_created(self, tasks: Sequence[Task], label_config: str) -> None:
+        """Start on new tasks before anybody opens them, in the background. Tasks without a video are left alone."""
+        try:
+            controls = parse_controls(label_config)
+        except LabelConfigError as error:
+            log.warning("New tasks are not pre-annotated: %s", error)
+            return
+        self._background.submit(self._enqueue_all, tasks, controls)
+
+    def resume(self) -> None:
+        """Go on with what is unfinished, then with tasks that arrived while the server was away.
+
+        Label Studio may not be up yet, or go away: to be called again from time to time.
+        """
+        retried = [job for job in self._store.failed_jobs(TRANSIENT, _ATTEMPTS) if _is_due(job)]
+        self._take_up_all([*self._store.unfinished_jobs(), *retried])
+        if not self._client.configured:
+            return
+        projects = self._store.projects()
+        for project in projects:
+            version = self.model_version(project.id)
+            self._take_up_all(self._store.undelivered_jobs(project.id, version, self._config.digest()))
+        for project in projects:
+            is_behind = self._caught_up.get(project.id) != (self.model_version(project.id), self._looks[project.id])
+            if is_behind and not self._closed.is_set():
+                self._catch_up(project.id, project.label_config)
+
+    def keep_going(self) -> None:
+        """Resume now, every minute, and when a model was promoted, until closed. For a thread of its own."""
+        seen: dict[int, str] = {}
+        next_round, woken = time.monotonic(), False
+        while not self._closed.is_set():
+            try:
+                models = self._models()
+                if woken or models != seen or time.monotonic() >= next_round:
+                    seen, next_round = models, time.monotonic() + _ROUND_S
+                    self.resume()
+            except Exception:  # the top of a thread
+                log.exception("Unfinished work was not taken up.")
+            woken = self._wake.wait(_LOOK_S)
+            self._wake.clear()
+
+    def _models(self) -> dict[int, str]:
+        """The version in use of every project. Other processes promote as well."""
+        return {project.id: self.model_version(project.id) for project in self._store.projects()}
+
+    def look_again(self, project: int) -> None:
+        """Look at once for tasks of the project that lack a prediction of the model in use now."""
+        self._looks[project] += 1  # a look that is going on now may have begun too early
+        self._wake.set()
+
+    def close(self) -> None:
+        self._closed.set()
+        self._wake.set()
+        self._background.shutdown(wait=False, cancel_futures=True)
+        self._lookups.shutdown(wait=False, cancel_futures=True)
+        self._runner.close()
+
+    def _tasks_to_answer(
+        self, jobs: Sequence[Job], controls: Controls, asked_at: datetime, deadline: float
+    ) -> dict[int, Task]:
+        """The tasks that the answer to a request of Label Studio carries predictions of, as they are now."""
+        ready = {
+            job.task: job
+            for job in jobs
+            if job.state == "done" and not self._runner.is_in_progress(job.id) and not is_settling(job, asked_at)
+        }
+        answered: dict[int, Task] = {}
+        look_until = max(deadline, time.monotonic() + _SHORTEST_LOOK_S)
+        for project in {job.project for job in ready.values()}:
+            here = [job for job in ready.values() if job.project == project]
+            try:
+                states = self._states(project, [job.task for job in here], look_until)
+            except LabelStudioError as error:
+                log.warning("Answering without a look at Label Studio: %s", error)
+                answered |= {
+                    job.task: Task(job.task, job.project, job.data)
+                    for job in here
+                    if self._store.claim_answer(job.id, asked_at - ANSWER_SETTLING)
+                }
+                continue
+            lacking: list[int] = []
+            for job in here:
+                state = states.get(job.task)
+                if state is not None and state.prediction_ids(job.model_version):
+                    answered[job.task] = state.task
+                elif state is not None:
+                    lacking.append(job.id)
+            self._runner.deliver(lacking, controls)
+            self._runner.wait(here, deadline)
+        return answered
+
+    def _states(self, project: int, task_ids: list[int], deadline: float) -> dict[int, TaskState]:
+        """Label Studio waits for us, and may have no hand free to answer: a look at it must have an end."""
+        seconds = max(0.0, deadline - time.monotonic())
+        try:
+            return self._lookups.submit(self._client.task_states, project, task_ids).result(seconds)
+        except TimeoutError as error:
+            raise LabelStudioError(f"Label Studio did not answer within {seconds:.1f} s.") from error
+
+    def _take_up_all(self, jobs: Iterable[Job]) -> None:
+        """Go on with jobs, those of a project together: what their videos share is asked for once."""
+        of_project = defaultdict[int, list[Job]](list)
+        for job in jobs:
+            of_project[job.project].append(job)
+        for project, its_jobs in of_project.items():
+            for first in range(0, len(its_jobs), _BATCH):
+                self._take_up_safely(project, its_jobs[first : first + _BATCH])
+
+    def _take_up_safely(self, project: int, jobs: Sequence[Job]) -> None:
+        try:
+            self._take_up(project, jobs)
+        except Exception:  # whatever it is, the other jobs go on
+            if len(jobs) == 1:
+                log.exception("Job %s was not taken up.", jobs[0].id)
+                return
+            for job in jobs:
+                self._take_up_safely(project, [job])
+
+    def _take_up(self, project: int, jobs: Iterable[Job]) -> None:
+        version, digest = self.model_version(project), self._config.digest()
+        waiting = [self._readable(job) for job in jobs if not self._runner.is_in_progress(job.id)]
+        for job in waiting:
+            if job.state != "done" and (job.model_version, job.config) != (version, digest):
+                # The task is asked for again, under the version of today.
+                self._store.fail_job(job.id, "Superseded", f"Interrupted; the model is {version} now.")
+        try:
+            controls = parse_controls(self._store.label_config(project))
+        except LabelConfigError as error:
+            log.warning("%d jobs of project %s wait: %s", len(waiting), project, error)
+            return
+        self._runner.deliver([job.id for job in waiting if job.state == "done"], controls)
+        current = [job for job in waiting if (job.model_version, job.config) == (version, digest)]
+        self._runner.analyze([job for job in current if job.state != "done"], controls)
+
+    def _catch_up(self, project: int, label_config: str) -> None:
+        look = self._looks[project]
+        try:
+            controls = parse_controls(label_config)
+            version = self.model_version(project)
+            earlier = self._store.model_versions(project) - {version}
+            superseded = earlier if self._remove_superseded else set()
+            shows = False
+            unlabelled: list[Task] = []
+            labelled: list[Task] = []
+            for task, annotation_count, versions in self._client.tasks(project):
+                shows = shows or version in versions
+                if annotation_count == 0 and (version not in versions or versions & superseded):
+                    unlabelled.append(task)
+                elif annotation_count and version not in versions and versions & earlier:
+                    labelled.append(task)
+                if len(unlabelled) == _BATCH:
+                    self._enqueue(unlabelled, controls)
+                    unlabelled = []
+            # Labelled ones last, and only where we have looked at the video before: so that the project's column of
+            # scores, which shows one version, has no gaps where people are done.
+            rest = [*unlabelled, *labelled]
+            for first in range(0, len(rest), _BATCH):
+                self._enqueue(rest[first : first + _BATCH], controls)
+            if shows:  # Label Studio takes only a version that it has predictions of
+                self._runner.show_version(project)
+        except NotInLabelStudio:
+            log.info("Project %s is no longer in Label Studio.", project)
+        except (LabelStudioError, LabelConfigError) as error:
+            log.warning("Project %s was not checked for new tasks yet: %s", project, error)
+            return
+        self._caught_up[project] = version, look
+
+    def _enqueue_all(self, tasks: Sequence[Task], controls: Controls) -> None:
+        try:
+            for first in range(0, len(tasks), _BATCH):
+                self._enqueue(tasks[first : first + _BATCH], controls)
+        except Exception:  # the top of a thread
+            log.exception("New tasks were not taken up; they are at the next start.")
+
+    def _enqueue(self, tasks: Sequence[Task], controls: Controls) -> None:
+        """Start on tasks that Label Studio has no prediction of, whatever was delivered before."""
+        wanted = []
+        for task in tasks:
+            try:
+                wanted.append(self._wanted(task, controls))
+            except BadRequest as error:
+                log.warning("Task %s is not pre-annotated: %s", task.id, error)
+        found = self._store.jobs_for(wanted, self._config.digest())
+        jobs = [self._readable(job) for job in found if job is not None]
+        self._start_all(jobs, controls, IMPORTED)
+        if self._client.configured:
+            self._runner.deliver([job.id for job in jobs if job.state == "done"], controls)
+
+    def _readable(self, job: Job) -> Job:
+        """The job, as one that is still to do where nothing can be made of its result."""
+        if job.state != "done" or is_readable(job.result):
+            return job
+        log.warning("Task %s: its stored result cannot be read; its video is analyzed again.", job.task)
+        return self._store.requeue_job(job.id) or job
+
+    def _wanted(self, task: Task | BadRequest, controls: Controls) -> tuple[Task, str, str]:
+        """A task with its video's address and the model version that it is to be judged by. Raises BadRequest."""
+        if isinstance(task, BadRequest):
+            raise task
+        media = task.data.get(controls.media_key)
+        if not isinstance(media, str) or not media:
+            raise BadRequest(f'Task {task.id} has no video address under "{controls.media_key}" in its data.')
+        if not media.isprintable():
+            raise BadRequest(f"The video address of task {task.id} has characters that no address has.")
+        return task, media, self.model_version(task.project)
+
+    def _start_all(self, jobs: Sequence[Job], controls: Controls, priority: int) -> None:
+        """Start on the jobs that are to do. What fails unexpectedly is taken up in the next round."""
+        failed_long_ago = now() - _RETRY_AFTER
+        todo = [
+            job
+            for job in jobs
+            if job.state in ("queued", "running") or (job.state == "failed" and job.updated_at < failed_long_ago)
+        ]
+        try:
+            self._runner.analyze(todo, controls, priority)
+        except Exception:  # may be the top of a thread
+            log.exception("%d jobs were not started.", len(todo))
+
+
+def _is_due(job: Job) -> bool:
+    """Whether a failed job has waited long enough for its next attempt."""
+    return now() - job.updated_at > _RETRY_AFTER * (1 << max(0, job.attempts - 1))
+
+
+def _prediction(task: Task, job: Job, controls: Controls) -> Json:
+    return to_prediction(load_analysis(job.result), controls, effective_rate(controls, task.data))

@@ -1,0 +1,114 @@
+"""What runs in a worker process: fetch a task's video and analyze it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+from backend.errors import LabelStudioError
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.format import Task
+from backend.labelstudio.labeling_config import Controls
+from backend.labelstudio.media import MediaFetcher, shown_address
+from backend.labelstudio.records import Access
+from backend.predictions.delivery import ensure_frame_rate
+from backend.storage.scratch import scratch
+from pipeline.analyze import analyze_pose, analyze_video, judged_again
+from pipeline.anomaly import detector
+from pipeline.config import PipelineConfig
+from pipeline.errors import VideoError
+from pipeline.media import reading
+from pipeline.pose.cache import PoseCache
+from pipeline.records import Analysis
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class VideoJob:
+    """Everything a worker needs for one task. Folders are paths that workers share with the server.
+
+    Addresses may be signed, and Dask logs what it is given: they are not shown. known: an earlier analysis of the same
+    video; with its landmarks kept, it need not be fetched again.
+    """
+
+    task: Task = field(repr=False)
+    media: str = field(repr=False)
+    controls: Controls
+    access: Access
+    model_dir: Path | None
+    pose_dir: Path
+    config: PipelineConfig
+    known: Analysis | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class FileJob:
+    """Everything a worker needs for a video file. Its folder too is one that workers share with whoever asks."""
+
+    path: str
+    model_dir: Path | None
+    pose_dir: Path
+    config: PipelineConfig
+
+
+def analyze_file(job: FileJob) -> Analysis:
+    """Look, cut, score. Raises VideoError and PoseModelError."""
+    return analyze_video(job.path, load_detector(job.model_dir), PoseCache(job.pose_dir), job.config)
+
+
+def analyze_task(job: VideoJob) -> Analysis:
+    """Fetch, look, cut, score; without fetching and looking where the landmarks are known.
+
+    Raises the MediaError, VideoError and PoseModelError of its parts.
+    """
+    if (judged := _judge_known(job)) is not None:
+        return judged
+    cache, client = PoseCache(job.pose_dir), LabelStudioClient(job.access)
+    shown = shown_address(job.media)
+    with scratch() as folder:
+        path = MediaFetcher(job.access, client).fetch(job.media, job.task.id, folder)
+        try:
+            if client.configured:
+                _announce_frame_rate(client, job, reading.probe(path).fps)
+            analysis = analyze_video(path, load_detector(job.model_dir), cache, job.config)
+        except VideoError as error:
+            # People know the video by its address, not by the name of our copy.
+            raise type(error)(str(error).replace(str(path), shown)) from error
+    return replace(analysis, video=replace(analysis.video, path=shown))
+
+
+def judge_known(jobs: Sequence[VideoJob]) -> list[Analysis | None]:
+    """What analyze_task makes of each without its video; None where it needs that: no landmarks are kept."""
+    return [_judge_known(job) for job in jobs]
+
+
+def _judge_known(job: VideoJob) -> Analysis | None:
+    """Without cutting where that was done with the same settings."""
+    known = job.known
+    pose = PoseCache(job.pose_dir).get(known.media_digest, job.config.pose) if known is not None else None
+    if known is None or pose is None:
+        return None
+    judge = load_detector(job.model_dir)
+    if known.config_digest == job.config.digest():
+        return judged_again(known, pose, judge)
+    return analyze_pose(pose, known.video, judge, job.config, known.media_digest, known.look)
+
+
+def _announce_frame_rate(client: LabelStudioClient, job: VideoJob, fps: float) -> None:
+    """Early, so that a task opened meanwhile is already shown with the right frame numbers."""
+    if not job.controls.rate_key or job.task.data.get(job.controls.rate_key):
+        return
+    try:
+        ensure_frame_rate(client, client.task_state(job.task), job.controls, fps)
+    except LabelStudioError as error:
+        log.warning("Task %s: frame rate not set yet. %s", job.task.id, error)
+
+
+@lru_cache(maxsize=4)
+def load_detector(model_dir: Path | None) -> detector.Detector:
+    """The model of a folder, or the shipped base model; kept for the life of the process."""
+    return detector.load_base() if model_dir is None else detector.Detector.load(model_dir)

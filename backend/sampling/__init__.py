@@ -1,0 +1,1 @@
+"""Which video people label next, and which videos look alike."""

@@ -1,0 +1,97 @@
+"""Which videos of a project look alike, as the `cluster` of their predictions. In SQLite, because a number must last:
+Label Studio counts the labelled tasks of a cluster over predictions of all versions.
+
+Its uncertainty sampling (projects/functions/next_task.py of 1.23.2) takes the cluster with the fewest labelled tasks
+first, and of that the prediction with the lowest score; without clusters, the lowest score of all.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sqlalchemy import JSON, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
+
+from backend.storage.database import Base
+from backend.storage.jobs import Store
+from pipeline.anomaly.appearance import NO_REPETITION, nearest
+from pipeline.config import DetectorConfig
+from pipeline.records import Analysis
+
+
+class Look(Base):
+    """How a video looks (see pipeline/clusters.py), and its cluster; others are compared with the first of each."""
+
+    __tablename__ = "looks"
+    project: Mapped[int] = mapped_column(primary_key=True)
+    media_digest: Mapped[str] = mapped_column(primary_key=True)
+    cluster: Mapped[int]
+    is_leader: Mapped[bool]
+    look: Mapped[list[float]] = mapped_column(JSON)
+
+
+class Sampling(Base):
+    """Whether a project's predictions carry their clusters."""
+
+    __tablename__ = "sampling"
+    project: Mapped[int] = mapped_column(primary_key=True)
+    is_diverse: Mapped[bool]
+
+
+class Clusters:
+    """The clusters of a store's projects. Every method is one transaction and safe to call from any process."""
+
+    def __init__(self, store: Store) -> None:
+        Base.metadata.create_all(store.engine)
+        self._sessions = sessionmaker(store.engine, expire_on_commit=False)
+
+    def is_diverse(self, project: int) -> bool:
+        """True unless somebody chose otherwise."""
+        with self._sessions.begin() as session:
+            found = session.get(Sampling, project)
+        return found is None or found.is_diverse
+
+    def set_diverse(self, project: int, is_diverse: bool) -> None:
+        row = {"project": project, "is_diverse": is_diverse}
+        with self._sessions.begin() as session:
+            session.execute(insert(Sampling).values(**row).on_conflict_do_update(index_elements=["project"], set_=row))
+
+    def shown(self, project: int, analysis: Analysis) -> int | None:
+        """The cluster that a prediction of this project carries, None for none."""
+        return self.of(project, analysis) if self.is_diverse(project) else None
+
+    def of(self, project: int, analysis: Analysis) -> int | None:
+        """The cluster of a video, the same for ever; None where nothing is known of its look.
+
+        A video is in the cluster of the one that looks most like it, or founds a new one.
+        """
+        if not analysis.reps:
+            return NO_REPETITION
+        if not (analysis.look and analysis.media_digest):
+            return None
+        key = {"project": project, "media_digest": analysis.media_digest}
+        with self._sessions.begin() as session:  # most are known, and need not wait for others to write
+            known = session.get(Look, tuple(key.values()))
+        if known is not None:
+            return known.cluster
+        with self._sessions.begin() as session:
+            # Takes the database's one place for writing before it looks: two videos at once may look alike.
+            session.execute(update(Sampling).where(Sampling.project == -1).values(is_diverse=True))
+            known = session.get(Look, tuple(key.values()))
+            if known is not None:
+                return known.cluster
+            leaders = session.scalars(
+                select(Look).where(Look.project == project, Look.is_leader).order_by(Look.cluster)
+            ).all()
+            # A release that measures looks in another way starts anew beside the old ones.
+            alike = [leader for leader in leaders if len(leader.look) == len(analysis.look)]
+            index = nearest(
+                np.array(analysis.look, np.float32),
+                [np.array(leader.look, np.float32) for leader in alike],
+                DetectorConfig().setting_distance,
+            )
+            cluster = (
+                alike[index].cluster if index is not None else 1 + max((one.cluster for one in leaders), default=0)
+            )
+            session.add(Look(**key, cluster=cluster, is_leader=index is None, look=list(analysis.look)))
+            return cluster

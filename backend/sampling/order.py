@@ -1,0 +1,86 @@
+"""In which order Label Studio gives a project's tasks to people: the uncertain ones first, in turns, or as imported.
+
+Label Studio has one order that follows predictions ("Uncertainty sampling"). Whether it takes turns among videos that
+look alike is said by the clusters of the predictions, see backend/clusters.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from backend.context import Context
+from backend.errors import LabelStudioError
+from backend.labelstudio.labeling_config import parse_controls
+from backend.predictions.jobs import is_readable, load_analysis
+from backend.sampling.clusters import Clusters
+from pipeline.anomaly.appearance import look_of
+from pipeline.config import DetectorConfig
+from pipeline.pose.cache import PoseCache
+from pipeline.records import Analysis
+
+Order = Literal["uncertainty", "diverse", "off"]
+
+_FOLLOWS_PREDICTIONS = "Uncertainty sampling"
+_AS_IMPORTED = "Sequential sampling"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a project was set to: the model version whose scores count, how many tasks have a prediction of it, of how
+    many, and how many clusters those are (0 for an order without)."""
+
+    version: str
+    predicted: int
+    tasks: int
+    clusters: int
+
+
+def choose(context: Context, project: int, order: Order, told: Callable[[int, int], None]) -> Chosen:
+    """Set the order of a project; `told` gets how many of how many predictions are up to date.
+
+    Raises LabelStudioError, also where Label Studio has no prediction of the model in use: it would take tasks at
+    random without saying so. Raises LabelConfigError for a project that the backend cannot work with.
+    """
+    client, version = context.client, context.registry.current(project).version
+    if order == "off":
+        client.set_sampling(project, _AS_IMPORTED)
+        return Chosen(version, 0, 0, 0)
+    controls = parse_controls(client.label_config(project))
+    ours = context.store.model_versions(project) | {version}
+    tasks = list(client.clusters(project))
+    predicted = sum(any(stored.model_version == version for stored in found) for _, found in tasks)
+    if predicted == 0:
+        raise LabelStudioError(
+            f"Project {project} has no prediction of {version} yet, without which Label Studio takes tasks at random. "
+            f"Make them with `deadlift prelabel --project {project} --tasks all`, or open some tasks."
+        )
+    clusters = Clusters(context.store)
+    clusters.set_diverse(project, order == "diverse")  # first: the server may be bringing predictions now
+    seen: set[int] = set()
+    for number, (task, found) in enumerate(tasks, start=1):
+        cluster = None
+        if order == "diverse":
+            analysis = _analysis(context, task.id, str(task.data.get(controls.media_key, "")))
+            cluster = clusters.of(project, analysis) if analysis is not None else None
+        seen |= {cluster} if cluster is not None else set()
+        for stored in found:
+            if stored.model_version in ours and stored.cluster != cluster:
+                client.set_cluster(stored.id, cluster)
+        told(number, len(tasks))
+    client.set_sampling(project, _FOLLOWS_PREDICTIONS, version)
+    return Chosen(version, predicted, len(tasks), len(seen))
+
+
+def _analysis(context: Context, task: int, media: str) -> Analysis | None:
+    """What is known of a task's video; its look is found out where an earlier release did not note it."""
+    result = context.store.latest_result(task, media)
+    if not result or not is_readable(result):
+        return None
+    analysis = load_analysis(result)
+    if analysis.look or not analysis.reps:
+        return analysis
+    pose = PoseCache(context.pose_dir).get(analysis.media_digest, context.config.pose)
+    look = look_of(pose, analysis.reps, DetectorConfig().encode) if pose is not None else None
+    return replace(analysis, look=tuple(look.tolist()) if look is not None else ())

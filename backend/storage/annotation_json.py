@@ -1,0 +1,83 @@
+"""Annotations in Label Studio's own words, in the database: what has to be known to give them back as they were."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import JSON, Connection, Engine, ForeignKey, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from backend.labelstudio.format import Json, Task
+from backend.storage.database import Base, batches
+
+
+class AnnotationSource(Base):
+    """What Label Studio said of an annotation and its task when it last told of it.
+
+    data: the task's, by which the frame rate is known that the annotation was drawn at. result: all of its regions
+    with all of their controls. Annotations of earlier releases have no such row until they are told of again.
+    """
+
+    __tablename__ = "annotation_sources"
+    annotation_id: Mapped[int] = mapped_column(ForeignKey("annotations.id", ondelete="CASCADE"), primary_key=True)
+    data: Mapped[Json] = mapped_column(JSON)
+    result: Mapped[list[Json]] = mapped_column(JSON)
+    lead_time: Mapped[float | None]
+
+
+_PUT = """
+INSERT INTO annotation_sources (annotation_id, data, result, lead_time) VALUES (?, ?, ?, ?)
+ON CONFLICT (annotation_id) DO UPDATE SET data = excluded.data, result = excluded.result, lead_time = excluded.lead_time
+"""
+
+
+def put_source(connection: Connection, annotation: Json, task: Task) -> None:
+    """Keep an annotation's own words, in the transaction that stores the annotation."""
+    result, lead_time = annotation.get("result"), annotation.get("lead_time")
+    items = [item for item in result if isinstance(item, dict)] if isinstance(result, list) else []
+    row = (
+        int(annotation["id"]),
+        json.dumps(task.data),
+        json.dumps(items),
+        float(lead_time) if isinstance(lead_time, int | float) else None,
+    )
+    connection.exec_driver_sql(_PUT, row)
+
+
+def sources(engine: Engine, annotation_ids: Iterable[int]) -> dict[int, AnnotationSource]:
+    """The own words of annotations, as far as they are kept."""
+    found: dict[int, AnnotationSource] = {}
+    with Session(engine, expire_on_commit=False) as session:
+        for ids in batches(annotation_ids):
+            query = select(AnnotationSource).where(AnnotationSource.annotation_id.in_(ids))
+            found |= {source.annotation_id: source for source in session.scalars(query)}
+    return found
+
+
+def as_drawn(told: Json, known: Json, rate_key: str) -> Json:
+    """Task data as it is now, but with the frame rate, or without any, that the annotation was drawn at."""
+    rate = {rate_key: known[rate_key]} if rate_key in known else {}
+    return {name: value for name, value in told.items() if name != rate_key} | rate
+
+
+def refresh_data(engine: Engine, told: Mapping[int, Json], rate_key: str) -> None:
+    """Task data as Label Studio has it now, by annotation; but the rate that frames were drawn at stays as it was."""
+    with Session(engine) as session, session.begin():
+        for ids in batches(told):
+            query = select(AnnotationSource.annotation_id, AnnotationSource.data)
+            for number, known in session.execute(query.where(AnnotationSource.annotation_id.in_(ids))).all():
+                data = as_drawn(told[number], known, rate_key)
+                if data != known:
+                    kept = update(AnnotationSource).where(AnnotationSource.annotation_id == number)
+                    session.execute(kept.values(data=data))
+
+
+def without_source(engine: Engine, annotation_ids: Sequence[int]) -> set[int]:
+    """Which of the annotations are kept without their own words."""
+    known: set[int] = set()
+    with Session(engine) as session:
+        for ids in batches(annotation_ids):
+            query = select(AnnotationSource.annotation_id).where(AnnotationSource.annotation_id.in_(ids))
+            known |= set(session.scalars(query))
+    return set(annotation_ids) - known

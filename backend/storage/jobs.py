@@ -1,0 +1,306 @@
+"""What must survive a restart, in SQLite: projects and jobs with their results; by `labels` what people labelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+from sqlalchemy import JSON, DateTime, Engine, Index, Select, UniqueConstraint, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
+
+from backend.errors import NotInLabelStudio
+from backend.labelstudio.format import Json, Task
+from backend.storage.database import Base, batches, now, open_database
+from backend.storage.labels import Annotation, DeletedTask, LabelStore
+
+
+class Project(Base):
+    """A Label Studio project that the backend was connected to."""
+
+    __tablename__ = "projects"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    label_config: Mapped[str]
+    seen_at: Mapped[datetime] = mapped_column(DateTime, default=now, onupdate=now)
+
+
+class Job(Base):
+    """One video of one task under one model version and configuration: from queued to a delivered prediction.
+
+    state: queued, running, done, failed. delivery: "" (not yet), answered (in /predict, where nothing tells whether
+    Label Studio kept it), pushed.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("project", "task", "media", "model_version", "config"),
+        Index("jobs_by_task", "task"),
+        Index("jobs_by_state", "state"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project: Mapped[int]
+    task: Mapped[int]
+    media: Mapped[str]
+    model_version: Mapped[str]
+    config: Mapped[str]
+    data: Mapped[Json] = mapped_column(JSON)
+    state: Mapped[str] = mapped_column(default="queued")
+    attempts: Mapped[int] = mapped_column(default=0)
+    error_type: Mapped[str] = mapped_column(default="")
+    error_message: Mapped[str] = mapped_column(default="")
+    result: Mapped[str] = mapped_column(default="")
+    delivery: Mapped[str] = mapped_column(default="")
+    delivered_at: Mapped[datetime | None]
+    prediction_id: Mapped[int | None]
+    created_at: Mapped[datetime] = mapped_column(DateTime, default=now)
+    updated_at: Mapped[datetime] = mapped_column(DateTime, default=now, onupdate=now)
+
+
+class Store:
+    """The database; `labels` is its other half. Every method is one transaction and safe to call from any thread."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._engine = open_database(url)
+        Base.metadata.create_all(self._engine)
+        self._sessions = sessionmaker(self._engine, expire_on_commit=False)
+        self.labels = LabelStore(self._engine)
+
+    @property
+    def engine(self) -> Engine:
+        return self._engine
+
+    def close(self) -> None:
+        self.labels.close()
+        self._engine.dispose()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        with self._sessions.begin() as session:
+            yield session
+
+    # Projects
+
+    def remember_project(self, project: int, label_config: str) -> None:
+        """Keep the labeling config that a project was last seen with; one that is missing replaces none."""
+        row = {"id": project, "label_config": label_config, "seen_at": now()}
+        changes = row if label_config else {"seen_at": row["seen_at"]}
+        with self._transaction() as session:
+            session.execute(insert(Project).values(**row).on_conflict_do_update(index_elements=["id"], set_=changes))
+
+    def label_config(self, project: int) -> str:
+        """The labeling config that the project was last seen with, or ""."""
+        with self._transaction() as session:
+            found = session.get(Project, project)
+            return found.label_config if found else ""
+
+    def projects(self) -> Sequence[Project]:
+        with self._transaction() as session:
+            return session.scalars(select(Project).order_by(Project.id)).all()
+
+    # Jobs
+
+    def job_for(self, task: Task, media: str, model_version: str, config: str) -> Job:
+        """The job of this task, media, version and configuration; made when there is none yet.
+
+        Raises NotInLabelStudio where the task is deleted at this moment.
+        """
+        (found,) = self.jobs_for([(task, media, model_version)], config)
+        if found is None:
+            raise NotInLabelStudio(f"Task {task.id} was deleted.")
+        return found
+
+    def jobs_for(self, wanted: Sequence[tuple[Task, str, str]], config: str) -> list[Job | None]:
+        """The jobs of tasks, each given with its media and model version; made where there is none yet.
+
+        None for tasks that are deleted at this moment.
+        """
+        found = self._found(wanted, config)
+        missing = [(task, media, version) for task, media, version in wanted if (task.id, media, version) not in found]
+        if missing:  # at most requests there is none, and they need not wait for others to write
+            moment = now()
+            rows = [
+                {
+                    "project": task.project, "task": task.id, "media": media, "model_version": version,
+                    "config": config, "data": task.data, "state": "queued", "attempts": 0, "error_type": "",
+                    "error_message": "", "result": "", "delivery": "", "created_at": moment, "updated_at": moment,
+                }
+                for task, media, version in missing
+            ]  # fmt: skip
+            with self._transaction() as session:
+                session.execute(insert(Job).on_conflict_do_nothing(), rows)
+            found |= self._found(missing, config)
+        return [found.get((task.id, media, version)) for task, media, version in wanted]
+
+    def _found(self, wanted: Sequence[tuple[Task, str, str]], config: str) -> dict[tuple[int, str, str], Job]:
+        projects = {task.id: task.project for task, _, _ in wanted}
+        found: dict[tuple[int, str, str], Job] = {}
+        with self._transaction() as session:
+            for ids in batches(projects):
+                for job in session.scalars(select(Job).where(Job.task.in_(ids), Job.config == config)):
+                    if job.project == projects[job.task]:
+                        found[job.task, job.media, job.model_version] = job
+        return found
+
+    def job(self, job_id: int) -> Job | None:
+        with self._transaction() as session:
+            return session.get(Job, job_id)
+
+    def jobs_by_id(self, job_ids: Iterable[int]) -> dict[int, Job]:
+        """Those of the jobs that are there, by id."""
+        with self._transaction() as session:
+            chosen = (select(Job).where(Job.id.in_(ids)) for ids in batches(job_ids))
+            return {job.id: job for query in chosen for job in session.scalars(query)}
+
+    def start_jobs(self, job_ids: Sequence[int]) -> list[Job]:
+        """Mark jobs as running; without those that are done already, or whose task was deleted."""
+        started: list[Job] = []
+        with self._transaction() as session:
+            for ids in batches(job_ids):
+                begin = update(Job).where(Job.id.in_(ids), Job.state != "done")
+                begin = begin.values(state="running", attempts=Job.attempts + 1, updated_at=now())
+                started += session.scalars(begin.returning(Job), execution_options={"synchronize_session": False})
+        order = {job_id: place for place, job_id in enumerate(job_ids)}
+        return sorted(started, key=lambda job: order[job.id])
+
+    def finish_job(self, job_id: int, result: str) -> None:
+        self.finish_jobs({job_id: result})
+
+    def finish_jobs(self, results: Mapping[int, str]) -> None:
+        """Keep what came of jobs, by id; those that were forgotten meanwhile are left out."""
+        with self._transaction() as session:
+            for job_id, result in results.items():
+                session.execute(
+                    update(Job)
+                    .where(Job.id == job_id)
+                    .values(state="done", result=result, error_type="", error_message="", updated_at=now())
+                )
+
+    def fail_job(self, job_id: int, error_type: str, message: str) -> None:
+        with self._transaction() as session:
+            session.execute(
+                update(Job)
+                .where(Job.id == job_id)
+                .values(state="failed", error_type=error_type, error_message=message, updated_at=now())
+            )
+
+    def requeue_job(self, job_id: int) -> Job | None:
+        """Forget what came of a job; None where it was forgotten altogether."""
+        with self._transaction() as session:
+            return session.scalars(
+                update(Job)
+                .where(Job.id == job_id)
+                .values(state="queued", result="", delivery="", delivered_at=None, updated_at=now())
+                .returning(Job)
+            ).one_or_none()
+
+    def claim_answer(self, job_id: int, before: datetime) -> bool:
+        """Note that a request is answered with a job's prediction; False where one was answered since `before`."""
+        with self._transaction() as session:
+            claim = (
+                update(Job)
+                .where(Job.id == job_id, Job.delivered_at.is_(None) | (Job.delivered_at < before))
+                .values(delivery="answered", delivered_at=now())
+                .returning(Job.id)
+            )
+            return session.scalar(claim) is not None
+
+    def mark_pushed(self, job_id: int, prediction_id: int) -> None:
+        with self._transaction() as session:
+            session.execute(
+                update(Job)
+                .where(Job.id == job_id)
+                .values(delivery="pushed", delivered_at=now(), prediction_id=prediction_id)
+            )
+
+    def forget_job(self, job_id: int) -> None:
+        with self._transaction() as session:
+            session.execute(delete(Job).where(Job.id == job_id))
+
+    def forget_video(self, task: int, media: str) -> None:
+        """Forget every job of a task's video at that address, by whatever model."""
+        with self._transaction() as session:
+            session.execute(delete(Job).where(Job.task == task, Job.media == media))
+
+    def unfinished_jobs(self) -> Sequence[Job]:
+        """Jobs that were queued or running."""
+        with self._transaction() as session:
+            return session.scalars(select(Job).where(Job.state.in_(["queued", "running"])).order_by(Job.id)).all()
+
+    def failed_jobs(self, error_types: Sequence[str], attempts: int) -> Sequence[Job]:
+        """Jobs that failed with one of these errors, in fewer attempts."""
+        query = select(Job).where(Job.state == "failed", Job.error_type.in_(error_types), Job.attempts < attempts)
+        with self._transaction() as session:
+            return session.scalars(query.order_by(Job.id)).all()
+
+    def undelivered_jobs(self, project: int, model_version: str, config: str) -> Sequence[Job]:
+        """Finished jobs of a project that Label Studio is not known to have the prediction of."""
+        query = select(Job).where(Job.project == project, Job.state == "done", Job.delivery != "pushed")
+        query = query.where(Job.model_version == model_version, Job.config == config)
+        with self._transaction() as session:
+            return session.scalars(query.order_by(Job.id)).all()
+
+    def model_versions(self, project: int) -> set[str]:
+        """Every version that the project's videos were analyzed with."""
+        with self._transaction() as session:
+            return set(session.scalars(select(Job.model_version).where(Job.project == project).distinct()))
+
+    def job_of_prediction(self, prediction_id: int | None) -> Job | None:
+        """The job whose prediction Label Studio stored under that id."""
+        if prediction_id is None:
+            return None
+        with self._transaction() as session:
+            return session.scalars(select(Job).where(Job.prediction_id == prediction_id)).first()
+
+    def latest_result(self, task: int, media: str) -> str:
+        """What came of the newest finished job of that task and address, or ""."""
+        return self.latest_results([(task, media)]).get((task, media), "")
+
+    def latest_results(self, wanted: Sequence[tuple[int, str]]) -> dict[tuple[int, str], str]:
+        """What came of the newest finished jobs of tasks and addresses, where there are any."""
+        media = set(wanted)
+        found: dict[tuple[int, str], str] = {}
+        with self._transaction() as session:
+            for ids in batches(task for task, _ in wanted):
+                query = select(Job.task, Job.media, Job.result).where(Job.task.in_(ids), Job.state == "done")
+                for task, address, result in session.execute(query.order_by(Job.updated_at, Job.id)):
+                    if (task, address) in media:
+                        found[task, address] = result
+        return found
+
+    def jobs(self, project: int | None = None, limit: int = 200) -> Sequence[Job]:
+        """The newest jobs first."""
+        query = select(Job).order_by(Job.updated_at.desc(), Job.id.desc()).limit(limit)
+        if project is not None:
+            query = query.where(Job.project == project)
+        with self._transaction() as session:
+            return session.scalars(query).all()
+
+    def newest_states(self, project: int) -> dict[str, int]:
+        """How many of a project's tasks are in each state, by their newest jobs."""
+        query = select(Job.state, func.count()).where(Job.id.in_(_newest_of_tasks(project))).group_by(Job.state)
+        with self._transaction() as session:
+            return dict(session.execute(query).all())
+
+    def newest_failures(self, project: int, limit: int) -> Sequence[Job]:
+        """Tasks whose newest job failed, the latest failure first."""
+        query = select(Job).where(Job.state == "failed", Job.id.in_(_newest_of_tasks(project)))
+        with self._transaction() as session:
+            return session.scalars(query.order_by(Job.updated_at.desc()).limit(limit)).all()
+
+    # Both
+
+    def delete_tasks(self, task_ids: Iterable[int]) -> None:
+        """Forget the jobs of tasks that no longer exist; their annotations stay, marked as deleted."""
+        with self._transaction() as session:
+            for ids in batches(task_ids):
+                session.execute(delete(Job).where(Job.task.in_(ids)))
+                session.execute(update(Annotation).where(Annotation.task.in_(ids)).values(deleted=True))
+                session.execute(insert(DeletedTask).on_conflict_do_nothing(), [{"id": number} for number in ids])
+
+
+def _newest_of_tasks(project: int) -> Select[int]:
+    """Without those that a new model made needless: they are no failures, and the task is asked for again."""
+    is_superseded = (Job.state == "failed") & (Job.error_type == "Superseded")
+    return select(func.max(Job.id)).where(Job.project == project, ~is_superseded).group_by(Job.task)

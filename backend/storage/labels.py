@@ -1,0 +1,272 @@
+"""What people labelled, in the database: annotations as Label Studio last told them, with their repetitions; and
+events about them that came and are not stored yet."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import DateTime, Engine, ForeignKey, PoolProxiedConnection, delete, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
+
+from backend.labelstudio.format import Json, Region, Task
+from backend.storage.annotation_json import put_source
+from backend.storage.database import Base, batches, now
+
+
+class Annotation(Base):
+    """An annotation as Label Studio last told it. A deleted one stays, marked, so that nothing is lost."""
+
+    __tablename__ = "annotations"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project: Mapped[int]
+    task: Mapped[int] = mapped_column(index=True)
+    media: Mapped[str]
+    annotator: Mapped[int | None]
+    was_cancelled: Mapped[bool] = mapped_column(default=False)
+    ground_truth: Mapped[bool] = mapped_column(default=False)
+    parent_prediction: Mapped[int | None]
+    updated_at: Mapped[str] = mapped_column(default="")
+    deleted: Mapped[bool] = mapped_column(default=False)
+    received_at: Mapped[datetime] = mapped_column(DateTime, default=now, onupdate=now)
+
+
+class LabeledRegion(Base):
+    """One repetition of an annotation, in seconds of media time."""
+
+    __tablename__ = "labeled_regions"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    annotation_id: Mapped[int] = mapped_column(ForeignKey("annotations.id", ondelete="CASCADE"), index=True)
+    region: Mapped[str]
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    label: Mapped[str]
+    origin: Mapped[str]
+
+
+class DeletedTask(Base):
+    """A task that Label Studio no longer has: what is still told of its annotations comes late."""
+
+    __tablename__ = "deleted_tasks"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+class LabelsRead(Base):
+    """The labeling config that a project's annotations were last pulled by."""
+
+    __tablename__ = "labels_read"
+    project: Mapped[int] = mapped_column(primary_key=True)
+    label_config: Mapped[str]
+
+
+class ReceivedEvent(Base):
+    """The body of an event as it came, until what it tells is stored.
+
+    tries: how often that was not possible; put_off_until: when it is tried again.
+    """
+
+    __tablename__ = "received_events"
+    # No number twice: whoever has stored an event must not forget a later one of the same number.
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    body: Mapped[bytes]
+    received_at: Mapped[datetime] = mapped_column(DateTime)
+    tries: Mapped[int] = mapped_column(default=0)
+    put_off_until: Mapped[datetime | None]
+
+
+# In SQL and for the driver: an event of labels comes while somebody waits for Label Studio, and may be one of hundreds.
+# Events are sent by whichever process of Label Studio handled the change, and may overtake each other.
+_PUT = """
+INSERT INTO annotations (id, project, task, media, annotator, was_cancelled, ground_truth, parent_prediction,
+    updated_at, received_at, deleted)
+VALUES (:id, :project, :task, :media, :annotator, :was_cancelled, :ground_truth, :parent_prediction,
+    :updated_at, :received_at, EXISTS (SELECT 1 FROM deleted_tasks WHERE id = :task))
+ON CONFLICT (id) DO UPDATE SET project = excluded.project, task = excluded.task, media = excluded.media,
+    annotator = excluded.annotator, was_cancelled = excluded.was_cancelled, ground_truth = excluded.ground_truth,
+    parent_prediction = excluded.parent_prediction, updated_at = excluded.updated_at,
+    received_at = CASE WHEN excluded.updated_at <> '' AND annotations.updated_at = excluded.updated_at
+        THEN annotations.received_at ELSE excluded.received_at END
+WHERE excluded.updated_at = '' OR annotations.updated_at <= excluded.updated_at
+RETURNING id
+"""
+_DELETE_REGIONS = "DELETE FROM labeled_regions WHERE annotation_id = ?"
+_PUT_REGIONS = """
+INSERT INTO labeled_regions (annotation_id, region, start_s, end_s, label, origin) VALUES (?, ?, ?, ?, ?, ?)
+"""
+_RECEIVE = "INSERT INTO received_events (body, tries, received_at) VALUES (?, 0, ?)"
+_FIRST_PAUSE = timedelta(minutes=1)
+_LONGEST_PAUSE_TRIES = 10
+_new = insert(Annotation)
+_DELETE = _new.on_conflict_do_update(
+    index_elements=["id"], set_={name: _new.excluded[name] for name in ("deleted", "received_at")}
+)
+
+
+class LabelStore:
+    """The labels of a database. Every method is one transaction and safe to call from any thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._sessions = sessionmaker(engine, expire_on_commit=False)
+        # Threads that find SQLite busy look again after up to a tenth of a second: they had better queue.
+        self._writing = threading.Lock()
+        self._receiving: PoolProxiedConnection | None = None
+
+    def close(self) -> None:
+        with self._writing:
+            if self._receiving is not None:
+                self._receiving.close()
+                self._receiving = None
+
+    def receive(self, body: bytes) -> None:
+        """Keep an event as it came."""
+        row = body, now().isoformat(" ", "microseconds")
+        with self._writing:
+            # Events come by hundreds: taking a connection for each costs more than the event.
+            if self._receiving is None:
+                self._receiving = self._engine.raw_connection()
+            try:
+                self._receiving.cursor().execute(_RECEIVE, row)
+                self._receiving.commit()
+            except BaseException:
+                self._receiving.rollback()
+                raise
+
+    def received(self) -> Iterator[ReceivedEvent]:
+        """Events that are not stored yet, as they came; without those that are put off."""
+        last = 0
+        is_due = ReceivedEvent.put_off_until.is_(None) | (ReceivedEvent.put_off_until <= now())
+        while True:
+            query = select(ReceivedEvent).where(ReceivedEvent.id > last, is_due).order_by(ReceivedEvent.id).limit(1)
+            with self._sessions.begin() as session:
+                found = session.scalars(query).first()
+            if found is None:
+                return
+            last = found.id
+            yield found
+
+    def forget_received(self, number: int) -> None:
+        """What that event told is stored."""
+        with self._writing, self._sessions.begin() as session:
+            session.execute(delete(ReceivedEvent).where(ReceivedEvent.id == number))
+
+    def put_off(self, number: int) -> None:
+        """What that event told could not be stored: it is tried again after pauses that double."""
+        with self._writing, self._sessions.begin() as session:
+            event = session.get(ReceivedEvent, number)
+            if event is not None:
+                event.put_off_until = now() + _FIRST_PAUSE * (1 << min(event.tries, _LONGEST_PAUSE_TRIES))
+                event.tries += 1
+
+    def put_annotation(
+        self, annotation: Json, task: Task, media: str, regions: Iterable[Region], received_at: datetime | None = None
+    ) -> None:
+        """Store an annotation and its repetitions, replacing what was known of it, unless that is newer.
+
+        A deleted one stays deleted: its event was late, as Label Studio gives no id twice. One that nobody changed
+        since keeps the time at which it came: it is nothing new to learn from.
+        """
+        number = int(annotation["id"])
+        row = {
+            "id": number,
+            "project": task.project,
+            "task": task.id,
+            "media": media,
+            "annotator": _optional_int(annotation.get("completed_by")),
+            "was_cancelled": bool(annotation.get("was_cancelled")),
+            "ground_truth": bool(annotation.get("ground_truth")),
+            "parent_prediction": _optional_int(annotation.get("parent_prediction")),
+            "updated_at": str(annotation.get("updated_at") or ""),
+            "received_at": (received_at or now()).isoformat(" ", "microseconds"),
+        }
+        rows = [(number, one.id, one.start_s, one.end_s, one.label, one.origin) for one in regions]
+        with self._writing, self._engine.begin() as connection:
+            if connection.exec_driver_sql(_PUT, row).first() is None:
+                return
+            put_source(connection, annotation, task)
+            connection.exec_driver_sql(_DELETE_REGIONS, (number,))
+            if rows:
+                connection.exec_driver_sql(_PUT_REGIONS, rows)
+
+    def delete_annotations(self, annotation_ids: Iterable[int]) -> None:
+        """Mark annotations as deleted, also those that are not known yet: their events may still come."""
+        mark = {"deleted": True, "received_at": now()}
+        unknown = {"project": 0, "task": 0, "media": "", "updated_at": "", "was_cancelled": False}
+        rows = [{"id": number, "ground_truth": False, **unknown, **mark} for number in annotation_ids]
+        if not rows:
+            return
+        with self._writing, self._engine.begin() as connection:
+            connection.execute(_DELETE, rows)
+
+    def restore_annotations(self, annotation_ids: Iterable[int]) -> None:
+        """Take back that annotations were deleted."""
+        with self._sessions.begin() as session:
+            for ids in batches(annotation_ids):
+                session.execute(update(Annotation).where(Annotation.id.in_(ids)).values(deleted=False))
+
+    def deleted_tasks(self) -> set[int]:
+        with self._sessions.begin() as session:
+            return set(session.scalars(select(DeletedTask.id)))
+
+    def read_by(self, project: int) -> str:
+        """The labeling config that the project's annotations were last pulled by, "" for none."""
+        with self._sessions.begin() as session:
+            found = session.get(LabelsRead, project)
+            return found.label_config if found is not None else ""
+
+    def note_read_by(self, project: int, label_config: str) -> None:
+        with self._sessions.begin() as session:
+            session.merge(LabelsRead(project=project, label_config=label_config))
+
+    def restore_task(self, task: int) -> None:
+        """Take back that a task was deleted: what is told of its annotations from now on counts."""
+        with self._sessions.begin() as session:
+            session.execute(delete(DeletedTask).where(DeletedTask.id == task))
+
+    def deleted_annotations(self) -> set[int]:
+        with self._sessions.begin() as session:
+            return set(session.scalars(select(Annotation.id).where(Annotation.deleted)))
+
+    def annotations(self, task: int | None = None) -> Sequence[Annotation]:
+        query = select(Annotation).order_by(Annotation.id)
+        if task is not None:
+            query = query.where(Annotation.task == task)
+        with self._sessions.begin() as session:
+            return session.scalars(query).all()
+
+    def valid_annotations(self, project: int, skipped: bool = False) -> Sequence[Annotation]:
+        """A project's annotations that were not deleted, nor, unless asked for, cancelled; the oldest first."""
+        query = select(Annotation).where(Annotation.project == project, ~Annotation.deleted)
+        if not skipped:
+            query = query.where(~Annotation.was_cancelled)
+        with self._sessions.begin() as session:
+            return session.scalars(query.order_by(Annotation.id)).all()
+
+    def counts(self, project: int) -> dict[str, int]:
+        """How many repetitions of each label people left."""
+        query = select(LabeledRegion.label, func.count()).join(Annotation).where(Annotation.project == project)
+        query = query.where(~Annotation.deleted, ~Annotation.was_cancelled).group_by(LabeledRegion.label)
+        with self._sessions.begin() as session:
+            return dict(session.execute(query).all())
+
+    def normals_since(self, project: int, moment: datetime) -> int:
+        """How many normal repetitions people left in annotations that were made or changed after that moment."""
+        query = select(func.count()).select_from(LabeledRegion).join(Annotation)
+        query = query.where(Annotation.project == project, Annotation.received_at > moment)
+        query = query.where(~Annotation.deleted, ~Annotation.was_cancelled, LabeledRegion.label == "normal")
+        with self._sessions.begin() as session:
+            return session.scalar(query) or 0
+
+    def labeled_regions(self, annotation_id: int) -> Sequence[LabeledRegion]:
+        with self._sessions.begin() as session:
+            return session.scalars(
+                select(LabeledRegion).filter_by(annotation_id=annotation_id).order_by(LabeledRegion.start_s)
+            ).all()
+
+
+def _optional_int(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | str) and str(value).isdigit() else None

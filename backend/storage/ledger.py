@@ -1,0 +1,193 @@
+"""What came of each video of a bulk run, in SQLite: written step by step, so that a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+
+from sqlalchemy import DateTime, Engine, Index, Select, UniqueConstraint, case, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
+
+from backend.archives.sources import Source, is_task
+from backend.storage.database import Base, now
+
+_PAGE = 500
+
+
+class Entry(Base):
+    """One video for one target under one model version and configuration.
+
+    target: "project 3" or "folder /abs/path". state: queued, analyzed (`result` is known), done (delivered), failed.
+    failures: attempts that failed; an attempt that was interrupted is none. task, prediction: as Label Studio numbers
+    them. run: the latest run that it was part of.
+    """
+
+    __tablename__ = "ledger"
+    __table_args__ = (
+        UniqueConstraint("target", "source", "model_version", "config"),
+        Index("ledger_by_run", "run", "state"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True)
+    target: Mapped[str]
+    source: Mapped[str]
+    model_version: Mapped[str]
+    config: Mapped[str]
+    media: Mapped[str]
+    fingerprint: Mapped[str]
+    run: Mapped[int]
+    state: Mapped[str] = mapped_column(default="queued")
+    failures: Mapped[int] = mapped_column(default=0)
+    error_type: Mapped[str] = mapped_column(default="")
+    error_message: Mapped[str] = mapped_column(default="")
+    result: Mapped[str] = mapped_column(default="")
+    task: Mapped[int | None]
+    prediction: Mapped[int | None]
+    updated_at: Mapped[datetime] = mapped_column(DateTime, default=now, onupdate=now)
+
+
+class Ledger:
+    """The bulk runs of a database. Every method is one transaction and safe to call from any thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        Base.metadata.create_all(engine)
+        self._sessions = sessionmaker(engine, expire_on_commit=False)
+
+    def begin(self, target: str, model_version: str, config: str, sources: Iterable[Source]) -> int:
+        """Start a run over these videos; returns its number.
+
+        What is known of a video from earlier runs stays, unless it has changed since.
+        """
+        run = time.time_ns()  # of its own, whoever else begins now
+        remaining = iter(sources)
+        while page := list(islice(remaining, _PAGE)):
+            rows = [
+                {
+                    "target": target,
+                    "source": source.name,
+                    "media": source.media,
+                    "fingerprint": source.fingerprint,
+                    "model_version": model_version,
+                    "config": config,
+                    "task": source.task.id if source.task else None,
+                    "run": run,
+                    "state": "queued",
+                    "failures": 0,
+                    "error_type": "",
+                    "error_message": "",
+                    "result": "",
+                    "updated_at": now(),
+                }
+                for source in page
+            ]
+            put = insert(Entry)
+            same = Entry.fingerprint == put.excluded.fingerprint
+            kept = {
+                name: case((same, getattr(Entry, name)), else_=getattr(put.excluded, name))
+                for name in ("state", "failures", "error_type", "error_message", "result", "task", "updated_at")
+            }
+            changes = {"run": run, "media": put.excluded.media, "fingerprint": put.excluded.fingerprint, **kept}
+            key = ["target", "source", "model_version", "config"]
+            with self._sessions.begin() as session:
+                session.execute(put.on_conflict_do_update(index_elements=key, set_=changes), rows)
+        return run
+
+    def known(self, target: str, model_version: str, config: str, sources: Sequence[Source]) -> dict[str, int]:
+        """How many of these videos are in which state, as a run over them would begin; nothing is written."""
+        names = [source.name for source in sources]
+        query = select(Entry.source, Entry.fingerprint, Entry.state).where(
+            Entry.target == target, Entry.model_version == model_version, Entry.config == config
+        )
+        states: dict[str, int] = {}
+        for first in range(0, len(names), _PAGE):
+            with self._sessions() as session:
+                rows = session.execute(query.where(Entry.source.in_(names[first : first + _PAGE]))).all()
+            stored = {(source, fingerprint): state for source, fingerprint, state in rows}
+            for source in sources[first : first + _PAGE]:
+                state = stored.get((source.name, source.fingerprint), "queued")
+                states[state] = states.get(state, 0) + 1
+        return states
+
+    def counts(self, run: int) -> dict[str, int]:
+        """How many videos of a run are in which state."""
+        with self._sessions() as session:
+            query = select(Entry.state, func.count()).where(Entry.run == run).group_by(Entry.state)
+            return dict(session.execute(query).all())
+
+    def count_unfinished(self, run: int, max_failures: int) -> int:
+        """How many videos of a run are not delivered and failed less often than that."""
+        unfinished = select(func.count()).select_from(Entry).where(Entry.run == run, Entry.state != "done")
+        with self._sessions() as session:
+            return session.scalar(unfinished.where(Entry.failures < max_failures)) or 0
+
+    def unfinished(self, run: int, failures: int) -> Iterator[Entry]:
+        """The videos of a run that are not delivered and failed just so many times, page by page."""
+        query = select(Entry).where(Entry.run == run, Entry.state != "done", Entry.failures == failures)
+        return self._pages(query)
+
+    def of_run(self, run: int, state: str) -> Iterator[Entry]:
+        """The videos of a run that are in that state, page by page."""
+        return self._pages(select(Entry).where(Entry.run == run, Entry.state == state))
+
+    def analyzed(self, entry: int, result: str) -> None:
+        self._set(entry, state="analyzed", result=result, error_type="", error_message="")
+
+    def has_task(self, entry: int, task: int) -> None:
+        self._set(entry, task=task)
+
+    def forget_task(self, entry: Entry) -> None:
+        """The video has no task any more, whichever model it was looked for with."""
+        same = update(Entry).where(Entry.target == entry.target, Entry.source == entry.source)
+        with self._sessions.begin() as session:
+            session.execute(same.values(task=None, updated_at=now()))
+
+    def done(self, entry: int, prediction: int | None) -> None:
+        self._set(entry, state="done", prediction=prediction, error_type="", error_message="")
+
+    def failed(self, entry: int, error_type: str, message: str) -> None:
+        """Count a failed attempt. A result that was found before is kept."""
+        self._set(entry, state="failed", failures=Entry.failures + 1, error_type=error_type, error_message=message)
+
+    def start_over(self, run: int) -> None:
+        """Forget what came of the videos of a run, but not which tasks are theirs."""
+        with self._sessions.begin() as session:
+            session.execute(update(Entry).where(Entry.run == run).values(state="queued", failures=0, result=""))
+
+    def forgive(self, run: int) -> None:
+        """Give the failed videos of a run all their attempts again."""
+        with self._sessions.begin() as session:
+            failed = update(Entry).where(Entry.run == run, Entry.state == "failed")
+            session.execute(failed.values(state="queued", failures=0))
+
+    def queue_again(self, entry: int) -> None:
+        """What came of the video cannot be used: it is to be looked at again."""
+        self._set(entry, state="queued", failures=0, result="")
+
+    def task_of(self, entry: Entry) -> int | None:
+        """The task of the video, as this run or one with another model made or found it."""
+        query = select(Entry.task).where(Entry.target == entry.target, Entry.source == entry.source)
+        query = query.where(Entry.fingerprint == entry.fingerprint, Entry.task.is_not(None))
+        with self._sessions() as session:
+            return session.scalar(query.order_by(Entry.id.desc()).limit(1))
+
+    def owners(self, target: str) -> dict[int, str]:
+        """The tasks that are known to be some video file's, with its path."""
+        query = select(Entry.task, Entry.source).where(Entry.target == target, Entry.task.is_not(None))
+        with self._sessions() as session:
+            return {task: source for task, source in session.execute(query) if task and not is_task(source)}
+
+    def _set(self, entry: int, **values: object) -> None:
+        with self._sessions.begin() as session:
+            session.execute(update(Entry).where(Entry.id == entry).values(**values, updated_at=now()))
+
+    def _pages(self, query: Select[Entry]) -> Iterator[Entry]:
+        last = 0
+        while True:
+            with self._sessions() as session:
+                page = session.scalars(query.where(Entry.id > last).order_by(Entry.id).limit(_PAGE)).all()
+            if not page:
+                return
+            yield from page
+            last = page[-1].id

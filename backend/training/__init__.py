@@ -1,0 +1,1 @@
+"""When a model is trained, one training run from labels to a verdict, and its record in MLflow."""

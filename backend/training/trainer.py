@@ -1,0 +1,275 @@
+"""Trains when asked to or when enough was labelled: takes runs one by one, promotes what passed, tells whoever asks."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError, Future, wait
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from backend.compute.dask_executor import Executor
+from backend.context import Context
+from backend.errors import (
+    BackendError,
+    Cancelled,
+    LabelConfigError,
+    LabelStudioError,
+    NotInLabelStudio,
+    TooFewLabels,
+    VideosMissing,
+    WorkerLost,
+)
+from backend.labels import labelled
+from backend.storage.database import now
+from backend.storage.runs import Run, Runs, enough
+from backend.training.mlflow_log import FinishedRun, log_run
+from backend.training.training_run import Outcome, TrainWork, train_run
+from pipeline.errors import PipelineError
+
+log = logging.getLogger(__name__)
+
+WEBHOOK_HEADER = "X-Deadlift-Secret"
+_REPAIR_S = 15.0
+_LOOK_S = 2.0
+"""Runs are also asked for by other processes, through the database."""
+_TRACKING_S = 30.0
+"""Longest that the end waits for MLflow."""
+
+
+class Trainer:
+    """The training runs of one data folder. Of several trainers on it (server, command line) one works at a time."""
+
+    def __init__(
+        self,
+        context: Context,
+        executor: Executor,
+        retrain_after: int,
+        changed: Callable[[int], None] = lambda project: None,
+        webhook_secret: str = "",
+        tracking_uri: str = "",
+    ) -> None:
+        self.runs = Runs(context.store)
+        self._context = context
+        self._store = context.store
+        self._client = context.client
+        self._registry = context.registry
+        self._executor = executor
+        self._retrain_after = retrain_after
+        self._changed = changed
+        self._lock = threading.Lock()
+        # What was labelled before the start may not have been counted.
+        self._changed_projects = {found.id for found in context.store.projects()}
+        self._closed = threading.Event()
+        self._wake = threading.Event()
+        self._webhook_secret = webhook_secret
+        self._tracking_uri = tracking_uri
+        # Who sees a run's end in the database and closes has it told to MLflow first.
+        self._ending = threading.Lock()
+        self._tracked: Future[str] | None = None
+        self._guarded: set[int] = set()
+        self._repaired: set[int] = set()
+        self._next_repair = 0.0
+
+    def request(self, project: int, reason: str) -> Run:
+        """Ask for a run; several that have not begun are one."""
+        run = self.runs.request(project, reason)
+        log.info("Project %s: training asked for (%s), run %s.", project, run.reason, run.id)
+        self._wake.set()
+        return run
+
+    def labels_changed(self, projects: Iterable[int]) -> None:
+        """Somebody labelled: the training thread counts soon. Whoever tells this is not kept waiting for it."""
+        with self._lock:
+            self._changed_projects.update(projects)
+        self._wake.set()
+
+    def count_labels(self) -> None:
+        """Ask for a run where enough was labelled since the last one."""
+        with self._lock:
+            projects, self._changed_projects = self._changed_projects, set()
+        try:
+            for project in projects:
+                reason = enough(self._store, self.runs, project, self._retrain_after)
+                if reason:
+                    self.request(project, reason)
+        except BaseException:
+            with self._lock:  # counted again in the next round
+                self._changed_projects |= projects
+            raise
+
+    def keep_going(self) -> None:
+        """Work off runs until closed. For a thread of its own."""
+        while not self._closed.is_set():
+            try:
+                with self.alone() as is_alone:
+                    while is_alone and not self._closed.is_set():
+                        self._wake.clear()
+                        self.repair()
+                        self.count_labels()
+                        if not self.work_off():
+                            self._wake.wait(_LOOK_S)
+            except Exception:  # the top of a thread
+                log.exception("Training was interrupted; it goes on.")
+            self._closed.wait(_LOOK_S)
+
+    def repair(self) -> None:
+        """Once per start and project, and tried again while that fails: have events sent with the secret, and learn of
+        annotations whose events were missed."""
+        if not self._client.configured or time.monotonic() < self._next_repair:
+            return
+        self._next_repair = time.monotonic() + _REPAIR_S
+        projects = {found.id for found in self._store.projects()}
+        for project in projects - self._guarded if self._webhook_secret else ():
+            version = self._registry.current(project).version
+            try:
+                if self._client.set_webhook_header(project, version, WEBHOOK_HEADER, self._webhook_secret):
+                    self._guarded.add(project)
+                    self._repaired.discard(project)  # what was told before came without it, and was refused
+                    self._changed(project)
+            except NotInLabelStudio:
+                self._guarded.add(project)
+            except LabelStudioError as error:
+                log.warning("Project %s does not send WEBHOOK_SECRET with its events yet: %s", project, error)
+        for project in projects - self._repaired:
+            try:
+                count = labelled.pull(self._client, self._store, project)
+            except NotInLabelStudio:
+                log.info("Project %s is no longer in Label Studio.", project)
+            except (LabelStudioError, LabelConfigError) as error:
+                log.warning("Project %s was not checked for missed annotations yet: %s", project, error)
+                continue
+            else:
+                log.info("Project %s: %d annotations pulled.", project, count)
+            self._repaired.add(project)
+            self.labels_changed([project])
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Whether no other process trains with this data folder, nor will before the end; interrupted runs wait again.
+
+        The lock of a process that dies is free.
+        """
+        self._context.data_dir.mkdir(parents=True, exist_ok=True)
+        with (self._context.data_dir / "trainer.lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            self.runs.requeue_interrupted()
+            yield True
+
+    def work_off(self) -> bool:
+        """Do one run, if one waits; returns whether. Never raises for what goes wrong in it."""
+        run = self.runs.begin()
+        if run is None:
+            return False
+        log.info("Project %s: run %s begins (%s).", run.project, run.id, run.reason)
+        try:
+            outcome = self._train(run)
+            state, message, name = "done", self._promoted(run.project, outcome), outcome.name
+        except VideosMissing as error:
+            state, message, name = "failed", str(error), ""
+        except TooFewLabels as error:
+            state, message, name = "skipped", str(error), ""
+        except Cancelled as error:
+            state, message, name = "cancelled", str(error), ""
+        except (WorkerLost, CancelledError) as error:
+            if not self._closed.is_set():
+                log.warning("Run %s: %s It is repeated.", run.id, error)
+                self.runs.retry(run.id)
+            return True
+        except (BackendError, PipelineError) as error:
+            state, message, name = "failed", str(error), ""
+        except Exception:  # the top of a run: the server goes on
+            log.exception("Run %s failed unexpectedly.", run.id)
+            state, message, name = "failed", "Unexpected error; the server's log has the details.", ""
+        with self._ending:
+            self.runs.finish(run.id, state, message, name)
+            log.info("Project %s: run %s %s. %s", run.project, run.id, state, message)
+            self._track(run, state, message, name)
+        return True
+
+    def close(self) -> None:
+        """Stop. A run that is going on is repeated at the next start."""
+        self._closed.set()
+        self._wake.set()
+        with self._ending:
+            tracked = self._tracked
+        if tracked is not None:
+            wait([tracked], _TRACKING_S)
+        self._executor.close()
+
+    def _track(self, run: Run, state: str, message: str, name: str) -> None:
+        """Tell MLflow, if anybody wants that."""
+        if not self._tracking_uri:
+            return
+        finished = FinishedRun(
+            tracking_uri=self._tracking_uri,
+            project=run.project,
+            run=run.id,
+            state=state,
+            reason=run.reason,
+            message=message,
+            attempts=run.attempts,
+            begun_s=_seconds(run.started_at or run.created_at),
+            ended_s=_seconds(now()),
+            name=name,
+            folder=self._registry.version(run.project, name).model.folder if name else None,
+            promoted=bool(name) and name == self._registry.current_name(run.project),
+        )
+        self._tracked = self._executor.submit(log_run, finished, key=f"mlflow-{run.project}-{run.id}")
+        self._tracked.add_done_callback(lambda done: _warn(run.id, done))
+
+    def _train(self, run: Run) -> Outcome:
+        self.runs.note(run.id, "labels", 0.0)
+        moment = now()
+        if self._client.configured:
+            try:
+                labelled.pull(self._client, self._store, run.project)
+            except (LabelStudioError, LabelConfigError) as error:
+                log.warning("Run %s learns from the labels that are known: %s", run.id, error)
+            else:
+                moment = now()
+        self.runs.note_labels(run.id, moment)
+        work = TrainWork(
+            run=run.id,
+            project=run.project,
+            videos=tuple(labelled.labeled_videos(self._store, run.project)),
+            database_url=self._store.url,
+            models_dir=self._registry.root,
+            fallback=self._registry.fallback,
+            parent=self._registry.current(run.project),
+            parent_name=self._registry.current_name(run.project),
+            access=self._context.access,
+            pose_dir=self._context.pose_dir,
+            config=self._context.config,
+        )
+        outcome: Outcome = self._executor.submit(train_run, work, key=f"train-{run.project}-{run.id}").result()
+        return outcome
+
+    def _promoted(self, project: int, outcome: Outcome) -> str:
+        """Use the model if it may be; returns what there is to say."""
+        in_use = self._registry.current_name(project)
+        if not outcome.passed or outcome.name == in_use:
+            return outcome.reason
+        judged_against = self._registry.version(project, outcome.name).run["parent_name"]
+        if judged_against != in_use:
+            return f"Not promoted: it was compared with {judged_against}, and {in_use} is in use now."
+        version = self._registry.promote(project, outcome.name).version
+        self._changed(project)
+        return f"{version} is in use. {outcome.reason}"
+
+
+def _seconds(moment: datetime) -> float:
+    return moment.replace(tzinfo=UTC).timestamp()
+
+
+def _warn(run: int, tracked: Future[str]) -> None:
+    error = tracked.exception()
+    if error is not None:
+        log.warning("Run %s was not logged to MLflow: %s", run, error)

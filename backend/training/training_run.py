@@ -1,0 +1,255 @@
+"""A training run from labels to a judged, published model. Runs in a process of its own, told everything it needs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from backend.errors import BackendError, Cancelled, TooFewLabels, VideosMissing
+from backend.labels.labelled import LabeledVideo
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.media import MediaFetcher
+from backend.labelstudio.records import Access
+from backend.models.registry import Json, Model, Registry, Version
+from backend.storage.database import now
+from backend.storage.jobs import Store
+from backend.storage.runs import Runs
+from backend.storage.scratch import scratch
+from pipeline.analyze import look
+from pipeline.anomaly.detector import Detector, load_base
+from pipeline.config import PipelineConfig, TrainConfig
+from pipeline.datasets.rows import dataset_digest
+from pipeline.errors import PipelineError
+from pipeline.learning import promotion_gate, training
+from pipeline.learning.samples import Sample
+from pipeline.pose.cache import PoseCache
+from pipeline.records import Pose
+from pipeline.reps.lockout import with_lockout
+
+log = logging.getLogger(__name__)
+
+LEAST_NORMALS = TrainConfig().least_references
+"""Normal repetitions below which nothing can be learnt of a lifter."""
+_NOTE_EVERY_S = 0.25
+_MOST_NAMED = 8
+
+
+class Tell(Protocol):
+    """Told the phase and percent of the whole run, and epoch and loss of a phase that has them; may raise to end it."""
+
+    def __call__(self, phase: str, percent: float, epoch: int = 0, loss: float = math.nan) -> None: ...
+
+
+@dataclass(frozen=True)
+class TrainWork:
+    """Everything a run needs. `parent` is the model in use, which the new one is compared with."""
+
+    run: int
+    project: int
+    videos: tuple[LabeledVideo, ...]
+    database_url: str
+    models_dir: Path
+    fallback: Model
+    parent: Model
+    parent_name: str
+    access: Access
+    pose_dir: Path
+    config: PipelineConfig
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The model that came of a run: its name, whether it may be used, and why (not)."""
+
+    name: str
+    passed: bool
+    reason: str
+
+
+def train_run(work: TrainWork) -> Outcome:
+    """Train, judge and publish; promoting is the caller's. Progress goes into the runs table.
+
+    A run that was interrupted after publishing finds its model and goes on from there. Raises TooFewLabels, Cancelled,
+    ModelError, and PipelineError where the labels cannot be used.
+    """
+    registry = Registry(work.models_dir, work.fallback)
+    with closing(Store(work.database_url)) as store:
+        published = next((v for v in registry.versions(work.project) if v.run.get("run") == work.run), None)
+        if published is not None:
+            return _outcome(published)
+        return _train(work, registry, _teller(Runs(store), work.run))
+
+
+def _train(work: TrainWork, registry: Registry, tell: Tell) -> Outcome:
+    samples, labels, skipped = _samples(work, tell)
+    _check_enough(samples, skipped)
+    digest = label_digest(labels)
+    base = _load(work.fallback)
+    known = _already(registry, work, digest, base.version)
+    if known is not None:
+        return known
+    earlier = _earlier_samples(work)
+    current = _load(work.parent)
+    config = TrainConfig(detector=base.config)
+    verdict = promotion_gate.judge(
+        samples, earlier, current, base, config, work.seed, lambda share: tell("judge", 40.0 + 40.0 * share)
+    )
+    losses: list[Json] = []
+
+    def follow(progress: training.Progress) -> None:
+        tell(progress.phase, 80.0 + 0.19 * progress.percent, progress.epoch, progress.loss)
+        if not np.isnan(progress.loss):
+            losses.append({"epoch": progress.epoch, "loss": progress.loss})
+
+    detector, report = training.fit(samples, config, work.seed, follow, base)
+    run: Json = {
+        "run": work.run,
+        "created": now().isoformat(timespec="seconds") + "Z",
+        "parent": work.parent.version,
+        "parent_name": work.parent_name,
+        "base": base.version,
+        "seed": work.seed,
+        "label_digest": digest,
+        "labels": {
+            "normal": sum(sample.label == "normal" for sample in samples),
+            "anomalous": sum(sample.label == "anomalous" for sample in samples),
+            "videos": len({sample.group for sample in samples}),
+            "skipped": skipped,
+        },
+        "metrics": {name: None if value != value else value for name, value in asdict(report).items()},
+        "losses": losses,
+        "gate": _gate(verdict, labels),
+    }
+    tell("publish", 99.0)
+    return _outcome(registry.publish(work.project, detector, training.card(detector, report), run, labels))
+
+
+def _gate(verdict: promotion_gate.Verdict, labels: Sequence[Json]) -> Json:
+    """The verdict, with the tasks whose labels should be looked at again first."""
+    task_of = {one["media_digest"]: one["task"] for one in labels}
+    tasks = sorted(task_of[video] for video in verdict.doubtful[:_MOST_NAMED] if video in task_of)
+    reason = verdict.reason
+    if tasks:
+        named = ", ".join(map(str, tasks))
+        reason = f"{reason} Look again at what is called normal in task{'s' if len(tasks) > 1 else ''} {named}."
+    return {"passed": verdict.passed, "reason": reason, "figures": verdict.figures, "doubtful_tasks": tasks}
+
+
+def label_digest(labels: Sequence[Mapping[str, Any]]) -> str:
+    """Sixteen hex digits of the exact labels, in whatever order they come; where they come from is no part of it."""
+    return dataset_digest(
+        (str(one["media_digest"]), float(one["start_s"]), float(one["end_s"]), str(one["label"])) for one in labels
+    )
+
+
+def _samples(work: TrainWork, tell: Tell) -> tuple[list[Sample], list[Json], list[str]]:
+    """The labels with their poses; and which videos could not be had, in words."""
+    samples: list[Sample] = []
+    labels: list[Json] = []
+    skipped: list[str] = []
+    seen: set[str] = set()
+    for number, one in enumerate(work.videos):
+        begun, share = 40.0 * number / len(work.videos), 40.0 / len(work.videos)
+        tell("poses", begun)
+        try:
+            digest, pose = _pose(work, one, lambda part: tell("poses", begun + share * part))  # noqa: B023  # used at once
+        except Cancelled:
+            raise
+        except (BackendError, PipelineError) as error:
+            log.warning("Task %s is not learnt from: %s", one.task, error)
+            skipped.append(f"task {one.task}: {error}")
+            continue
+        if digest in seen:
+            skipped.append(f"task {one.task}: its video is labelled in another task as well")
+            continue
+        seen.add(digest)
+        for rep in one.reps:
+            samples.append(
+                Sample(pose, with_lockout(pose, rep.start_s, rep.end_s, work.config.segment), rep.label, digest)
+            )
+            source = {"task": one.task, "annotation": one.annotation, "annotator": one.annotator}
+            labels.append({"media_digest": digest, **source, **asdict(rep)})
+    return samples, labels, skipped
+
+
+def _pose(work: TrainWork, one: LabeledVideo, told: Callable[[float], None]) -> tuple[str, Pose]:
+    """A video's digest and landmarks: kept ones, or else it is fetched and looked at."""
+    cache = PoseCache(work.pose_dir)
+    kept = cache.get(one.media_digest, work.config.pose) if one.media_digest else None
+    if kept is not None:
+        return one.media_digest, kept
+    with scratch() as folder:
+        path = MediaFetcher(work.access, LabelStudioClient(work.access)).fetch(one.media, one.task, folder)
+        _, digest, pose = look(path, cache, work.config.pose, progress=told)
+    return digest, pose
+
+
+def _check_enough(samples: Sequence[Sample], skipped: Sequence[str]) -> None:
+    normals = sum(sample.label == "normal" for sample in samples)
+    if normals >= LEAST_NORMALS:
+        return
+    message = f"Too few labels: {normals} normal repetitions, {LEAST_NORMALS} are needed. Label more and train again."
+    if skipped:
+        raise VideosMissing(f"{message} {len(skipped)} videos could not be used ({skipped[0]}).")
+    raise TooFewLabels(message)
+
+
+def _already(registry: Registry, work: TrainWork, digest: str, base: str) -> Outcome | None:
+    """What came of these very labels before: the model in use, or one that was judged against it."""
+    for version in reversed(registry.versions(work.project)):
+        run = version.run
+        if run.get("label_digest") != digest or run.get("base") != base:
+            continue
+        if version.name == work.parent_name:
+            return Outcome(version.name, True, f"Nothing new: {version.name} has learnt from exactly these labels.")
+        if run.get("parent") == work.parent.version:
+            return Outcome(version.name, False, f"Nothing new: {version.name} was made of exactly these labels.")
+    return None
+
+
+def _earlier_samples(work: TrainWork) -> list[Sample]:
+    """What the model in use has learnt from, as far as it is known and its landmarks are kept."""
+    if work.parent.folder is None:
+        return []
+    try:
+        labels = json.loads((work.parent.folder / "labels.json").read_text())
+    except FileNotFoundError:
+        return []
+    cache = PoseCache(work.pose_dir)
+    poses = {digest: cache.get(digest, work.config.pose) for digest in {one["media_digest"] for one in labels}}
+    return [
+        Sample(pose, with_lockout(pose, one["start_s"], one["end_s"], work.config.segment), one["label"], group)
+        for one in labels
+        if (pose := poses[group := one["media_digest"]]) is not None
+    ]
+
+
+def _load(model: Model) -> Detector:
+    return load_base() if model.folder is None else Detector.load(model.folder)
+
+
+def _outcome(version: Version) -> Outcome:
+    return Outcome(version.name, bool(version.gate.get("passed")), str(version.gate.get("reason", "")))
+
+
+def _teller(runs: Runs, run: int) -> Tell:
+    """Writes into the runs table, but not at every step."""
+    last = [0.0]
+
+    def tell(phase: str, percent: float, epoch: int = 0, loss: float = math.nan) -> None:
+        moment = time.monotonic()
+        if moment - last[0] >= _NOTE_EVERY_S:
+            last[0] = moment
+            runs.note(run, phase, percent, epoch, loss)
+
+    return tell

@@ -1,0 +1,134 @@
+"""The Flask application: wiring of settings, services and routes, and one shape for every error."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from flask import Flask
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from backend.compute.dask_executor import DaskExecutor, Executor
+from backend.compute.process_executor import BackgroundExecutor
+from backend.context import Context
+from backend.errors import BackendError, as_json, http_status
+from backend.labels.events import LabelEvents
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.records import Access
+from backend.models.registry import Model, Registry
+from backend.predictions.preannotator import Preannotator
+from backend.predictions.worker import load_detector
+from backend.settings import Settings
+from backend.storage.jobs import Store
+from backend.training.trainer import Trainer
+from backend.web import dashboard
+from backend.web.routes import bp
+from backend.web.webhook_fast_path import EventsFirst
+from pipeline.errors import PipelineError
+
+log = logging.getLogger(__name__)
+
+MAX_REQUEST_BYTES = 256 * 1024 * 1024  # Label Studio sends all selected tasks, with their predictions, in one request
+
+
+def create_app(
+    settings: Settings,
+    service: Preannotator | None = None,
+    store: Store | None = None,
+    trainer: Trainer | None = None,
+) -> Flask:
+    """The application, with services made from the settings unless they are given."""
+    app = Flask("deadlift")
+    app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
+    store = store or Store(settings.database_url)
+    app.extensions["store"] = store
+    app.extensions["webhook_secret"] = settings.webhook_secret.get_secret_value()
+    context, starts = context_of(settings, store), service is None
+    service = service or create_service(settings, context)
+    app.extensions["preannotator"] = service
+    trainer = trainer or create_trainer(settings, context, service.look_again, starts)
+    app.extensions["trainer"] = trainer
+    events = create_label_events(store, trainer, starts)
+    app.extensions["label_events"] = events
+    app.wsgi_app = EventsFirst(app.wsgi_app, events, app.extensions["webhook_secret"])  # type: ignore[method-assign]
+    app.extensions["registry"] = context.registry
+    app.extensions["retrain_after"] = settings.retrain_after
+    app.register_blueprint(bp)
+    app.register_blueprint(dashboard.bp)
+    app.register_error_handler(BackendError, _ours)
+    app.register_error_handler(PipelineError, _ours)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unexpected)
+    return app
+
+
+def create_service(settings: Settings, context: Context, executor: Executor | None = None) -> Preannotator:
+    """The pre-annotation service as the settings describe it; work left over from the last run is taken up."""
+    executor = executor or DaskExecutor(settings.workers, settings.dask_scheduler)
+    service = Preannotator(context, executor, settings.predict_wait_s)
+    # In the background: Label Studio may be starting at the same time.
+    threading.Thread(target=service.keep_going, name="keep-going", daemon=True).start()
+    return service
+
+
+def create_trainer(settings: Settings, context: Context, changed: Callable[[int], None], starts: bool) -> Trainer:
+    """What trains as the settings describe it; from now on in a thread, unless not `starts`."""
+    secret = settings.webhook_secret.get_secret_value()
+    trainer = Trainer(
+        context, BackgroundExecutor(), settings.retrain_after, changed, secret, settings.mlflow_tracking_uri
+    )
+    if starts:
+        threading.Thread(target=trainer.keep_going, name="train", daemon=True).start()
+    return trainer
+
+
+def create_label_events(store: Store, trainer: Trainer, starts: bool) -> LabelEvents:
+    """What takes events about labels; stores them in a thread of its own from now on, unless not `starts`."""
+    events = LabelEvents(store, trainer.labels_changed)
+    if starts:
+        threading.Thread(target=events.keep_going, name="label-events", daemon=True).start()
+    return events
+
+
+def context_of(settings: Settings, store: Store) -> Context:
+    """What the settings say that predicting and training work with."""
+    access = access_of(settings)
+    return Context(
+        store=store,
+        client=LabelStudioClient(access),
+        registry=registry_of(settings),
+        config=settings.pipeline_config(),
+        access=access,
+        data_dir=settings.data_dir,
+        remove_superseded=settings.remove_superseded,
+    )
+
+
+def registry_of(settings: Settings) -> Registry:
+    """The models of the settings' data folder, with the one that projects start with."""
+    return Registry(settings.models_dir, Model(load_detector(settings.model_dir).version, settings.model_dir))
+
+
+def access_of(settings: Settings) -> Access:
+    """What the settings say about reaching Label Studio and fetching videos."""
+    return Access(
+        settings.label_studio_url,
+        settings.label_studio_api_key,
+        settings.media_hosts,
+        settings.max_video_mb * 1024 * 1024,
+    )
+
+
+def _ours(error: Exception) -> ResponseReturnValue:
+    return as_json(type(error).__name__, str(error)), http_status(type(error))
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    return as_json(error.name.replace(" ", ""), error.description or error.name), error.code or 500
+
+
+def _unexpected(error: Exception) -> ResponseReturnValue:
+    log.error("Unexpected error in a request.", exc_info=error)
+    return as_json("InternalError", "Unexpected error; the server's log has the details."), 500

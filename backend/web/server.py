@@ -1,0 +1,134 @@
+"""Our HTTP server: the port and the data folder are taken first, then the services start; all is closed in order."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import logging
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import label_studio_sdk  # noqa: F401  # now: it takes seconds, and the collector would look at it as well
+from cheroot import wsgi
+from flask import Flask
+
+from backend.errors import BackendError
+from backend.settings import Settings
+from backend.storage.jobs import Store
+from backend.web.app import MAX_REQUEST_BYTES, create_app
+from backend.web.http_connection import Connection
+
+log = logging.getLogger(__name__)
+
+_THREADS = 16
+"""/predict may hold one for PREDICT_WAIT_S; /health must find one free all the same. More would hinder each other."""
+_BACKLOG = 1000
+"""Connections that may wait to be accepted: Label Studio sends each event on one of its own."""
+_MAX_HEADER_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Listening:
+    """A server that answers as soon as `server.serve()` is called, in this thread or another one."""
+
+    url: str
+    server: wsgi.Server
+    app: Flask
+    store: Store
+
+
+class _Server(wsgi.Server):
+    """Gives a connection to a thread when something came on it, and writes what it has to say itself to our log."""
+
+    ConnectionClass = Connection
+
+    def process_conn(self, conn: Any) -> None:
+        if conn.last_used is None:  # new: browsers open some that they may never use
+            self.put_conn(conn)
+        else:
+            super().process_conn(conn)
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        log.log(level, msg, exc_info=traceback)
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[Listening]:
+    """Bind the port, lock the data folder, start the services; stop everything at the end.
+
+    Raises BackendError where the port is taken, or the data folder cannot be used or is another server's.
+    """
+    with ExitStack() as stack:
+        server = _bound(settings.backend_host, settings.backend_port)
+        stack.callback(server.stop)
+        stack.enter_context(_locked(settings.data_dir))
+        store = Store(settings.database_url)
+        stack.callback(store.close)
+        app = create_app(settings, store=store)
+        stack.callback(app.extensions["preannotator"].close)
+        stack.callback(app.extensions["trainer"].close)
+        stack.callback(app.extensions["label_events"].close)
+        server.wsgi_app = app
+        stack.callback(server.stop)  # before the services; above it frees the port where there are none
+        host, port = server.bind_addr[:2]
+        shown = f"[{host}]" if ":" in host else host
+        # What is loaded stays: each look of the garbage collector at it takes 0.15 s, in which nobody is answered.
+        gc.collect()
+        gc.freeze()
+        stack.callback(gc.unfreeze)
+        yield Listening(f"http://{shown}:{port}", server, app, store)
+
+
+def _bound(host: str, port: int) -> wsgi.Server:
+    """A server that has the port and no application yet: whoever connects waits."""
+    try:
+        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][:2]
+        server = _Server(address, None, numthreads=_THREADS, request_queue_size=_BACKLOG)
+        server.max_request_header_size = _MAX_HEADER_BYTES
+        server.max_request_body_size = MAX_REQUEST_BYTES
+        _prepare(server)
+    except OSError as error:
+        raise BackendError(
+            f"Cannot listen on {host}:{port}: taken, or no address of this machine. Stop what listens there, or choose"
+            " another port."
+        ) from error
+    return server
+
+
+def _prepare(server: wsgi.Server) -> None:
+    """Bind and start the threads, as daemons: an interrupted stop must not leave a process that never ends."""
+    outcome: Future[None] = Future()
+
+    def prepare() -> None:
+        try:
+            server.prepare()
+            outcome.set_result(None)
+        except BaseException as error:  # noqa: BLE001  # for whoever waits for the outcome
+            outcome.set_exception(error)
+
+    threading.Thread(target=prepare, daemon=True).start()  # threads are what the thread is that starts them
+    outcome.result()
+
+
+@contextmanager
+def _locked(data_dir: Path) -> Iterator[None]:
+    """Two servers on one folder would both deliver the same prediction."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / "server.lock").open("wb")
+    except OSError as error:
+        raise BackendError(f"{data_dir} cannot be written ({error.strerror}). Choose another DATA_DIR.") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BackendError(
+                f"Another server already works with {data_dir}. Stop it, or choose another DATA_DIR."
+            ) from error
+        yield

@@ -1,0 +1,1 @@
+"""How far a repetition is from normal ones: features, distances, calibration, reasons, and models on disk."""

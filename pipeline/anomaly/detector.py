@@ -1,0 +1,185 @@
+"""Judging repetitions: how far each is from normal ones, as a calibrated score with reasons.
+
+A repetition whose lifter and camera are known is compared with the normal repetitions of that setting. One of somebody
+unknown is looked at for faults of posture, and compared with its siblings in the video. Each of these has a calibration
+of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.anomaly.autoencoder import Encoder
+from pipeline.anomaly.calibration import Calibration
+from pipeline.anomaly.explanations import Cells, heat_over_walk, reasons, visible
+from pipeline.anomaly.features import PARTS_OF_WALK, Features, features_of, form_block
+from pipeline.anomaly.model_files import load_parts, save_parts, version_of
+from pipeline.anomaly.posture import Form, faultiness, form_cells
+from pipeline.anomaly.reference import Reference, Scale, cells_of, compare
+from pipeline.anomaly.within_video import compare_siblings, sibling_cells
+from pipeline.config import DetectorConfig
+from pipeline.records import Floats, Pose, Rep, RepScore
+from pipeline.skelemotion.encoding import Encoded, encode
+
+# A repetition much shorter than the others of its video is cut wrongly; rushed ones are not as short as this.
+_SHORTEST_SHARE = 0.45
+# The longest stretch without poses, as a share of the repetition: what happened in it is not known.
+_LONGEST_GAP = 0.3
+_UNJUDGED = RepScore(0.5, 1.0, 0.0, reliable=False)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One repetition: score 0..1 (decision at 0.5), p-value, distance, what each cell adds to that, and whether the
+    cells are angles (of the form) or those of the blocks."""
+
+    score: float
+    p_value: float
+    raw: float
+    cells: Cells
+    by_form: bool
+
+
+@dataclass(frozen=True)
+class Detector:
+    """A trained anomaly detector: everything that a score depends on.
+
+    scales: the unit of each feature. form: sound joint angles, and what faults do to them. settings: the normal
+    repetitions of one lifter and camera each. The calibrations say what normal repetitions of videos that were not
+    learnt from get in their setting, for their form, and among their siblings; `in_setting` is None where no setting is
+    known. encoder: of the autoencoder whose latent repetitions are compared by, None where by statistics.
+    """
+
+    config: DetectorConfig
+    scales: tuple[Scale, ...]
+    form: Form
+    settings: tuple[Reference, ...]
+    in_form: Calibration
+    among_siblings: Calibration
+    in_setting: Calibration | None = None
+    name: str = "base"
+    encoder: Encoder | None = None
+
+    @property
+    def version(self) -> str:
+        """The name and eight hex digits of the contents, e.g. "base-0a1b2c3d"."""
+        return version_of(self)
+
+    def score(self, pose: Pose, reps: Sequence[Rep], setting: str = "") -> tuple[RepScore, ...]:
+        """One score for each of a video's repetitions, judged together.
+
+        setting: the name of the lifter and camera, "" to find out. One that cannot be judged is not `reliable`:
+        poses are missing (too many, or a whole stretch of it), or it is implausibly short, by itself or beside the
+        others.
+        """
+        result = []
+        for rep, finding in zip(reps, self._findings(pose, reps, setting), strict=True):
+            if finding is None:
+                result.append(_UNJUDGED)
+                continue
+            one, found, shown = finding
+            why = reasons(found.cells, shown, self.config.encode.length)
+            trusted = self._can_be_judged(one, rep, reps)
+            result.append(RepScore(found.score, found.p_value, found.raw, why, trusted))
+        return tuple(result)
+
+    def judge(self, features: Features, setting: str = "") -> list[Judgement]:
+        """Judgements of one video's repetitions, each shot (a camera of its own) with the setting that it shows."""
+        result: dict[int, Judgement] = {}
+        unknown: list[int] = []
+        for shot in dict.fromkeys(features.shots):
+            rows = [index for index, other in enumerate(features.shots) if other == shot]
+            known = self.setting_of(np.median(features.stances[rows], axis=0), setting)
+            if known is None or self.in_setting is None:
+                unknown += rows
+                continue
+            mine = features.rows(rows)
+            for place, (index, raw) in enumerate(zip(rows, compare(mine.blocks, self.scales, known), strict=True)):
+                cells = cells_of(mine.rows([place]).blocks, self.scales, known)
+                result[index] = _judgement(float(raw), self.in_setting, cells, 1, False)
+        if unknown:
+            result.update(zip(unknown, self._judge_unknown(features.rows(unknown)), strict=True))
+        return [result[index] for index in range(len(features.shots))]
+
+    def heat_maps(self, pose: Pose, reps: Sequence[Rep], setting: str = "") -> tuple[Floats, ...]:
+        """For each repetition [45, L] in 0..1: how much each pixel of its SkeleMotion image adds to what it was judged
+        by in `score`. All zeros where no pose was found."""
+        length = self.config.encode.length
+        return tuple(
+            np.zeros((len(PARTS_OF_WALK), length), np.float32)
+            if finding is None
+            else heat_over_walk(finding[1].cells, finding[2], length)
+            for finding in self._findings(pose, reps, setting)
+        )
+
+    def setting_of(self, stance: Floats, name: str = "") -> Reference | None:
+        """The known setting of that name, or else the one whose stance [D] is near enough, or None."""
+        for setting in self.settings:
+            if name and setting.name == name:
+                return setting
+        near = [(float(np.sqrt(np.mean((known.stance - stance) ** 2))), known) for known in self.settings]
+        distance, nearest = min(near, key=lambda item: item[0], default=(np.inf, None))
+        return nearest if distance <= self.config.setting_distance else None
+
+    def save(self, folder: str | Path, card: str = "") -> None:
+        """Write the detector into a folder, whole or not at all; `card` becomes its CARD.md."""
+        save_parts(self, Path(folder), card)
+
+    @staticmethod
+    def load(folder: str | Path) -> Detector:
+        """A saved detector, with its own configuration. Raises ModelError where it is missing or damaged."""
+        return Detector(**load_parts(Path(folder)))
+
+    def _can_be_judged(self, encoded: Encoded, rep: Rep, reps: Sequence[Rep]) -> bool:
+        shortest = self.config.min_duration_s
+        if len(reps) >= self.config.min_siblings:
+            shortest = max(shortest, _SHORTEST_SHARE * float(np.median([other.duration_s for other in reps])))
+        seen = encoded.coverage >= self.config.min_coverage and encoded.gap <= _LONGEST_GAP
+        return seen and rep.duration_s >= shortest
+
+    def _findings(
+        self, pose: Pose, reps: Sequence[Rep], setting: str
+    ) -> list[tuple[Encoded, Judgement, list[Floats]] | None]:
+        """For each repetition its image, what is found in it, and how much of that shows; None without any pose."""
+        encoded = [encode(pose, rep, self.config.encode) for rep in reps]
+        seen = [one for one in encoded if one.coverage > 0.0]
+        if not seen:
+            return [None] * len(reps)
+        features = features_of([pose] * len(seen), seen, self.config.encode, self.encoder)
+        judged = iter(self.judge(features, setting))
+        result: list[tuple[Encoded, Judgement, list[Floats]] | None] = []
+        for one in encoded:
+            if one.coverage == 0.0:
+                result.append(None)
+                continue
+            found = next(judged)
+            result.append((one, found, visible((form_block(features),) if found.by_form else features.blocks, one)))
+        return result
+
+    def _judge_unknown(self, features: Features) -> list[Judgement]:
+        """The more unusual of two findings, each of which may raise half of the false alarms."""
+        result = [
+            _judgement(float(raw), self.in_form, form_cells(angles, self.form), 2, True)
+            for raw, angles in zip(faultiness(features.angles, self.form), features.angles, strict=True)
+        ]
+        if len(result) < self.config.min_siblings:
+            return result
+        ratios = compare_siblings(features.blocks, self.scales)
+        for index, (raw, cells) in enumerate(zip(ratios, sibling_cells(features.blocks, self.scales), strict=True)):
+            among = _judgement(float(raw), self.among_siblings, cells, 2, False)
+            if among.score > result[index].score:
+                result[index] = among
+        return result
+
+
+def load_base() -> Detector:
+    """The detector that is shipped with the package."""
+    return Detector.load(Path(__file__).parent / "base_model")
+
+
+def _judgement(raw: float, calibration: Calibration, cells: Cells, tests: int, by_form: bool) -> Judgement:
+    return Judgement(calibration.score(raw), min(1.0, tests * calibration.p_value(raw)), raw, cells, by_form)

@@ -1,0 +1,190 @@
+"""A detector as files: `model.json` (configuration, calibrations, digest) and `weights.safetensors` (arrays).
+
+Its version names its contents: equal contents, equal version, wherever they were trained.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.anomaly.autoencoder import FILTERS, Encoder
+from pipeline.anomaly.calibration import Calibration
+from pipeline.anomaly.distances import Cloud
+from pipeline.anomaly.posture import Form
+from pipeline.anomaly.reference import Reference, Scale
+from pipeline.config import DetectorConfig, EncodeConfig
+from pipeline.errors import ModelError
+
+if TYPE_CHECKING:
+    from pipeline.anomaly.detector import Detector
+
+_FORMAT = 3
+_MODEL, _WEIGHTS, _CARD = "model.json", "weights.safetensors", "CARD.md"
+_Arrays = dict[str, NDArray[Any]]
+_CALIBRATIONS = ("in_form", "among_siblings", "in_setting")
+
+
+def version_of(detector: Detector) -> str:
+    """The detector's name and eight hex digits of what it consists of."""
+    description, weights = _described(detector), _arrays(detector)
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+    for name in sorted(weights):
+        digest.update(name.encode() + np.ascontiguousarray(weights[name]).tobytes())
+    return f"{detector.name}-{digest.hexdigest()[:8]}"
+
+
+def save_parts(detector: Detector, folder: Path, card: str) -> None:
+    """Write a detector: into a new folder in one step, or over an older model file by file, weights first."""
+    from safetensors.numpy import save
+
+    weights = save(_arrays(detector))
+    description = _described(detector) | {
+        "version": version_of(detector),
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+    }
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        (aside / _WEIGHTS).write_bytes(weights)
+        (aside / _MODEL).write_text(json.dumps(description, indent=1) + "\n")
+        if card:
+            (aside / _CARD).write_text(card)
+        aside.chmod(0o755)
+        if folder.exists():
+            for name in (_WEIGHTS, _CARD, _MODEL):
+                if (aside / name).exists():
+                    os.replace(aside / name, folder / name)
+            aside.rmdir()
+        else:
+            os.replace(aside, folder)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+
+
+def load_parts(folder: Path) -> dict[str, Any]:
+    """The fields of a saved detector. Raises ModelError where it is missing or damaged."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        description = json.loads((folder / _MODEL).read_text())
+        raw = (folder / _WEIGHTS).read_bytes()
+        if description["format"] != _FORMAT:
+            raise ModelError(f"{folder}: model format {description['format']} is not {_FORMAT}. Train the model again.")
+        if hashlib.sha256(raw).hexdigest() != description["weights_sha256"]:
+            raise ModelError(f"{folder}: the weights do not belong to model.json. Train or copy the model again.")
+        return _parts(description, load(raw))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ModelError(f"{folder}: no model here ({Path(str(error.filename)).name} is missing).") from error
+    except (KeyError, TypeError, ValueError, SafetensorError) as error:
+        raise ModelError(f"{folder}: the model is damaged ({error}). Train or copy it again.") from error
+
+
+def _described(detector: Detector) -> dict[str, Any]:
+    calibrations = {name: getattr(detector, name) for name in _CALIBRATIONS}
+    return {
+        "format": _FORMAT,
+        "name": detector.name,
+        "config": asdict(detector.config),
+        "blocks": [scale.name for scale in detector.scales],
+        "references": [
+            {"name": one.name, "usual": one.usual, "rest": [cloud.rest for cloud in one.clouds]}
+            for one in detector.settings
+        ],
+        "form_videos": detector.form.videos,
+        "calibrations": {
+            name: {"threshold": one.threshold, "spread": one.spread, "positive": one.positive}
+            for name, one in calibrations.items()
+            if one is not None
+        },
+    }
+
+
+def _arrays(detector: Detector) -> _Arrays:
+    arrays: _Arrays = {f"scale.{scale.name}": scale.unit for scale in detector.scales}
+    form = detector.form
+    arrays |= {"form.mean": form.mean, "form.spread": form.spread, "form.weight": form.weight}
+    for number, reference in enumerate(detector.settings):
+        arrays[f"{number}.stance"] = reference.stance
+        for scale, cloud in zip(detector.scales, reference.clouds, strict=True):
+            prefix = f"{number}.{scale.name}"
+            arrays[f"{prefix}.mean"], arrays[f"{prefix}.variance"] = cloud.mean, cloud.variance
+            # Half precision: its error is a thousandth of what two repetitions differ by.
+            arrays[f"{prefix}.axes"], arrays[f"{prefix}.bank"] = (
+                cloud.axes.astype(np.float16),
+                cloud.bank.astype(np.float16),
+            )
+    for name in _CALIBRATIONS:
+        calibration: Calibration | None = getattr(detector, name)
+        if calibration is not None:
+            arrays[f"{name}.distances"], arrays[f"{name}.videos"] = calibration.distances, calibration.videos
+    if detector.encoder is not None:
+        arrays |= _encoder_arrays(detector.encoder)
+    return arrays
+
+
+def _encoder_arrays(encoder: Encoder) -> _Arrays:
+    arrays: _Arrays = {"encoder.mean": encoder.mean, "encoder.spread": encoder.spread}
+    for layer, (kernel, bias) in enumerate(zip(encoder.kernels, encoder.biases, strict=True)):
+        arrays |= {f"encoder.kernel.{layer}": kernel, f"encoder.bias.{layer}": bias}
+    return arrays
+
+
+def _encoder(arrays: Mapping[str, NDArray[Any]]) -> Encoder:
+    return Encoder(
+        arrays["encoder.mean"],
+        arrays["encoder.spread"],
+        tuple(arrays[f"encoder.kernel.{layer}"] for layer in range(len(FILTERS))),
+        tuple(arrays[f"encoder.bias.{layer}"] for layer in range(len(FILTERS))),
+    )
+
+
+def _parts(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    stored = dict(description["config"])
+    blocks: list[str] = description["blocks"]
+    references = [
+        Reference(
+            one["name"],
+            tuple(
+                Cloud(
+                    arrays[f"{number}.{block}.mean"],
+                    arrays[f"{number}.{block}.axes"].astype(np.float32),
+                    arrays[f"{number}.{block}.variance"],
+                    float(rest),
+                    arrays[f"{number}.{block}.bank"].astype(np.float32),
+                )
+                for block, rest in zip(blocks, one["rest"], strict=True)
+            ),
+            tuple(float(usual) for usual in one["usual"]),
+            arrays[f"{number}.stance"],
+        )
+        for number, one in enumerate(description["references"])
+    ]
+    calibrations = {
+        name: Calibration(
+            arrays[f"{name}.distances"], arrays[f"{name}.videos"], one["threshold"], one["spread"], one["positive"]
+        )
+        for name, one in description["calibrations"].items()
+    }
+    config = DetectorConfig(**{**stored, "encode": EncodeConfig(**stored["encode"])})
+    return {
+        "config": config,
+        "scales": tuple(Scale(block, arrays[f"scale.{block}"]) for block in blocks),
+        "form": Form(arrays["form.mean"], arrays["form.spread"], arrays["form.weight"], description["form_videos"]),
+        "settings": tuple(references),
+        "name": description["name"],
+        "encoder": _encoder(arrays) if config.method == "autoencoder" else None,
+        **calibrations,
+    }

@@ -1,0 +1,185 @@
+"""How a repetition of somebody unknown is judged: its joint angles, along the direction in which faults move them.
+
+How far a repetition is from those of other lifters says little of its form: people and cameras differ by more than
+good lifts from bad ones (on clips of several lifters such distances separated them worse than chance). Two faults move
+the posture itself, whoever lifts: hips that rise before the chest, and a lockout that is not finished. What they do to
+the angles is taken from drawn lifters, with and without the fault; what sound lifts of different people look like, and
+how far apart they are, from people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import synthetic
+from pipeline.config import EncodeConfig
+from pipeline.landmarks import INDEX
+from pipeline.records import Floats, Pose, Rep
+from pipeline.skelemotion.encoding import Encoded, smooth
+
+ANGLE_PARTS = ("back", "hips", "knees", "knees", "head")
+"""The body part of each of the P angles: lean of the trunk, hip, knee, lean of the shin, neck."""
+ANGLE_LANDMARKS = tuple(
+    tuple(f"{side}_{joint}" for side in ("left", "right") for joint in joints)
+    for joints in (
+        ("shoulder", "hip"),
+        ("shoulder", "hip", "knee"),
+        ("hip", "knee", "ankle"),
+        ("knee", "ankle"),
+        ("ear", "shoulder", "hip"),
+    )
+)
+"""The landmarks that each angle is computed from."""
+FORM_FAULTS: tuple[synthetic.FaultKind, ...] = ("early_hip_rise", "incomplete_lockout")
+"""The faults that are looked for. Speed, jerks and symmetry are the lifter's own: they need their own repetitions."""
+_COLUMNS_PER_BIN = 4
+_JOINTS = ("shoulder", "hip", "knee", "ankle", "ear")
+_MARGIN_S = 0.3
+# Beyond so many standard deviations it is the landmarks that are wrong.
+_MOST = 2.5
+# Of few people the spread of single angles is known better than how they vary together.
+_SHRINKAGE = 0.6
+_LEAST_DEG = 3.0
+_Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A drawn repetition with a fault, and the same one without."""
+
+    fault: str
+    faulty: Pose
+    faulty_rep: Rep
+    clean: Pose
+    clean_rep: Rep
+
+
+@dataclass(frozen=True)
+class Form:
+    """Sound lifts and faults: mean and spread (standard deviation) [P, B] of sound lifts of different people, weight
+    [P, B] of what is beyond, and the number of videos that the mean is of."""
+
+    mean: Floats
+    spread: Floats
+    weight: Floats
+    videos: int
+
+
+def angles_of(pose: Pose, encoded: Encoded, config: EncodeConfig) -> Floats:
+    """[P, B] angles of the joints in degrees, over the course of a repetition, whatever side it is seen from.
+
+    From the landmarks in metres, each the middle of left and right. Zeros where nothing could be encoded.
+    """
+    bins = config.length // _COLUMNS_PER_BIN
+    if not len(encoded.times):
+        return np.zeros((len(ANGLE_PARTS), bins), np.float32)
+    first, last = encoded.times[0] - _MARGIN_S, encoded.times[-1] + _MARGIN_S
+    use = (pose.time >= first) & (pose.time <= last) & pose.detected & (pose.shot == encoded.shot)
+    time, world = pose.time[use], pose.world[use].astype(np.float64)
+    left, right = ([INDEX[f"{side}_{name}"] for name in _JOINTS] for side in ("left", "right"))
+    middles = smooth(time, (world[:, left] + world[:, right]) / 2, config.smooth_s)
+    at = np.clip(np.searchsorted(time, encoded.times), 1, len(time) - 1)
+    share = np.clip((encoded.times - time[at - 1]) / (time[at] - time[at - 1]), 0.0, 1.0)[:, None, None]
+    shoulder, hip, knee, ankle, ear = np.moveaxis(middles[at - 1] * (1 - share) + middles[at] * share, 1, 0)
+    angles = [
+        _lean(shoulder - hip),
+        _between(shoulder - hip, knee - hip),
+        _between(hip - knee, ankle - knee),
+        _lean(knee - ankle),
+        _between(ear - shoulder, hip - shoulder),
+    ]
+    columns = np.stack(angles)[:, : bins * _COLUMNS_PER_BIN].reshape(len(angles), bins, _COLUMNS_PER_BIN)
+    means: Floats = columns.mean(axis=-1).astype(np.float32)
+    return means
+
+
+def drawn_pairs(videos: int, seed: int, poses_per_second: float = 10.0) -> list[Pair]:
+    """Repetitions of drawn lifters with one of the faults, and the same ones without it."""
+    rng = np.random.default_rng(seed)
+    pairs: list[Pair] = []
+    for _ in range(videos):
+        faulty = synthetic.random_plan(rng, FORM_FAULTS, fault_share=1.0, most_reps=4)
+        clean = replace(faulty, reps=tuple(replace(rep, fault=None) for rep in faulty.reps))
+        poses = [
+            synthetic.pose_of(plan, np.arange(0.0, synthetic.timeline_of(plan).duration_s, 1.0 / poses_per_second))
+            for plan in (faulty, clean)
+        ]
+        for plan, bad, good in zip(faulty.reps, synthetic.reps_of(faulty), synthetic.reps_of(clean), strict=True):
+            pairs.append(Pair(str(plan.fault), poses[0], bad, poses[1], good))
+    return pairs
+
+
+def fit_form(sound: Floats, groups: Sequence[str], drawn: Floats, faults: Floats) -> Form:
+    """Fisher's linear discriminant between sound lifts and faulty ones.
+
+    sound [N, P, B]: repetitions of people, `groups` their videos. drawn [M, P, B]: sound repetitions of drawn lifters,
+    which say how angles vary together. faults [F, P, B]: what each of the faults changes; where none changes anything
+    is not looked at. Raises ValueError where no fault changes anything.
+    """
+    if not faults.any():
+        raise ValueError("Expected faults that change angles, got none.")
+    shape = sound.shape[1:]
+    means = _video_means(sound, groups).reshape(-1, sound[0].size)
+    mean = np.median(means, axis=0)
+    apart = (means - mean).T @ (means - mean) / max(len(means) - 1, 1)
+    covariance = (1 - _SHRINKAGE) * apart + _SHRINKAGE * np.diag(np.diag(apart))
+    covariance += np.cov(drawn.reshape(len(drawn), -1), rowvar=False) + _LEAST_DEG**2 * np.eye(mean.size)
+    changes = faults.reshape(len(faults), -1).T.astype(np.float64)
+    used = changes.any(axis=1)
+    within = covariance[np.ix_(used, used)]
+    directions = np.linalg.solve(within, changes[used])
+    lengths = np.sqrt((directions * (within @ directions)).sum(axis=0))
+    direction = np.zeros(mean.size)
+    direction[used] = (directions / np.maximum(lengths, 1e-9)).sum(axis=1)
+    direction /= np.sqrt(direction @ covariance @ direction)
+    spread = np.sqrt(np.diag(covariance))
+    mean, spread, weight = (one.reshape(shape).astype(np.float32) for one in (mean, spread, direction * spread))
+    return Form(mean, spread, weight, len(means))
+
+
+def with_people(form: Form, sound: Floats, groups: Sequence[str]) -> Form:
+    """The form with the sound repetitions [N, P, B] of further people (groups) in its mean."""
+    means = _video_means(sound, groups)
+    total = form.mean * form.videos + means.sum(axis=0)
+    videos = form.videos + len(means)
+    return replace(form, mean=(total / videos).astype(np.float32), videos=videos)
+
+
+def faultiness(angles: Floats, form: Form) -> Floats:
+    """[N] how far repetitions [N, P, B] are from sound ones in the direction of faults; about 0 +- 1 for sound ones."""
+    total: Floats = (_beyond(angles, form) * form.weight).sum(axis=(1, 2)).astype(np.float32)
+    return total
+
+
+def form_cells(angles: Floats, form: Form) -> list[tuple[tuple[str, ...], Floats]]:
+    """The body part of every angle, and what each cell [P, B] of one repetition [P, B] adds to its faultiness."""
+    added = np.clip(_beyond(angles[None], form)[0] * form.weight, 0.0, None)
+    return [(ANGLE_PARTS, added.astype(np.float32))]
+
+
+def _beyond(angles: Floats, form: Form) -> Floats:
+    beyond: Floats = np.clip((angles - form.mean) / form.spread, -_MOST, _MOST)
+    return beyond
+
+
+def _video_means(values: Floats, groups: Sequence[str]) -> _Doubles:
+    names = np.asarray(groups)
+    return np.stack([values[names == group].mean(axis=0, dtype=np.float64) for group in dict.fromkeys(groups)])
+
+
+def _lean(vector: _Doubles) -> _Doubles:
+    """Degrees between [..., 3] and straight up; y points down."""
+    lean: _Doubles = np.degrees(np.arctan2(np.hypot(vector[..., 0], vector[..., 2]), -vector[..., 1]))
+    return lean
+
+
+def _between(one: _Doubles, other: _Doubles) -> _Doubles:
+    """Degrees between two vectors [..., 3]."""
+    lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
+    cosine = (one * other).sum(axis=-1) / np.maximum(lengths, 1e-9)
+    angle: _Doubles = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
+    return angle

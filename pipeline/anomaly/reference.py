@@ -1,0 +1,119 @@
+"""What repetitions are compared with: normal repetitions of one setting, a lifter before a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.anomaly.distances import Cloud, deviation, distances, fit_cloud
+from pipeline.anomaly.features import Block, Blocks, added_by_rows
+from pipeline.records import Floats
+
+# Blocks are joined by a mean of this order: between adding them all up and taking the worst.
+ORDER = 4
+# A new video of a known lifter before a known camera is further from the first one than that one's repetitions are from
+# each other: the ratio of medians, as measured on two sets of one lifter (1.3).
+_NEW_VIDEO = 1.3
+_FEWEST_OTHERS = 6
+_Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One block's unit of difference, [P, B, F]: how much good repetitions of one video differ."""
+
+    name: str
+    unit: Floats
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Normal repetitions to compare with: one cloud per block, the distance in it that is usual for a normal
+    repetition, and the stance [D] that the setting is known by."""
+
+    name: str
+    clouds: tuple[Cloud, ...]
+    usual: tuple[float, ...]
+    stance: Floats
+
+
+def scales_of(blocks: Blocks, groups: Sequence[str]) -> tuple[Scale, ...]:
+    """The spread of repetitions within their own video, with a floor for what hardly moves at all."""
+    names = np.asarray(groups)
+    return tuple(Scale(block.name, _spread(block.values, names)) for block in blocks)
+
+
+def fit_reference(
+    name: str, blocks: Blocks, scales: Sequence[Scale], groups: Sequence[str], stance: Floats
+) -> tuple[Reference, Floats]:
+    """A reference of the repetitions in `blocks`, and the distance [N] of each without its own video.
+
+    A video without which too little is left is judged repetition by repetition instead, and its distances are
+    lengthened by how much further a new video usually is. Raises ValueError for fewer than three repetitions.
+    """
+    count = len(groups)
+    if count < 3:
+        raise ValueError(f"Expected three or more repetitions, got {count}.")
+    flat = [_flat(block, scale) for block, scale in zip(blocks, scales, strict=True)]
+    names = np.asarray(groups)
+    raw, further = np.zeros((len(flat), count)), np.ones(count)
+    for video in dict.fromkeys(groups):
+        mine = names == video
+        alone = count - mine.sum() < min(_FEWEST_OTHERS, count - 1)
+        further[mine] = _NEW_VIDEO if alone else 1.0
+        for held in np.eye(count, dtype=bool)[mine] if alone else [mine]:
+            for row, values in enumerate(flat):
+                raw[row, held] = distances(values[held], fit_cloud(values[~held]))
+    usual = tuple(float(np.median(row)) for row in raw)
+    reference = Reference(name, tuple(fit_cloud(values) for values in flat), usual, stance)
+    return reference, (_joined(raw / np.array(usual)[:, None]) * further).astype(np.float32)
+
+
+def compare(blocks: Blocks, scales: Sequence[Scale], reference: Reference) -> Floats:
+    """[N] how far repetitions are from a reference; about 1 for a normal one."""
+    return _joined(
+        np.stack(
+            [
+                distances(_flat(block, scale), cloud) / usual
+                for block, scale, cloud, usual in zip(blocks, scales, reference.clouds, reference.usual, strict=True)
+            ]
+        )
+    )
+
+
+def cells_of(blocks: Blocks, scales: Sequence[Scale], reference: Reference) -> list[tuple[tuple[str, ...], Floats]]:
+    """For each block the body part of every row, and what each cell [P, B] of one repetition adds to its distance."""
+    shares = []
+    for block, scale, cloud, usual in zip(blocks, scales, reference.clouds, reference.usual, strict=True):
+        squares = deviation(_flat(block, scale)[0], cloud).reshape(block.values.shape[1:])
+        shares.append((block.parts, (added_by_rows(squares, block.name) / usual**2).astype(np.float32)))
+    return shares
+
+
+def scaled(block: Block, scale: Scale) -> Floats:
+    """Values [N, D] of a block in units of its scale."""
+    return _flat(block, scale)
+
+
+def _flat(block: Block, scale: Scale) -> Floats:
+    values = block.values / scale.unit
+    return np.ascontiguousarray(values.reshape(len(values), -1))
+
+
+def _joined(ratios: _Doubles) -> Floats:
+    joined: Floats = ((ratios**ORDER).mean(axis=0) ** (1 / ORDER)).astype(np.float32)
+    return joined
+
+
+def _spread(values: Floats, groups: NDArray[np.str_]) -> Floats:
+    residuals = values.astype(np.float64)
+    for group in set(groups.tolist()):
+        mine = groups == group
+        residuals[mine] -= residuals[mine].mean(axis=0)
+    squares = (residuals**2).mean(axis=0)
+    floor = 0.6**2 * squares.mean() + 1e-8
+    unit: Floats = np.sqrt(squares + floor).astype(np.float32)
+    return unit

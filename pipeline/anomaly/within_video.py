@@ -1,0 +1,49 @@
+"""Repetitions of one video compared with each other: what needs no model at all.
+
+Local outlier factor (Breunig et al., SIGMOD 2000, section 4), simplified to the ratio of neighbour distances: a video
+that shows two views has two kinds of repetitions, and neither is unusual for being unlike the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.anomaly.features import Blocks, added_by_rows
+from pipeline.anomaly.reference import ORDER, Scale, scaled
+from pipeline.records import Floats
+
+
+def compare_siblings(blocks: Blocks, scales: Sequence[Scale]) -> Floats:
+    """[N] how far each repetition of a video is from its nearest siblings, as a multiple of how far those are from
+    theirs; about 1 for an ordinary one. Expects three repetitions or more."""
+    ratios = []
+    for block, scale in zip(blocks, scales, strict=True):
+        apart, order = _neighbours(scaled(block, scale))
+        own = np.take_along_axis(apart, order, axis=1).mean(axis=1)
+        ratios.append(own / np.maximum(np.median(own[order], axis=1), 1e-9))
+    joined: Floats = ((np.array(ratios) ** ORDER).mean(axis=0) ** (1 / ORDER)).astype(np.float32)
+    return joined
+
+
+def sibling_cells(blocks: Blocks, scales: Sequence[Scale]) -> list[list[tuple[tuple[str, ...], Floats]]]:
+    """For each repetition and block the body part of every row, and what each cell [P, B] adds to its distance."""
+    shares: list[list[tuple[tuple[str, ...], Floats]]] = [[] for _ in blocks[0].values]
+    for block, scale in zip(blocks, scales, strict=True):
+        flat = scaled(block, scale)
+        apart, order = _neighbours(flat)
+        own = np.take_along_axis(apart, order, axis=1).mean(axis=1)
+        for index, cells in enumerate(shares):
+            squares = ((flat[order[index]] - flat[index]) ** 2).mean(axis=0).reshape(block.values.shape[1:])
+            usual = max(float(np.median(own[order[index]])), 1e-9)
+            cells.append((block.parts, (added_by_rows(squares, block.name) / usual**2).astype(np.float32)))
+    return shares
+
+
+def _neighbours(flat: Floats) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Distances [N, N] between repetitions, and the indices [N, k] of the nearest half of each one's siblings."""
+    apart = np.sqrt(((flat[:, None] - flat[None]) ** 2).mean(axis=-1)).astype(np.float64)
+    np.fill_diagonal(apart, np.inf)
+    return apart, np.argsort(apart, axis=1)[:, : max(2, len(flat) // 2)]

@@ -1,0 +1,1 @@
+"""A dataset in files: one row per repetition, numbered versions, and the formats that other tools read."""

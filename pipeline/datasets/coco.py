@@ -1,0 +1,119 @@
+"""Poses of exported repetitions as COCO keypoints: one image entry per pose, written as they come.
+
+After the format that cocodataset.org describes for keypoint detection. Pictures are not exported: an image entry says
+which video it is of and when, next to the usual fields.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from pipeline.datasets.rows import ExportedRep
+from pipeline.landmarks import INDEX
+from pipeline.records import Pose
+
+KEYPOINTS = (
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "right_ankle",
+)  # fmt: skip
+"""COCO's 17 keypoints, in its order."""
+_EDGES = (
+    (16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10), (9, 11),
+    (2, 3), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7),
+)  # fmt: skip
+_COLUMNS = [INDEX[name] for name in KEYPOINTS]
+_SEEN = 0.5
+_VISIBLE, _HIDDEN, _ABSENT = 2, 1, 0
+
+
+class CocoWriter:
+    """Collects the poses of repetitions. Made by `coco_writer`."""
+
+    def __init__(self, images: IO[str], annotations: IO[str]) -> None:
+        self._images = images
+        self._annotations = annotations
+        self.count = 0
+
+    def add(self, row: ExportedRep, pose: Pose) -> None:
+        """Every pose of the repetition in which a person was found."""
+        for frame in np.flatnonzero((pose.time >= row.start_s) & (pose.time < row.end_s) & pose.detected):
+            separator = ",\n" if self.count else "\n"
+            self.count += 1
+            time_s = round(float(pose.time[frame]), 4)
+            image = {
+                "id": self.count,
+                "file_name": f"{row.rep}_{round(time_s * 1000):08d}.jpg",
+                "width": pose.width,
+                "height": pose.height,
+                "video": row.video,
+                "time_s": time_s,
+                "rep": row.rep,
+                "label": row.label,
+                "split": row.split,
+            }
+            self._images.write(separator + json.dumps(image, ensure_ascii=False))
+            self._annotations.write(separator + json.dumps(_annotation(self.count, pose, int(frame))))
+
+
+@contextmanager
+def coco_writer(path: Path) -> Iterator[CocoWriter]:
+    """A writer of that file; it is whole at the end of the block. Its two lists are kept beside it until then."""
+    aside = path.with_suffix(".annotations.part")
+    head = json.dumps({"info": {"description": "Deadlift repetitions, 17 of MediaPipe's landmarks"}})[:-1]
+    with path.open("w", encoding="utf-8") as file, aside.open("w+", encoding="utf-8") as annotations:
+        file.write(head + ', "categories": ' + json.dumps([_category()]) + ', "images": [')
+        yield CocoWriter(file, annotations)
+        file.write('\n], "annotations": [')
+        annotations.seek(0)
+        shutil.copyfileobj(annotations, file)
+        file.write("\n]}\n")
+    aside.unlink()
+
+
+def _category() -> dict[str, Any]:
+    return {
+        "id": 1,
+        "name": "person",
+        "supercategory": "person",
+        "keypoints": list(KEYPOINTS),
+        "skeleton": [list(edge) for edge in _EDGES],
+    }
+
+
+def _annotation(number: int, pose: Pose, frame: int) -> dict[str, Any]:
+    """COCO's x, y, v of each keypoint: v is 2 seen, 1 hidden, 0 not there (outside of the picture as well)."""
+    places = pose.image[frame, _COLUMNS].astype(np.float64)
+    inside = (
+        np.isfinite(places).all(axis=1)
+        & (places >= 0).all(axis=1)
+        & (places[:, 0] < pose.width)
+        & (places[:, 1] < pose.height)
+    )
+    seen = pose.visibility[frame, _COLUMNS] >= _SEEN
+    keypoints: list[float] = []
+    for (x, y), is_inside, is_seen in zip(places, inside, seen, strict=True):
+        if is_inside:
+            keypoints += [round(float(x), 2), round(float(y), 2), _VISIBLE if is_seen else _HIDDEN]
+        else:
+            keypoints += [0, 0, _ABSENT]
+    known = places[inside] if inside.any() else np.zeros((1, 2))
+    x, y = known.min(axis=0)
+    width, height = known.max(axis=0) - known.min(axis=0)
+    return {
+        "id": number,
+        "image_id": number,
+        "category_id": 1,
+        "keypoints": keypoints,
+        "num_keypoints": int(inside.sum()),
+        "bbox": [round(float(value), 2) for value in (x, y, width, height)],
+        "area": round(float(width * height), 2),
+        "iscrowd": 0,
+    }

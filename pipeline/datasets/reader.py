@@ -1,0 +1,54 @@
+"""An exported dataset, read: its manifest, the digest of its labels, and the repetitions to train on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.datasets.landmarks import read_landmarks
+from pipeline.datasets.rows import ExportedRep, Split, dataset_digest, from_json
+from pipeline.datasets.versions import MANIFEST
+from pipeline.errors import DatasetError
+from pipeline.learning.samples import Sample
+
+
+def rows_of(folder: Path) -> Iterator[ExportedRep]:
+    """The manifest, line by line. Raises DatasetError."""
+    path = folder / MANIFEST
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                yield from_json(line, f"{path}, line {number}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"{path}: cannot be read ({error}). Export the dataset again.") from error
+
+
+def digest_of(folder: Path) -> str:
+    """The digest of the labels, taken of the manifest itself. Raises DatasetError."""
+    return dataset_digest((row.digest, row.start_s, row.end_s, row.label) for row in rows_of(folder))
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The repetitions to train on; left_out: how many have no landmarks. digest: of the labels of these repetitions."""
+
+    samples: list[Sample]
+    left_out: int
+    digest: str
+
+
+def training_set(folder: Path, split: Split | None = None) -> TrainingSet:
+    """The repetitions of one split or all, in the order in which a project's own training takes them.
+
+    Raises DatasetError.
+    """
+    rows = [row for row in rows_of(folder) if split is None or row.split == split]
+    usable = [row for row in rows if "landmarks" in row.files]
+    usable.sort(key=lambda row: (-row.annotation, row.start_s))
+    samples = []
+    for row in usable:
+        pose, rep = read_landmarks(folder / row.files["landmarks"])
+        samples.append(Sample(pose, rep, row.label, row.digest))
+    digest = dataset_digest((row.digest, row.start_s, row.end_s, row.label) for row in usable)
+    return TrainingSet(samples, len(rows) - len(usable), digest)

@@ -1,0 +1,160 @@
+"""Whether an exported dataset is what was written: sums, and that its files say the same."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import ParseError, iterparse
+
+from pipeline.datasets.landmarks import read_landmarks
+from pipeline.datasets.reader import digest_of, rows_of
+from pipeline.datasets.rows import ExportedRep
+from pipeline.datasets.versions import MANIFEST, SUMS, file_sum, files_of, read_sums
+from pipeline.errors import DatasetError
+
+_SAME_S = 1e-9
+
+
+def problems_of(folder: Path) -> Iterator[str]:
+    """What is wrong with a version, one sentence each; nothing for one that is whole.
+
+    Raises DatasetError where it cannot be told, because the sums or the manifest are missing.
+    """
+    yield from _of_sums(folder)
+    yield from _of_contents(folder)
+
+
+def _of_sums(folder: Path) -> Iterator[str]:
+    sums = read_sums(folder)
+    present = {path.relative_to(folder).as_posix(): path for path in files_of(folder)}
+    for name in sorted(sums.keys() - present.keys()):
+        yield f"{name} is missing"
+    for name in sorted(present.keys() - sums.keys()):
+        yield f"{name} is not in {SUMS}: it was added later"
+    for name in sorted(sums.keys() & present.keys()):
+        try:
+            if file_sum(present[name]) != sums[name]:
+                yield f"{name} was changed: its SHA-256 is another one"
+        except OSError as error:
+            yield f"{name} cannot be read ({error.strerror})"
+
+
+def _of_contents(folder: Path) -> Iterator[str]:
+    described = _json(folder / "dataset.json")
+    split_of_group: dict[str, str] = {}
+    names: set[str] = set()
+    by_name: dict[str, int] = {}
+    count = 0
+    for row in rows_of(folder):
+        count += 1
+        by_name[row.name] = by_name.get(row.name, 0) + 1
+        if row.rep in names:
+            yield f"{row.rep} is twice in {MANIFEST}"
+        names.add(row.rep)
+        if split_of_group.setdefault(row.group, row.split) != row.split:
+            yield f"{row.rep}: {row.group} is in {split_of_group[row.group]} and in {row.split}"
+        for name in row.files.values():
+            if not (folder / name).is_file():
+                yield f"{row.rep}: {name} is not there"
+        if row.frame_rate is not None:
+            yield from _of_frames(row)
+    if described.get("repetitions") != count:
+        yield f"dataset.json tells of {described.get('repetitions')} repetitions, {MANIFEST} has {count}"
+    if described.get("videos") != len(by_name):
+        yield f"dataset.json tells of {described.get('videos')} videos, {MANIFEST} has {len(by_name)}"
+    if described.get("dataset_digest") != digest_of(folder):
+        yield f"the labels of {MANIFEST} have another digest than dataset.json tells"
+    yield from _of_table(folder, names)
+    yield from _of_label_studio(folder)
+    yield from _of_landmarks(folder)
+    yield from _of_elan(folder, by_name)
+
+
+def _of_frames(row: ExportedRep) -> Iterator[str]:
+    if row.start_frame is None or row.end_frame is None or row.frame_rate is None:
+        yield f"{row.rep} has a frame rate but no frames"
+        return
+    # Seconds are made of whole frames, but for what others wrote into Label Studio.
+    seconds = (row.start_frame - 1) / row.frame_rate, row.end_frame / row.frame_rate
+    if abs(seconds[0] - row.start_s) > 0.5 / row.frame_rate or abs(seconds[1] - row.end_s) > 0.5 / row.frame_rate:
+        yield f"{row.rep}: its frames are not its seconds"
+
+
+def _of_table(folder: Path, names: set[str]) -> Iterator[str]:
+    try:
+        with (folder / "reps.csv").open(encoding="utf-8", newline="") as file:
+            listed = [line["rep"] for line in csv.DictReader(file)]
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
+        yield f"reps.csv cannot be read ({error})"
+        return
+    if len(listed) != len(names) or set(listed) != names:
+        yield f"reps.csv does not have the repetitions of {MANIFEST}"
+
+
+def _of_label_studio(folder: Path) -> Iterator[str]:
+    """Its regions against the rows whose frames are known. It has a task per line: it need not be read whole."""
+    wanted: Counter[tuple[int, int]] = Counter(
+        (row.start_frame, row.end_frame)
+        for row in rows_of(folder)
+        if row.start_frame is not None and row.end_frame is not None
+    )
+    found: Counter[tuple[int, int]] = Counter()
+    try:
+        with (folder / "label_studio.json").open(encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("{"):
+                    found.update(_spans(json.loads(line.rstrip().removesuffix(","))))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        yield f"label_studio.json cannot be read ({type(error).__name__}: {error})"
+        return
+    if found != wanted:
+        yield f"label_studio.json does not have the repetitions of {MANIFEST}"
+
+
+def _spans(task: dict[str, Any]) -> Iterator[tuple[int, int]]:
+    """The frames of a task's regions; each once, though several controls may speak of it."""
+    for annotation in task["annotations"]:
+        for result in annotation["result"]:
+            if result["type"] == "timelinelabels" and "deadlift" in result.get("meta", {}):
+                yield from ((span["start"], span["end"]) for span in result["value"]["ranges"])
+
+
+def _of_landmarks(folder: Path) -> Iterator[str]:
+    for row in rows_of(folder):
+        if "landmarks" not in row.files:
+            continue
+        try:
+            pose, rep = read_landmarks(folder / row.files["landmarks"])
+        except DatasetError as error:
+            yield str(error)
+            continue
+        if abs(rep.start_s - row.start_s) > _SAME_S or abs(rep.end_s - row.end_s) > _SAME_S:
+            yield f"{row.rep}: its landmarks are of another time"
+        elif len(pose.time) == 0:
+            yield f"{row.rep}: its landmarks are empty"
+
+
+def _of_elan(folder: Path, by_name: dict[str, int]) -> Iterator[str]:
+    if not (folder / "elan").is_dir():
+        return
+    for name, count in by_name.items():
+        path = folder / "elan" / f"{name}.eaf"
+        try:
+            found = sum(element.tag == "ALIGNABLE_ANNOTATION" for _, element in iterparse(path))
+        except (OSError, ParseError) as error:
+            yield f"elan/{name}.eaf cannot be read ({error})"
+            continue
+        if found != count:
+            yield f"elan/{name}.eaf has {found} repetitions, {MANIFEST} has {count}"
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: cannot be read ({error}). Export the dataset again.") from error
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,211 @@
+"""How well anomaly scores separate normal from anomalous repetitions: figures, intervals, and trivial baselines.
+
+Always grouped: no repetition is judged by a model that has seen its video.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.anomaly.autoencoder import fit_encoder
+from pipeline.anomaly.calibration import calibrate
+from pipeline.anomaly.detector import Detector
+from pipeline.anomaly.features import Blocks, latent_block
+from pipeline.anomaly.reference import compare, fit_reference, scales_of
+from pipeline.config import Method, TrainConfig
+from pipeline.errors import DatasetError
+from pipeline.learning import training
+from pipeline.learning.samples import Sample
+from pipeline.original.pictures import Pictures, picture_blocks, picture_images
+
+Doubles = NDArray[np.float64]
+_RESAMPLES = 500
+_FOLDS = 4
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Scores [N] with the decision at 0.5 where there is one, labels (True: anomalous) [N] and videos [N]."""
+
+    scores: Doubles
+    anomalous: NDArray[np.bool_]
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The quality of scores. Everything but AUROC and average precision is at the threshold 0.5.
+
+    auroc_interval: 95 %, by resampling videos. false_alarms: the share of each unseen video's normal repetitions that
+    are flagged; false_alarm_mean and _std over videos.
+    """
+
+    normals: int
+    anomalies: int
+    auroc: float
+    auroc_interval: tuple[float, float]
+    average_precision: float
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    true_negative: int
+    false_positive: int
+    false_negative: int
+    true_positive: int
+    false_alarms: dict[str, float]
+    false_alarm_mean: float
+    false_alarm_std: float
+
+
+def figures(judged: Judged, seed: int = 0) -> Figures:
+    """The figures of scores. Raises DatasetError unless there are normal and anomalous repetitions."""
+    from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
+
+    truth, scores = judged.anomalous, judged.scores
+    if truth.all() or not truth.any():
+        raise DatasetError("Expected normal and anomalous repetitions to evaluate on, got only one kind.")
+    flagged = scores >= 0.5
+    precision, recall, f1, _ = precision_recall_fscore_support(truth, flagged, average="binary", zero_division=0.0)
+    names = np.array(judged.groups)
+    alarms = {
+        video: float(flagged[mine].mean())
+        for video in dict.fromkeys(judged.groups)
+        if (mine := (names == video) & ~truth).any()
+    }
+    rates = np.array(list(alarms.values()))
+    return Figures(
+        normals=int((~truth).sum()),
+        anomalies=int(truth.sum()),
+        auroc=float(roc_auc_score(truth, scores)),
+        auroc_interval=_interval(judged, seed),
+        average_precision=float(average_precision_score(truth, scores)),
+        accuracy=float((flagged == truth).mean()),
+        precision=float(precision),
+        recall=float(recall),
+        f1=float(f1),
+        true_negative=int((~flagged & ~truth).sum()),
+        false_positive=int((flagged & ~truth).sum()),
+        false_negative=int((~flagged & truth).sum()),
+        true_positive=int((flagged & truth).sum()),
+        false_alarms=alarms,
+        false_alarm_mean=float(rates.mean()),
+        false_alarm_std=float(rates.std()),
+    )
+
+
+def auroc(normal: Doubles, anomalous: Doubles) -> float:
+    """The chance that an anomalous repetition scores higher than a normal one."""
+    from sklearn.metrics import roc_auc_score
+
+    truth = np.r_[np.zeros(len(normal)), np.ones(len(anomalous))]
+    return float(roc_auc_score(truth, np.r_[normal, anomalous]))
+
+
+def judge_pictures(
+    normal: Pictures,
+    anomalous: Pictures,
+    rate: float,
+    told: Callable[[float], None] | None = None,
+    method: Method = "statistics",
+) -> Judged:
+    """Pictures, leave one video out: every normal video is judged by the others, which are also what its threshold is
+    calibrated on (each without its own video); an anomalous one by the mean of all those models.
+
+    Of autoencoders there are four, each fitted without a quarter of the videos: those that it serves to judge.
+    """
+    blocks, odd = picture_blocks(normal), picture_blocks(anomalous)
+    names = np.array(normal.groups)
+    scores, far = np.zeros(len(names)), np.zeros(len(anomalous.groups))
+    videos = list(dict.fromkeys(normal.groups))
+    if len(videos) < 3:
+        raise DatasetError(f"Expected pictures of 3 or more normal videos, got {len(videos)}.")
+    latent = _latent_folds(normal, anomalous, videos) if method == "autoencoder" else []
+    for number, video in enumerate(videos):
+        held = names == video
+        if method == "autoencoder":
+            blocks, odd = latent[number % _FOLDS]
+        groups = [group for group in normal.groups if group != video]
+        known = _rows(blocks, np.flatnonzero(~held))
+        scales = scales_of(known, groups)
+        reference, own = fit_reference("normal", known, scales, groups, np.full(1, np.nan, np.float32))
+        calibration = calibrate(own, groups, rate)
+        unseen = compare(_rows(blocks, np.flatnonzero(held)), scales, reference)
+        scores[held] = [calibration.score(float(raw)) for raw in unseen]
+        far += [calibration.score(float(raw)) for raw in compare(odd, scales, reference)]
+        if told is not None:
+            told((number + 1) / len(videos))
+    truth = np.r_[np.zeros(len(names), bool), np.ones(len(far), bool)]
+    return Judged(np.r_[scores, far / len(videos)], truth, normal.groups + anomalous.groups)
+
+
+def judge_videos(
+    samples: Sequence[Sample],
+    base: Detector,
+    config: TrainConfig | None,
+    seed: int = 0,
+    told: Callable[[float], None] | None = None,
+) -> Judged:
+    """Every video by a detector that has not seen it: trained on the normal repetitions of all others, starting from
+    `base`; with `config` None by `base` as it is.
+
+    What `base` has seen, it has seen: its threshold flatters videos that it was calibrated on, as the shipped model's
+    does those of its card. `compare_representations` makes a base without each video.
+    """
+    videos = list(dict.fromkeys(sample.group for sample in samples))
+    scores: dict[int, float] = {}
+    for number, video in enumerate(videos):
+        mine = [index for index, sample in enumerate(samples) if sample.group == video]
+        others = [s for s in samples if s.group != video and s.label == "normal"]
+        detector = base
+        if config is not None and len(others) >= 3:
+            detector, _ = training.fit(others, config, seed, base=base)
+        judged = detector.score(samples[mine[0]].pose, [samples[i].rep for i in mine], samples[mine[0]].setting)
+        scores.update(zip(mine, (one.score for one in judged), strict=True))
+        if told is not None:
+            told((number + 1) / len(videos))
+    return Judged(
+        np.array([scores[index] for index in range(len(samples))]),
+        np.array([sample.label == "anomalous" for sample in samples], dtype=bool),
+        tuple(sample.group for sample in samples),
+    )
+
+
+def _latent_folds(normal: Pictures, anomalous: Pictures, videos: Sequence[str]) -> list[tuple[Blocks, Blocks]]:
+    """The latent blocks of all pictures, by encoders that have not seen every fourth normal video."""
+    images, odd = picture_images(normal), picture_images(anomalous)
+    folds: list[tuple[Blocks, Blocks]] = []
+    for fold in range(_FOLDS):
+        encoder = fit_encoder(images[~np.isin(np.array(normal.groups), videos[fold::_FOLDS])])
+        folds.append(((latent_block(encoder.latents(images)),), (latent_block(encoder.latents(odd)),)))
+    return folds
+
+
+def duration_baseline(values: Doubles, anomalous: NDArray[np.bool_]) -> Doubles:
+    """[N] how far a duration is from the median of the normal ones, as a ratio: a trivial score."""
+    result: Doubles = np.abs(np.log(values / np.median(values[~anomalous])))
+    return result
+
+
+def _interval(judged: Judged, seed: int) -> tuple[float, float]:
+    """The 2.5th and 97.5th percentile of the AUROC over resampled videos (normal and anomalous ones apart)."""
+    rng = np.random.default_rng(seed)
+    names = np.array(judged.groups)
+    pools = []
+    for truth in (False, True):
+        groups = dict.fromkeys(names[judged.anomalous == truth].tolist())
+        pools.append([judged.scores[(names == group) & (judged.anomalous == truth)] for group in groups])
+    values = []
+    for _ in range(_RESAMPLES):
+        normal, odd = (np.concatenate([pool[i] for i in rng.integers(len(pool), size=len(pool))]) for pool in pools)
+        values.append(auroc(normal, odd))
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _rows(blocks: Blocks, rows: NDArray[np.intp]) -> Blocks:
+    return tuple(block.rows(rows) for block in blocks)

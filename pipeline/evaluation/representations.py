@@ -1,0 +1,193 @@
+"""Our representation of a repetition against the original project's picture, by one and the same detector.
+
+Every labelled video is judged by detectors that have not seen it: cold, by a base model of drawn lifters that is
+calibrated on the good repetitions of the other videos; and warm, by that base with those repetitions as its normals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.anomaly.detector import Detector
+from pipeline.anomaly.features import Features, blocks_of, features_of, stance_of
+from pipeline.anomaly.posture import drawn_pairs
+from pipeline.anomaly.within_video import compare_siblings
+from pipeline.config import TrainConfig
+from pipeline.errors import DatasetError
+from pipeline.evaluation.anomaly import Doubles, Judged, auroc, duration_baseline
+from pipeline.learning import training
+from pipeline.learning.samples import Sample, of_label, synthetic_samples
+from pipeline.original.model import grey_of, orientation_image
+from pipeline.original.pictures import Pictures, picture_blocks, picture_images
+from pipeline.records import Floats, Pose, Rep
+from pipeline.skelemotion.encoding import encode
+
+_DRAWN_VIDEOS = 60
+_DRAWN_FAULTY_VIDEOS = 40
+# The original measures motion over ten frames of videos of about this rate.
+_FRAMES_PER_SECOND = 30.0
+_OURS_PER_SECOND = 10.0
+# Joints of the walk and columns of a picture for each cell that faults are looked for in, and what makes a cosine as
+# large as an angle in degrees.
+_POOL = (5, 10)
+_DEGREES = 180.0 / np.pi
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One representation: what all labelled repetitions get, cold and warm, and how many good repetitions of how many
+    the comparison with siblings alone flags."""
+
+    cold: Judged
+    warm: Judged
+    sibling_alarms: tuple[int, int]
+
+
+def compare_representations(
+    samples: Sequence[Sample],
+    at_full_rate: Sequence[Sample],
+    config: TrainConfig,
+    seed: int = 0,
+    told: Callable[[float], None] | None = None,
+) -> tuple[Comparison, Comparison, dict[str, float]]:
+    """Ours, the original's picture, and the AUROC of trivial scores.
+
+    samples: labelled repetitions with landmarks at the default rate; at_full_rate: the same with landmarks of every
+    frame, which is what the original's picture is made of. Repetitions without landmarks are left out.
+    Raises DatasetError where fewer than three videos of good repetitions are left.
+    """
+    both = list(zip(samples, at_full_rate, strict=True))
+    seen = [pair for pair in both if all(encode(s.pose, s.rep, config.detector.encode).coverage > 0 for s in pair)]
+    ours, theirs = [sample for sample, _ in seen], [sample for _, sample in seen]
+    if len({sample.group for sample in of_label(ours, "normal")}) < 3:
+        raise DatasetError("Expected good repetitions of three or more videos to compare on.")
+    tell = told if told is not None else _ignore
+    first = _compare(ours, _ours, _OURS_PER_SECOND, config, seed, lambda share: tell(0.3 * share))
+    second = _compare(theirs, _pictured, _FRAMES_PER_SECOND, config, seed, lambda share: tell(0.3 + 0.7 * share))
+    odd = np.array([sample.label == "anomalous" for sample in ours])
+    static = _pictures(theirs).static_share
+    far = duration_baseline(np.array([sample.rep.duration_s for sample in ours]), odd)
+    trivial = {
+        "share of static pixels": auroc(static[~odd], static[odd]),
+        "duration's distance from the median": auroc(far[~odd], far[odd]),
+    }
+    return first, second, trivial
+
+
+_Represent = Callable[[Sequence[Sample], TrainConfig], Features]
+
+
+def _compare(
+    samples: Sequence[Sample],
+    represent: _Represent,
+    per_second: float,
+    config: TrainConfig,
+    seed: int,
+    tell: Callable[[float], None],
+) -> Comparison:
+    drawn = of_label(synthetic_samples(_DRAWN_VIDEOS, seed, per_second), "normal")
+    drawn_features = represent(drawn, config)
+    tell(0.5)
+    faults = (
+        training.fault_changes(config, seed)
+        if represent is _ours
+        else _fault_changes(represent, per_second, config, seed)
+    )
+    tell(0.8)
+    features = represent(samples, config)
+    groups = np.array([sample.group for sample in samples])
+    odd = np.array([sample.label == "anomalous" for sample in samples])
+    cold, warm, alarms = np.zeros(len(samples)), np.zeros(len(samples)), np.zeros(len(samples), bool)
+    several = np.zeros(len(samples), bool)
+    for video in dict.fromkeys(groups.tolist()):
+        mine = np.flatnonzero(groups == video)
+        others = np.flatnonzero((groups != video) & ~odd)
+        known = _normals(features.rows(others.tolist()), [samples[i] for i in others], apart=False)
+        base = training.fit_base(_calibrated(drawn_features, drawn, known), faults, config)
+        held = features.rows(mine.tolist())
+        cold[mine] = _scores(base, held)
+        warm[mine] = _scores(training.with_normals(base, known, config, seed)[0], held)
+        if len(mine) >= config.detector.min_siblings:
+            several[mine] = True
+            alarms[mine] = compare_siblings(held.blocks, base.scales) >= base.among_siblings.threshold
+    tell(1.0)
+    names = tuple(groups.tolist())
+    return Comparison(
+        Judged(cold, odd, names), Judged(warm, odd, names), (int((alarms & ~odd).sum()), int((several & ~odd).sum()))
+    )
+
+
+def _scores(detector: Detector, features: Features) -> Doubles:
+    return np.array([one.score for one in detector.judge(features)])
+
+
+def _normals(features: Features, samples: Sequence[Sample], apart: bool) -> training.Normals:
+    return training.Normals(
+        features,
+        tuple(sample.group for sample in samples),
+        tuple(sample.setting for sample in samples),
+        tuple(f"{sample.group}#{shot}" for sample, shot in zip(samples, features.shots, strict=True)),
+        np.full(len(samples), apart),
+    )
+
+
+def _calibrated(drawn_features: Features, drawn: Sequence[Sample], known: training.Normals) -> training.Normals:
+    """Drawn repetitions to learn from, and people's to calibrate on."""
+    own = _normals(drawn_features, drawn, apart=False)
+    return training.Normals(
+        own.features.with_more(known.features),
+        own.groups + known.groups,
+        own.settings + known.settings,
+        own.views + known.views,
+        np.r_[own.apart, np.ones(len(known.groups), bool)],
+    )
+
+
+def _fault_changes(represent: _Represent, per_second: float, config: TrainConfig, seed: int) -> Floats:
+    pairs = drawn_pairs(_DRAWN_FAULTY_VIDEOS, seed, per_second)
+    faulty, clean = (
+        represent([Sample(pose, rep, "normal", "") for pose, rep in poses], config).angles
+        for poses in (
+            [(pair.faulty, pair.faulty_rep) for pair in pairs],
+            [(pair.clean, pair.clean_rep) for pair in pairs],
+        )
+    )
+    kinds = np.array([pair.fault for pair in pairs])
+    changes = [(faulty - clean)[kinds == kind].mean(axis=0) for kind in sorted(set(kinds.tolist()))]
+    means: Floats = np.stack(changes).astype(np.float32)
+    return means
+
+
+def _ours(samples: Sequence[Sample], config: TrainConfig) -> Features:
+    encoding = config.detector.encode
+    return features_of([s.pose for s in samples], [encode(s.pose, s.rep, encoding) for s in samples], encoding, None)
+
+
+def _pictured(samples: Sequence[Sample], config: TrainConfig) -> Features:
+    """What the default method's features are, made of the original's pictures alone; only lifter and camera are told
+    apart as for ours."""
+    pictures = _pictures(samples)
+    encoded = [encode(sample.pose, sample.rep, config.detector.encode) for sample in samples]
+    channels = picture_images(pictures)
+    count, kinds, rows, columns = channels.shape
+    cells = channels.reshape(count, kinds, rows // _POOL[0], _POOL[0], columns // _POOL[1], _POOL[1]).mean(axis=(3, 5))
+    angles = np.ascontiguousarray(cells.transpose(0, 2, 1, 3).reshape(count, rows // _POOL[0], -1) * _DEGREES)
+    stances = stance_of(blocks_of(np.stack([one.image for one in encoded])))
+    return Features(picture_blocks(pictures), angles.astype(np.float32), stances, tuple(one.shot for one in encoded))
+
+
+def _pictures(samples: Sequence[Sample]) -> Pictures:
+    greys: list[NDArray[np.uint8]] = [_grey(sample.pose, sample.rep) for sample in samples]
+    return Pictures(np.stack(greys), (), tuple(sample.group for sample in samples))
+
+
+def _grey(pose: Pose, rep: Rep) -> NDArray[np.uint8]:
+    return grey_of(orientation_image(pose, rep))
+
+
+def _ignore(_: float) -> None:
+    pass

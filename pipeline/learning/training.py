@@ -1,0 +1,296 @@
+"""From labelled repetitions to a detector: a pure function of samples, configuration, seed and base model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.anomaly.autoencoder import Encoder, fit_encoder
+from pipeline.anomaly.calibration import calibrate, with_more
+from pipeline.anomaly.detector import Detector
+from pipeline.anomaly.features import Features, features_of, phase_of_bin
+from pipeline.anomaly.posture import angles_of, drawn_pairs, faultiness, fit_form, with_people
+from pipeline.anomaly.reference import Scale, fit_reference, scales_of
+from pipeline.anomaly.within_video import compare_siblings
+from pipeline.config import TrainConfig
+from pipeline.errors import DatasetError
+from pipeline.learning.samples import Sample
+from pipeline.records import Floats
+from pipeline.skelemotion.encoding import Encoded, encode
+
+_EPOCHS = 10
+_DRAWN_FAULTY_VIDEOS = 30
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training is. phase: "encode", "fit" or "calibrate"; loss is NaN where the phase has none."""
+
+    phase: str
+    epoch: int
+    loss: float
+    percent: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a detector was trained on, and what it does on it, each repetition judged without its own video.
+
+    `unusable` repetitions could not be judged. false_alarms: the share of normal repetitions of known settings at or
+    above the threshold; NaN without a known setting.
+    """
+
+    normals: int
+    videos: int
+    settings: int
+    unusable: int
+    false_alarms: float
+
+
+ProgressCallback = Callable[[Progress], None]
+"""May raise to cancel: nothing is left behind."""
+
+
+@dataclass(frozen=True)
+class Normals:
+    """N normal repetitions that can be judged: their features, videos, settings ("" where not given), views (a video,
+    or one shot of it), and which of them are for calibration alone [N]."""
+
+    features: Features
+    groups: tuple[str, ...]
+    settings: tuple[str, ...]
+    views: tuple[str, ...]
+    apart: NDArray[np.bool_]
+
+    def rows(self, chosen: Sequence[int]) -> Normals:
+        """The same with the chosen repetitions only."""
+        picked = list(chosen)
+        groups, settings, views = (
+            tuple(names[i] for i in picked) for names in (self.groups, self.settings, self.views)
+        )
+        return Normals(self.features.rows(picked), groups, settings, views, self.apart[picked])
+
+
+def fit(
+    samples: Sequence[Sample],
+    config: TrainConfig,
+    seed: int = 0,
+    progress: ProgressCallback | None = None,
+    base: Detector | None = None,
+    name: str = "model",
+) -> tuple[Detector, Report]:
+    """Train on the normal repetitions among `samples`; equal input and seed give an equal detector.
+
+    base: what to start from: its units, form and calibrations serve lifters that are not known. Without it they are
+    learnt from `samples`. An autoencoder is fitted without a base only: the base's units and calibrations are in its
+    own latent, and the images that they were made of are not kept.
+    Raises DatasetError where too few normal repetitions can be used, ValueError for a base of another method.
+    """
+    method = config.detector.method
+    if base is not None and base.config.method != method:
+        raise ValueError(f"Expected a base model of method {method}, got {base.config.method}.")
+    tell = progress if progress is not None else _ignore
+    normals = [sample for sample in samples if sample.label == "normal"]
+    used, encoded = _encoded(normals, config, tell)
+    references = [one.image for sample, one in zip(used, encoded, strict=True) if sample.role == "reference"]
+    if len(references) < 3:
+        raise DatasetError(f"Expected at least 3 usable normal repetitions to learn from, got {len(references)}.")
+    tell(Progress("fit", 0, float("nan"), 60.0))
+    encoder = base.encoder if base is not None else None
+    if base is None and method == "autoencoder":
+        encoder = _fitted_encoder(np.stack(references), seed, tell)
+    known = Normals(
+        features_of([sample.pose for sample in used], encoded, config.detector.encode, encoder),
+        tuple(sample.group for sample in used),
+        tuple(sample.setting for sample in used),
+        tuple(f"{sample.group}#{one.shot}" for sample, one in zip(used, encoded, strict=True)),
+        np.array([sample.role == "calibration" for sample in used]),
+    )
+    report = Report(len(references), len(set(known.groups)), 0, len(normals) - len(used), float("nan"))
+    if base is None:
+        faults = fault_changes(config, seed)
+        detector = replace(fit_base(known, faults, config), name=name, encoder=encoder)
+    else:
+        detector, false_alarms = with_normals(base, known, config, seed)
+        detector = replace(detector, config=config.detector, name=name)
+        report = replace(report, settings=len(detector.settings), false_alarms=false_alarms)
+    tell(Progress("calibrate", 0, float("nan"), 100.0))
+    return detector, report
+
+
+def fault_changes(config: TrainConfig, seed: int) -> Floats:
+    """[F, P, B] what each fault of posture changes in the joint angles of drawn lifters, on average.
+
+    Until the lockout: how a load is set down is no part of these faults, and people do it in many ways.
+    """
+    changes: dict[str, list[Floats]] = {}
+    encoding = config.detector.encode
+    for pair in drawn_pairs(_DRAWN_FAULTY_VIDEOS, seed):
+        faulty, clean = (
+            angles_of(pose, encode(pose, rep, encoding), encoding)
+            for pose, rep in ((pair.faulty, pair.faulty_rep), (pair.clean, pair.clean_rep))
+        )
+        changes.setdefault(pair.fault, []).append(faulty - clean)
+    means: Floats = np.stack([np.mean(changes[fault], axis=0) for fault in sorted(changes)]).astype(np.float32)
+    means[..., [phase == "lowering" for phase in phase_of_bin(encoding.length)]] = 0.0
+    return means
+
+
+def fit_base(known: Normals, faults: Floats, config: TrainConfig) -> Detector:
+    """A detector that knows no setting: units and form of `known`, its calibrations on those of it that are for
+    calibration, or else on all. faults [F, P, B]: what each fault of posture changes in the angles.
+
+    Raises DatasetError without a video of enough repetitions.
+    """
+    drawn = known.rows(np.flatnonzero(~known.apart).tolist())
+    sound = known.rows(np.flatnonzero(known.apart).tolist()) if known.apart.any() else drawn
+    scales = scales_of(drawn.features.blocks, drawn.groups)
+    everyone, own = drawn.features.angles, sound.features.angles
+    form = fit_form(own, sound.groups, everyone, faults)
+    names = np.array(sound.groups)
+    unseen = np.zeros(len(names), np.float32)
+    for group in dict.fromkeys(sound.groups):
+        held = names == group
+        others = form if held.all() else fit_form(own[~held], names[~held].tolist(), everyone, faults)
+        unseen[held] = faultiness(own[held], others)
+    # Two findings share the false alarms of a setting that is not known.
+    rate = config.detector.false_alarm_rate / 2
+    siblings, families = _among_siblings(known, scales, config.detector.min_siblings)
+    in_form = calibrate(unseen, sound.groups, rate, positive=False)
+    return Detector(config.detector, scales, form, (), in_form, calibrate(siblings, families, rate))
+
+
+def with_normals(base: Detector, known: Normals, config: TrainConfig, seed: int) -> tuple[Detector, float]:
+    """The base with the settings of normal repetitions and with their people, and the false alarms in the settings.
+
+    The false alarms are NaN where there is no setting of enough repetitions.
+    """
+    rng = np.random.default_rng(seed)
+    settings, far = [], []
+    groups: list[str] = []
+    names = _setting_names(known, config.detector.setting_distance)
+    people = _with_people(base, known, names, config)
+    for setting in sorted(set(names)):
+        mine = known.rows([index for index, name in enumerate(names) if name == setting])
+        if len(mine.groups) < config.least_references:
+            continue
+        kept = mine.rows(_spread_over(mine.groups, config.most_references, rng))
+        stance = np.median(mine.features.stances, axis=0).astype(np.float32)
+        reference, without_own = fit_reference(setting, kept.features.blocks, base.scales, kept.groups, stance)
+        settings.append(reference)
+        far.append(without_own)
+        groups += kept.groups
+    if not settings:
+        return people, float("nan")
+    distances = np.concatenate(far)
+    in_setting = calibrate(distances, groups, config.detector.false_alarm_rate)
+    detector = replace(people, settings=tuple(settings), in_setting=in_setting)
+    return detector, float(np.mean(distances >= in_setting.threshold))
+
+
+def card(detector: Detector, report: Report) -> str:
+    """A model card in Markdown: what the detector was trained on, how it judges, what it is worth, and its limits."""
+    known = "none" if not detector.settings else ", ".join(setting.name for setting in detector.settings)
+    alarms = "not measured (no known setting)" if np.isnan(report.false_alarms) else f"{report.false_alarms:.1%}"
+    return f"""# {detector.version}
+
+- Method: {detector.config.method}.
+- Data: {report.normals} normal repetitions of {report.videos} videos; {report.unusable} more could not be judged.
+- Settings (lifter and camera) that it knows: {len(detector.settings)} ({known}).
+- Protocol: every repetition's distance is computed without its whole video (without itself where a setting has only
+  one video); the threshold is the conformal quantile of these distances, each video with the same weight, or where
+  they are too few for one, the tail of Student's t around them, within and between videos.
+- Nominal false alarm rate: {detector.config.false_alarm_rate:.0%}. On the training videos, by that protocol: {alarms}.
+- Form: joint angles of a lifter or camera that it does not know are looked at for two faults, hips that rise before
+  the chest and an unfinished lockout. Sound lifts: means and spreads over {detector.form.videos} videos. Faults: from
+  drawn lifters.
+- Limits: of such a lifter, other faults are found only where the other repetitions of the video do not show them too.
+  One camera says little of depth.
+"""
+
+
+def _ignore(_: Progress) -> None:
+    pass
+
+
+def _encoded(
+    samples: Sequence[Sample], config: TrainConfig, tell: ProgressCallback
+) -> tuple[list[Sample], list[Encoded]]:
+    """The samples that can be judged, and their images."""
+    used, encoded = [], []
+    limits = config.detector
+    for number, sample in enumerate(samples):
+        one = encode(sample.pose, sample.rep, limits.encode)
+        tell(Progress("encode", 0, float("nan"), 60.0 * (number + 1) / len(samples)))
+        if one.coverage >= limits.min_coverage and sample.rep.duration_s >= limits.min_duration_s:
+            used.append(sample)
+            encoded.append(one)
+    if not used:
+        raise DatasetError("Expected normal repetitions to learn from, got none that can be used.")
+    return used, encoded
+
+
+def _fitted_encoder(images: Floats, seed: int, tell: ProgressCallback) -> Encoder:
+    return fit_encoder(
+        images,
+        seed,
+        _EPOCHS,
+        lambda epoch, loss: tell(Progress("fit", epoch, loss, 60.0 + 30.0 * epoch / _EPOCHS)),
+    )
+
+
+def _with_people(base: Detector, known: Normals, names: Sequence[str], config: TrainConfig) -> Detector:
+    """The base with the sound lifts of further people in its form, each calibrated on what the others teach."""
+    of_person = np.array(names)
+    angles = known.features.angles
+    unseen = np.zeros(len(names), np.float32)
+    for person in set(names):
+        held = of_person == person
+        others = base.form if held.all() else with_people(base.form, angles[~held], of_person[~held].tolist())
+        unseen[held] = faultiness(angles[held], others)
+    in_form = with_more(base.in_form, unseen, names, config.detector.false_alarm_rate / 2)
+    return replace(base, form=with_people(base.form, angles, names), in_form=in_form)
+
+
+def _setting_names(data: Normals, distance: float) -> list[str]:
+    """For each repetition the name of its lifter and camera: given with the sample, or found by its stance.
+
+    Views (a video, or one shot of it) whose stances are within `distance` of each other form a setting.
+    """
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    views = list(dict.fromkeys(data.views))
+    of_view = np.array([views.index(view) for view in data.views])
+    stances = np.stack([np.median(data.features.stances[of_view == number], axis=0) for number in range(len(views))])
+    found = np.ones(len(views), dtype=int)
+    if len(views) > 1:
+        root = np.sqrt(stances.shape[1])
+        found = fcluster(linkage(stances / root, method="complete"), distance, criterion="distance")
+    return [given or f"setting-{found[number]}" for given, number in zip(data.settings, of_view, strict=True)]
+
+
+def _among_siblings(data: Normals, scales: Sequence[Scale], least: int) -> tuple[Floats, list[str]]:
+    """Distances among siblings in every video with enough of them."""
+    far, groups = [], []
+    names = np.array(data.groups)
+    for group in dict.fromkeys(data.groups):
+        rows: NDArray[np.intp] = np.flatnonzero(names == group)
+        if len(rows) >= least:
+            far.append(compare_siblings(data.features.rows(rows.tolist()).blocks, scales))
+            groups += [group] * len(rows)
+    if not far:
+        raise DatasetError(f"Expected a video with {least} or more normal repetitions, got none.")
+    return np.concatenate(far), groups
+
+
+def _spread_over(groups: Sequence[str], most: int, rng: np.random.Generator) -> list[int]:
+    """At most `most` indices, drawn so that every group gives one before any gives a second."""
+    rank: dict[str, int] = {}
+    order = []
+    for index in rng.permutation(len(groups)):
+        order.append((rank.get(groups[index], 0), int(index)))
+        rank[groups[index]] = rank.get(groups[index], 0) + 1
+    return sorted(index for _, index in sorted(order, key=lambda item: item[0])[:most])

@@ -1,0 +1,84 @@
+"""How far a cut into repetitions can be trusted: annotators look at the least trusted videos first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import SegmentConfig
+from pipeline.pose.tracks import is_plausible, pixels_per_metre
+from pipeline.records import Pose, Rep
+from pipeline.reps.proposals import Proposal, proposals
+
+# Every doubt takes a share of the trust. The scales say at which size a doubt matters: a third of a margin unit, half
+# of the poses missing, a boundary that may be off by half a second, a repetition half as long again as the others.
+_MARGIN_SCALE = 0.5
+_MARGIN_WEIGHT = 0.8
+_UNSEEN_WEIGHT = 2.0
+_SOFT_FREE_S, _SOFT_SCALE_S = 0.3, 0.8
+_SET_UP_SCALE_S = 0.2
+_IRREGULAR_FREE = 0.3
+_RHYTHM_FREE = 0.5
+_MISSING_WEIGHT = 0.7
+_MISSING_WEIGHT_ALONE = 1.2
+# "No repetition" is a statement about poses that were seen.
+_ENOUGH_TO_SAY_NONE = 0.5
+_SIZE_FREE, _SIZE_SCALE = 0.12, 0.08
+
+
+def confidence(pose: Pose, reps: Sequence[Rep], config: SegmentConfig) -> float:
+    """0..1, low where a person should look: cues close to their limits on either side, poses missing, boundaries where
+    the shoulders move slowly, repetitions unlike each other or with a hole among them. 0 without any pose."""
+    usable = is_plausible(pose)
+    if not usable.any():
+        return 0.0
+    all_proposals = proposals(pose, config)
+    kept = set(reps)
+    accepted = [p for p in all_proposals if p.rep in kept]
+    rejected = [p for p in all_proposals if p.rep not in kept]
+    trust = _of_margins([p.margin for p in accepted]) * _of_margins([-p.margin for p in rejected])
+    trust *= _of_boundaries(accepted) * _of_rhythm(reps)
+    trust *= _of_poses(pose, usable, config.max_gap_s, _MISSING_WEIGHT if reps else _MISSING_WEIGHT_ALONE)
+    if not reps:
+        trust *= min(1.0, float(usable.mean()) / _ENOUGH_TO_SAY_NONE)
+    return float(np.clip(trust, 0.0, 1.0))
+
+
+def _of_margins(margins: Sequence[float]) -> float:
+    return min((1.0 - _MARGIN_WEIGHT * float(np.exp(-max(m, 0.0) / _MARGIN_SCALE)) for m in margins), default=1.0)
+
+
+def _of_boundaries(accepted: Sequence[Proposal]) -> float:
+    if not accepted:
+        return 1.0
+    unseen = max(p.unseen for p in accepted)
+    soft_s = max(0.0, max(p.softness_s for p in accepted) - _SOFT_FREE_S)
+    set_up_s = max(p.set_up_s for p in accepted)
+    return float(np.exp(-_UNSEEN_WEIGHT * unseen - soft_s / _SOFT_SCALE_S - set_up_s / _SET_UP_SCALE_S))
+
+
+def _of_rhythm(reps: Sequence[Rep]) -> float:
+    """Durations that differ, and a pause in which another repetition would fit."""
+    if len(reps) < 2:
+        return 1.0
+    durations = np.array([rep.duration_s for rep in reps])
+    usual = float(np.median(durations))
+    irregular = max(float(durations.max()) / usual, usual / float(durations.min())) - 1.0
+    periods = np.diff([rep.start_s for rep in reps])
+    pause = float(periods.max() / np.median(periods)) - 1.0
+    return float(np.exp(-max(0.0, irregular - _IRREGULAR_FREE) - max(0.0, pause - _RHYTHM_FREE)))
+
+
+def _of_poses(pose: Pose, usable: NDArray[np.bool_], max_gap_s: float, weight: float) -> float:
+    """Share of the poses that are missing or cannot be used, longer absences (an empty room) not counted; and how much
+    the size of the person jumps about, within shots: guesses of an estimator that sees nobody clearly."""
+    runs = np.split(np.arange(len(usable)), np.flatnonzero(np.diff(usable.astype(int))) + 1)
+    absences = [run for run in runs if not usable[run[0]] and pose.time[run[-1]] - pose.time[run[0]] <= max_gap_s]
+    missing = sum(map(len, absences))
+    size = np.log(pixels_per_metre(pose)[usable])
+    shots = pose.shot[usable]
+    wander = float(np.sqrt(np.mean([np.var(size[shots == shot]) for shot in np.unique(shots)])))
+    share = missing / (missing + int(usable.sum()))
+    return (1.0 - min(1.0, weight * share)) * float(np.exp(-max(0.0, wander - _SIZE_FREE) / _SIZE_SCALE))

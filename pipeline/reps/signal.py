@@ -1,0 +1,127 @@
+"""What tells a lift, for one person in one camera shot: heights of the joints in metres over time, gaps bridged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicHermiteSpline
+from scipy.ndimage import gaussian_filter1d
+
+from pipeline.landmarks import INDEX
+from pipeline.pose.tracks import Frames, pixels_per_metre, tracks
+from pipeline.records import Pose
+
+Series = NDArray[np.float64]
+
+# Heights are resampled to this rate, so that smoothing means seconds whatever the sampling of the poses.
+GRID_HZ = 50.0
+_MIN_SAMPLES = 5
+# Speeds beside a gap are measured over so many seconds.
+_SLOPE_S = 0.35
+_SHORT_GAP_S = 0.25
+# A sample counts as seen with a pose so near.
+_SEEN_S = 0.15
+# A bridge over a gap goes little further than its ends, unless the person was seen there at another time.
+_BRIDGE_BEYOND_M = 0.05
+
+
+@dataclass(frozen=True)
+class LiftSignal:
+    """One person in one shot on an even time grid of G samples; lengths in metres of the person's own scale.
+
+    time [G] seconds. shoulder, hip, knee, foot and wrist [G] are heights (up is positive), the mean of left and right.
+    hands and lean [G, 2] are horizontal vectors, right and away from the camera, from the landmarks in metres: of the
+    wrists from the middle of the trunk, and of the shoulders from the hips. place [G] and reach [G] are the horizontal
+    places in the picture of the hips, and of the wrists relative to the feet. seen [G] False far from any pose.
+    """
+
+    time: Series
+    shoulder: Series
+    hip: Series
+    knee: Series
+    foot: Series
+    wrist: Series
+    hands: Series
+    lean: Series
+    place: Series
+    reach: Series
+    seen: NDArray[np.bool_]
+
+
+def lift_signals(pose: Pose, smoothing_s: float, max_gap_s: float) -> Iterator[LiftSignal]:
+    """The signals of every person and shot that has enough poses. smoothing_s: standard deviation of a Gaussian."""
+    for frames in tracks(pose, max_gap_s):
+        if len(frames) >= _MIN_SAMPLES:
+            yield _signal(pose, frames, smoothing_s)
+
+
+def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
+    time = pose.time[frames]
+    grid = np.arange(time[0], time[-1] + 1e-9, 1.0 / GRID_HZ)
+    scale = float(np.median(pixels_per_metre(pose)[frames]))
+    image = pose.image[frames].astype(np.float64) / scale
+
+    def even(values: Series) -> Series:
+        return _smooth(np.interp(grid, time, values), smoothing_s)
+
+    def height(*joints: str) -> Series:
+        return even(-_middle(image, joints)[:, 1])
+
+    after = np.clip(np.searchsorted(time, grid, side="right"), 1, len(time) - 1)
+    shoulder = -_middle(image, ("shoulder",))[:, 1]
+    world = pose.world[frames].astype(np.float64)
+    hands = (_middle(world, ("wrist",)) - _middle(world, ("shoulder", "hip")))[:, [0, 2]]
+    lean = (_middle(world, ("shoulder",)) - _middle(world, ("hip",)))[:, [0, 2]]
+    return LiftSignal(
+        time=grid,
+        shoulder=_smooth(_bridged(grid, time, shoulder), smoothing_s),
+        hip=height("hip"),
+        knee=height("knee"),
+        foot=height("heel", "foot_index"),
+        wrist=height("wrist"),
+        hands=np.stack([even(side) for side in hands.T], axis=1),
+        lean=np.stack([even(side) for side in lean.T], axis=1),
+        place=even(_middle(image, ("hip",))[:, 0]),
+        reach=even((_middle(image, ("wrist",)) - _middle(image, ("heel", "foot_index")))[:, 0]),
+        seen=np.minimum(np.abs(grid - time[after - 1]), np.abs(time[after] - grid)) <= _SEEN_S,
+    )
+
+
+def _smooth(values: Series, smoothing_s: float) -> Series:
+    return np.asarray(gaussian_filter1d(values, smoothing_s * GRID_HZ, mode="nearest"), np.float64)
+
+
+def _middle(points: Series, joints: tuple[str, ...]) -> Series:
+    """[T, D] mean of the left and right landmarks of these joints in points [T, 33, D]."""
+    rows = [INDEX[f"{side}_{joint}"] for joint in joints for side in ("left", "right")]
+    middle: Series = points[:, rows].mean(axis=1)
+    return middle
+
+
+def _bridged(grid: Series, time: Series, height: Series) -> Series:
+    """Heights on the grid, linear between poses; over a long gap an arc that keeps the speeds at both ends (cubic
+    Hermite) where these bend the same way: a lockout with the head out of the picture, or a floor behind plates."""
+    bridged = np.interp(grid, time, height)
+    lowest, highest = np.quantile(height, [0.02, 0.98])
+    for index in np.flatnonzero(np.diff(time) > _SHORT_GAP_S):
+        before, after = time[index], time[index + 1]
+        ends = height[index : index + 2]
+        entering = _slope(time, height, before - _SLOPE_S, before)
+        leaving = _slope(time, height, after, after + _SLOPE_S)
+        mean = (ends[1] - ends[0]) / (after - before)
+        if (entering - mean) * (mean - leaving) > 0:
+            inside = (grid > before) & (grid < after)
+            arc = CubicHermiteSpline([before, after], ends, [entering, leaving])(grid[inside])
+            bridged[inside] = np.clip(
+                arc, min(lowest, ends.min() - _BRIDGE_BEYOND_M), max(highest, ends.max() + _BRIDGE_BEYOND_M)
+            )
+    return bridged
+
+
+def _slope(time: Series, height: Series, begin: float, end: float) -> float:
+    """Speed in m/s over the poses from `begin` to `end`, 0 with less than two."""
+    near = (time >= begin - 1e-9) & (time <= end + 1e-9)
+    return float(np.polyfit(time[near], height[near], 1)[0]) if near.sum() > 1 else 0.0

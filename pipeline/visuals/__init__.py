@@ -1,0 +1,1 @@
+"""What people look at: the annotated video, and where an image deviates from normal repetitions."""

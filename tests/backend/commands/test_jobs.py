@@ -1,0 +1,114 @@
+"""`deadlift jobs`: what is shown of trainings and videos, the end of a training, another try of a video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from backend.cli import app
+from backend.errors import UnknownRun
+from backend.labelstudio.format import Task
+from backend.storage.jobs import Store
+from backend.storage.runs import Runs
+
+Invoke = Callable[..., str]
+
+
+@pytest.fixture
+def invoke(tmp_path: Path, store: Store) -> Invoke:
+    def run(*arguments: str) -> str:
+        found = CliRunner().invoke(app, ["jobs", *arguments], env={"DATA_DIR": str(tmp_path), "COLUMNS": "80"})
+        if found.exception is not None and not isinstance(found.exception, SystemExit):
+            raise found.exception
+        return found.output
+
+    return run
+
+
+def failed_job(store: Store, task: int, kind: str = "MediaNotFound") -> int:
+    job = store.job_for(Task(task, 1, {}), "/data/upload/1/a.mp4", "base", "c")
+    store.start_jobs([job.id])
+    store.fail_job(job.id, kind, "The video is gone.")
+    return job.id
+
+
+def state(store: Store, job: int) -> str:
+    found = store.job(job)
+    assert found is not None
+    return found.state
+
+
+def test_an_empty_folder_says_so(invoke: Invoke) -> None:
+    said = invoke()
+    assert said.startswith("No training was asked for yet.\nNo video was analyzed yet.\nLooked at ")
+    assert "DATA_DIR" in said
+
+
+def test_an_empty_project_says_so(invoke: Invoke, store: Store) -> None:
+    Runs(store).request(1, "Start Training")
+    assert "No training of project 2 was asked for yet." in invoke("--project", "2")
+
+
+def test_a_running_training_shows_how_far_it_is(invoke: Invoke, store: Store) -> None:
+    runs = Runs(store)
+    run = runs.request(1, "Start Training")
+    runs.begin()
+    runs.note(run.id, "judge", 50.0)
+    assert "running: judge, 50 %" in " ".join(invoke().split())
+
+
+def test_a_failed_video_shows_why_and_what_to_do(invoke: Invoke, store: Store) -> None:
+    failed_job(store, 5)
+    assert "The video is gone." in invoke()
+    assert "deadlift jobs retry" in invoke()
+
+
+def test_a_waiting_training_is_cancelled_at_once(invoke: Invoke, store: Store) -> None:
+    run = Runs(store).request(1, "Start Training")
+    assert invoke("cancel", str(run.id)) == f"Run {run.id}: cancelled.\n"
+
+
+def test_a_running_training_is_told_to_end(invoke: Invoke, store: Store) -> None:
+    runs = Runs(store)
+    run = runs.request(1, "Start Training")
+    runs.begin()
+    assert "next sign of life" in invoke("cancel", str(run.id))
+    assert runs.run(run.id).is_cancelled
+
+
+def test_a_training_that_is_over_is_not_cancelled(invoke: Invoke, store: Store) -> None:
+    runs = Runs(store)
+    run = runs.request(1, "Start Training")
+    runs.begin()
+    runs.finish(run.id, "done", "In use.")
+    assert invoke("cancel", str(run.id)) == f"Run {run.id} was over already: done.\n"
+
+
+def test_an_unknown_training_is_an_error(invoke: Invoke) -> None:
+    with pytest.raises(UnknownRun, match="There is no run 7"):
+        invoke("cancel", "7")
+
+
+def test_a_failed_video_is_tried_again(invoke: Invoke, store: Store) -> None:
+    first, second = failed_job(store, 5), failed_job(store, 6)
+    assert invoke("retry", str(first)) == "1 to be tried again.\n"
+    assert (state(store, first), state(store, second)) == ("queued", "failed")
+
+
+def test_all_failed_videos_are_tried_again_but_not_those_of_another_model(invoke: Invoke, store: Store) -> None:
+    failed, superseded = failed_job(store, 5), failed_job(store, 6, "Superseded")
+    invoke("retry")
+    assert (state(store, failed), state(store, superseded)) == ("queued", "failed")
+
+
+def test_what_has_not_failed_is_not_tried_again(invoke: Invoke, store: Store) -> None:
+    job = store.job_for(Task(5, 1, {}), "/data/upload/1/a.mp4", "base", "c")
+    with pytest.raises(UnknownRun, match=f"No failed video has the number {job.id}"):
+        invoke("retry", str(job.id))
+
+
+def test_without_failures_there_is_nothing_to_try_again(invoke: Invoke) -> None:
+    assert invoke("retry") == "No video has failed.\n"

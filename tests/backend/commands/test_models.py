@@ -1,0 +1,125 @@
+"""`deadlift models`: what it shows of a project's models, and that a running server follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes import CONFIG
+from typer.testing import CliRunner
+
+from backend.cli import app
+from backend.commands.models import curve
+from backend.errors import UnknownVersion
+from backend.labelstudio.format import Json
+from backend.models.registry import Model, Registry
+from backend.predictions.preannotator import Preannotator
+from pipeline.anomaly.detector import load_base
+
+Invoke = Callable[..., str]
+
+RUN: Json = {
+    "created": "2026-01-02T03:04:05Z",
+    "parent": "base-0",
+    "parent_name": "base",
+    "seed": 0,
+    "label_digest": "one",
+    "labels": {"normal": 12, "anomalous": 4, "videos": 4, "skipped": ["task 9: no video"]},
+    "metrics": {"settings": 1, "false_alarms": 0.083},
+    "losses": [],
+    "gate": {
+        "passed": True,
+        "reason": "Not worse on unseen videos.",
+        "figures": {"candidate_auroc": 0.91, "current_auroc": 0.5, "candidate_misses": 0.25, "current_misses": 1.0},
+    },
+}
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    """A project 1 with a model that passed and one that was refused."""
+    registry = Registry(tmp_path / "models", Model("base-0", None))
+    refused = {"passed": False, "reason": "Not promoted: false alarms rise from 5% to 40%.", "figures": {}}
+    registry.publish(1, load_base(), "# card", RUN, [])
+    registry.publish(1, load_base(), "# card", RUN | {"label_digest": "other", "gate": refused}, [])
+    return registry
+
+
+@pytest.fixture
+def invoke(tmp_path: Path) -> Invoke:
+    """Runs `deadlift models ...` on that data folder; returns what it prints."""
+
+    def run(*arguments: str, project: int = 1) -> str:
+        command = ["models", *arguments, "--project", str(project)]
+        found = CliRunner().invoke(app, command, env={"DATA_DIR": str(tmp_path), "COLUMNS": "80"})
+        if found.exception is not None and not isinstance(found.exception, SystemExit):
+            raise found.exception
+        return found.output
+
+    return run
+
+
+def test_a_project_without_models_says_how_to_make_one(invoke: Invoke) -> None:
+    assert "deadlift train --project 7" in invoke("list", project=7)
+
+
+def test_the_model_in_use_is_marked(registry: Registry, invoke: Invoke) -> None:
+    registry.promote(1, "v0001")
+    lines = [line.split() for line in invoke("list").splitlines()]
+    assert ["*", "v0001", "2026-01-02", "03:04", "12", "4", "4", "passed"] in [line[:8] for line in lines]
+
+
+def test_a_list_fits_into_eighty_columns(registry: Registry, invoke: Invoke) -> None:
+    assert all(len(line) <= 80 for line in invoke("list").splitlines())
+
+
+def test_show_says_why_a_model_was_refused_and_how_to_use_it_all_the_same(registry: Registry, invoke: Invoke) -> None:
+    shown = invoke("show", "v0002")
+    assert "false alarms rise from 5% to 40%" in shown
+    assert "deadlift models promote v0002 --project 1" in shown
+
+
+def test_show_has_what_was_measured_and_left_out(registry: Registry, invoke: Invoke) -> None:
+    shown = invoke("show", "1")
+    assert ["AUROC", "0.91", "0.50"] in [line.split() for line in shown.splitlines()]
+    assert "8.3% false alarms" in shown
+    assert "Left out: task 9: no video" in shown
+    assert "No loss curve" in shown
+
+
+def test_show_draws_the_loss(invoke: Invoke, registry: Registry) -> None:
+    losses = [{"epoch": n, "loss": 1.0 / n} for n in range(1, 11)]
+    registry.publish(1, load_base(), "", RUN | {"losses": losses}, [])
+    assert "Loss over 10 epochs: 1 █▄" in invoke("show", "v0003")
+
+
+def test_a_curve_goes_from_the_highest_to_the_lowest_bar() -> None:
+    assert curve([3.0, 2.0, 1.0, 0.0]) == "█▆▃▁"
+    assert curve([1.0, 1.0]) == "▁▁"
+    assert len(curve(range(1000))) <= 60
+
+
+def test_show_of_base_is_its_card(invoke: Invoke) -> None:
+    assert "# base-" in invoke("show", "base")
+
+
+def test_compare_says_when_the_labels_differ(registry: Registry, invoke: Invoke) -> None:
+    shown = invoke("compare", "v0001", "v0002")
+    assert ["Gate", "passed", "refused"] in [line.split() for line in shown.splitlines()]
+    assert "The figures are of different labels." in shown
+
+
+def test_compare_with_base_says_where_its_figures_are(registry: Registry, invoke: Invoke) -> None:
+    with pytest.raises(UnknownVersion, match="base has no labels of project 1"):
+        invoke("compare", "base", "v0001")
+
+
+def test_a_running_server_follows_promotion_and_rollback(
+    registry: Registry, invoke: Invoke, service: Preannotator
+) -> None:
+    before = service.connect(1, CONFIG)
+    assert "is in use for project 1" in invoke("promote", "v0002")
+    assert service.connect(1, CONFIG) == registry.version(1, "v0002").model.version
+    invoke("rollback")
+    assert service.connect(1, CONFIG) == before

@@ -1,0 +1,103 @@
+"""`deadlift predict`: videos in, a table or JSON out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fakes import analysis
+from rich.console import Console
+from typer.testing import CliRunner, Result
+from video_files import write_video
+
+from backend.cli import app
+from backend.commands.predict import as_json, rep_table
+from backend.errors import BackendError
+from pipeline.records import RepScore, VideoInfo
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """A video without people."""
+    return write_video(tmp_path / "empty [red] room.mp4", count=6)
+
+
+@pytest.fixture(autouse=True)
+def own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["predict", *map(str, arguments)])
+
+
+def text(table: object) -> str:
+    console = Console(width=200, record=True, quiet=False)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
+
+
+def test_a_table_tells_the_number_of_repetitions(clip: Path) -> None:
+    result = run(clip)
+    assert result.exit_code == 0
+    assert "empty [red] room.mp4: 0 reps" in result.stdout
+
+
+def test_json_on_standard_output_is_nothing_but_json(clip: Path) -> None:
+    (found,) = json.loads(run(clip, "--json", "-").stdout)
+    assert (found["width"], found["height"], found["reps"]) == (64, 48, [])
+
+
+def test_json_is_written_into_a_file(clip: Path, tmp_path: Path) -> None:
+    run(clip, "--json", tmp_path / "out.json")
+    assert len(json.loads((tmp_path / "out.json").read_text())) == 1
+
+
+def test_one_broken_video_does_not_sink_the_others(clip: Path, tmp_path: Path) -> None:
+    result = run(tmp_path / "gone.mp4", clip, "--json", "-")
+    assert result.exit_code == 1
+    assert len(json.loads(result.stdout)) == 1
+    assert "gone.mp4: no such video file" in result.stderr
+
+
+def test_a_folder_that_is_not_there_is_told_before_the_work(clip: Path, tmp_path: Path) -> None:
+    result = run(clip, "--json", tmp_path / "no" / "out.json")
+    assert isinstance(result.exception, BackendError)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_file_that_cannot_be_written_is_told(clip: Path, tmp_path: Path) -> None:
+    assert isinstance(run(clip, "--json", tmp_path).exception, BackendError)
+
+
+def test_json_holds_every_repetition() -> None:
+    found = as_json(analysis((0.1, 0.9)))
+    assert [rep["label"] for rep in found["reps"]] == ["normal", "anomalous"]
+    json.dumps(found, allow_nan=False)
+
+
+def test_json_of_a_repetition_that_could_not_be_judged_is_json() -> None:
+    unjudged = replace(analysis((0.1,)), scores=(RepScore(0.5, 1.0, float("nan"), reliable=False),))
+    json.dumps(as_json(unjudged), allow_nan=False)
+
+
+def test_the_table_says_why_a_repetition_is_unusual() -> None:
+    assert "back during the pull (60%)" in text(rep_table(analysis((0.9,))))
+
+
+def test_the_table_gives_no_reason_for_a_normal_repetition() -> None:
+    assert "during" not in text(rep_table(analysis((0.1,))))
+
+
+def test_the_table_asks_for_a_look_where_a_repetition_could_not_be_judged() -> None:
+    unjudged = replace(analysis((0.1,)), scores=(RepScore(0.4, 1.0, 0.0, reliable=False),))
+    assert "(check)" in text(rep_table(unjudged))
+
+
+def test_brackets_in_a_name_are_shown_as_they_are() -> None:
+    named = replace(analysis(()), video=VideoInfo("[bold]x.mp4", 1, 1, 1, 1))
+    assert "[bold]x.mp4" in text(rep_table(named))

@@ -1,0 +1,181 @@
+"""`deadlift prelabel` as it is typed: what it refuses, what it prints, and its exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from archive_runs import InlineExecutor
+from fakes import CONFIG
+from label_studio_api import FakeLabelStudio
+from typer.testing import CliRunner, Result
+
+from backend.cli import app
+from backend.errors import BackendError, BadRequest, SchedulerLost
+from backend.settings import Settings
+from backend.storage.jobs import Store
+from pipeline.errors import NotAVideo
+
+
+@pytest.fixture
+def executor(monkeypatch: pytest.MonkeyPatch) -> InlineExecutor:
+    made = InlineExecutor()
+    monkeypatch.setattr("backend.compute.dask_executor.DaskExecutor", lambda workers, scheduler: made)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, label_studio: FakeLabelStudio) -> None:
+    label_studio.label_config = CONFIG
+    for name, value in {
+        "DATA_DIR": str(tmp_path / "data"),
+        "LABEL_STUDIO_URL": label_studio.url,
+        "LABEL_STUDIO_API_KEY": label_studio.refresh_token,
+        "COLUMNS": "160",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    (tmp_path / "archive").mkdir()
+    for name in "abc":
+        (tmp_path / "archive" / f"{name}.mp4").write_bytes(name.encode())
+    return tmp_path / "archive"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["prelabel", *map(str, arguments)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["a.mp4"], "Where"),
+        (["a.mp4", "--project=1", "--out=o"], "Where"),
+        (["--project=1"], "Which"),
+        (["a.mp4", "--project=1", "--tasks=all"], "Which"),
+        (["--tasks=all", "--out=o"], "Which"),
+        (["gone.mp4", "--out=o"], "no such file"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments: list[str], words: str) -> None:
+    result = run(*arguments)
+    assert isinstance(result.exception, BackendError)
+    assert words in str(result.exception)
+
+
+def test_a_folder_without_videos_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = run(tmp_path / "empty", "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert isinstance(result.exception, BadRequest)
+    assert not (tmp_path / "out" / "tasks.json").exists()
+
+
+def test_files_are_written(executor: InlineExecutor, archive: Path, tmp_path: Path) -> None:
+    result = run(archive, "--out", tmp_path / "out")
+    assert result.exit_code == 0
+    assert len(json.loads((tmp_path / "out" / "tasks.json").read_text())) == 3
+
+
+def test_what_another_release_found_is_found_again_where_it_cannot_be_read(
+    executor: InlineExecutor, archive: Path, tmp_path: Path
+) -> None:
+    run(archive, "--out", tmp_path / "out")
+    database = Store(Settings(_env_file=None).database_url)
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("update ledger set result = '{}' where source like '%a.mp4'")
+    database.close()
+    assert run(archive, "--out", tmp_path / "out").exit_code == 0
+    assert executor.calls == {"a.mp4": 2, "b.mp4": 1, "c.mp4": 1}
+
+
+def test_whoever_serves_files_from_another_folder_is_told_how_to_have_them_named(
+    executor: InlineExecutor, archive: Path, tmp_path: Path
+) -> None:
+    assert "--local-files-root" in run(archive, "--out", tmp_path / "out").stdout
+    again = run(archive, "--out", tmp_path / "out", "--local-files-root", archive)
+    assert "--local-files-root" not in again.stdout
+
+
+def test_the_summary_lists_failures_and_the_exit_code_says_so(
+    executor: InlineExecutor, archive: Path, tmp_path: Path
+) -> None:
+    executor.results["b.mp4"] = NotAVideo(f"{archive / 'b.mp4'}: not a readable media file.")
+    result = run(archive, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "b.mp4" in result.stdout
+    assert "not a readable media file." in result.stdout
+
+
+def test_progress_as_lines_of_json(executor: InlineExecutor, archive: Path, tmp_path: Path) -> None:
+    executor.results["b.mp4"] = NotAVideo("no")
+    lines = [
+        json.loads(line) for line in run(archive, "--out", tmp_path / "out", "--json-progress").stdout.splitlines()
+    ]
+    assert [line["event"] for line in lines if line["event"] != "done"] == [
+        *("begin", "failed", "failed", "given up", "end"),
+    ]
+    assert (lines[-1]["done"], lines[-1]["failed"], lines[-1]["reps"]) == (2, 1, 4)
+
+
+def test_a_second_run_says_that_nothing_is_left_and_still_fails(
+    executor: InlineExecutor, archive: Path, tmp_path: Path
+) -> None:
+    executor.results["b.mp4"] = NotAVideo("no")
+    run(archive, "--out", tmp_path / "out")
+    executor.calls.clear()
+    assert run(archive, "--out", tmp_path / "out").exit_code == 1
+    assert executor.calls == {}
+
+
+def test_what_failed_is_tried_again_on_request(executor: InlineExecutor, archive: Path, tmp_path: Path) -> None:
+    executor.results["b.mp4"] = NotAVideo("no")
+    run(archive, "--out", tmp_path / "out")
+    executor.results.clear()
+    executor.calls.clear()
+    assert run(archive, "--out", tmp_path / "out", "--retry-failed").exit_code == 0
+    assert executor.calls == {"b.mp4": 1}
+
+
+def test_without_resume_everything_is_done_again(
+    executor: InlineExecutor, archive: Path, label_studio: FakeLabelStudio
+) -> None:
+    run(archive, "--project=1")
+    run(archive, "--project=1", "--no-resume")
+    assert set(executor.calls.values()) == {2}
+    assert [len(label_studio.of_task(task)) for task in label_studio.tasks] == [1, 1, 1]
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(
+    executor: InlineExecutor, archive: Path, label_studio: FakeLabelStudio
+) -> None:
+    result = run(archive, "--project=1", "--dry-run", "--json-progress")
+    assert json.loads(result.stdout) | {"model_version": ""} == {
+        "event": "plan", "target": "project 1", "model_version": "", "queued": 3, "uploaded": 3,
+    }  # fmt: skip
+    assert (label_studio.tasks, executor.calls) == ({}, {})
+
+
+def test_tasks_of_the_project(executor: InlineExecutor, label_studio: FakeLabelStudio) -> None:
+    labelled, other = label_studio.add_task("/data/upload/1/x.mp4"), label_studio.add_task("/data/upload/1/y.mp4")
+    label_studio.tasks[labelled]["total_annotations"] = 1
+    assert run("--project=1", "--tasks=unlabelled").exit_code == 0
+    assert executor.calls == {"y.mp4": 1}
+    assert len(label_studio.of_task(other)) == 1
+
+
+def test_without_a_token_a_project_is_refused(monkeypatch: pytest.MonkeyPatch, archive: Path) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "")
+    assert "LABEL_STUDIO_API_KEY" in str(run(archive, "--project=1").exception)
+
+
+def test_a_lost_scheduler_ends_the_run_and_blames_no_video(
+    executor: InlineExecutor, archive: Path, tmp_path: Path
+) -> None:
+    executor.results["b.mp4"] = SchedulerLost("The Dask scheduler is gone.")
+    assert isinstance(run(archive, "--out", tmp_path / "out").exception, SchedulerLost)
+    executor.results.clear()
+    assert run(archive, "--out", tmp_path / "out").exit_code == 0

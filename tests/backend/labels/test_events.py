@@ -1,0 +1,151 @@
+"""Events about labels: kept before the answer, stored after it, and not lost in between."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from backend.errors import LabelConfigError
+from backend.labels.events import LabelEvents, settle
+from backend.labelstudio.format import AnnotationsDeleted, AnnotationsSaved, Json, parse_event
+from backend.storage.database import now
+from backend.storage.jobs import Store
+from backend.storage.labels import ReceivedEvent
+
+
+def told(projects: Collection[int]) -> None:
+    """Somebody who is told of changed projects and does nothing."""
+
+
+@pytest.fixture
+def created(payload: Callable[[str], Any]) -> Json:
+    event: Json = payload("11_webhook_ANNOTATION_CREATED_api")
+    return event
+
+
+def kept(store: Store) -> Sequence[ReceivedEvent]:
+    with Session(store.engine) as session:
+        return session.scalars(select(ReceivedEvent)).all()
+
+
+def receive(events: LabelEvents, event: Json) -> None:
+    parsed = parse_event(event)
+    assert isinstance(parsed, AnnotationsSaved | AnnotationsDeleted)
+    events.receive(parsed, json.dumps(event).encode())
+
+
+def test_a_received_event_survives_the_server_that_received_it(store: Store, created: Json) -> None:
+    receive(LabelEvents(store, told), created)
+    assert store.labels.annotations() == []
+    other = Store(store.url)
+    assert settle(other) == {1}
+    assert len(store.labels.labeled_regions(created["annotation"]["id"])) == len(created["annotation"]["result"])
+    other.close()
+
+
+def test_what_is_stored_is_received_no_more(store: Store, created: Json) -> None:
+    receive(LabelEvents(store, told), created)
+    settle(store)
+    assert list(store.labels.received()) == []
+
+
+def test_events_are_stored_in_the_order_they_came(store: Store, created: Json, payload: Callable[[str], Any]) -> None:
+    events = LabelEvents(store, told)
+    receive(events, created)
+    receive(events, payload("13_webhook_ANNOTATIONS_DELETED"))
+    settle(store)
+    assert [annotation.deleted for annotation in store.labels.annotations()] == [True]
+
+
+def test_an_event_that_was_stored_by_two_changes_nothing(store: Store, created: Json) -> None:
+    events = LabelEvents(store, told)
+    receive(events, created)
+    settle(store)
+    before = [(region.start_s, region.end_s) for region in store.labels.labeled_regions(1)]
+    receive(events, created)
+    settle(store)
+    assert [(region.start_s, region.end_s) for region in store.labels.labeled_regions(1)] == before
+
+
+def test_an_event_that_cannot_be_stored_holds_up_no_other(store: Store, created: Json) -> None:
+    store.labels.receive(b"no JSON")
+    receive(LabelEvents(store, told), created)
+    settle(store)
+    assert len(store.labels.annotations()) == 1
+    assert [event.body for event in kept(store)] == [b"no JSON"]
+
+
+def test_an_event_that_cannot_be_stored_is_tried_again_after_pauses_that_double(store: Store) -> None:
+    store.labels.receive(b"no JSON")
+    pauses = []
+    for _ in range(3):
+        settle(store)
+        (event,) = kept(store)
+        assert event.put_off_until is not None
+        pauses.append(round((event.put_off_until - now()) / timedelta(minutes=1)))
+        with store.engine.begin() as connection:
+            connection.execute(update(ReceivedEvent).values(put_off_until=now()))
+    assert pauses == [1, 2, 4]
+
+
+def test_whoever_settles_late_forgets_no_event_that_came_meanwhile(store: Store, created: Json) -> None:
+    store.labels.receive(json.dumps(created).encode())
+    late = store.labels.received()
+    number = next(late).id
+    settle(store)
+    store.labels.receive(json.dumps(created).encode())
+    store.labels.forget_received(number)
+    assert len(kept(store)) == 1
+
+
+def test_labels_have_the_time_at_which_they_came(store: Store, created: Json) -> None:
+    receive(LabelEvents(store, told), created)
+    (event,) = kept(store)
+    moment = now()
+    settle(store)
+    (annotation,) = store.labels.annotations()
+    assert annotation.received_at == event.received_at < moment
+
+
+def test_labels_that_nobody_can_read_are_refused(store: Store, created: Json) -> None:
+    created["project"]["label_config"] = "<View/>"
+    with pytest.raises(LabelConfigError):
+        receive(LabelEvents(store, told), created)
+    assert list(store.labels.received()) == []
+
+
+def told_by_thread(store: Store, created: Json, before: Callable[[], object]) -> list[Collection[int]]:
+    """What the thread tells of after an event came; `before` happens between the two."""
+    heard: list[Collection[int]] = []
+    is_told = threading.Event()
+
+    def hear(projects: Collection[int]) -> None:
+        heard.append(projects)
+        is_told.set()
+
+    events = LabelEvents(store, hear)
+    receive(events, created)
+    before()
+    thread = threading.Thread(target=events.keep_going)
+    thread.start()
+    is_told.wait(20)
+    events.close()
+    thread.join(20)
+    assert not thread.is_alive()
+    return heard
+
+
+def test_the_thread_stores_what_comes_and_tells_of_it(store: Store, created: Json) -> None:
+    assert told_by_thread(store, created, lambda: None) == [{1}]
+    assert len(store.labels.annotations()) == 1
+
+
+def test_projects_are_told_of_though_somebody_else_has_settled(store: Store, created: Json) -> None:
+    assert told_by_thread(store, created, lambda: settle(store)) == [{1}]

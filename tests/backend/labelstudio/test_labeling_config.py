@@ -1,0 +1,144 @@
+"""Finding the controls of a labeling config, under whatever names, and the rate that frames are counted at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fakes import CONFIG
+from places import LABELING_CONFIG
+
+from backend.errors import LabelConfigError
+from backend.labelstudio.labeling_config import DEFAULT_RATE, Choice, Controls, effective_rate, parse_controls
+
+RENAMED = """<View><Video name="film" value="$clip" framerate="25"/>
+<TimelineLabels name="lifts" toName="film">
+  <Label value="Schlecht" predicted_values="anomalous"/><Label value="Gut" predicted_values="normal, good"/>
+</TimelineLabels></View>"""
+
+
+def video(attributes: str) -> Controls:
+    return parse_controls(
+        f'<View><Video name="v" {attributes}/><TimelineLabels name="r" toName="v">'
+        '<Label value="N"/><Label value="A"/></TimelineLabels></View>'
+    )
+
+
+def rate(attributes: str, **data: object) -> float:
+    return effective_rate(video(f'value="$video" {attributes}'), data)
+
+
+def test_every_control_of_the_recommended_config_is_found() -> None:
+    found = parse_controls(CONFIG)
+    assert (found.video, found.media_key, found.labels) == ("video", "video", "reps")
+    assert (found.number, found.choices, found.text) == ("anomaly", "fault", "note")
+
+
+def test_the_shipped_config_has_every_control() -> None:
+    found = parse_controls(LABELING_CONFIG.read_text())
+    assert all((found.number, found.choices, found.text, found.rate_key))
+
+
+@pytest.mark.parametrize("name", ["02_setup", "03_predict_batch", "06_predict_s3_task"])
+def test_configs_as_label_studio_sends_them_are_understood(payload: Callable[[str], Any], name: str) -> None:
+    body = payload(name)
+    assert parse_controls(body.get("schema") or body["label_config"]).labels == "reps"
+
+
+def test_labels_are_told_apart_by_their_order() -> None:
+    found = parse_controls(CONFIG)
+    assert (found.normal, found.anomalous) == ("Normal rep", "Anomalous rep")
+
+
+def test_labels_are_told_apart_by_predicted_values_before_order() -> None:
+    found = parse_controls(RENAMED)
+    assert (found.normal, found.anomalous) == ("Gut", "Schlecht")
+
+
+def test_the_key_of_the_video_may_have_any_name() -> None:
+    assert parse_controls(RENAMED).media_key == "clip"
+
+
+def test_attributes_may_be_written_in_any_case() -> None:
+    assert effective_rate(parse_controls(RENAMED), {}) == 25.0
+
+
+def test_controls_that_a_config_lacks_are_empty() -> None:
+    found = parse_controls(RENAMED)
+    assert (found.number, found.choices, found.text) == ("", "", "")
+
+
+def test_controls_for_the_whole_video_are_not_taken_for_those_of_a_region() -> None:
+    config = CONFIG.replace(
+        '<Number name="anomaly" toName="video" perRegion="true"/>', '<Number name="n" toName="video"/>'
+    )
+    assert parse_controls(config).number == ""
+
+
+def test_an_alias_stands_in_results_instead_of_the_value() -> None:
+    config = CONFIG.replace('<Label value="Normal rep"/>', '<Label value="Normal rep" alias="ok"/>')
+    assert parse_controls(config).label_value("normal") == "ok"
+
+
+def test_choices_keep_what_they_stand_for() -> None:
+    config = CONFIG.replace(
+        '<Choice value="Hitching"/>', '<Choice value="Hitching" predicted_values="knees pull, knees"/>'
+    )
+    assert parse_controls(config).choice_values == (
+        Choice("Rounded back"),
+        Choice("Hitching", ("knees pull", "knees")),
+    )
+
+
+def test_a_label_of_neither_kind_means_nothing() -> None:
+    assert parse_controls(CONFIG).rep_label("Warm-up") is None
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("", "not XML"),
+        ("<View>", "not XML"),
+        ("\ud800", "not XML"),
+        ('<!DOCTYPE v [<!ENTITY a "b">]><View>&a;</View>', "not XML"),
+        ("<View/>", "no TimelineLabels"),
+        ('<View><Video name="video" value="$video"/></View>', "no TimelineLabels"),
+        ('<View><TimelineLabels name="r" toName="x"><Label value="a"/></TimelineLabels></View>', "no TimelineLabels"),
+        (CONFIG.replace('<Label value="Anomalous rep"/>', ""), "has 1 labels"),
+        (CONFIG.replace('value="$video"', ""), "has no value"),
+    ],
+)
+def test_a_config_without_what_is_needed_is_refused(config: str, said: str) -> None:
+    with pytest.raises(LabelConfigError, match=said):
+        parse_controls(config)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "data", "expected"),
+    [
+        ('frameRate="30"', {}, 30.0),
+        ('frameRate="29.97"', {}, 29.97),
+        ('frameRate=" 25 "', {}, 25.0),
+        ('frameRate="$fps"', {"fps": 60}, 60.0),
+        ('frameRate="$fps"', {"fps": "59.94"}, 59.94),
+        ('frameRate="$rate"', {"rate": 50, "fps": 25}, 50.0),
+        ('frameRate="0.04"', {}, 25.0),
+        ("", {}, DEFAULT_RATE),
+        ("", {"fps": 60}, DEFAULT_RATE),
+        ('frameRate=""', {}, DEFAULT_RATE),
+        ('frameRate="$fps"', {}, DEFAULT_RATE),
+        ('frameRate="$fps"', {"fps": None}, DEFAULT_RATE),
+        ('frameRate="$fps"', {"fps": "30000/1001"}, DEFAULT_RATE),
+        ('frameRate="$fps"', {"fps": [30]}, DEFAULT_RATE),
+        ('frameRate="$fps"', {"fps": float("nan")}, DEFAULT_RATE),
+        ('frameRate="$fps"', {"fps": float("inf")}, DEFAULT_RATE),
+        ('frameRate="$fps"', {"fps": 10**400}, DEFAULT_RATE),
+        ('frameRate="$fps"', {"fps": 1e-320}, DEFAULT_RATE),
+        ('frameRate="$fps"', {"fps": 1e300}, DEFAULT_RATE),
+        ('frameRate="0"', {}, DEFAULT_RATE),
+        ('frameRate="-30"', {}, DEFAULT_RATE),
+    ],
+)
+def test_the_rate_is_what_label_studio_makes_of_the_tag(attributes: str, data: dict[str, Any], expected: float) -> None:
+    assert rate(attributes, **data) == expected

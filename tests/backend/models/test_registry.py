@@ -1,0 +1,157 @@
+"""Models of projects: immutable, published whole, one in use at a time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backend.errors import UnknownVersion
+from backend.models.registry import Model, Registry, Version
+from pipeline.anomaly.detector import Detector, load_base
+
+FALLBACK = Model("base-00000000", None)
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return load_base()
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "models", FALLBACK)
+
+
+def publish(registry: Registry, detector: Detector, project: int = 12) -> Version:
+    return registry.publish(project, detector, f"# {detector.version}", {"gate": {"passed": True}}, [{"start_s": 1.0}])
+
+
+def test_a_project_without_a_model_uses_the_fallback(registry: Registry) -> None:
+    assert registry.current(12) == FALLBACK
+
+
+def test_a_version_names_its_project_and_number(registry: Registry, detector: Detector) -> None:
+    assert publish(registry, detector).model.version.startswith("p12-v0001-")
+
+
+def test_numbers_go_up(registry: Registry, detector: Detector) -> None:
+    assert [publish(registry, detector).name for _ in range(2)] == ["v0001", "v0002"]
+
+
+def test_a_published_model_loads_under_its_version(registry: Registry, detector: Detector) -> None:
+    version = publish(registry, detector)
+    assert version.model.folder is not None
+    assert Detector.load(version.model.folder).version == version.model.version
+
+
+def test_a_published_model_has_a_card_of_its_version(registry: Registry, detector: Detector) -> None:
+    version = publish(registry, detector)
+    assert version.model.folder is not None
+    assert (version.model.folder / "CARD.md").read_text() == f"# {version.model.version}"
+
+
+def test_a_published_model_is_not_in_use(registry: Registry, detector: Detector) -> None:
+    publish(registry, detector)
+    assert registry.current(12) == FALLBACK
+
+
+def test_a_promoted_model_is_in_use(registry: Registry, detector: Detector) -> None:
+    version = publish(registry, detector)
+    registry.promote(12, "v0001")
+    assert registry.current(12) == version.model
+
+
+def test_another_process_sees_a_promotion(registry: Registry, detector: Detector, tmp_path: Path) -> None:
+    version = publish(registry, detector)
+    other = Registry(tmp_path / "models", FALLBACK)
+    assert other.current(12) == FALLBACK
+    registry.promote(12, "1")
+    assert other.current(12) == version.model
+
+
+def test_a_promotion_is_of_one_project(registry: Registry, detector: Detector) -> None:
+    publish(registry, detector)
+    registry.promote(12, "1")
+    assert registry.current(13) == FALLBACK
+
+
+def test_a_version_is_found_by_number_name_and_version(registry: Registry, detector: Detector) -> None:
+    version = publish(registry, detector)
+    for name in ("1", "v0001", version.model.version):
+        assert registry.version(12, name).model == version.model
+
+
+def test_an_unknown_version_cannot_be_promoted(registry: Registry) -> None:
+    with pytest.raises(UnknownVersion, match="models list"):
+        registry.promote(12, "7")
+
+
+def test_rolling_back_goes_to_what_was_used_before(registry: Registry, detector: Detector) -> None:
+    first, _ = publish(registry, detector), publish(registry, detector)
+    registry.promote(12, "1")
+    registry.promote(12, "2")
+    assert registry.rollback(12) == first.model
+    assert registry.rollback(12) == FALLBACK
+
+
+def test_nothing_is_before_the_base(registry: Registry) -> None:
+    with pytest.raises(UnknownVersion, match="nothing"):
+        registry.rollback(12)
+
+
+def test_promoting_twice_needs_one_rollback(registry: Registry, detector: Detector) -> None:
+    publish(registry, detector)
+    registry.promote(12, "1")
+    registry.promote(12, "1")
+    assert registry.rollback(12) == FALLBACK
+
+
+def test_the_base_can_be_promoted(registry: Registry, detector: Detector) -> None:
+    publish(registry, detector)
+    registry.promote(12, "1")
+    assert registry.promote(12, "base") == FALLBACK
+
+
+def test_a_writer_that_died_leaves_no_version(registry: Registry, detector: Detector, tmp_path: Path) -> None:
+    torn = tmp_path / "models" / "12" / ".v0001"
+    torn.mkdir(parents=True)
+    (torn / "model.json").write_text("{")
+    assert registry.versions(12) == []
+    assert publish(registry, detector).name == "v0001"
+    assert not torn.exists()
+
+
+def test_a_failure_while_publishing_leaves_no_version(
+    registry: Registry, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", fails)
+        with pytest.raises(OSError, match="disk full"):
+            publish(registry, detector)
+    assert registry.versions(12) == []
+
+
+def test_a_damaged_current_model_is_replaced_by_the_fallback(
+    registry: Registry, detector: Detector, tmp_path: Path
+) -> None:
+    publish(registry, detector)
+    registry.promote(12, "1")
+    (tmp_path / "models" / "12" / "v0001" / "model.json").unlink()
+    assert Registry(tmp_path / "models", FALLBACK).current(12) == FALLBACK
+
+
+def test_what_is_no_version_in_current_is_passed_over(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "models" / "12").mkdir(parents=True)
+    (tmp_path / "models" / "12" / "CURRENT").write_text("../../elsewhere\n")
+    assert registry.current(12) == FALLBACK
+
+
+def test_the_labels_are_kept_with_the_model(registry: Registry, detector: Detector) -> None:
+    folder = publish(registry, detector).model.folder
+    assert folder is not None
+    assert json.loads((folder / "labels.json").read_text()) == [{"start_s": 1.0}]

@@ -1,0 +1,195 @@
+"""A model is promoted or rolled back while the server runs: tasks are predicted again, old predictions go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from drawn_lifts import video as drawn_video
+from fakes import CONFIG, VERSION, FakeExecutor, analysis, until
+from label_studio_api import FakeLabelStudio
+from video_files import write_video
+
+from backend.labelstudio.format import Task
+from backend.labelstudio.labeling_config import parse_controls
+from backend.labelstudio.records import Access
+from backend.models.registry import Model, Registry
+from backend.predictions.preannotator import Preannotator
+from backend.predictions.worker import VideoJob, analyze_task
+from backend.storage.jobs import Store
+from pipeline.analyze import analyze_pose
+from pipeline.anomaly.detector import load_base
+from pipeline.config import PipelineConfig
+from pipeline.pose.cache import PoseCache
+
+
+def task(number: int) -> Task:
+    return Task(number, 1, {"video": "/data/upload/1/a.mp4"})
+
+
+def delivered(store: Store, number: int = 1, version: str = VERSION) -> bool:
+    jobs = [job for job in store.jobs() if job.task == number and job.model_version == version]
+    return any(job.delivery == "pushed" for job in jobs)
+
+
+def finish(service: Preannotator, executor: FakeExecutor, store: Store, number: int) -> None:
+    service.predict([task(number)], CONFIG)
+    executor.finish(number)
+    until(lambda: delivered(store, number))
+
+
+def promote(tmp_path: Path, project: int = 1) -> str:
+    """Another process puts a model into use; returns its version."""
+    registry = Registry(tmp_path / "models", Model(VERSION, None))
+    published = registry.publish(project, load_base(), "", {"gate": {"passed": True}}, [])
+    return registry.promote(project, published.name).version
+
+
+def test_a_promoted_model_is_announced(service: Preannotator, tmp_path: Path) -> None:
+    version = promote(tmp_path)
+    assert service.connect(1, CONFIG) == version
+    assert service.connect(2, CONFIG) == VERSION
+
+
+def test_tasks_are_predicted_again_by_a_promoted_model(
+    service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.add_task(task_id=1)
+    finish(service, executor, store, 1)
+    version = promote(tmp_path)
+    service.resume()
+    executor.finish(1, analysis(version=version))
+    until(lambda: [p["model_version"] for p in label_studio.of_task(1)] == [version])
+    until(lambda: label_studio.project_version == version)
+
+
+def test_what_is_known_of_a_video_goes_along_when_it_is_predicted_again(
+    service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.add_task(task_id=1)
+    service.predict([task(1)], CONFIG)
+    executor.finish(1, analysis(media_digest="d"))
+    until(lambda: delivered(store))
+    promote(tmp_path)
+    service.resume()
+    assert [work.known and work.known.media_digest for work in executor.works] == [None, "d"]
+
+
+def test_labelled_tasks_are_predicted_again_and_keep_what_was_labelled_from(
+    service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.add_task(task_id=1)
+    finish(service, executor, store, 1)
+    (proposed,) = label_studio.of_task(1)
+    label_studio.tasks[1] |= {"total_annotations": 1, "annotations": [{"id": 5, "parent_prediction": proposed["id"]}]}
+    versions = [promote(tmp_path)]
+    service.resume()
+    executor.finish(1, analysis(version=versions[0]))
+    until(lambda: delivered(store, 1, versions[0]))
+    versions.append(promote(tmp_path))
+    service.resume()
+    executor.finish(1, analysis(version=versions[1]))
+    until(lambda: [p["model_version"] for p in label_studio.of_task(1)] == [VERSION, versions[1]])
+
+
+def test_labelled_tasks_that_were_never_predicted_are_left_alone(
+    service: Preannotator, executor: FakeExecutor, label_studio: FakeLabelStudio
+) -> None:
+    label_studio.add_task(task_id=1)
+    label_studio.tasks[1] |= {"total_annotations": 1, "annotations": [{"id": 5, "parent_prediction": None}]}
+    service.resume()
+    assert executor.tasks() == []
+
+
+def test_a_draft_keeps_all_predictions(
+    service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.add_task(task_id=1)
+    finish(service, executor, store, 1)
+    label_studio.tasks[1]["draft_owners"] = ["somebody"]
+    version = promote(tmp_path)
+    service.resume()
+    executor.finish(1, analysis(version=version))
+    until(lambda: [p["model_version"] for p in label_studio.of_task(1)] == [VERSION, version])
+
+
+def test_predictions_of_others_are_kept(
+    service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.add_task(task_id=1)
+    finish(service, executor, store, 1)
+    label_studio.add_prediction(1, "somebody-else", [])
+    version = promote(tmp_path)
+    service.resume()
+    executor.finish(1, analysis(version=version))
+    until(lambda: {p["model_version"] for p in label_studio.of_task(1)} == {"somebody-else", version})
+
+
+def test_a_prediction_that_a_promotion_overtook_is_not_delivered(
+    service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.add_task(task_id=1)
+    service.predict([task(1)], CONFIG)
+    promote(tmp_path)
+    executor.finish(1)
+    until(lambda: store.jobs()[0].state == "done")
+    service.close()
+    assert label_studio.of_task(1) == []
+
+
+def test_rolling_back_brings_the_earlier_predictions_back(
+    service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.add_task(task_id=1)
+    finish(service, executor, store, 1)
+    version = promote(tmp_path)
+    service.resume()
+    executor.finish(1, analysis(version=version))
+    until(lambda: [p["model_version"] for p in label_studio.of_task(1)] == [version])
+    Registry(tmp_path / "models", Model(VERSION, None)).rollback(1)
+    service.resume()
+    until(lambda: [p["model_version"] for p in label_studio.of_task(1)] == [VERSION])
+    assert executor.tasks() == [1, 1]
+
+
+def test_a_video_whose_landmarks_are_kept_is_not_fetched_again(
+    access: Access, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.files["1/a.mp4"] = write_video(tmp_path / "room.mp4", count=6, fps=25).read_bytes()
+    work = VideoJob(task(1), "/data/upload/1/a.mp4", parse_controls(CONFIG), access, None, tmp_path, PipelineConfig())
+    first = analyze_task(work)
+    label_studio.files.clear()
+    again = VideoJob(
+        task(1), "/data/upload/1/a.mp4", parse_controls(CONFIG), access, None, tmp_path, PipelineConfig(), first
+    )
+    assert analyze_task(again) == first
+
+
+def test_a_video_whose_landmarks_are_gone_is_fetched_again(
+    access: Access, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.files["1/a.mp4"] = write_video(tmp_path / "room.mp4", count=6, fps=25).read_bytes()
+    known = analysis(media_digest="gone")
+    work = VideoJob(
+        task(1), "/data/upload/1/a.mp4", parse_controls(CONFIG), access, None, tmp_path, PipelineConfig(), known
+    )
+    assert analyze_task(work).media_digest != "gone"
+
+
+def test_another_model_judges_the_same_repetitions(access: Access, tmp_path: Path) -> None:
+    pose, _ = drawn_video(1, 6)
+    PoseCache(tmp_path).put("d", PipelineConfig().pose, pose)
+    first = analyze_pose(pose, analysis().video, load_base(), PipelineConfig(), "d")
+    published = Registry(tmp_path / "models", Model(VERSION, None)).publish(1, load_base(), "", {}, [])
+    work = VideoJob(
+        task(1), "a.mp4", parse_controls(CONFIG), access, published.model.folder, tmp_path, PipelineConfig(), first
+    )
+    assert analyze_task(work) == replace(first, model_version=published.model.version)
+
+
+def test_a_video_that_was_cut_with_other_settings_is_cut_again(access: Access, tmp_path: Path) -> None:
+    pose, _ = drawn_video(1, 6)
+    PoseCache(tmp_path).put("d", PipelineConfig().pose, pose)
+    earlier = analysis(media_digest="d")
+    work = VideoJob(task(1), "a.mp4", parse_controls(CONFIG), access, None, tmp_path, PipelineConfig(), earlier)
+    assert len(analyze_task(work).reps) == 6

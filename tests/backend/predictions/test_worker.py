@@ -1,0 +1,105 @@
+"""What runs in a worker process: fetch, tell the frame rate, analyze."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes import CONFIG
+from label_studio_api import FakeLabelStudio
+from video_files import write_audio, write_video
+
+from backend.errors import MediaNotFound
+from backend.labelstudio.format import Task
+from backend.labelstudio.labeling_config import parse_controls
+from backend.labelstudio.records import Access
+from backend.predictions.worker import VideoJob, analyze_task, load_detector
+from pipeline.config import PipelineConfig, PoseConfig
+from pipeline.errors import NotAVideo, VideoDamaged
+
+
+def job(access: Access, folder: Path, media: str = "/data/upload/1/a.mp4", number: int = 1) -> VideoJob:
+    config = PipelineConfig(pose=PoseConfig(poses_per_second=5))
+    task = Task(number, 1, {"video": media})
+    return VideoJob(task, media, parse_controls(CONFIG), access, None, folder / "poses", config)
+
+
+@pytest.fixture
+def empty_room(tmp_path: Path) -> bytes:
+    """A video without people."""
+    return write_video(tmp_path / "room.mp4", count=6, fps=25).read_bytes()
+
+
+def test_a_video_without_people_has_no_repetitions_and_no_error(
+    access: Access, label_studio: FakeLabelStudio, tmp_path: Path, empty_room: bytes
+) -> None:
+    label_studio.files["1/a.mp4"] = empty_room
+    found = analyze_task(job(access, tmp_path))
+    assert found.reps == ()
+    assert found.model_version == load_detector(None).version
+
+
+def test_the_frame_rate_is_told_before_the_analysis_is_done(
+    access: Access, label_studio: FakeLabelStudio, tmp_path: Path, empty_room: bytes
+) -> None:
+    number = label_studio.add_task()
+    label_studio.files["1/a.mp4"] = empty_room
+    analyze_task(job(access, tmp_path, number=number))
+    assert label_studio.tasks[number]["data"]["fps"] == 25.0
+
+
+def test_a_frame_rate_that_cannot_be_told_yet_does_not_fail_the_video(
+    access: Access, label_studio: FakeLabelStudio, tmp_path: Path, empty_room: bytes
+) -> None:
+    label_studio.files["1/a.mp4"] = empty_room
+    assert analyze_task(job(access, tmp_path, number=404)).reps == ()
+
+
+def test_the_analysis_names_the_video_by_its_address(
+    access: Access, label_studio: FakeLabelStudio, tmp_path: Path, empty_room: bytes
+) -> None:
+    label_studio.files["1/a.mp4"] = empty_room
+    assert analyze_task(job(access, tmp_path)).video.path == "/data/upload/1/a.mp4"
+
+
+def test_landmarks_are_kept(access: Access, label_studio: FakeLabelStudio, tmp_path: Path, empty_room: bytes) -> None:
+    label_studio.files["1/a.mp4"] = empty_room
+    analyze_task(job(access, tmp_path))
+    assert len(list((tmp_path / "poses").rglob("*.npz"))) == 1
+
+
+def test_a_missing_video_is_an_error(access: Access, tmp_path: Path) -> None:
+    with pytest.raises(MediaNotFound):
+        analyze_task(job(access, tmp_path))
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>Please log in</html>", b"just text " * 50])
+def test_an_upload_that_is_no_video_is_an_error_that_names_it(
+    access: Access, label_studio: FakeLabelStudio, tmp_path: Path, content: bytes
+) -> None:
+    label_studio.files["1/a.mp4"] = content
+    with pytest.raises(NotAVideo, match=r"^/data/upload/1/a\.mp4: "):
+        analyze_task(job(access, tmp_path))
+
+
+def test_an_upload_of_sound_is_an_error(access: Access, label_studio: FakeLabelStudio, tmp_path: Path) -> None:
+    label_studio.files["1/a.mp4"] = write_audio(tmp_path / "a.m4a").read_bytes()
+    with pytest.raises(NotAVideo, match="no video stream"):
+        analyze_task(job(access, tmp_path))
+
+
+def test_an_upload_that_was_cut_off_is_an_error(access: Access, label_studio: FakeLabelStudio, tmp_path: Path) -> None:
+    content = write_video(tmp_path / "v.mp4", count=90, size=(320, 240), options={"movflags": "faststart"}).read_bytes()
+    label_studio.files["1/a.mp4"] = content[: content.index(b"mdat") + 8]
+    with pytest.raises(VideoDamaged, match=r"^/data/upload/1/a\.mp4: "):
+        analyze_task(job(access, tmp_path))
+
+
+def test_a_job_that_is_shown_shows_no_secret(access: Access, tmp_path: Path) -> None:
+    shown = repr(job(access, tmp_path, "https://host/a.mp4?X-Amz-Signature=hunter2"))
+    assert "hunter2" not in shown
+    assert access.api_key.get_secret_value() not in shown
+
+
+def test_the_model_is_loaded_once() -> None:
+    assert load_detector(None) is load_detector(None)

@@ -1,0 +1,143 @@
+"""Clips: the pictures of a stretch of a video and no others, copied where that is possible."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+from av.video.frame import PictureType
+from video_files import index_of, rotate, write_video
+
+from pipeline.errors import VideoDamaged, VideoNotFound
+from pipeline.media import reading
+from pipeline.media.clips import cut
+
+
+def indices(path: Path) -> list[int]:
+    return [index_of(picture) for _, picture in reading.frames(path)]
+
+
+def times(path: Path) -> list[float]:
+    return [time_s for time_s, _ in reading.frames(path)]
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Thirty pictures in a second, with key frames wherever the encoder wants them: at the beginning."""
+    return write_video(tmp_path / "a.mp4")
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "clip.mp4"
+
+
+def with_key_frames(path: Path, every: int) -> Path:
+    """The video with a key frame at every so many pictures, and none that lean on later ones."""
+    copy = path.with_name("keyed.mp4")
+    with av.open(str(path)) as source, av.open(str(copy), "w") as container:
+        stream = container.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.options = {"g": str(every), "bf": "0", "sc_threshold": "0", "qp": "10"}
+        for frame in source.decode(video=0):
+            frame.pict_type = 0
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return copy
+
+
+def with_open_groups(path: Path, every: int, codec: str) -> Path:
+    """The video with key frames that pictures shown before them come after, leaning on those and on earlier ones."""
+    copy = path.with_name("open.mp4")
+    params = f"open-gop=1:bframes=3:b-adapt=0:keyint={every}:min-keyint={every}:scenecut=0:log-level=none"
+    with av.open(str(path)) as source, av.open(str(copy), "w") as container:
+        stream = container.add_stream(codec, rate=30)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.options = {f"{codec.removeprefix('lib')}-params": params}
+        for frame in source.decode(video=0):
+            frame.pict_type = 0
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return copy
+
+
+def test_a_clip_has_the_pictures_of_its_time(clip: Path, target: Path) -> None:
+    assert cut(clip, target, 10 / 30, 20 / 30) == "encoded"
+    assert indices(target) == list(range(10, 20))
+
+
+def test_a_clip_begins_at_zero(clip: Path, target: Path) -> None:
+    cut(clip, target, 10 / 30, 20 / 30)
+    assert times(target) == pytest.approx([n / 30 for n in range(10)], abs=0.002)
+
+
+def test_between_key_frames_it_is_copied(clip: Path, target: Path) -> None:
+    assert cut(with_key_frames(clip, 10), target, 10 / 30, 20 / 30) == "copied"
+    assert indices(target) == list(range(10, 20))
+    assert times(target) == pytest.approx([n / 30 for n in range(10)], abs=0.002)
+
+
+def test_a_clip_that_begins_between_key_frames_is_encoded(clip: Path, target: Path) -> None:
+    assert cut(with_key_frames(clip, 10), target, 11 / 30, 20 / 30) == "encoded"
+    assert indices(target) == list(range(11, 20))
+
+
+def test_it_ends_where_it_should_though_no_key_frame_is_there(clip: Path, target: Path) -> None:
+    assert cut(with_key_frames(clip, 10), target, 10 / 30, 17 / 30) == "copied"
+    assert indices(target) == list(range(10, 17))
+
+
+def test_pictures_that_lean_on_later_ones_are_not_copied(tmp_path: Path, target: Path) -> None:
+    source = write_video(tmp_path / "a.mp4", count=30)
+    with av.open(str(source)) as container:
+        leaning = [frame for frame in container.decode(video=0) if frame.pict_type == PictureType.B]
+    end = round(leaning[0].time * 30) + 1
+    assert cut(source, target, 0.0, end / 30) == "encoded"
+    assert indices(target) == list(range(end))
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.ts", "a.webm"])
+def test_other_containers_become_mp4(tmp_path: Path, target: Path, name: str) -> None:
+    options: dict[str, Any] = {"codec": "libvpx-vp9"} if name.endswith("webm") else {}
+    cut(write_video(tmp_path / name, **options), target, 10 / 30, 20 / 30)
+    assert (reading.probe(target).codec, indices(target)) == ("h264", list(range(10, 20)))
+
+
+def test_a_turned_video_is_cut_upright(clip: Path, target: Path) -> None:
+    assert cut(rotate(clip, 90), target, 0.0, 0.5) == "encoded"
+    info = reading.probe(target)
+    assert (info.width, info.height, info.rotation) == (48, 64, 0)
+
+
+def test_uneven_times_stay_uneven(tmp_path: Path, target: Path) -> None:
+    moments = [0.0, 0.1, 0.15, 0.4, 0.5, 0.9, 1.0, 1.1]
+    source = write_video(tmp_path / "a.mp4", count=len(moments), times=moments)
+    cut(source, target, 0.1, 0.95)
+    assert times(target) == pytest.approx([0.0, 0.05, 0.3, 0.4, 0.8], abs=0.002)
+
+
+def test_a_time_without_pictures_is_named(clip: Path, target: Path) -> None:
+    with pytest.raises(VideoDamaged, match=r"between 50\.00 and 51\.00"):
+        cut(clip, target, 50.0, 51.0)
+    assert not target.exists()
+
+
+def test_a_missing_video_is_named(tmp_path: Path, target: Path) -> None:
+    with pytest.raises(VideoNotFound):
+        cut(tmp_path / "none.mp4", target, 0.0, 1.0)
+
+
+def test_a_stretch_the_wrong_way_round_is_refused(clip: Path, target: Path) -> None:
+    with pytest.raises(ValueError, match="Expected 0 <= start < end"):
+        cut(clip, target, 2.0, 1.0)
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+@pytest.mark.parametrize("first", range(9, 17))
+def test_a_clip_of_open_groups_of_pictures_lacks_none(tmp_path: Path, target: Path, codec: str, first: int) -> None:
+    source = with_open_groups(write_video(tmp_path / "a.mp4", count=48), 12, codec)
+    cut(source, target, first / 30, (first + 6) / 30)
+    assert indices(target) == list(range(first, first + 6))
+    assert len(list(reading.frames(source, between=(first / 30 - 0.01, (first + 6) / 30 - 0.01)))) == 6

@@ -1,0 +1,92 @@
+"""The whole pipeline on drawn videos, with an estimator that sees what the plan says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from video_files import write_video
+
+from pipeline import synthetic
+from pipeline.analyze import analyze_pose, analyze_video
+from pipeline.anomaly import detector
+from pipeline.config import PipelineConfig
+from pipeline.errors import NotAVideo, VideoNotFound
+from pipeline.pose.cache import PoseCache
+from pipeline.records import Floats, VideoInfo
+
+
+class Nobody:
+    """Finds nobody, and counts how often it looked."""
+
+    def __init__(self) -> None:
+        self.looked = 0
+
+    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+        self.looked += 1
+        return None
+
+    def reset(self) -> None:
+        pass
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> PoseCache:
+    return PoseCache(tmp_path / "poses")
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "v.mp4")
+
+
+def test_a_video_without_people_has_no_repetitions(clip: Path, cache: PoseCache) -> None:
+    found = analyze_video(clip, detector.load_base(), cache, PipelineConfig(), Nobody())
+    assert (found.reps, found.scores) == ((), ())
+
+
+def test_a_video_is_looked_at_once(clip: Path, cache: PoseCache) -> None:
+    nobody = Nobody()
+    looked = []
+    for _ in range(2):
+        analyze_video(clip, detector.load_base(), cache, PipelineConfig(), nobody)
+        looked.append(nobody.looked)
+    assert looked[0] == looked[1] > 0
+
+
+def test_an_analysis_says_what_it_was_made_with(clip: Path, cache: PoseCache) -> None:
+    model = detector.load_base()
+    found = analyze_video(clip, model, cache, PipelineConfig(), Nobody())
+    assert (found.model_version, found.config_digest) == (model.version, PipelineConfig().digest())
+    assert len(found.media_digest) == 64
+
+
+def test_progress_is_told(clip: Path, cache: PoseCache) -> None:
+    shares: list[float] = []
+    analyze_video(clip, detector.load_base(), cache, PipelineConfig(), Nobody(), shares.append)
+    assert len(shares) == 10
+
+
+def test_a_missing_video_is_not_found(tmp_path: Path, cache: PoseCache) -> None:
+    with pytest.raises(VideoNotFound):
+        analyze_video(tmp_path / "gone.mp4", detector.load_base(), cache, PipelineConfig(), Nobody())
+
+
+def test_nothing_is_kept_of_what_is_no_video(tmp_path: Path, cache: PoseCache) -> None:
+    (tmp_path / "v.mp4").write_text("hello")
+    with pytest.raises(NotAVideo):
+        analyze_video(tmp_path / "v.mp4", detector.load_base(), cache, PipelineConfig(), Nobody())
+    assert not cache.folder.exists()
+
+
+def test_the_repetitions_of_a_planned_lift_are_found_and_scored() -> None:
+    plan = synthetic.demo_plan(seed=1)
+    duration_s = synthetic.timeline_of(plan).duration_s
+    pose = synthetic.pose_of(plan, np.arange(0, duration_s, 0.1))
+    info = VideoInfo("plan", duration_s, plan.fps, plan.width, plan.height)
+    found = analyze_pose(pose, info, detector.load_base(), PipelineConfig())
+    true = synthetic.reps_of(plan)
+    assert len(found.scores) == len(found.reps) == len(true)
+    assert all(abs(a.start_s - b.start_s) < 0.5 for a, b in zip(found.reps, true, strict=True))
