@@ -7,7 +7,9 @@ from pathlib import Path
 
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access
-from backend.models.registry import Registry
+from backend.models.detectors import load_detector
+from backend.models.registry import Model, Registry
+from backend.settings import Settings
 from backend.storage.jobs import Store
 from pipeline.config import PipelineConfig
 
@@ -31,3 +33,32 @@ class Context:
     def pose_dir(self) -> Path:
         """Where landmarks are kept."""
         return self.data_dir / "poses"
+
+
+def context_of(settings: Settings, store: Store) -> Context:
+    """What the settings say that predicting and training work with."""
+    access = access_of(settings)
+    return Context(
+        store=store,
+        client=LabelStudioClient(access),
+        registry=registry_of(settings),
+        config=settings.pipeline_config(),
+        access=access,
+        data_dir=settings.data_dir,
+        remove_superseded=settings.remove_superseded,
+    )
+
+
+def registry_of(settings: Settings) -> Registry:
+    """The models of the settings' data folder, with the one that projects start with."""
+    return Registry(settings.models_dir, Model(load_detector(settings.model_dir).version, settings.model_dir))
+
+
+def access_of(settings: Settings) -> Access:
+    """What the settings say about reaching Label Studio and fetching videos."""
+    return Access(
+        settings.label_studio_url,
+        settings.label_studio_api_key,
+        settings.media_hosts,
+        settings.max_video_mb * 1024 * 1024,
+    )

@@ -121,8 +121,9 @@ class DeadliftModel(LabelStudioMLBase):  # type: ignore[misc]  # the runner is n
     @classmethod
     def service(cls) -> Preannotator:
         """The service of this process, made at the first call (seconds), and beside it what trains."""
+        from backend.context import context_of
         from backend.storage.jobs import Store
-        from backend.web.app import context_of, create_service, create_trainer
+        from backend.web.app import create_service, create_trainer
 
         with DeadliftModel._lock:
             if DeadliftModel._service is None:
@@ -146,7 +147,7 @@ def model_version(project: str = "") -> str:
 
     About a second at the first call. Raises ModelError.
     """
-    from backend.web.app import registry_of
+    from backend.context import registry_of
 
     number = project.split(".")[0]
     return registry_of(runner_settings()).current(int(number) if number.isdecimal() else None).version
@@ -183,8 +184,8 @@ def record_event(payload: format.Json) -> None:
 
 def _is_missing(task: format.Task, prediction: format.Json) -> bool:
     """False where Label Studio, misinformed by 1.x about the version, asks for a prediction that it has."""
+    from backend.context import access_of
     from backend.labelstudio.client import LabelStudioClient
-    from backend.web.app import access_of
 
     if _SETS_UP:
         return True

@@ -41,8 +41,9 @@ from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.evaluation.anomaly import auroc, duration_baseline
 from pipeline.learning import training
-from pipeline.learning.samples import labelled_samples, synthetic_samples
+from pipeline.learning.samples import labelled_samples
 from pipeline.original.pictures import load_pictures, picture_blocks
+from pipeline.synthetic.samples import synthetic_samples
 
 Doubles = NDArray[np.float64]
 Judge = Callable[[frozenset[int]], Sequence[Doubles]]

@@ -23,8 +23,7 @@ from pipeline.anomaly.detector import load_base
 from pipeline.config import TrainConfig
 from pipeline.evaluation.anomaly import auroc
 from pipeline.learning import training
-from pipeline.learning.samples import Sample
-from pipeline.records import Reason
+from pipeline.records import LabelledRep, Reason
 
 
 @dataclass
@@ -45,12 +44,12 @@ def drawn(
     return replace(plan, cuts=(), camera=replace(plan.camera, azimuth_deg=azimuth + float(rng.uniform(-5.0, 5.0))))
 
 
-def samples_of(plan: synthetic.LiftPlan, group: str, rng: np.random.Generator) -> list[Sample]:
+def samples_of(plan: synthetic.LiftPlan, group: str, rng: np.random.Generator) -> list[LabelledRep]:
     """The plan's repetitions, sampled ten times a second, at the nearest frames of the plan's rate, with jitter."""
     times = synthetic.frame_times(plan)[:: max(1, round(plan.fps / 10))]
     pose = synthetic.add_jitter(synthetic.pose_of(plan, times), seed=int(rng.integers(2**31)))
     return [
-        Sample(pose, rep, "normal" if planned.fault is None else "anomalous", group, "gym")
+        LabelledRep(pose, rep, "normal" if planned.fault is None else "anomalous", group, "gym")
         for planned, rep in zip(plan.reps, synthetic.reps_of(plan), strict=True)
     ]
 

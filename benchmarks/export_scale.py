@@ -29,7 +29,7 @@ from backend.datasets.export import ExportRequest, export
 from backend.labelstudio.format import to_prediction, to_seconds
 from backend.labelstudio.labeling_config import Controls, parse_controls
 from backend.labelstudio.records import Access
-from backend.predictions.jobs import dump_analysis
+from backend.storage.analysis_json import dump_analysis
 from backend.storage.annotation_json import AnnotationSource
 from backend.storage.jobs import Job, Store
 from backend.storage.labels import Annotation, LabeledRegion

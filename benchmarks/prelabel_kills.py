@@ -38,8 +38,8 @@ from short_lifts import drawn
 
 from backend.archives.sources import files
 from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.labeling_config import default_config
 from backend.labelstudio.records import Access
-from backend.local_labelstudio.demo import LABELING_CONFIG
 from backend.local_labelstudio.server import LabelStudioServer, install
 from backend.settings import APP_NAME
 from pipeline.media import reading
@@ -177,7 +177,7 @@ def main() -> int:
         with server, watched(folder / "data" / "poses") as watch:
             token = server.personal_token()
             client = LabelStudioClient(Access(server.url, SecretStr(token)))
-            project = client.create_project("Killed again and again", LABELING_CONFIG.read_text(encoding="utf-8"))
+            project = client.create_project("Killed again and again", default_config())
             command = [str(served), str(others), f"--project={project}", f"--workers={arguments.workers}"]
             environment = {
                 **local_files,

@@ -30,7 +30,7 @@ from pipeline.config import PoseConfig, SegmentConfig
 from pipeline.evaluation.reps import ClipResult, load_groundtruth, score
 from pipeline.landmarks import INDEX
 from pipeline.media import reading
-from pipeline.media.reading import Sample, shrunk
+from pipeline.media.reading import SampledFrame, shrunk
 from pipeline.pose.cache import PoseCache
 from pipeline.pose.mediapipe_pose import MediaPipePose, landmarks_of
 from pipeline.records import Floats, Pose
@@ -43,11 +43,11 @@ BOUNDARY_ERROR_S = 0.3
 _DISTANT = 0.35
 
 
-def changed(samples: Iterable[Sample], change: Change, side: int) -> Iterator[Sample]:
+def changed(samples: Iterable[SampledFrame], change: Change, side: int) -> Iterator[SampledFrame]:
     """The samples with their pictures, of a longer side of `side` pixels at most, changed: no more detail is left."""
     for sample in samples:
         picture = np.ascontiguousarray(change(sample.shrunk(side)))
-        yield Sample(sample.time_s, partial(shrunk, picture))
+        yield SampledFrame(sample.time_s, partial(shrunk, picture))
 
 
 def changes(pose: Pose, rng: np.random.Generator) -> dict[str, Change]:

@@ -21,8 +21,8 @@ from pipeline import synthetic
 from pipeline.anomaly.detector import load_base
 from pipeline.config import TrainConfig
 from pipeline.learning import training
-from pipeline.learning.samples import Sample
 from pipeline.original.model import train_seed
+from pipeline.records import LabelledRep
 
 _NORMALS = 250
 _SEED_PICTURES = 199
@@ -51,14 +51,14 @@ def since(begin: Cost, parts: float = 1.0) -> Cost:
     return Cost((end.wall - begin.wall) / parts, (end.processor - begin.processor) / parts)
 
 
-def normals(count: int) -> list[Sample]:
+def normals(count: int) -> list[LabelledRep]:
     """Sets of ten repetitions of one lifter before one camera."""
-    samples: list[Sample] = []
+    samples: list[LabelledRep] = []
     for number in range(count // 10):
         plan = synthetic.LiftPlan((synthetic.RepPlan(),) * 10, seed=number)
         times = np.arange(0.0, synthetic.timeline_of(plan).duration_s, 0.1)
         pose = synthetic.add_jitter(synthetic.pose_of(plan, times), seed=number)
-        samples += [Sample(pose, rep, "normal", f"set-{number}") for rep in synthetic.reps_of(plan)]
+        samples += [LabelledRep(pose, rep, "normal", f"set-{number}") for rep in synthetic.reps_of(plan)]
     return samples
 
 

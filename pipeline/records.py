@@ -163,3 +163,23 @@ class Analysis:
             raise ValueError(f"Expected one score per repetition, got {len(self.reps)} and {len(self.scores)}.")
         if not 0.0 <= self.confidence <= 1.0:
             raise ValueError(f"Expected a confidence in 0..1, got {self.confidence}.")
+
+
+Role = Literal["reference", "calibration"]
+
+
+@dataclass(frozen=True)
+class LabelledRep:
+    """One labelled repetition of one video.
+
+    group names the video; setting names the lifter and camera, "" where that is for the tool to find out. A sample
+    whose role is "calibration" only says how far normal repetitions may be from the reference: nothing of it but that
+    distance goes into the model.
+    """
+
+    pose: Pose
+    rep: Rep
+    label: RepLabel
+    group: str
+    setting: str = ""
+    role: Role = "reference"

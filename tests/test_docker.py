@@ -75,8 +75,14 @@ def test_copied_paths_are_in_the_build_context(instructions: list[tuple[str, str
 
 def test_everything_that_the_distribution_is_built_from_is_copied(instructions: list[tuple[str, str]]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    packages = {name.split(".")[0] for name in project["tool"]["setuptools"]["packages"]}
-    named = {"pyproject.toml", project["project"]["readme"], *project["project"]["license-files"], *packages}
+    packages = {name.rstrip("*") for name in project["tool"]["setuptools"]["packages"]["find"]["include"]}
+    named = {
+        "pyproject.toml",
+        "labeling_config.xml",
+        project["project"]["readme"],
+        *project["project"]["license-files"],
+        *packages,
+    }
     assert named <= set(copied(instructions))
 
 

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import IO
 
 from backend.archives.project_tasks import local_address
-from backend.archives.sources import is_address
 from backend.errors import BackendError
 from backend.labelstudio.format import to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate
 from backend.labelstudio.media import shown_address
-from backend.predictions.jobs import is_readable, load_analysis
-from backend.storage.ledger import Entry, Ledger
+from backend.storage.analysis_json import is_readable, load_analysis
+from backend.storage.ledger import Entry, Ledger, is_address
 
 COLUMNS = (
     "video",

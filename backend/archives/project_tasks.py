@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from backend.archives.sources import is_address
 from backend.errors import LabelStudioError, UploadRefused
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import Controls
+from backend.storage.ledger import is_address
 from pipeline.records import VideoInfo
 
 _LOCAL = "/data/local-files/?d="

@@ -27,7 +27,6 @@ from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from backend.archives.project_tasks import ProjectTasks
-from backend.archives.sources import Source, is_address, is_task
 from backend.compute.dask_executor import Executor
 from backend.context import Context
 from backend.errors import BackendError, LabelStudioError, NotInLabelStudio, SchedulerLost, UploadRefused
@@ -36,10 +35,11 @@ from backend.labelstudio.labeling_config import Controls
 from backend.labelstudio.media import shown_address
 from backend.models.registry import Model
 from backend.predictions import delivery
-from backend.predictions.jobs import dump_analysis, known_media, load_analysis
+from backend.predictions.jobs import known_media
 from backend.predictions.worker import FileJob, VideoJob, analyze_file, analyze_task
 from backend.sampling.clusters import Clusters
-from backend.storage.ledger import Entry, Ledger
+from backend.storage.analysis_json import dump_analysis, load_analysis
+from backend.storage.ledger import Entry, Ledger, Source, is_address, is_task
 from pipeline.errors import PipelineError
 from pipeline.records import Analysis
 

@@ -7,13 +7,12 @@ import logging
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from backend.errors import BadRequest
 from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
+from backend.storage.ledger import Source, is_address
 
 log = logging.getLogger(__name__)
 
@@ -25,29 +24,6 @@ VIDEO_SUFFIXES = frozenset(
 )
 """What is taken for a video in a folder. A file that is named itself may be called anything."""
 _LIST_SUFFIXES = frozenset((".txt", ".list"))
-
-
-@dataclass(frozen=True)
-class Source:
-    """A video to work on.
-
-    name: what it is known by from run to run: an absolute path, an http(s) address, or "task 17". media: the path or
-    address that it is read from. fingerprint changes with its content, as far as that is known without reading it.
-    """
-
-    name: str
-    media: str
-    fingerprint: str
-    task: Task | None = None
-
-
-def is_address(media: str) -> bool:
-    return media.startswith(("http://", "https://"))
-
-
-def is_task(name: str) -> bool:
-    """Whether a source is a task that somebody else made, not a video that gets one."""
-    return not (is_address(name) or Path(name).is_absolute())
 
 
 def files(given: Iterable[str]) -> Iterator[Source]:

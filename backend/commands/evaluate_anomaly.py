@@ -11,7 +11,7 @@ from backend.commands.progress import progress_bar
 
 if TYPE_CHECKING:
     from pipeline.evaluation.anomaly import Figures, Judged
-    from pipeline.learning.samples import Sample
+    from pipeline.records import LabelledRep
 
 Method = Literal["statistics", "autoencoder", "seed"]
 
@@ -143,7 +143,7 @@ def _videos(
     from pipeline.anomaly.features import blocks_of
     from pipeline.config import DetectorConfig, TrainConfig
     from pipeline.evaluation.anomaly import auroc, duration_baseline, judge_videos
-    from pipeline.skelemotion.encoding import encode
+    from pipeline.skelemotion import encode
 
     base = drawn_base(seed=0) if method == "autoencoder" and model is None else None
     base = base or (Detector.load(model) if model is not None else load_base())
@@ -158,7 +158,7 @@ def _videos(
 
 def _samples(
     lists: list[Path], folder: Path | None, poses: Path | None, per_second: float | None = None
-) -> list[Sample]:
+) -> list[LabelledRep]:
     from backend.commands.landmarks import landmarks_of
     from pipeline.learning.samples import labelled_samples
 

@@ -79,10 +79,10 @@ def _export(request: ExportRequest) -> Exported:
 
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
+    from backend.context import access_of
     from backend.datasets.export import export as run_export
     from backend.settings import Settings
     from backend.storage.jobs import Store
-    from backend.web.app import access_of
 
     settings = Settings()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -104,11 +104,11 @@ def _pull(settings: Settings, store: Store, project: int) -> None:
     """Take over what Label Studio has, as training does; without it, what is known here is exported."""
     import sys
 
+    from backend.context import access_of
     from backend.errors import LabelConfigError, LabelStudioError, NotInLabelStudio
     from backend.labels import labelled
     from backend.labels.events import settle
     from backend.labelstudio.client import LabelStudioClient
-    from backend.web.app import access_of
 
     settle(store)
     client = LabelStudioClient(access_of(settings))

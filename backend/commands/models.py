@@ -190,7 +190,7 @@ def _card(folder: Path | None) -> str:
 
 
 def _registry() -> Registry:
+    from backend.context import registry_of
     from backend.settings import Settings
-    from backend.web.app import registry_of
 
     return registry_of(Settings())

@@ -25,7 +25,7 @@ def predict(
     ] = "",
 ) -> None:
     """Find the repetitions of each video and score them. Exit code 1 if any video failed."""
-    from backend.predictions.worker import load_detector  # loads torch
+    from backend.models.detectors import load_detector
     from pipeline.analyze import analyze_video
     from pipeline.pose.cache import PoseCache
     from pipeline.pose.mediapipe_pose import MediaPipePose

@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from backend.archives.run import Target
-    from backend.archives.sources import Source
     from backend.context import Context
     from backend.labelstudio.labeling_config import Controls
     from backend.storage.jobs import Store
-    from backend.storage.ledger import Ledger
+    from backend.storage.ledger import Ledger, Source
 
 
 def prelabel(
@@ -138,13 +137,12 @@ def _opened(
 ) -> tuple[Context, Controls, Target]:
     """What a run works with: a project's labeling config, or for files the one that this project comes with."""
     from backend.archives.run import FolderTarget, ProjectTarget
-    from backend.labelstudio.labeling_config import parse_controls
-    from backend.local_labelstudio.demo import LABELING_CONFIG
-    from backend.web.app import context_of
+    from backend.context import context_of
+    from backend.labelstudio.labeling_config import default_config, parse_controls
 
     context = context_of(settings, store)
     if project is None:
-        return context, parse_controls(LABELING_CONFIG.read_text(encoding="utf-8")), FolderTarget()
+        return context, parse_controls(default_config()), FolderTarget()
     if not context.client.configured:
         raise LabelStudioError("--project needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
     label_config = context.client.label_config(project)

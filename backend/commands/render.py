@@ -19,7 +19,7 @@ def render(
     out: Annotated[Path, typer.Option(help="Folder for the results, NAME-annotated.mp4 each.")] = Path(),
 ) -> None:
     """Write each video with what was found in it drawn in. Exit code 1 if any video failed."""
-    from backend.predictions.worker import load_detector  # loads torch
+    from backend.models.detectors import load_detector
     from pipeline.analyze import analyze_pose, look
     from pipeline.pose.cache import PoseCache
     from pipeline.pose.mediapipe_pose import MediaPipePose

@@ -24,10 +24,10 @@ def sampling(
 
     from rich.console import Console
 
+    from backend.context import context_of
     from backend.sampling import order as use_case
     from backend.settings import Settings
     from backend.storage.jobs import Store
-    from backend.web.app import context_of
 
     settings = Settings()
     with (

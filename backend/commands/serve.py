@@ -28,7 +28,7 @@ def serve(
     ] = None,
 ) -> None:
     """Run the ML backend until Ctrl-C. All settings are environment variables; README lists them."""
-    from backend.web.app import access_of
+    from backend.context import access_of
     from backend.web.server import listening
 
     settings = Settings()

@@ -81,7 +81,7 @@ def skelemotion(
 
 
 def _detector(settings: Settings) -> Detector:
-    from backend.predictions.worker import load_detector  # loads torch
+    from backend.models.detectors import load_detector
 
     return load_detector(settings.model_dir)
 
@@ -112,7 +112,7 @@ def _write(pose: Pose, reps: tuple[Rep, ...], out: Path, name: str, kind: Kind, 
     import numpy as np
 
     from pipeline.config import EncodeConfig
-    from pipeline.skelemotion.representations import representation, save_picture
+    from pipeline.visuals.representations import representation, save_picture
 
     out.mkdir(parents=True, exist_ok=True)
     for number, rep in enumerate(reps):
@@ -123,8 +123,8 @@ def _write(pose: Pose, reps: tuple[Rep, ...], out: Path, name: str, kind: Kind, 
 
 def _write_heat(detector: Detector, pose: Pose, reps: tuple[Rep, ...], out: Path, name: str) -> None:
     from backend.labelstudio.format import note_text
-    from pipeline.skelemotion.encoding import encode
-    from pipeline.skelemotion.representations import save_heat
+    from pipeline.skelemotion import encode
+    from pipeline.visuals.representations import save_heat
 
     out.mkdir(parents=True, exist_ok=True)
     judged = zip(reps, detector.score(pose, reps), detector.heat_maps(pose, reps), strict=True)

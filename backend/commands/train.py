@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.anomaly.detector import Detector
-    from pipeline.learning.samples import Sample
     from pipeline.learning.training import Progress
+    from pipeline.records import LabelledRep
 
 Method = Literal["statistics", "autoencoder", "seed"]
 Split = Literal["train", "val", "test"]
@@ -92,11 +92,12 @@ def _train_project(project: int) -> None:
     from rich.console import Console
 
     from backend.commands.serve import setup_logging
+    from backend.context import access_of, context_of
     from backend.datasets.rows import controls_of
     from backend.errors import BackendError
     from backend.settings import Settings
     from backend.storage.jobs import Store
-    from backend.web.app import access_of, context_of, create_trainer
+    from backend.web.app import create_trainer
 
     setup_logging()
     settings = Settings()
@@ -123,10 +124,11 @@ def _train_project(project: int) -> None:
 
 def _samples(
     videos: Path | None, groundtruth: Path | None, synthetic: int, poses: Path | None, seed: int
-) -> list[Sample]:
+) -> list[LabelledRep]:
     from backend.commands.landmarks import landmarks_of
     from pipeline.errors import DatasetError
-    from pipeline.learning.samples import labelled_samples, synthetic_samples
+    from pipeline.learning.samples import labelled_samples
+    from pipeline.synthetic.samples import synthetic_samples
 
     samples = synthetic_samples(synthetic, seed)
     if videos is not None and groundtruth is not None:
@@ -138,7 +140,7 @@ def _samples(
     return samples
 
 
-def _exported(path: Path, split: Split | None) -> list[Sample]:
+def _exported(path: Path, split: Split | None) -> list[LabelledRep]:
     """The repetitions of an exported dataset, after a check that it is whole; says which labels they are."""
     from rich.console import Console
 
@@ -161,7 +163,7 @@ def _exported(path: Path, split: Split | None) -> list[Sample]:
 
 
 def _train_default(
-    samples: list[Sample],
+    samples: list[LabelledRep],
     out: Path,
     is_base: bool,
     name: str,
@@ -186,7 +188,7 @@ def drawn_base(seed: int, told: Callable[[Progress], None] | None = None) -> Det
     """A base model for the autoencoder, learnt from drawn lifters: the shipped base model compares statistics."""
     from pipeline.config import DetectorConfig, TrainConfig
     from pipeline.learning import training
-    from pipeline.learning.samples import synthetic_samples
+    from pipeline.synthetic.samples import synthetic_samples
 
     config = TrainConfig(detector=DetectorConfig(method="autoencoder"))
     return training.fit(synthetic_samples(_DRAWN_VIDEOS, seed), config, seed, told, name="base")[0]

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.errors import ResultUnreadable
 from backend.labelstudio.format import Json
-from backend.predictions.jobs import load_analysis
+from backend.storage.analysis_json import load_analysis
 from backend.storage.database import batches
 from backend.storage.jobs import Job
 from backend.storage.labels import Annotation, LabeledRegion

@@ -36,7 +36,7 @@ def checks(settings: Settings) -> Iterator[Check]:
 
 def label_studio(settings: Settings, version: str) -> Iterator[Check]:
     """From the address to the video of a task, as far as each step allows the next."""
-    from backend.web.app import access_of
+    from backend.context import access_of
 
     if not settings.label_studio_url:
         yield Check(

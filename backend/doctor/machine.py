@@ -94,7 +94,7 @@ def pose_model(settings: Settings) -> Check:
 
 def anomaly_model(settings: Settings) -> tuple[str, Check]:
     """The version of the model in use ("" where there is none), and what is to say about it."""
-    from backend.predictions.worker import load_detector
+    from backend.models.detectors import load_detector
 
     try:
         version = load_detector(settings.model_dir).version

@@ -11,7 +11,7 @@ from backend.labels.events import save_annotations, settle
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import AnnotationsSaved, Json
 from backend.labelstudio.labeling_config import parse_controls
-from backend.predictions.jobs import is_readable, load_analysis
+from backend.storage.analysis_json import is_readable, load_analysis
 from backend.storage.annotation_json import as_drawn, refresh_data, sources, without_source
 from backend.storage.jobs import Job, Store
 from backend.storage.labels import Annotation, LabeledRegion

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources import files
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
@@ -61,6 +62,11 @@ class Controls:
 
 
 @lru_cache(maxsize=64)  # every event carries it
+def default_config() -> str:
+    """The labeling config that comes with the project, as XML."""
+    return (files("backend.labelstudio") / "labeling_config.xml").read_text(encoding="utf-8")
+
+
 def parse_controls(label_config: str) -> Controls:
     """Find the controls. Raises LabelConfigError, naming what is missing.
 

@@ -8,6 +8,9 @@ from pydantic import SecretStr
 
 from backend.labelstudio.format import Json, Task
 
+WEBHOOK_HEADER = "X-Deadlift-Secret"
+"""The header of Label Studio's events that holds the secret, which the backend writes into its webhook."""
+
 
 @dataclass(frozen=True)
 class Access:

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from backend.errors import BackendError
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Json, Task
+from backend.labelstudio.labeling_config import default_config
 from backend.labelstudio.records import Access
 from backend.local_labelstudio.server import LabelStudioServer
 from backend.settings import Settings
@@ -25,7 +26,6 @@ from pipeline.media.reading import probe
 
 PROJECT_TITLE = "Deadlift demo"
 BACKEND_TITLE = "Deadlift"
-LABELING_CONFIG = Path(__file__).parent.parent / "labeling_config.xml"
 _POLL_S = 0.5
 _ALL = 1_000_000
 
@@ -60,7 +60,7 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
             threading.Thread(target=backend.server.serve, name="http", daemon=True).start()
             project = client.find_project(PROJECT_TITLE)
             if project is None:
-                project = client.create_project(PROJECT_TITLE, LABELING_CONFIG.read_text(encoding="utf-8"))
+                project = client.create_project(PROJECT_TITLE, default_config())
             client.connect_backend(project, backend.url, BACKEND_TITLE)
             known = [str(task.data.get("video", "")) for task, _, _ in client.tasks(project)]
             for video in videos:

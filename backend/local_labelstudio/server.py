@@ -27,7 +27,7 @@ LOOPBACK = "127.0.0.1"
 STOP_GRACE_S = 15.0
 POLL_S = 0.25
 TAIL_LINES = 15
-_LAUNCHER = Path(__file__).with_name("labelstudio_launcher.py")
+_LAUNCHER = Path(__file__).with_name("launcher.py")
 
 # What a process needs of ours. Not passed on: LABEL_STUDIO_*, HOST, PORT, USERNAME, SECRET_KEY, DJANGO_*, which Label
 # Studio reads as its own settings; PYTHON*, which point to our environment; and proxies, which would take its requests

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
@@ -10,11 +9,8 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
-
-from pydantic import TypeAdapter, ValidationError
 
 from backend.compute.dask_executor import Executor
 from backend.context import Context
@@ -32,6 +28,7 @@ from backend.labelstudio.labeling_config import Controls
 from backend.predictions import delivery
 from backend.predictions.worker import VideoJob, analyze_task, judge_known
 from backend.sampling.clusters import Clusters
+from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.database import batches, now
 from backend.storage.jobs import Job, Store
 from pipeline.errors import PipelineError
@@ -51,29 +48,6 @@ _TOGETHER = 10
 
 IMPORTED, ASKED, OPENED = range(3)
 """What comes first: a task that somebody has open, then those that somebody asked for together, then new ones."""
-
-_ANALYSIS = TypeAdapter(Analysis)
-
-
-def dump_analysis(analysis: Analysis) -> str:
-    """JSON of an analysis. Pydantic's own would turn NaN into null, which it does not read again."""
-    return json.dumps(asdict(analysis))
-
-
-def load_analysis(text: str) -> Analysis:
-    """Raises ResultUnreadable where the text is damaged, or of a release with other fields."""
-    try:
-        return _ANALYSIS.validate_json(text)
-    except ValidationError as error:
-        raise ResultUnreadable("A stored result cannot be read. Its video is analyzed again.") from error
-
-
-def is_readable(result: str) -> bool:
-    try:
-        load_analysis(result)
-    except ResultUnreadable:
-        return False
-    return True
 
 
 class _Progress:

@@ -17,17 +17,8 @@ from backend.errors import BackendError, BadRequest, LabelConfigError, LabelStud
 from backend.labelstudio.format import Json, Task, to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.labelstudio.records import TaskState
-from backend.predictions.jobs import (
-    ANSWER_SETTLING,
-    ASKED,
-    IMPORTED,
-    OPENED,
-    TRANSIENT,
-    JobRunner,
-    is_readable,
-    is_settling,
-    load_analysis,
-)
+from backend.predictions.jobs import ANSWER_SETTLING, ASKED, IMPORTED, OPENED, TRANSIENT, JobRunner, is_settling
+from backend.storage.analysis_json import is_readable, load_analysis
 from backend.storage.database import now
 from backend.storage.jobs import Job
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from pathlib import Path
 
 from backend.errors import LabelStudioError
@@ -14,10 +13,10 @@ from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
 from backend.labelstudio.media import MediaFetcher, shown_address
 from backend.labelstudio.records import Access
+from backend.models.detectors import load_detector
 from backend.predictions.delivery import ensure_frame_rate
 from backend.storage.scratch import scratch
 from pipeline.analyze import analyze_pose, analyze_video, judged_again
-from pipeline.anomaly import detector
 from pipeline.config import PipelineConfig
 from pipeline.errors import VideoError
 from pipeline.media import reading
@@ -106,9 +105,3 @@ def _announce_frame_rate(client: LabelStudioClient, job: VideoJob, fps: float) -
         ensure_frame_rate(client, client.task_state(job.task), job.controls, fps)
     except LabelStudioError as error:
         log.warning("Task %s: frame rate not set yet. %s", job.task.id, error)
-
-
-@lru_cache(maxsize=4)
-def load_detector(model_dir: Path | None) -> detector.Detector:
-    """The model of a folder, or the shipped base model; kept for the life of the process."""
-    return detector.load_base() if model_dir is None else detector.Detector.load(model_dir)

@@ -13,8 +13,8 @@ from typing import Literal
 from backend.context import Context
 from backend.errors import LabelStudioError
 from backend.labelstudio.labeling_config import parse_controls
-from backend.predictions.jobs import is_readable, load_analysis
 from backend.sampling.clusters import Clusters
+from backend.storage.analysis_json import is_readable, load_analysis
 from pipeline.anomaly.appearance import look_of
 from pipeline.config import DetectorConfig
 from pipeline.pose.cache import PoseCache

@@ -4,17 +4,42 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 
 from sqlalchemy import DateTime, Engine, Index, Select, UniqueConstraint, case, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
-from backend.archives.sources import Source, is_task
+from backend.labelstudio.format import Task
 from backend.storage.database import Base, now
 
 _PAGE = 500
+
+
+@dataclass(frozen=True)
+class Source:
+    """A video to work on.
+
+    name: what it is known by from run to run: an absolute path, an http(s) address, or "task 17". media: the path or
+    address that it is read from. fingerprint changes with its content, as far as that is known without reading it.
+    """
+
+    name: str
+    media: str
+    fingerprint: str
+    task: Task | None = None
+
+
+def is_address(media: str) -> bool:
+    return media.startswith(("http://", "https://"))
+
+
+def is_task(name: str) -> bool:
+    """Whether a source is a task that somebody else made, not a video that gets one."""
+    return not (is_address(name) or Path(name).is_absolute())
 
 
 class Entry(Base):

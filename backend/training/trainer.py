@@ -24,6 +24,7 @@ from backend.errors import (
     WorkerLost,
 )
 from backend.labels import labelled
+from backend.labelstudio.records import WEBHOOK_HEADER
 from backend.storage.database import now
 from backend.storage.runs import Run, Runs, enough
 from backend.training.mlflow_log import FinishedRun, log_run
@@ -32,7 +33,6 @@ from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
-WEBHOOK_HEADER = "X-Deadlift-Secret"
 _REPAIR_S = 15.0
 _LOOK_S = 2.0
 """Runs are also asked for by other processes, through the database."""

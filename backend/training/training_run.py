@@ -30,9 +30,8 @@ from pipeline.config import PipelineConfig, TrainConfig
 from pipeline.datasets.rows import dataset_digest
 from pipeline.errors import PipelineError
 from pipeline.learning import promotion_gate, training
-from pipeline.learning.samples import Sample
 from pipeline.pose.cache import PoseCache
-from pipeline.records import Pose
+from pipeline.records import LabelledRep, Pose
 from pipeline.reps.lockout import with_lockout
 
 log = logging.getLogger(__name__)
@@ -152,9 +151,9 @@ def label_digest(labels: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _samples(work: TrainWork, tell: Tell) -> tuple[list[Sample], list[Json], list[str]]:
+def _samples(work: TrainWork, tell: Tell) -> tuple[list[LabelledRep], list[Json], list[str]]:
     """The labels with their poses; and which videos could not be had, in words."""
-    samples: list[Sample] = []
+    samples: list[LabelledRep] = []
     labels: list[Json] = []
     skipped: list[str] = []
     seen: set[str] = set()
@@ -175,7 +174,7 @@ def _samples(work: TrainWork, tell: Tell) -> tuple[list[Sample], list[Json], lis
         seen.add(digest)
         for rep in one.reps:
             samples.append(
-                Sample(pose, with_lockout(pose, rep.start_s, rep.end_s, work.config.segment), rep.label, digest)
+                LabelledRep(pose, with_lockout(pose, rep.start_s, rep.end_s, work.config.segment), rep.label, digest)
             )
             source = {"task": one.task, "annotation": one.annotation, "annotator": one.annotator}
             labels.append({"media_digest": digest, **source, **asdict(rep)})
@@ -194,7 +193,7 @@ def _pose(work: TrainWork, one: LabeledVideo, told: Callable[[float], None]) -> 
     return digest, pose
 
 
-def _check_enough(samples: Sequence[Sample], skipped: Sequence[str]) -> None:
+def _check_enough(samples: Sequence[LabelledRep], skipped: Sequence[str]) -> None:
     normals = sum(sample.label == "normal" for sample in samples)
     if normals >= LEAST_NORMALS:
         return
@@ -217,7 +216,7 @@ def _already(registry: Registry, work: TrainWork, digest: str, base: str) -> Out
     return None
 
 
-def _earlier_samples(work: TrainWork) -> list[Sample]:
+def _earlier_samples(work: TrainWork) -> list[LabelledRep]:
     """What the model in use has learnt from, as far as it is known and its landmarks are kept."""
     if work.parent.folder is None:
         return []
@@ -228,7 +227,7 @@ def _earlier_samples(work: TrainWork) -> list[Sample]:
     cache = PoseCache(work.pose_dir)
     poses = {digest: cache.get(digest, work.config.pose) for digest in {one["media_digest"] for one in labels}}
     return [
-        Sample(pose, with_lockout(pose, one["start_s"], one["end_s"], work.config.segment), one["label"], group)
+        LabelledRep(pose, with_lockout(pose, one["start_s"], one["end_s"], work.config.segment), one["label"], group)
         for one in labels
         if (pose := poses[group := one["media_digest"]]) is not None
     ]

@@ -12,14 +12,10 @@ from werkzeug.exceptions import HTTPException
 
 from backend.compute.dask_executor import DaskExecutor, Executor
 from backend.compute.process_executor import BackgroundExecutor
-from backend.context import Context
+from backend.context import Context, context_of
 from backend.errors import BackendError, as_json, http_status
 from backend.labels.events import LabelEvents
-from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.records import Access
-from backend.models.registry import Model, Registry
 from backend.predictions.preannotator import Preannotator
-from backend.predictions.worker import load_detector
 from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.training.trainer import Trainer
@@ -90,35 +86,6 @@ def create_label_events(store: Store, trainer: Trainer, starts: bool) -> LabelEv
     if starts:
         threading.Thread(target=events.keep_going, name="label-events", daemon=True).start()
     return events
-
-
-def context_of(settings: Settings, store: Store) -> Context:
-    """What the settings say that predicting and training work with."""
-    access = access_of(settings)
-    return Context(
-        store=store,
-        client=LabelStudioClient(access),
-        registry=registry_of(settings),
-        config=settings.pipeline_config(),
-        access=access,
-        data_dir=settings.data_dir,
-        remove_superseded=settings.remove_superseded,
-    )
-
-
-def registry_of(settings: Settings) -> Registry:
-    """The models of the settings' data folder, with the one that projects start with."""
-    return Registry(settings.models_dir, Model(load_detector(settings.model_dir).version, settings.model_dir))
-
-
-def access_of(settings: Settings) -> Access:
-    """What the settings say about reaching Label Studio and fetching videos."""
-    return Access(
-        settings.label_studio_url,
-        settings.label_studio_api_key,
-        settings.media_hosts,
-        settings.max_video_mb * 1024 * 1024,
-    )
 
 
 def _ours(error: Exception) -> ResponseReturnValue:

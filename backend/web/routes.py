@@ -10,9 +10,10 @@ from flask.typing import ResponseReturnValue
 from backend.errors import BadRequest, Forbidden, as_json, http_status_by_name
 from backend.labels.events import LabelEvents, settle
 from backend.labelstudio import format
+from backend.labelstudio.records import WEBHOOK_HEADER
 from backend.predictions.preannotator import Preannotator
 from backend.storage.jobs import Job, Store
-from backend.training.trainer import WEBHOOK_HEADER, Trainer
+from backend.training.trainer import Trainer
 
 bp = Blueprint("backend", __name__)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from backend.labels.events import LabelEvents
 from backend.labelstudio.format import AnnotationsDeleted, AnnotationsSaved, parse_event
-from backend.training.trainer import WEBHOOK_HEADER
+from backend.labelstudio.records import WEBHOOK_HEADER
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

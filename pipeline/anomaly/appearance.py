@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.anomaly.features import blocks_of, stance_of
 from pipeline.config import EncodeConfig
 from pipeline.records import Floats, Pose, Rep
-from pipeline.skelemotion.encoding import encode
+from pipeline.skelemotion import encode
 
 _ENOUGH = 3
 NO_REPETITION = 0

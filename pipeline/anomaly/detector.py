@@ -23,7 +23,7 @@ from pipeline.anomaly.reference import Reference, Scale, cells_of, compare
 from pipeline.anomaly.within_video import compare_siblings, sibling_cells
 from pipeline.config import DetectorConfig
 from pipeline.records import Floats, Pose, Rep, RepScore
-from pipeline.skelemotion.encoding import Encoded, encode
+from pipeline.skelemotion import Encoded, encode
 
 # A repetition much shorter than the others of its video is cut wrongly; rushed ones are not as short as this.
 _SHORTEST_SHARE = 0.45

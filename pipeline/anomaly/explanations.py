@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.anomaly.features import PARTS_OF_WALK, Blocks, landmarks_of_rows, phase_of_bin
 from pipeline.landmarks import INDEX, LANDMARKS
 from pipeline.records import Floats, Phase, Reason
-from pipeline.skelemotion.encoding import CHANNELS, WALK, Encoded
+from pipeline.skelemotion import CHANNELS, WALK, Encoded
 
 Cells = Sequence[tuple[tuple[str, ...], Floats]]
 """For each block the body part of each of its P rows, and [P, B] what every row and piece of time adds to a squared

@@ -17,7 +17,7 @@ from pipeline.anomaly.posture import ANGLE_LANDMARKS, ANGLE_PARTS, angles_of
 from pipeline.config import EncodeConfig
 from pipeline.landmarks import INDEX, LANDMARKS
 from pipeline.records import Floats, Phase, Pose
-from pipeline.skelemotion.encoding import CHANNELS, WALK, Encoded, phase_of_column
+from pipeline.skelemotion import CHANNELS, WALK, Encoded, phase_of_column
 
 _LIMBS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("head", ("nose",), ("left_shoulder", "right_shoulder")),

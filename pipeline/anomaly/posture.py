@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import synthetic
 from pipeline.config import EncodeConfig
 from pipeline.landmarks import INDEX
-from pipeline.records import Floats, Pose, Rep
-from pipeline.skelemotion.encoding import Encoded, smooth
+from pipeline.records import Floats, Pose
+from pipeline.skelemotion import Encoded, smooth
 
 ANGLE_PARTS = ("back", "hips", "knees", "knees", "head")
 """The body part of each of the P angles: lean of the trunk, hip, knee, lean of the shin, neck."""
@@ -34,8 +33,6 @@ ANGLE_LANDMARKS = tuple(
     )
 )
 """The landmarks that each angle is computed from."""
-FORM_FAULTS: tuple[synthetic.FaultKind, ...] = ("early_hip_rise", "incomplete_lockout")
-"""The faults that are looked for. Speed, jerks and symmetry are the lifter's own: they need their own repetitions."""
 _COLUMNS_PER_BIN = 4
 _JOINTS = ("shoulder", "hip", "knee", "ankle", "ear")
 _MARGIN_S = 0.3
@@ -45,17 +42,6 @@ _MOST = 2.5
 _SHRINKAGE = 0.6
 _LEAST_DEG = 3.0
 _Doubles = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A drawn repetition with a fault, and the same one without."""
-
-    fault: str
-    faulty: Pose
-    faulty_rep: Rep
-    clean: Pose
-    clean_rep: Rep
 
 
 @dataclass(frozen=True)
@@ -95,22 +81,6 @@ def angles_of(pose: Pose, encoded: Encoded, config: EncodeConfig) -> Floats:
     columns = np.stack(angles)[:, : bins * _COLUMNS_PER_BIN].reshape(len(angles), bins, _COLUMNS_PER_BIN)
     means: Floats = columns.mean(axis=-1).astype(np.float32)
     return means
-
-
-def drawn_pairs(videos: int, seed: int, poses_per_second: float = 10.0) -> list[Pair]:
-    """Repetitions of drawn lifters with one of the faults, and the same ones without it."""
-    rng = np.random.default_rng(seed)
-    pairs: list[Pair] = []
-    for _ in range(videos):
-        faulty = synthetic.random_plan(rng, FORM_FAULTS, fault_share=1.0, most_reps=4)
-        clean = replace(faulty, reps=tuple(replace(rep, fault=None) for rep in faulty.reps))
-        poses = [
-            synthetic.pose_of(plan, np.arange(0.0, synthetic.timeline_of(plan).duration_s, 1.0 / poses_per_second))
-            for plan in (faulty, clean)
-        ]
-        for plan, bad, good in zip(faulty.reps, synthetic.reps_of(faulty), synthetic.reps_of(clean), strict=True):
-            pairs.append(Pair(str(plan.fault), poses[0], bad, poses[1], good))
-    return pairs
 
 
 def fit_form(sound: Floats, groups: Sequence[str], drawn: Floats, faults: Floats) -> Form:

@@ -13,7 +13,7 @@ from pipeline.config import EncodeConfig
 from pipeline.errors import DatasetError
 from pipeline.original.model import orientation_image
 from pipeline.records import Pose, Rep
-from pipeline.skelemotion.encoding import SCALE_S, encode
+from pipeline.skelemotion import SCALE_S, encode
 
 MARGIN_S = SCALE_S
 """Poses before and after a repetition that go with it: what encoding it looks at."""

@@ -10,7 +10,7 @@ from pipeline.datasets.landmarks import read_landmarks
 from pipeline.datasets.rows import ExportedRep, Split, dataset_digest, from_json
 from pipeline.datasets.versions import MANIFEST
 from pipeline.errors import DatasetError
-from pipeline.learning.samples import Sample
+from pipeline.records import LabelledRep
 
 
 def rows_of(folder: Path) -> Iterator[ExportedRep]:
@@ -33,7 +33,7 @@ def digest_of(folder: Path) -> str:
 class TrainingSet:
     """The repetitions to train on; left_out: how many have no landmarks. digest: of the labels of these repetitions."""
 
-    samples: list[Sample]
+    samples: list[LabelledRep]
     left_out: int
     digest: str
 
@@ -49,6 +49,6 @@ def training_set(folder: Path, split: Split | None = None) -> TrainingSet:
     samples = []
     for row in usable:
         pose, rep = read_landmarks(folder / row.files["landmarks"])
-        samples.append(Sample(pose, rep, row.label, row.digest))
+        samples.append(LabelledRep(pose, rep, row.label, row.digest))
     digest = dataset_digest((row.digest, row.start_s, row.end_s, row.label) for row in usable)
     return TrainingSet(samples, len(rows) - len(usable), digest)

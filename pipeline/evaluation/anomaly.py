@@ -19,8 +19,8 @@ from pipeline.anomaly.reference import compare, fit_reference, scales_of
 from pipeline.config import Method, TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
-from pipeline.learning.samples import Sample
 from pipeline.original.pictures import Pictures, picture_blocks, picture_images
+from pipeline.records import LabelledRep
 
 Doubles = NDArray[np.float64]
 _RESAMPLES = 500
@@ -144,7 +144,7 @@ def judge_pictures(
 
 
 def judge_videos(
-    samples: Sequence[Sample],
+    samples: Sequence[LabelledRep],
     base: Detector,
     config: TrainConfig | None,
     seed: int = 0,

@@ -14,17 +14,18 @@ from numpy.typing import NDArray
 
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import Features, blocks_of, features_of, stance_of
-from pipeline.anomaly.posture import drawn_pairs
 from pipeline.anomaly.within_video import compare_siblings
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.evaluation.anomaly import Doubles, Judged, auroc, duration_baseline
 from pipeline.learning import training
-from pipeline.learning.samples import Sample, of_label, synthetic_samples
+from pipeline.learning.samples import of_label
 from pipeline.original.model import grey_of, orientation_image
 from pipeline.original.pictures import Pictures, picture_blocks, picture_images
-from pipeline.records import Floats, Pose, Rep
-from pipeline.skelemotion.encoding import encode
+from pipeline.records import Floats, LabelledRep, Pose, Rep
+from pipeline.skelemotion import encode
+from pipeline.synthetic.fault_pairs import fault_pairs
+from pipeline.synthetic.samples import synthetic_samples
 
 _DRAWN_VIDEOS = 60
 _DRAWN_FAULTY_VIDEOS = 40
@@ -48,8 +49,8 @@ class Comparison:
 
 
 def compare_representations(
-    samples: Sequence[Sample],
-    at_full_rate: Sequence[Sample],
+    samples: Sequence[LabelledRep],
+    at_full_rate: Sequence[LabelledRep],
     config: TrainConfig,
     seed: int = 0,
     told: Callable[[float], None] | None = None,
@@ -78,11 +79,11 @@ def compare_representations(
     return first, second, trivial
 
 
-_Represent = Callable[[Sequence[Sample], TrainConfig], Features]
+_Represent = Callable[[Sequence[LabelledRep], TrainConfig], Features]
 
 
 def _compare(
-    samples: Sequence[Sample],
+    samples: Sequence[LabelledRep],
     represent: _Represent,
     per_second: float,
     config: TrainConfig,
@@ -125,7 +126,7 @@ def _scores(detector: Detector, features: Features) -> Doubles:
     return np.array([one.score for one in detector.judge(features)])
 
 
-def _normals(features: Features, samples: Sequence[Sample], apart: bool) -> training.Normals:
+def _normals(features: Features, samples: Sequence[LabelledRep], apart: bool) -> training.Normals:
     return training.Normals(
         features,
         tuple(sample.group for sample in samples),
@@ -135,7 +136,7 @@ def _normals(features: Features, samples: Sequence[Sample], apart: bool) -> trai
     )
 
 
-def _calibrated(drawn_features: Features, drawn: Sequence[Sample], known: training.Normals) -> training.Normals:
+def _calibrated(drawn_features: Features, drawn: Sequence[LabelledRep], known: training.Normals) -> training.Normals:
     """Drawn repetitions to learn from, and people's to calibrate on."""
     own = _normals(drawn_features, drawn, apart=False)
     return training.Normals(
@@ -148,9 +149,9 @@ def _calibrated(drawn_features: Features, drawn: Sequence[Sample], known: traini
 
 
 def _fault_changes(represent: _Represent, per_second: float, config: TrainConfig, seed: int) -> Floats:
-    pairs = drawn_pairs(_DRAWN_FAULTY_VIDEOS, seed, per_second)
+    pairs = fault_pairs(_DRAWN_FAULTY_VIDEOS, seed, per_second)
     faulty, clean = (
-        represent([Sample(pose, rep, "normal", "") for pose, rep in poses], config).angles
+        represent([LabelledRep(pose, rep, "normal", "") for pose, rep in poses], config).angles
         for poses in (
             [(pair.faulty, pair.faulty_rep) for pair in pairs],
             [(pair.clean, pair.clean_rep) for pair in pairs],
@@ -162,12 +163,12 @@ def _fault_changes(represent: _Represent, per_second: float, config: TrainConfig
     return means
 
 
-def _ours(samples: Sequence[Sample], config: TrainConfig) -> Features:
+def _ours(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:
     encoding = config.detector.encode
     return features_of([s.pose for s in samples], [encode(s.pose, s.rep, encoding) for s in samples], encoding, None)
 
 
-def _pictured(samples: Sequence[Sample], config: TrainConfig) -> Features:
+def _pictured(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:
     """What the default method's features are, made of the original's pictures alone; only lifter and camera are told
     apart as for ours."""
     pictures = _pictures(samples)
@@ -180,7 +181,7 @@ def _pictured(samples: Sequence[Sample], config: TrainConfig) -> Features:
     return Features(picture_blocks(pictures), angles.astype(np.float32), stances, tuple(one.shot for one in encoded))
 
 
-def _pictures(samples: Sequence[Sample]) -> Pictures:
+def _pictures(samples: Sequence[LabelledRep]) -> Pictures:
     greys: list[NDArray[np.uint8]] = [_grey(sample.pose, sample.rep) for sample in samples]
     return Pictures(np.stack(greys), (), tuple(sample.group for sample in samples))
 

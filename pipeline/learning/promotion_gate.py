@@ -18,8 +18,8 @@ from pipeline.anomaly.features import blocks_of, stance_of
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
-from pipeline.learning.samples import Sample
-from pipeline.skelemotion.encoding import encode
+from pipeline.records import LabelledRep
+from pipeline.skelemotion import encode
 
 Doubles = NDArray[np.float64]
 
@@ -76,8 +76,8 @@ class _Judged:
 
 
 def judge(
-    samples: Sequence[Sample],
-    earlier: Sequence[Sample],
+    samples: Sequence[LabelledRep],
+    earlier: Sequence[LabelledRep],
     current: Detector,
     base: Detector,
     config: TrainConfig,
@@ -125,8 +125,8 @@ def judge(
 
 
 def _unseen(
-    samples: Sequence[Sample],
-    earlier: Sequence[Sample],
+    samples: Sequence[LabelledRep],
+    earlier: Sequence[LabelledRep],
     current: Detector,
     base: Detector,
     config: TrainConfig,
@@ -173,7 +173,7 @@ def _folds(videos: Sequence[str], seed: int) -> list[set[str]]:
     return [{videos[i] for i in order[first::count]} for first in range(count)]
 
 
-def _fitted(samples: Sequence[Sample], base: Detector, config: TrainConfig, seed: int) -> Detector:
+def _fitted(samples: Sequence[LabelledRep], base: Detector, config: TrainConfig, seed: int) -> Detector:
     """What is learnt from these samples: nothing where they are too few."""
     try:
         return training.fit(samples, config, seed, base=base)[0]
@@ -277,7 +277,7 @@ def _is_worse(count: float, change: float, resampled: Doubles) -> bool:
     return bool((len(known) and (known > 0).mean() >= _EVIDENCE) or (change > _MARGIN and count >= 2))
 
 
-def _contradicted(samples: Sequence[Sample], earlier: Sequence[Sample]) -> list[str]:
+def _contradicted(samples: Sequence[LabelledRep], earlier: Sequence[LabelledRep]) -> list[str]:
     """The video of every repetition that was anomalous by the earlier labels and is normal by the new ones."""
     return [
         old.group
@@ -287,13 +287,15 @@ def _contradicted(samples: Sequence[Sample], earlier: Sequence[Sample]) -> list[
     ]
 
 
-def _overlap(one: Sample, other: Sample) -> float:
+def _overlap(one: LabelledRep, other: LabelledRep) -> float:
     """Intersection over union in time."""
     both = min(one.rep.end_s, other.rep.end_s) - max(one.rep.start_s, other.rep.start_s)
     return max(0.0, both) / (one.rep.duration_s + other.rep.duration_s - max(0.0, both))
 
 
-def _suspects(samples: Sequence[Sample], judged: _Judged, base: Detector, config: TrainConfig, seed: int) -> list[str]:
+def _suspects(
+    samples: Sequence[LabelledRep], judged: _Judged, base: Detector, config: TrainConfig, seed: int
+) -> list[str]:
     """The video of every repetition labelled normal that is far from the other normal ones of its lifter.
 
     The most unusual ones by a detector that has not seen their video are set aside, and judged by what is learnt from

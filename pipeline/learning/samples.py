@@ -4,54 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-
-from pipeline import synthetic
 from pipeline.errors import DatasetError
-from pipeline.records import Pose, Rep, RepLabel
-
-Role = Literal["reference", "calibration"]
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One labelled repetition of one video.
-
-    group names the video; setting names the lifter and camera, "" where that is for the tool to find out. A sample
-    whose role is "calibration" only says how far normal repetitions may be from the reference: nothing of it but that
-    distance goes into the model.
-    """
-
-    pose: Pose
-    rep: Rep
-    label: RepLabel
-    group: str
-    setting: str = ""
-    role: Role = "reference"
-
-
-def synthetic_samples(videos: int, seed: int, poses_per_second: float = 10.0) -> list[Sample]:
-    """Normal repetitions of drawn lifters: other bodies, cameras and tempos in every video, with estimator's noise."""
-    rng = np.random.default_rng(seed)
-    samples = []
-    for number in range(videos):
-        plan = synthetic.random_plan(rng)
-        times = np.arange(0.0, synthetic.timeline_of(plan).duration_s, 1.0 / poses_per_second)
-        pose = synthetic.add_jitter(synthetic.pose_of(plan, times), seed=int(rng.integers(2**31)))
-        samples += [
-            Sample(pose, rep, "normal" if planned.fault is None else "anomalous", f"synthetic-{number}")
-            for planned, rep in zip(plan.reps, synthetic.reps_of(plan), strict=True)
-        ]
-    return samples
+from pipeline.records import LabelledRep, Pose, Rep, RepLabel, Role
 
 
 def labelled_samples(
     groundtruth: Path, videos: Path, pose_of: Callable[[Path], Pose], role: Role = "reference"
-) -> list[Sample]:
+) -> list[LabelledRep]:
     """Samples of a list of videos with their repetitions, as JSON.
 
     Each entry has `file`, `reps` (with start_s, top_s, end_s; an end_s of null is a partial repetition and left out)
@@ -59,7 +21,7 @@ def labelled_samples(
     repetition in `label`; what has neither is left out. `pose_of` finds the landmarks of a file.
     Raises DatasetError where the file is not such a list.
     """
-    samples: list[Sample] = []
+    samples: list[LabelledRep] = []
     for entry in _entries(groundtruth):
         reps = [rep for rep in entry["reps"] if rep.get("end_s") is not None]
         labels = [_label(str(rep.get("label", entry.get("form_label", "")))) for rep in reps]
@@ -67,14 +29,14 @@ def labelled_samples(
             continue
         pose = pose_of(videos / entry["file"])
         samples += [
-            Sample(pose, Rep(rep["start_s"], rep["top_s"], rep["end_s"]), label, entry["file"], role=role)
+            LabelledRep(pose, Rep(rep["start_s"], rep["top_s"], rep["end_s"]), label, entry["file"], role=role)
             for rep, label in zip(reps, labels, strict=True)
             if label is not None
         ]
     return samples
 
 
-def of_label(samples: Sequence[Sample], label: RepLabel) -> list[Sample]:
+def of_label(samples: Sequence[LabelledRep], label: RepLabel) -> list[LabelledRep]:
     """The samples with that label."""
     return [sample for sample in samples if sample.label == label]
 

@@ -12,14 +12,14 @@ from pipeline.anomaly.autoencoder import Encoder, fit_encoder
 from pipeline.anomaly.calibration import calibrate, with_more
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import Features, features_of, phase_of_bin
-from pipeline.anomaly.posture import angles_of, drawn_pairs, faultiness, fit_form, with_people
+from pipeline.anomaly.posture import angles_of, faultiness, fit_form, with_people
 from pipeline.anomaly.reference import Scale, fit_reference, scales_of
 from pipeline.anomaly.within_video import compare_siblings
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
-from pipeline.learning.samples import Sample
-from pipeline.records import Floats
-from pipeline.skelemotion.encoding import Encoded, encode
+from pipeline.records import Floats, LabelledRep
+from pipeline.skelemotion import Encoded, encode
+from pipeline.synthetic.fault_pairs import fault_pairs
 
 _EPOCHS = 10
 _DRAWN_FAULTY_VIDEOS = 30
@@ -75,7 +75,7 @@ class Normals:
 
 
 def fit(
-    samples: Sequence[Sample],
+    samples: Sequence[LabelledRep],
     config: TrainConfig,
     seed: int = 0,
     progress: ProgressCallback | None = None,
@@ -128,7 +128,7 @@ def fault_changes(config: TrainConfig, seed: int) -> Floats:
     """
     changes: dict[str, list[Floats]] = {}
     encoding = config.detector.encode
-    for pair in drawn_pairs(_DRAWN_FAULTY_VIDEOS, seed):
+    for pair in fault_pairs(_DRAWN_FAULTY_VIDEOS, seed):
         faulty, clean = (
             angles_of(pose, encode(pose, rep, encoding), encoding)
             for pose, rep in ((pair.faulty, pair.faulty_rep), (pair.clean, pair.clean_rep))
@@ -217,8 +217,8 @@ def _ignore(_: Progress) -> None:
 
 
 def _encoded(
-    samples: Sequence[Sample], config: TrainConfig, tell: ProgressCallback
-) -> tuple[list[Sample], list[Encoded]]:
+    samples: Sequence[LabelledRep], config: TrainConfig, tell: ProgressCallback
+) -> tuple[list[LabelledRep], list[Encoded]]:
     """The samples that can be judged, and their images."""
     used, encoded = [], []
     limits = config.detector

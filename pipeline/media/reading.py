@@ -82,7 +82,7 @@ def probe(path: str | Path) -> VideoInfo:
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampledFrame:
     """One picture of a video, at `time_s` seconds; made when it is asked for, as large as it is asked for.
 
     shrunk: RGB [height, width, 3] with its longer side at most so many pixels, 0 for as it is.
@@ -127,7 +127,7 @@ def frames(
 
 def samples(
     path: str | Path, per_second: float = 0.0, between: tuple[float, float] = (0.0, np.inf)
-) -> Iterator[Sample]:
+) -> Iterator[SampledFrame]:
     """Yield the pictures of a video in order, sampled by time.
 
     per_second: at most so many pictures per second, 0 for every frame. between: only pictures of [first, last)
@@ -158,7 +158,7 @@ def samples(
                 continue
             last_s = time_s
             due_s = max(due_s + interval, time_s) if time_s - due_s < interval else time_s + interval
-            yield Sample(time_s, partial(_picture, frame))
+            yield SampledFrame(time_s, partial(_picture, frame))
         if last_s == -np.inf:
             raise VideoDamaged(f"{path}: no frame can be decoded. Is the upload complete?")
 

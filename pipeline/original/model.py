@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DatasetError, ModelError
 from pipeline.records import Floats, Pose, Rep
-from pipeline.skelemotion.encoding import WALK
+from pipeline.skelemotion import WALK
 
 if TYPE_CHECKING:
     from torch import nn

@@ -14,7 +14,7 @@ from pipeline.errors import DatasetError
 from pipeline.landmarks import LANDMARKS
 from pipeline.original.model import grey_of
 from pipeline.records import Floats
-from pipeline.skelemotion.encoding import WALK
+from pipeline.skelemotion import WALK
 
 _NAME = re.compile(r"(?P<video>.+)_rep_(?P<number>\d+)")
 _STATIC = 24

@@ -18,7 +18,7 @@ from pipeline.config import PoseConfig
 from pipeline.errors import PoseModelError
 from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.media import reading
-from pipeline.media.reading import Sample
+from pipeline.media.reading import SampledFrame
 from pipeline.media.shots import ShotCounter
 from pipeline.pose.person_crop import Follower, PoseEstimator
 from pipeline.pose.static_person import bends, is_idle, without
@@ -162,7 +162,7 @@ def estimate(
 
 
 def landmarks_of(
-    samples: Iterable[Sample],
+    samples: Iterable[SampledFrame],
     info: VideoInfo,
     config: PoseConfig,
     estimator: PoseEstimator,

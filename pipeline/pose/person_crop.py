@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.media.reading import Sample
+from pipeline.media.reading import SampledFrame
 from pipeline.records import Floats
 
 Landmarks = tuple[Floats, Floats]
@@ -93,7 +93,7 @@ class Follower:
         self._turn_to(self._whole)
         self._body = None
 
-    def landmarks(self, sample: Sample, picture: NDArray[np.uint8]) -> Landmarks | None:
+    def landmarks(self, sample: SampledFrame, picture: NDArray[np.uint8]) -> Landmarks | None:
         """What the estimator finds, by its own form of landmarks. picture: the whole sample, shrunk to the limit."""
         if self._doubted_until is not None and sample.time_s >= self._doubted_until:
             self._doubt(sample, picture)
@@ -106,7 +106,7 @@ class Follower:
         self._window = self._whole
         return None
 
-    def _doubt(self, sample: Sample, picture: NDArray[np.uint8]) -> None:
+    def _doubt(self, sample: SampledFrame, picture: NDArray[np.uint8]) -> None:
         """Somebody larger elsewhere in the whole picture is followed instead of a person found in a part only."""
         followed, window = self._body, self._window
         self._turn_to(self._whole)
@@ -153,7 +153,7 @@ class Follower:
             return None
         return window
 
-    def _look(self, sample: Sample, picture: NDArray[np.uint8], window: Window) -> Landmarks | None:
+    def _look(self, sample: SampledFrame, picture: NDArray[np.uint8], window: Window) -> Landmarks | None:
         if window == self._whole:
             return self._estimator.landmarks(picture, sample.time_s)
         width, height = self._whole.width, self._whole.height

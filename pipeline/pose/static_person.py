@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.landmarks import INDEX
-from pipeline.media.reading import Picture, Sample
+from pipeline.media.reading import Picture, SampledFrame
 from pipeline.pose.tracks import pixels_per_metre
 from pipeline.records import Pose
 
@@ -44,7 +44,7 @@ def bends(pose: Pose) -> bool:
     return travel_m(pose) >= _IDLE_M
 
 
-def without(samples: Iterable[Sample], pose: Pose) -> Iterator[Sample]:
+def without(samples: Iterable[SampledFrame], pose: Pose) -> Iterator[SampledFrame]:
     """The samples with the person of `pose` covered in grey."""
     seen = np.flatnonzero(pose.detected)
     margin = _MARGIN_M * pixels_per_metre(pose)[seen, None]
@@ -53,10 +53,10 @@ def without(samples: Iterable[Sample], pose: Pose) -> Iterator[Sample]:
     low, high = (corners.min(axis=1) - margin) / size, (corners.max(axis=1) + margin) / size
     for sample in samples:
         nearest = int(np.abs(pose.time[seen] - sample.time_s).argmin())
-        yield Sample(sample.time_s, partial(_covered, sample, low[nearest], high[nearest]))
+        yield SampledFrame(sample.time_s, partial(_covered, sample, low[nearest], high[nearest]))
 
 
-def _covered(sample: Sample, low: NDArray[np.float64], high: NDArray[np.float64], max_side_px: int) -> Picture:
+def _covered(sample: SampledFrame, low: NDArray[np.float64], high: NDArray[np.float64], max_side_px: int) -> Picture:
     picture = sample.shrunk(max_side_px).copy()
     size = picture.shape[1::-1]
     (left, top), (right, bottom) = (np.clip(np.round(corner * size), 0, size).astype(int) for corner in (low, high))

@@ -13,12 +13,12 @@ from fakes import CONFIG, VERSION, analysis
 from label_studio_api import FakeLabelStudio
 
 from backend.archives.run import Finished, FolderTarget, Prelabeler, ProjectTarget, Target, target_name
-from backend.archives.sources import Source, files
+from backend.archives.sources import files
 from backend.context import Context
 from backend.labelstudio.labeling_config import parse_controls
 from backend.models.registry import Model
 from backend.predictions.worker import FileJob
-from backend.storage.ledger import Ledger
+from backend.storage.ledger import Ledger, Source
 from pipeline.records import Analysis
 
 CONTROLS = parse_controls(CONFIG)

@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline import synthetic
-from pipeline.learning.samples import Sample
-from pipeline.records import Pose, Rep, RepLabel
+from pipeline.records import LabelledRep, Pose, Rep, RepLabel
 
 
 def video(number: int, reps: int = 5, faulty: int = 0, height_m: float = 1.76) -> tuple[Pose, tuple[Rep, ...]]:
@@ -30,12 +29,12 @@ def video(number: int, reps: int = 5, faulty: int = 0, height_m: float = 1.76) -
     return pose, synthetic.reps_of(plan)
 
 
-def samples(videos: int, faulty: int = 0, first: int = 0, honest: bool = True, reps: int = 5) -> list[Sample]:
+def samples(videos: int, faulty: int = 0, first: int = 0, honest: bool = True, reps: int = 5) -> list[LabelledRep]:
     """Labels of several videos: right ones, or with every fault called normal."""
     found = []
     for number in range(first, first + videos):
         pose, cut = video(number, reps, faulty)
         for n, rep in enumerate(cut):
             label: RepLabel = "anomalous" if honest and n >= reps - faulty else "normal"
-            found.append(Sample(pose, rep, label, f"video-{number}"))
+            found.append(LabelledRep(pose, rep, label, f"video-{number}"))
     return found

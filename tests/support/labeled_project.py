@@ -14,7 +14,7 @@ from backend.datasets.export import Exported, ExportRequest, export
 from backend.labels.events import save_annotations
 from backend.labelstudio.format import AnnotationsSaved, Json, Task, to_frames
 from backend.labelstudio.records import Access
-from backend.predictions.jobs import dump_analysis
+from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Store
 from pipeline.config import PipelineConfig
 from pipeline.datasets.filters import Filters

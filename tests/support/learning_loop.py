@@ -18,8 +18,9 @@ from server_process import ServerProcess
 
 from backend.labels.labelled import DrawnRep
 from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.labeling_config import default_config
 from backend.labelstudio.records import Access
-from backend.local_labelstudio.demo import BACKEND_TITLE, LABELING_CONFIG, is_upload_of
+from backend.local_labelstudio.demo import BACKEND_TITLE, is_upload_of
 from backend.local_labelstudio.server import LabelStudioServer
 from pipeline.synthetic import FaultKind
 
@@ -84,7 +85,7 @@ def project_in(label_studio: LabelStudioServer, folder: Path) -> Iterator[Projec
     server = ServerProcess(folder / "backend", label_studio.url, token)
     server.start(RETRAIN_AFTER="0", **SETTINGS)
     try:
-        config = LABELING_CONFIG.read_text(encoding="utf-8")
+        config = default_config()
         number = client.create_project("Learning loop", config)
         client.connect_backend(number, server.url, BACKEND_TITLE)
         project = Project(number, label_studio.url, client, server, config)

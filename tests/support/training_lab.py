@@ -17,7 +17,7 @@ from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import AnnotationsSaved, Json, Task, to_frames
 from backend.labelstudio.records import Access
 from backend.models.registry import Model, Registry
-from backend.predictions.jobs import dump_analysis
+from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Store
 from backend.storage.runs import Run
 from backend.training.trainer import Trainer

@@ -14,7 +14,7 @@ from backend.context import Context
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access
 from backend.models.registry import Model, Registry
-from backend.predictions.jobs import load_analysis
+from backend.storage.analysis_json import load_analysis
 from backend.storage.jobs import Store
 from pipeline.config import PipelineConfig
 

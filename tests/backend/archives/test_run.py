@@ -18,15 +18,15 @@ from label_studio_api import FakeLabelStudio
 
 from backend.archives.files import write
 from backend.archives.run import alone
-from backend.archives.sources import Source
 from backend.context import Context
 from backend.errors import BackendError, WorkerLost
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access
 from backend.models.registry import Model, Registry
-from backend.predictions.jobs import load_analysis
 from backend.predictions.worker import VideoJob
+from backend.storage.analysis_json import load_analysis
 from backend.storage.jobs import Store
+from backend.storage.ledger import Source
 from pipeline.config import PipelineConfig
 from pipeline.errors import NotAVideo
 

@@ -22,8 +22,9 @@ from backend.errors import (
 )
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access
-from backend.predictions.jobs import ASKED, IMPORTED, OPENED, dump_analysis, load_analysis
+from backend.predictions.jobs import ASKED, IMPORTED, OPENED
 from backend.predictions.preannotator import Preannotator
+from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.jobs import Job, Store
 from pipeline.config import PipelineConfig
 from pipeline.records import Rep, RepScore

@@ -16,8 +16,8 @@ from service_tasks import Maker, backdate, delivered, finish, task
 
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access
-from backend.predictions.jobs import dump_analysis
 from backend.predictions.preannotator import Preannotator
+from backend.storage.analysis_json import dump_analysis
 from backend.storage.database import now
 from backend.storage.jobs import Store
 from pipeline.config import PipelineConfig

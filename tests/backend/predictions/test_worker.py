@@ -13,7 +13,8 @@ from backend.errors import MediaNotFound
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import parse_controls
 from backend.labelstudio.records import Access
-from backend.predictions.worker import VideoJob, analyze_task, load_detector
+from backend.models.detectors import load_detector
+from backend.predictions.worker import VideoJob, analyze_task
 from pipeline.config import PipelineConfig, PoseConfig
 from pipeline.errors import NotAVideo, VideoDamaged
 

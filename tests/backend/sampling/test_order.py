@@ -18,8 +18,8 @@ from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access
 from backend.local_labelstudio.server import LabelStudioServer, install
 from backend.models.registry import Model, Registry
-from backend.predictions.jobs import dump_analysis
 from backend.sampling import order as sampling
+from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Store
 from pipeline.config import PipelineConfig
 

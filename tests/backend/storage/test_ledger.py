@@ -7,9 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from backend.archives.sources import Source
 from backend.storage.jobs import Store
-from backend.storage.ledger import Entry, Ledger
+from backend.storage.ledger import Entry, Ledger, Source
 
 VIDEOS = [Source(f"/v/{name}.mp4", f"/v/{name}.mp4", "1") for name in "abc"]
 

@@ -17,12 +17,11 @@ from pydantic import SecretStr
 from backend.errors import MediaForbidden, MediaNotFound, WorkerLost
 from backend.labels.events import settle
 from backend.labelstudio.format import Task
-from backend.labelstudio.records import Access
+from backend.labelstudio.records import WEBHOOK_HEADER, Access
 from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.storage.labels import LabelStore
-from backend.training.trainer import WEBHOOK_HEADER
 from backend.web.app import create_app
 
 Maker = Callable[..., Preannotator]

@@ -11,8 +11,8 @@ import pytest
 from werkzeug.test import Client, EnvironBuilder
 
 from backend.labels.events import LabelEvents
+from backend.labelstudio.records import WEBHOOK_HEADER
 from backend.storage.jobs import Store
-from backend.training.trainer import WEBHOOK_HEADER
 from backend.web.webhook_fast_path import EventsFirst
 
 CREATED = "11_webhook_ANNOTATION_CREATED_api"

@@ -13,9 +13,9 @@ from pipeline.anomaly.detector import Detector, load_base
 from pipeline.anomaly.features import latent_block
 from pipeline.config import DetectorConfig, EncodeConfig, TrainConfig
 from pipeline.learning import training
-from pipeline.learning.samples import Sample, synthetic_samples
-from pipeline.records import Floats, Pose, Rep
-from pipeline.skelemotion.encoding import CHANNELS, WALK, encode
+from pipeline.records import Floats, LabelledRep, Pose, Rep
+from pipeline.skelemotion import CHANNELS, WALK, encode
+from pipeline.synthetic.samples import synthetic_samples
 
 CONFIG = TrainConfig(detector=DetectorConfig(method="autoencoder"))
 FAULT = "early_hip_rise"
@@ -50,7 +50,7 @@ def base() -> Detector:
 def trained(base: Detector) -> Detector:
     """Knows ten normal repetitions of the lifter and camera of `set_of`."""
     pose, reps = set_of(1, (None,) * 10)
-    return training.fit([Sample(pose, rep, "normal", "first") for rep in reps], CONFIG, base=base)[0]
+    return training.fit([LabelledRep(pose, rep, "normal", "first") for rep in reps], CONFIG, base=base)[0]
 
 
 def test_latent_keeps_the_walk_and_a_quarter_of_the_columns(images: Floats) -> None:
@@ -125,7 +125,7 @@ def test_retraining_keeps_the_encoder_of_the_base(base: Detector, trained: Detec
 
 def test_a_base_of_another_method_is_refused() -> None:
     pose, reps = set_of(1, (None,) * 10)
-    samples = [Sample(pose, rep, "normal", "first") for rep in reps]
+    samples = [LabelledRep(pose, rep, "normal", "first") for rep in reps]
     with pytest.raises(ValueError, match="Expected a base model of method autoencoder, got statistics"):
         training.fit(samples, CONFIG, base=load_base())
 

@@ -17,11 +17,10 @@ from pipeline.anomaly.distances import distances, fit_cloud
 from pipeline.config import PoseConfig, TrainConfig
 from pipeline.errors import ModelError
 from pipeline.learning import training
-from pipeline.learning.samples import Sample
 from pipeline.media import reading
 from pipeline.pose.mediapipe_pose import MediaPipePose, estimate
-from pipeline.records import Pose, Rep
-from pipeline.skelemotion.encoding import WALK
+from pipeline.records import LabelledRep, Pose, Rep
+from pipeline.skelemotion import WALK
 
 FAULT = "early_hip_rise"
 
@@ -49,7 +48,7 @@ def base() -> Detector:
 def trained(base: Detector) -> Detector:
     """Knows ten normal repetitions of the lifter and camera of `set_of`."""
     pose, reps = set_of(1, (None,) * 10)
-    return training.fit([Sample(pose, rep, "normal", "first") for rep in reps], TrainConfig(), base=base)[0]
+    return training.fit([LabelledRep(pose, rep, "normal", "first") for rep in reps], TrainConfig(), base=base)[0]
 
 
 def test_base_model_passes_normal_repetitions(base: Detector) -> None:

@@ -11,7 +11,7 @@ from pipeline.anomaly.features import PARTS_OF_WALK, Blocks, blocks_of, landmark
 from pipeline.config import EncodeConfig
 from pipeline.landmarks import INDEX, LANDMARKS
 from pipeline.records import Floats, Pose, Rep
-from pipeline.skelemotion.encoding import Encoded, encode
+from pipeline.skelemotion import Encoded, encode
 
 LENGTH = 48
 PARTS = ("head", "back", "hips", "feet")

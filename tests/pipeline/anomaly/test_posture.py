@@ -6,19 +6,11 @@ import numpy as np
 import pytest
 
 from pipeline import synthetic
-from pipeline.anomaly.posture import (
-    ANGLE_PARTS,
-    Form,
-    angles_of,
-    drawn_pairs,
-    faultiness,
-    fit_form,
-    form_cells,
-    with_people,
-)
+from pipeline.anomaly.posture import ANGLE_PARTS, Form, angles_of, faultiness, fit_form, form_cells, with_people
 from pipeline.config import EncodeConfig
 from pipeline.records import Floats, Rep
-from pipeline.skelemotion.encoding import encode
+from pipeline.skelemotion import encode
+from pipeline.synthetic.fault_pairs import fault_pairs
 
 CONFIG = EncodeConfig()
 
@@ -86,7 +78,7 @@ def test_further_people_move_the_mean_by_their_share(form: Form, sound: Floats) 
 
 
 def test_pairs_differ_by_the_fault_alone() -> None:
-    pair = drawn_pairs(1, seed=0)[0]
+    pair = fault_pairs(1, seed=0)[0]
     assert pair.fault in ("early_hip_rise", "incomplete_lockout")
     before = pair.clean.time < min(pair.clean_rep.start_s, pair.faulty_rep.start_s) - 0.5
     np.testing.assert_array_equal(pair.clean.world[before], pair.faulty.world[: len(before)][before])

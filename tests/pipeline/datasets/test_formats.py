@@ -23,7 +23,7 @@ from pipeline.errors import DatasetError
 from pipeline.landmarks import INDEX
 from pipeline.original.model import grey_of, orientation_image
 from pipeline.records import Pose, Rep
-from pipeline.skelemotion.encoding import encode
+from pipeline.skelemotion import encode
 
 POSE, REPS = video(1)
 REP = REPS[1]

@@ -10,8 +10,9 @@ import pytest
 
 from pipeline import synthetic
 from pipeline.errors import DatasetError
-from pipeline.learning.samples import labelled_samples, of_label, synthetic_samples
+from pipeline.learning.samples import labelled_samples, of_label
 from pipeline.records import Pose
+from pipeline.synthetic.samples import synthetic_samples
 
 REP = {"start_s": 1.0, "top_s": 2.0, "end_s": 3.0}
 

@@ -11,7 +11,7 @@ import pytest
 from pipeline import synthetic
 from pipeline.errors import DatasetError, ModelError
 from pipeline.original import model
-from pipeline.records import Floats
+from pipeline.records import Floats, Rep
 
 PLAN = synthetic.LiftPlan()
 
@@ -69,7 +69,7 @@ def test_picture_is_in_the_colours_of_its_map() -> None:
 
 def test_marker_wraps_to_24() -> None:
     still = synthetic.pose_of(PLAN, np.arange(0.0, 0.5, 1 / 60))
-    picture = model.orientation_image(still, synthetic.Rep(0.0, 0.2, 0.5))
+    picture = model.orientation_image(still, Rep(0.0, 0.2, 0.5))
     assert set(np.unique(model.grey_of(picture))) == {24}
 
 

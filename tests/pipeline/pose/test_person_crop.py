@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.landmarks import LANDMARK_COUNT
-from pipeline.media.reading import Sample, shrunk
+from pipeline.media.reading import SampledFrame, shrunk
 from pipeline.pose.person_crop import Follower
 from pipeline.records import Floats
 
@@ -67,7 +67,7 @@ def follow(pictures: list[Picture], max_side_px: int = 640) -> tuple[ShortSighte
     follower = Follower(estimator, (WIDTH, HEIGHT), max_side_px)
     found = []
     for index, picture in enumerate(pictures):
-        sample = Sample(index / 10, partial(shrunk, picture))
+        sample = SampledFrame(index / 10, partial(shrunk, picture))
         found.append(follower.landmarks(sample, sample.shrunk(max_side_px)))
     return estimator, found
 
@@ -130,9 +130,9 @@ def lost_once(box: Box) -> tuple[int, Landmarks | None]:
     """Looks at the picture in which a person followed for two seconds is not seen at first, and what came of them."""
     estimator = ShortSighted()
     follower = Follower(estimator, (WIDTH, HEIGHT), 640)
-    sample = Sample(0.0, partial(shrunk, picture_of(box)))
+    sample = SampledFrame(0.0, partial(shrunk, picture_of(box)))
     for index in range(20):
-        sample = Sample(index / 10, sample.shrunk)
+        sample = SampledFrame(index / 10, sample.shrunk)
         follower.landmarks(sample, sample.shrunk(640))
     estimator.looks.clear()
     estimator.blind_looks = 1
@@ -163,7 +163,7 @@ def test_after_a_cut_the_whole_picture_comes_first() -> None:
     estimator = ShortSighted()
     follower = Follower(estimator, (WIDTH, HEIGHT), 640)
     for index in range(20):
-        sample = Sample(index / 10, partial(shrunk, picture_of(FAR)))
+        sample = SampledFrame(index / 10, partial(shrunk, picture_of(FAR)))
         follower.landmarks(sample, sample.shrunk(640))
     follower.cut()
     estimator.looks.clear()

@@ -15,7 +15,7 @@ from pipeline import synthetic
 from pipeline.config import PoseConfig
 from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.media import reading
-from pipeline.media.reading import Sample, shrunk
+from pipeline.media.reading import SampledFrame, shrunk
 from pipeline.pose.mediapipe_pose import estimate
 from pipeline.pose.static_person import bends, is_idle, travel_m, without
 from pipeline.records import Floats, Pose
@@ -83,7 +83,7 @@ def test_nobody_is_neither_idle_nor_bends() -> None:
 @pytest.mark.parametrize("side", [0, 160])
 def test_the_person_is_covered_and_the_rest_is_not(side: int) -> None:
     pose = standing()
-    sample = Sample(0.0, partial(shrunk, np.full((pose.height, pose.width, 3), 255, np.uint8)))
+    sample = SampledFrame(0.0, partial(shrunk, np.full((pose.height, pose.width, 3), 255, np.uint8)))
     covered = next(without([sample], pose)).shrunk(side)
     x, y = np.clip(pose.image[0] * (covered.shape[1] / pose.width), 0, None).astype(int).T
     assert np.all(covered[y, x] == 128)

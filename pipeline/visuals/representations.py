@@ -21,7 +21,7 @@ from pipeline.config import EncodeConfig
 from pipeline.landmarks import INDEX
 from pipeline.original.model import orientation_image
 from pipeline.records import Floats, Pose, Rep
-from pipeline.skelemotion.encoding import CHANNELS, WALK, encode, joint_positions, phase_of_column
+from pipeline.skelemotion import CHANNELS, WALK, encode, joint_positions, phase_of_column
 
 Representation = Literal["orientation", "magnitude", "tsrji", "seed"]
 Picture = NDArray[np.uint8]

@@ -12,8 +12,8 @@ from pipeline import synthetic
 from pipeline.config import EncodeConfig
 from pipeline.landmarks import MIRRORED
 from pipeline.records import Floats, Pose, Rep
-from pipeline.skelemotion.encoding import CHANNELS, WALK, encode, phase_of_column
-from pipeline.skelemotion.representations import representation
+from pipeline.skelemotion import CHANNELS, WALK, encode, phase_of_column
+from pipeline.visuals.representations import representation
 
 CONFIG = EncodeConfig()
 PLAN = synthetic.LiftPlan((synthetic.RepPlan(), synthetic.RepPlan(hold_s=1.5)))

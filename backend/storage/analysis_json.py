@@ -1,0 +1,34 @@
+"""Analyses as JSON, as jobs and archives keep them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from pydantic import TypeAdapter, ValidationError
+
+from backend.errors import ResultUnreadable
+from pipeline.records import Analysis
+
+_ANALYSIS = TypeAdapter(Analysis)
+
+
+def dump_analysis(analysis: Analysis) -> str:
+    """JSON of an analysis. Pydantic's own would turn NaN into null, which it does not read again."""
+    return json.dumps(asdict(analysis))
+
+
+def load_analysis(text: str) -> Analysis:
+    """Raises ResultUnreadable where the text is damaged, or of a release with other fields."""
+    try:
+        return _ANALYSIS.validate_json(text)
+    except ValidationError as error:
+        raise ResultUnreadable("A stored result cannot be read. Its video is analyzed again.") from error
+
+
+def is_readable(result: str) -> bool:
+    try:
+        load_analysis(result)
+    except ResultUnreadable:
+        return False
+    return True

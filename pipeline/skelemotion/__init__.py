@@ -1,1 +1,0 @@
-"""One repetition as SkeleMotion images: what the detector judges, and what other networks and people look at."""
