@@ -34,7 +34,7 @@ from rich.progress import track
 from rich.table import Table
 
 from backend.commands.landmarks import landmarks_of
-from pipeline.anomaly.appearance import clusters_of, look_of
+from pipeline.anomaly.appearance import appearance_of, clusters_of
 from pipeline.anomaly.calibration import calibrate
 from pipeline.anomaly.reference import compare, fit_reference, scales_of
 from pipeline.config import TrainConfig
@@ -206,7 +206,7 @@ def clips_pool(groundtruth: Path, videos: Path, cache_folder: Path | None) -> Po
 
     anomalous = [np.array([sample.label == "anomalous" for sample in mine]) for mine in of_video]
     truth = np.concatenate(anomalous)
-    looks = [look_of(mine[0].pose, [sample.rep for sample in mine], base.config.encode) for mine in of_video]
+    looks = [appearance_of(mine[0].pose, [sample.rep for sample in mine], base.config.encode) for mine in of_video]
     far = duration_baseline(np.array([sample.rep.duration_s for mine in of_video for sample in mine]), truth)
     return Pool(
         tuple(anomalous),

@@ -32,7 +32,7 @@ from backend.labelstudio.records import Access
 from backend.storage.analysis_json import dump_analysis
 from backend.storage.annotation_json import AnnotationSource
 from backend.storage.jobs import Job, Store
-from backend.storage.labels import Annotation, LabeledRegion
+from backend.storage.labels import Annotation, LabelledRegion
 from pipeline.config import PipelineConfig
 from pipeline.datasets.verify import problems_of
 from pipeline.records import Analysis, Reason, Rep, RepScore, VideoInfo
@@ -105,7 +105,7 @@ def _fill_some(store: Store, controls: Controls, analysis: Analysis, numbers: ra
             (Job, jobs),
             (Annotation, annotations),
             (AnnotationSource, sources),
-            (LabeledRegion, regions),
+            (LabelledRegion, regions),
         ):
             connection.execute(insert(table), rows)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.anomaly.appearance import look_of
+from pipeline.anomaly.appearance import appearance_of
 from pipeline.anomaly.detector import Detector
 from pipeline.config import PipelineConfig, PoseConfig
 from pipeline.media import reading
@@ -48,7 +48,7 @@ def look(
     info, media_digest = reading.probe(path), reading.digest(path)
     pose = cache.get(media_digest, config)
     if pose is None:
-        with cache.alone(media_digest):
+        with cache.exclusive(media_digest):
             pose = cache.get(media_digest, config)
             if pose is None:
                 pose = _estimated(path, info, config, estimator, progress)
@@ -70,7 +70,7 @@ def analyze_pose(
     """
     reps = find_reps(pose, config.segment)
     if not look:
-        seen = look_of(pose, reps, detector.config.encode)
+        seen = appearance_of(pose, reps, detector.config.encode)
         look = tuple(seen.tolist()) if seen is not None else ()
     return Analysis(
         video=info,

@@ -7,7 +7,7 @@ L resampled length, C channels, N repetitions. All times are seconds of media ti
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -183,3 +183,21 @@ class LabelledRep:
     group: str
     setting: str = ""
     role: Role = "reference"
+
+
+class Interval(Protocol):
+    """Anything with a beginning and an end in seconds of media time."""
+
+    @property
+    def start_s(self) -> float: ...
+
+    @property
+    def end_s(self) -> float: ...
+
+
+def tiou(one: Interval, other: Interval) -> float:
+    """Temporal intersection over union, 0..1."""
+    if one.start_s >= other.end_s or other.start_s >= one.end_s:  # as most are: nothing to work out
+        return 0.0
+    shared = min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
+    return shared / (max(one.end_s, other.end_s) - min(one.start_s, other.start_s))

@@ -176,7 +176,7 @@ class ProjectTarget:
         return known is not None and known.media_digest != analysis.media_digest
 
 
-class Prelabeler:
+class ArchiveRun:
     """Takes the videos of a run through. capacity: how many the workers take at once, just now."""
 
     def __init__(
@@ -287,7 +287,7 @@ class Prelabeler:
 
 
 @contextmanager
-def alone(data_dir: Path, target: str) -> Iterator[None]:
+def exclusive(data_dir: Path, target: str) -> Iterator[None]:
     """No other run for the same target meanwhile: both would make its tasks. Raises BackendError."""
     name = f"prelabel-{hashlib.sha256(target.encode()).hexdigest()[:12]}.lock"
     try:

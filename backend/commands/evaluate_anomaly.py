@@ -86,7 +86,7 @@ def _pictures(
 
     from pipeline.errors import DatasetError
     from pipeline.evaluation.anomaly import Judged, auroc, duration_baseline, judge_pictures
-    from pipeline.original.model import load_seed, network_input
+    from pipeline.original.model import load_original, network_input
     from pipeline.original.pictures import load_pictures, picture_blocks
 
     good, odd = load_pictures(normal), load_pictures(anomalous)
@@ -108,7 +108,7 @@ def _pictures(
         return judge_pictures(good, odd, rate, method="autoencoder"), trivial, features
     if model is None:
         raise DatasetError("Expected --model, the seed's weights (.keras) or a folder trained with --method seed.")
-    seed = load_seed(model)
+    seed = load_original(model)
     learnt = load_pictures(train_pictures).files if train_pictures is not None else good.files
     if not len(seed.latents):
         seed = seed.with_latents(network_input(learnt, "nearest"))

@@ -107,10 +107,10 @@ def _pull(settings: Settings, store: Store, project: int) -> None:
     from backend.context import access_of
     from backend.errors import LabelConfigError, LabelStudioError, NotInLabelStudio
     from backend.labels import labelled
-    from backend.labels.events import settle
+    from backend.labels.events import store_received_events
     from backend.labelstudio.client import LabelStudioClient
 
-    settle(store)
+    store_received_events(store)
     client = LabelStudioClient(access_of(settings))
     if not client.configured:
         return

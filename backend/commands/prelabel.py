@@ -75,7 +75,7 @@ def prelabel(
     import logging
 
     from backend.archives.files import look_again, write
-    from backend.archives.run import Prelabeler, alone, target_name
+    from backend.archives.run import ArchiveRun, exclusive, target_name
     from backend.commands.prelabel_display import Display
     from backend.commands.serve import setup_logging, stop_on_sigterm
     from backend.compute.dask_executor import DaskExecutor
@@ -91,7 +91,7 @@ def prelabel(
     settings, display = Settings(), Display(json_progress)
     root = local_files_root.absolute() if local_files_root is not None else None
     target = target_name(project, out)
-    with alone(settings.data_dir, target), closing(Store(settings.database_url)) as store:
+    with exclusive(settings.data_dir, target), closing(Store(settings.database_url)) as store:
         ledger = Ledger(store.engine)
         context, controls, goal = _opened(settings, store, ledger, project, root)
         model, config = context.registry.current(project), context.config.digest()
@@ -116,7 +116,7 @@ def prelabel(
         interrupted = False
         if to_do:
             executor = DaskExecutor(workers or settings.workers, scheduler or settings.dask_scheduler)
-            bulk = Prelabeler(context, ledger, executor, goal, model, controls, lambda: executor.capacity)
+            bulk = ArchiveRun(context, ledger, executor, goal, model, controls, lambda: executor.capacity)
             try:
                 with display:
                     bulk.run(run, max_attempts, limit, display.told)

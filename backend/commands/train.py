@@ -67,7 +67,9 @@ def train(
                 raise DatasetError(
                     "Nothing to learn from: --method seed needs --pictures, a folder of SkeleMotion PNGs."
                 )
-            count = _train_seed(pictures, out, epochs, seed, lambda share: bar.update(task, completed=100.0 * share))
+            count = _train_original(
+                pictures, out, epochs, seed, lambda share: bar.update(task, completed=100.0 * share)
+            )
             line = f"seed: {count} pictures, {epochs} epochs, written to {out}"
         else:
             samples = (
@@ -194,11 +196,11 @@ def drawn_base(seed: int, told: Callable[[Progress], None] | None = None) -> Det
     return training.fit(synthetic_samples(_DRAWN_VIDEOS, seed), config, seed, told, name="base")[0]
 
 
-def _train_seed(pictures: Path, out: Path, epochs: int, seed: int, told: Callable[[float], None]) -> int:
-    from pipeline.original.model import network_input, train_seed
+def _train_original(pictures: Path, out: Path, epochs: int, seed: int, told: Callable[[float], None]) -> int:
+    from pipeline.original.model import network_input, train_original
     from pipeline.original.pictures import load_pictures
 
     files = load_pictures(pictures).files
-    model = train_seed(network_input(files, "nearest"), epochs, seed, lambda epoch, _: told(epoch / epochs))
+    model = train_original(network_input(files, "nearest"), epochs, seed, lambda epoch, _: told(epoch / epochs))
     model.save(out)
     return len(files)

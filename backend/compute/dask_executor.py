@@ -30,7 +30,7 @@ class Executor(Protocol):
     def submit(self, function: Callable[..., Any], *args: object, key: str, priority: int = 0) -> Future[Any]:
         """Run `function(*args)`, higher priority first. The future raises WorkerLost where the process died."""
 
-    def hasten(self, key: str, priority: int) -> None:
+    def raise_priority(self, key: str, priority: int) -> None:
         """Raise the priority of a call that still waits; nothing where it does not."""
 
     def close(self) -> None:
@@ -105,7 +105,7 @@ class DaskExecutor:
         self._hand_out()
         return call.future
 
-    def hasten(self, key: str, priority: int) -> None:
+    def raise_priority(self, key: str, priority: int) -> None:
         with self._lock:
             for call in self._waiting:
                 if call.key == key and call.priority < priority:

@@ -39,7 +39,7 @@ class BackgroundExecutor:
         threading.Thread(target=self._wait, args=(process, ours, future), name=key, daemon=True).start()
         return future
 
-    def hasten(self, key: str, priority: int) -> None:
+    def raise_priority(self, key: str, priority: int) -> None:
         """Every call has begun."""
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from backend.datasets.label_studio_json import task_to_import
-from backend.datasets.rows import Choice, LabeledTask, choose, controls_of, labeled_tasks
+from backend.datasets.rows import Choice, LabelledTask, choose, controls_of, labelled_tasks
 from backend.errors import BackendError, NothingToExport
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.labeling_config import Controls
@@ -98,7 +98,7 @@ def export(
     with _writing(request.out), new_version(request.out) as draft:
         writer = _Writer(draft.folder, request, controls, config, pose_dir, access)
         with writer:
-            for number, task in enumerate(labeled_tasks(store, request.project, choice, controls, request.lifter_key)):
+            for number, task in enumerate(labelled_tasks(store, request.project, choice, controls, request.lifter_key)):
                 told(number, len(choice.videos))
                 writer.add(task)
         told(len(choice.videos), len(choice.videos))
@@ -182,7 +182,7 @@ class _Writer:
         self._label_studio.write("\n]\n")
         self._stack.close()
 
-    def add(self, task: LabeledTask) -> None:
+    def add(self, task: LabelledTask) -> None:
         """The repetitions of a task that pass the filters, with their files."""
         rows = [row for row in task.rows if self.funnel.passes(row)]
         if not rows:
@@ -240,7 +240,7 @@ class _Writer:
             parts["clips/"] = "one H.264 video per repetition, without sound"
         return parts | {"missing.csv": "what could not be had, and why"}
 
-    def _with_parts(self, rows: list[ExportedRep], task: LabeledTask) -> list[ExportedRep]:
+    def _with_parts(self, rows: list[ExportedRep], task: LabelledTask) -> list[ExportedRep]:
         write_eaf(self._folder / "elan" / f"{rows[0].name}.eaf", rows)
         pose = self._cache.get(task.digest, self._config.pose) if task.digest else None
         if pose is None:
@@ -255,7 +255,7 @@ class _Writer:
                 self._coco.add(row, pose)
         return rows
 
-    def _with_clips(self, rows: list[ExportedRep], task: LabeledTask) -> list[ExportedRep]:
+    def _with_clips(self, rows: list[ExportedRep], task: LabelledTask) -> list[ExportedRep]:
         done: list[ExportedRep] = []
         with scratch() as folder:
             try:
@@ -268,7 +268,7 @@ class _Writer:
                 self._miss(f"task {task.task} ({rows[0].video})", f"no clips: {error}")
         return done + rows[len(done) :]
 
-    def _add_task(self, rows: Sequence[ExportedRep], task: LabeledTask) -> None:
+    def _add_task(self, rows: Sequence[ExportedRep], task: LabelledTask) -> None:
         if task.rate is None:
             self._miss(
                 f"task {task.task} ({rows[0].video})",

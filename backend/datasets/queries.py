@@ -14,7 +14,7 @@ from backend.labelstudio.format import Json
 from backend.storage.analysis_json import load_analysis
 from backend.storage.database import batches
 from backend.storage.jobs import Job
-from backend.storage.labels import Annotation, LabeledRegion
+from backend.storage.labels import Annotation, LabelledRegion
 from pipeline.records import Analysis
 
 BATCH = 500
@@ -48,12 +48,12 @@ def of_tasks(session: Session, project: int, tasks: Iterable[int]) -> Iterator[l
 
 def regions(session: Session, annotation_ids: Sequence[int]) -> dict[int, list[Region]]:
     """The regions of annotations, in order of time."""
-    stored = LabeledRegion
+    stored = LabelledRegion
     columns = (stored.region, stored.start_s, stored.end_s, stored.label, stored.origin)
     regions: dict[int, list[Region]] = {}
     for ids in batches(annotation_ids):
-        query = select(LabeledRegion.annotation_id, *columns).where(LabeledRegion.annotation_id.in_(ids))
-        query = query.order_by(LabeledRegion.start_s, LabeledRegion.end_s, LabeledRegion.id)
+        query = select(LabelledRegion.annotation_id, *columns).where(LabelledRegion.annotation_id.in_(ids))
+        query = query.order_by(LabelledRegion.start_s, LabelledRegion.end_s, LabelledRegion.id)
         for annotation_id, region, start_s, end_s, label, origin in session.execute(query):
             regions.setdefault(annotation_id, []).append(Region(region, start_s, end_s, label, origin))
     return regions

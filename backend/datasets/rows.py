@@ -21,7 +21,7 @@ from backend.storage.database import batches
 from backend.storage.jobs import Store
 from backend.storage.labels import Annotation
 from pipeline.datasets.rows import ExportedRep, split_group, split_of, video_name
-from pipeline.records import Analysis
+from pipeline.records import Analysis, tiou
 
 _SAME_REP = 0.5
 """Temporal intersection over union from which two repetitions are the same one."""
@@ -44,7 +44,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class LabeledTask:
+class LabelledTask:
     """A task with the repetitions of the annotation that counts, in order; rate: None where it is not known."""
 
     task: int
@@ -88,9 +88,9 @@ def choose(store: Store, project: int) -> Choice:
     return Choice(videos, tuple(sorted(repeated)))
 
 
-def labeled_tasks(
+def labelled_tasks(
     store: Store, project: int, choice: Choice, controls: Controls, lifter_key: str
-) -> Iterator[LabeledTask]:
+) -> Iterator[LabelledTask]:
     """The chosen annotations with their repetitions, by task; without those that were deleted or skipped meanwhile.
 
     lifter_key: the task data that names the lifter.
@@ -113,7 +113,7 @@ def labeled_tasks(
                 source = words.get(annotation.id)
                 known = source.data if source is not None else data.get(annotation.task)
                 others = [regions.get(other.id, []) for other in _of_others(group, annotation)]
-                yield _labeled_task(
+                yield _labelled_task(
                     annotation,
                     choice.videos[annotation.task].name,
                     digests.get(annotation.id, ""),
@@ -149,7 +149,7 @@ def _of_others(group: Sequence[Annotation], annotation: Annotation) -> list[Anno
     return list(best.values())
 
 
-def _labeled_task(
+def _labelled_task(
     annotation: Annotation,
     name: str,
     digest: str,
@@ -160,7 +160,7 @@ def _labeled_task(
     parent: tuple[str, Analysis] | None,
     controls: Controls,
     lifter_key: str,
-) -> LabeledTask:
+) -> LabelledTask:
     rate = effective_rate(controls, data) if data is not None else None
     result = tuple(source.result) if source is not None else ()
     said = region_notes(result, controls)
@@ -207,7 +207,7 @@ def _labeled_task(
         )
         rows.append(row)
         provenances[row.rep] = provenance
-    return LabeledTask(
+    return LabelledTask(
         annotation.task,
         annotation.media,
         digest,
@@ -235,7 +235,7 @@ def _provenance(
         return Provenance(agreement=agreement)
     if proposals is None:
         return Provenance(noted.model_version, noted.proposal, agreement) if noted else Provenance(agreement=agreement)
-    overlap, best = max(((_overlap(one, region), number) for number, one in enumerate(proposals)), default=(0.0, 0))
+    overlap, best = max(((tiou(one, region), number) for number, one in enumerate(proposals)), default=(0.0, 0))
     return Provenance(version, proposals[best] if overlap >= _SAME_REP else None, agreement)
 
 
@@ -244,18 +244,9 @@ def _agreement(region: queries.Region, others: Sequence[Sequence[queries.Region]
     if not others:
         return None
     agreeing = sum(
-        any(other.label == region.label and _overlap(other, region) >= _SAME_REP for other in regions)
-        for regions in others
+        any(other.label == region.label and tiou(other, region) >= _SAME_REP for other in regions) for regions in others
     )
     return agreeing / len(others)
-
-
-def _overlap(one: queries.Region | Proposal, other: queries.Region) -> float:
-    """Intersection over union in time."""
-    if one.start_s >= other.end_s or other.start_s >= one.end_s:  # as most are: nothing to work out
-        return 0.0
-    both = min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
-    return both / (max(one.end_s, other.end_s) - min(one.start_s, other.start_s))
 
 
 def _proposals(analysis: Analysis) -> list[Proposal]:

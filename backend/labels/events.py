@@ -49,7 +49,7 @@ class LabelEvents:
                 self._untold |= {task.project for _, task in event.annotations}
         self._came.set()
 
-    def keep_going(self) -> None:
+    def run_until_closed(self) -> None:
         """Store what is received, and at once what an earlier server left, until closed. For a thread of its own."""
         while not self._closed.is_set():
             try:
@@ -70,7 +70,7 @@ class LabelEvents:
         with self._lock:
             projects, self._untold = self._untold, set()
         try:
-            projects |= settle(self._store)
+            projects |= store_received_events(self._store)
             if projects:
                 self._changed(projects)
         except BaseException:
@@ -79,7 +79,7 @@ class LabelEvents:
             raise
 
 
-def settle(store: Store) -> set[int]:
+def store_received_events(store: Store) -> set[int]:
     """Store the labels of all received events; returns their projects. For whoever is about to read labels.
 
     Two that settle at the same time do no harm: an annotation is never replaced by an older state of itself. An event

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from backend.labels.events import save_annotations, settle
+from backend.labels.events import save_annotations, store_received_events
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import AnnotationsSaved, Json
 from backend.labelstudio.labeling_config import parse_controls
 from backend.storage.analysis_json import is_readable, load_analysis
 from backend.storage.annotation_json import as_drawn, refresh_data, sources, without_source
 from backend.storage.jobs import Job, Store
-from backend.storage.labels import Annotation, LabeledRegion
+from backend.storage.labels import Annotation, LabelledRegion
 from pipeline.records import RepLabel
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class DrawnRep:
 
 
 @dataclass(frozen=True)
-class LabeledVideo:
+class LabelledVideo:
     """A task with the repetitions of the annotation that counts; media_digest is "" until the video was looked at."""
 
     task: int
@@ -48,12 +48,12 @@ class LabeledVideo:
     reps: tuple[DrawnRep, ...]
 
 
-def labeled_videos(store: Store, project: int) -> list[LabeledVideo]:
+def labelled_videos(store: Store, project: int) -> list[LabelledVideo]:
     """The project's labels: of each task its ground truth, else its newest annotation; never a cancelled one.
 
     In the order in which they count: of tasks with the same video, the first.
     """
-    settle(store)
+    store_received_events(store)
     chosen: dict[int, Annotation] = {}
     for annotation in store.labels.valid_annotations(project):
         best = chosen.get(annotation.task)
@@ -68,7 +68,7 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
     They are read by the labeling config that it has now; where that is not the one of the last pull, all are read anew.
     What an event told meanwhile is kept. Raises LabelStudioError, LabelConfigError.
     """
-    settle(store)
+    store_received_events(store)
     known = {annotation.id: annotation for annotation in store.labels.valid_annotations(project, skipped=True)}
     deleted = store.labels.deleted_annotations()
     deleted_tasks = store.labels.deleted_tasks()
@@ -110,10 +110,10 @@ def rank(annotation: Annotation) -> tuple[bool, str, int]:
     return annotation.ground_truth, annotation.updated_at, annotation.id
 
 
-def _video(store: Store, annotation: Annotation) -> LabeledVideo:
+def _video(store: Store, annotation: Annotation) -> LabelledVideo:
     parent = store.job_of_prediction(annotation.parent_prediction)
     latest = store.latest_result(annotation.task, annotation.media)
-    return LabeledVideo(
+    return LabelledVideo(
         annotation.task,
         annotation.id,
         annotation.annotator,
@@ -123,7 +123,7 @@ def _video(store: Store, annotation: Annotation) -> LabeledVideo:
     )
 
 
-def _drawn(regions: Sequence[LabeledRegion], parent: Job | None) -> tuple[DrawnRep, ...]:
+def _drawn(regions: Sequence[LabelledRegion], parent: Job | None) -> tuple[DrawnRep, ...]:
     known = load_analysis(parent.result) if parent is not None and is_readable(parent.result) else None
     proposals = (
         [(rep.start_s, rep.end_s, score.label) for rep, score in zip(known.reps, known.scores, strict=True)]

@@ -36,9 +36,9 @@ from pipeline.records import Analysis
 
 log = logging.getLogger(__name__)
 
-SETTLING = timedelta(seconds=10)
+GRACE_PERIOD = timedelta(seconds=10)
 """Label Studio picks tasks that lack a prediction, then asks: what was delivered in between it would store again."""
-ANSWER_SETTLING = timedelta(minutes=2)
+ANSWER_GRACE_PERIOD = timedelta(minutes=2)
 """It stores the predictions of an answer one by one, several in a second."""
 TRANSIENT = tuple(kind.__name__ for kind in (LabelStudioError, MediaUnreachable, SchedulerLost, WorkerLost))
 """Errors that may be gone at the next attempt, as a failed job names them."""
@@ -150,7 +150,7 @@ class JobRunner:
             if progress is not None:
                 progress.priority = max(priority, progress.priority)
         if progress is not None:
-            self._executor.hasten(progress.key, priority)
+            self._executor.raise_priority(progress.key, priority)
 
     def _end(self, job_id: int) -> None:
         with self._lock:
@@ -251,7 +251,7 @@ class JobRunner:
 
     def _is_wanted(self, job: Job) -> bool:
         # An answer to Label Studio that it is perhaps just storing. If it does not, the next round delivers.
-        if job.delivery == "answered" and is_settling(job, now()):
+        if job.delivery == "answered" and in_grace_period(job, now()):
             return False
         if job.model_version != self._registry.current(job.project).version:
             log.info("Task %s: its prediction by %s is out of date.", job.task, job.model_version)
@@ -311,11 +311,11 @@ def known_media(store: Store, tasks: Sequence[tuple[int, str]]) -> dict[tuple[in
     return found
 
 
-def is_settling(job: Job, moment: datetime) -> bool:
+def in_grace_period(job: Job, moment: datetime) -> bool:
     """Whether Label Studio may at that moment not have noticed, or not stored yet, what it was given of this job."""
     if job.delivered_at is None:
         return False
-    return job.delivered_at >= moment - (ANSWER_SETTLING if job.delivery == "answered" else SETTLING)
+    return job.delivered_at >= moment - (ANSWER_GRACE_PERIOD if job.delivery == "answered" else GRACE_PERIOD)
 
 
 def _calls(work: Mapping[int, VideoJob]) -> list[list[int]]:

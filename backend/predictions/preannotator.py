@@ -17,7 +17,7 @@ from backend.errors import BackendError, BadRequest, LabelConfigError, LabelStud
 from backend.labelstudio.format import Json, Task, to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.labelstudio.records import TaskState
-from backend.predictions.jobs import ANSWER_SETTLING, ASKED, IMPORTED, OPENED, TRANSIENT, JobRunner, is_settling
+from backend.predictions.jobs import ANSWER_GRACE_PERIOD, ASKED, IMPORTED, OPENED, TRANSIENT, JobRunner, in_grace_period
 from backend.storage.analysis_json import is_readable, load_analysis
 from backend.storage.database import now
 from backend.storage.jobs import Job
@@ -158,7 +158,7 @@ class Preannotator:
             if is_behind and not self._closed.is_set():
                 self._catch_up(project.id, project.label_config)
 
-    def keep_going(self) -> None:
+    def run_until_closed(self) -> None:
         """Resume now, every minute, and when a model was promoted, until closed. For a thread of its own."""
         seen: dict[int, str] = {}
         next_round, woken = time.monotonic(), False
@@ -196,7 +196,7 @@ class Preannotator:
         ready = {
             job.task: job
             for job in jobs
-            if job.state == "done" and not self._runner.is_in_progress(job.id) and not is_settling(job, asked_at)
+            if job.state == "done" and not self._runner.is_in_progress(job.id) and not in_grace_period(job, asked_at)
         }
         answered: dict[int, Task] = {}
         look_until = max(deadline, time.monotonic() + _SHORTEST_LOOK_S)
@@ -209,7 +209,7 @@ class Preannotator:
                 answered |= {
                     job.task: Task(job.task, job.project, job.data)
                     for job in here
-                    if self._store.claim_answer(job.id, asked_at - ANSWER_SETTLING)
+                    if self._store.claim_answer(job.id, asked_at - ANSWER_GRACE_PERIOD)
                 }
                 continue
             lacking: list[int] = []

@@ -15,7 +15,7 @@ from backend.errors import LabelStudioError
 from backend.labelstudio.labeling_config import parse_controls
 from backend.sampling.clusters import Clusters
 from backend.storage.analysis_json import is_readable, load_analysis
-from pipeline.anomaly.appearance import look_of
+from pipeline.anomaly.appearance import appearance_of
 from pipeline.config import DetectorConfig
 from pipeline.pose.cache import PoseCache
 from pipeline.records import Analysis
@@ -82,5 +82,5 @@ def _analysis(context: Context, task: int, media: str) -> Analysis | None:
     if analysis.look or not analysis.reps:
         return analysis
     pose = PoseCache(context.pose_dir).get(analysis.media_digest, context.config.pose)
-    look = look_of(pose, analysis.reps, DetectorConfig().encode) if pose is not None else None
+    look = appearance_of(pose, analysis.reps, DetectorConfig().encode) if pose is not None else None
     return replace(analysis, look=tuple(look.tolist()) if look is not None else ())

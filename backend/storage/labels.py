@@ -34,7 +34,7 @@ class Annotation(Base):
     received_at: Mapped[datetime] = mapped_column(DateTime, default=now, onupdate=now)
 
 
-class LabeledRegion(Base):
+class LabelledRegion(Base):
     """One repetition of an annotation, in seconds of media time."""
 
     __tablename__ = "labeled_regions"
@@ -248,23 +248,23 @@ class LabelStore:
 
     def counts(self, project: int) -> dict[str, int]:
         """How many repetitions of each label people left."""
-        query = select(LabeledRegion.label, func.count()).join(Annotation).where(Annotation.project == project)
-        query = query.where(~Annotation.deleted, ~Annotation.was_cancelled).group_by(LabeledRegion.label)
+        query = select(LabelledRegion.label, func.count()).join(Annotation).where(Annotation.project == project)
+        query = query.where(~Annotation.deleted, ~Annotation.was_cancelled).group_by(LabelledRegion.label)
         with self._sessions.begin() as session:
             return dict(session.execute(query).all())
 
     def normals_since(self, project: int, moment: datetime) -> int:
         """How many normal repetitions people left in annotations that were made or changed after that moment."""
-        query = select(func.count()).select_from(LabeledRegion).join(Annotation)
+        query = select(func.count()).select_from(LabelledRegion).join(Annotation)
         query = query.where(Annotation.project == project, Annotation.received_at > moment)
-        query = query.where(~Annotation.deleted, ~Annotation.was_cancelled, LabeledRegion.label == "normal")
+        query = query.where(~Annotation.deleted, ~Annotation.was_cancelled, LabelledRegion.label == "normal")
         with self._sessions.begin() as session:
             return session.scalar(query) or 0
 
-    def labeled_regions(self, annotation_id: int) -> Sequence[LabeledRegion]:
+    def labeled_regions(self, annotation_id: int) -> Sequence[LabelledRegion]:
         with self._sessions.begin() as session:
             return session.scalars(
-                select(LabeledRegion).filter_by(annotation_id=annotation_id).order_by(LabeledRegion.start_s)
+                select(LabelledRegion).filter_by(annotation_id=annotation_id).order_by(LabelledRegion.start_s)
             ).all()
 
 

@@ -101,16 +101,16 @@ class Trainer:
                 self._changed_projects |= projects
             raise
 
-    def keep_going(self) -> None:
+    def run_until_closed(self) -> None:
         """Work off runs until closed. For a thread of its own."""
         while not self._closed.is_set():
             try:
-                with self.alone() as is_alone:
+                with self.exclusive() as is_alone:
                     while is_alone and not self._closed.is_set():
                         self._wake.clear()
                         self.repair()
                         self.count_labels()
-                        if not self.work_off():
+                        if not self.run_next():
                             self._wake.wait(_LOOK_S)
             except Exception:  # the top of a thread
                 log.exception("Training was interrupted; it goes on.")
@@ -148,7 +148,7 @@ class Trainer:
             self.labels_changed([project])
 
     @contextmanager
-    def alone(self) -> Iterator[bool]:
+    def exclusive(self) -> Iterator[bool]:
         """Whether no other process trains with this data folder, nor will before the end; interrupted runs wait again.
 
         The lock of a process that dies is free.
@@ -163,7 +163,7 @@ class Trainer:
             self.runs.requeue_interrupted()
             yield True
 
-    def work_off(self) -> bool:
+    def run_next(self) -> bool:
         """Do one run, if one waits; returns whether. Never raises for what goes wrong in it."""
         run = self.runs.begin()
         if run is None:
@@ -239,7 +239,7 @@ class Trainer:
         work = TrainWork(
             run=run.id,
             project=run.project,
-            videos=tuple(labelled.labeled_videos(self._store, run.project)),
+            videos=tuple(labelled.labelled_videos(self._store, run.project)),
             database_url=self._store.url,
             models_dir=self._registry.root,
             fallback=self._registry.fallback,

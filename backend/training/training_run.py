@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from backend.errors import BackendError, Cancelled, TooFewLabels, VideosMissing
-from backend.labels.labelled import LabeledVideo
+from backend.labels.labelled import LabelledVideo
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.media import MediaFetcher
 from backend.labelstudio.records import Access
@@ -54,7 +54,7 @@ class TrainWork:
 
     run: int
     project: int
-    videos: tuple[LabeledVideo, ...]
+    videos: tuple[LabelledVideo, ...]
     database_url: str
     models_dir: Path
     fallback: Model
@@ -181,7 +181,7 @@ def _samples(work: TrainWork, tell: Tell) -> tuple[list[LabelledRep], list[Json]
     return samples, labels, skipped
 
 
-def _pose(work: TrainWork, one: LabeledVideo, told: Callable[[float], None]) -> tuple[str, Pose]:
+def _pose(work: TrainWork, one: LabelledVideo, told: Callable[[float], None]) -> tuple[str, Pose]:
     """A video's digest and landmarks: kept ones, or else it is fetched and looked at."""
     cache = PoseCache(work.pose_dir)
     kept = cache.get(one.media_digest, work.config.pose) if one.media_digest else None

@@ -65,7 +65,7 @@ def create_service(settings: Settings, context: Context, executor: Executor | No
     executor = executor or DaskExecutor(settings.workers, settings.dask_scheduler)
     service = Preannotator(context, executor, settings.predict_wait_s)
     # In the background: Label Studio may be starting at the same time.
-    threading.Thread(target=service.keep_going, name="keep-going", daemon=True).start()
+    threading.Thread(target=service.run_until_closed, name="keep-going", daemon=True).start()
     return service
 
 
@@ -76,7 +76,7 @@ def create_trainer(settings: Settings, context: Context, changed: Callable[[int]
         context, BackgroundExecutor(), settings.retrain_after, changed, secret, settings.mlflow_tracking_uri
     )
     if starts:
-        threading.Thread(target=trainer.keep_going, name="train", daemon=True).start()
+        threading.Thread(target=trainer.run_until_closed, name="train", daemon=True).start()
     return trainer
 
 
@@ -84,7 +84,7 @@ def create_label_events(store: Store, trainer: Trainer, starts: bool) -> LabelEv
     """What takes events about labels; stores them in a thread of its own from now on, unless not `starts`."""
     events = LabelEvents(store, trainer.labels_changed)
     if starts:
-        threading.Thread(target=events.keep_going, name="label-events", daemon=True).start()
+        threading.Thread(target=events.run_until_closed, name="label-events", daemon=True).start()
     return events
 
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from backend.errors import BadRequest, Forbidden, as_json, http_status_by_name
-from backend.labels.events import LabelEvents, settle
+from backend.labels.events import LabelEvents, store_received_events
 from backend.labelstudio import format
 from backend.labelstudio.records import WEBHOOK_HEADER
 from backend.predictions.preannotator import Preannotator
@@ -87,7 +87,7 @@ def webhook() -> ResponseReturnValue:
         case format.TasksDeleted():
             store().delete_tasks(event.task_ids)
         case format.ProjectUpdated():
-            settle(store())  # what came before is read by the labeling config of before
+            store_received_events(store())  # what came before is read by the labeling config of before
             store().remember_project(event.project, event.label_config)
         case format.StartTraining():
             store().remember_project(event.project, event.label_config)

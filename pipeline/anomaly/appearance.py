@@ -21,7 +21,7 @@ NO_REPETITION = 0
 """The cluster of videos without a repetition; others are numbered from 1."""
 
 
-def look_of(pose: Pose, reps: Sequence[Rep], config: EncodeConfig) -> Floats | None:
+def appearance_of(pose: Pose, reps: Sequence[Rep], config: EncodeConfig) -> Floats | None:
     """[D] the mean length of every limb in the picture, in torsos, median over a few of the repetitions (what varies
     between them is the form); None without any."""
     chosen = [reps[i] for i in np.unique(np.linspace(0, len(reps) - 1, min(len(reps), _ENOUGH)).round().astype(int))]

@@ -18,9 +18,9 @@ from pipeline.anomaly.calibration import Calibration
 from pipeline.anomaly.explanations import Cells, heat_over_walk, reasons, visible
 from pipeline.anomaly.features import PARTS_OF_WALK, Features, features_of, form_block
 from pipeline.anomaly.model_files import load_parts, save_parts, version_of
-from pipeline.anomaly.posture import Form, faultiness, form_cells
+from pipeline.anomaly.posture import Form, fault_score, form_cells
 from pipeline.anomaly.reference import Reference, Scale, cells_of, compare
-from pipeline.anomaly.within_video import compare_siblings, sibling_cells
+from pipeline.anomaly.within_video import compare_within_video, within_video_cells
 from pipeline.config import DetectorConfig
 from pipeline.records import Floats, Pose, Rep, RepScore
 from pipeline.skelemotion import Encoded, encode
@@ -164,12 +164,14 @@ class Detector:
         """The more unusual of two findings, each of which may raise half of the false alarms."""
         result = [
             _judgement(float(raw), self.in_form, form_cells(angles, self.form), 2, True)
-            for raw, angles in zip(faultiness(features.angles, self.form), features.angles, strict=True)
+            for raw, angles in zip(fault_score(features.angles, self.form), features.angles, strict=True)
         ]
         if len(result) < self.config.min_siblings:
             return result
-        ratios = compare_siblings(features.blocks, self.scales)
-        for index, (raw, cells) in enumerate(zip(ratios, sibling_cells(features.blocks, self.scales), strict=True)):
+        ratios = compare_within_video(features.blocks, self.scales)
+        for index, (raw, cells) in enumerate(
+            zip(ratios, within_video_cells(features.blocks, self.scales), strict=True)
+        ):
             among = _judgement(float(raw), self.among_siblings, cells, 2, False)
             if among.score > result[index].score:
                 result[index] = among

@@ -21,7 +21,7 @@ _Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Cloud:
+class NormalModel:
     """Normal repetitions in one block of D features: mean [D], main axes [K, D] with their variance [K], the variance
     `rest` in every other direction, and the repetitions themselves, bank [R, D]."""
 
@@ -39,7 +39,7 @@ class Cloud:
         return result
 
 
-def fit_cloud(values: Floats) -> Cloud:
+def fit_normal_model(values: Floats) -> NormalModel:
     """The cloud of values [R, D], its covariance shrunk towards a sphere.
 
     Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", J. Multivariate Analysis
@@ -62,7 +62,7 @@ def fit_cloud(values: Floats) -> Cloud:
     axes = turned[:, :kept].T @ centred / np.sqrt(count * variance[:kept, None])
     dropped = variance[kept:].sum() / max(1, size - kept)
     sphere = shrinkage * average
-    return Cloud(
+    return NormalModel(
         mean.astype(np.float32),
         axes.astype(np.float32),
         ((1 - shrinkage) * variance[:kept] + sphere).astype(np.float32),
@@ -71,7 +71,7 @@ def fit_cloud(values: Floats) -> Cloud:
     )
 
 
-def distances(values: Floats, cloud: Cloud) -> _Doubles:
+def distances(values: Floats, cloud: NormalModel) -> _Doubles:
     """[N] the distance of values [N, D] from a cloud: 1 is about the distance of one repetition of it from the rest."""
     centred = values - cloud.mean
     along = centred @ cloud.axes.T
@@ -81,7 +81,7 @@ def distances(values: Floats, cloud: Cloud) -> _Doubles:
     return combined
 
 
-def deviation(values: Floats, cloud: Cloud) -> Floats:
+def deviation(values: Floats, cloud: NormalModel) -> Floats:
     """[D] the squared difference of one repetition [D] from its neighbours in the cloud, feature by feature, as a
     multiple of how much the repetitions of the cloud vary there."""
     squares = (cloud.bank - values) ** 2

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pipeline.anomaly.autoencoder import FILTERS, Encoder
 from pipeline.anomaly.calibration import Calibration
-from pipeline.anomaly.distances import Cloud
+from pipeline.anomaly.distances import NormalModel
 from pipeline.anomaly.posture import Form
 from pipeline.anomaly.reference import Reference, Scale
 from pipeline.config import DetectorConfig, EncodeConfig
@@ -158,7 +158,7 @@ def _parts(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
         Reference(
             one["name"],
             tuple(
-                Cloud(
+                NormalModel(
                     arrays[f"{number}.{block}.mean"],
                     arrays[f"{number}.{block}.axes"].astype(np.float32),
                     arrays[f"{number}.{block}.variance"],

@@ -119,14 +119,14 @@ def with_people(form: Form, sound: Floats, groups: Sequence[str]) -> Form:
     return replace(form, mean=(total / videos).astype(np.float32), videos=videos)
 
 
-def faultiness(angles: Floats, form: Form) -> Floats:
+def fault_score(angles: Floats, form: Form) -> Floats:
     """[N] how far repetitions [N, P, B] are from sound ones in the direction of faults; about 0 +- 1 for sound ones."""
     total: Floats = (_beyond(angles, form) * form.weight).sum(axis=(1, 2)).astype(np.float32)
     return total
 
 
 def form_cells(angles: Floats, form: Form) -> list[tuple[tuple[str, ...], Floats]]:
-    """The body part of every angle, and what each cell [P, B] of one repetition [P, B] adds to its faultiness."""
+    """The body part of every angle, and what each cell [P, B] of one repetition [P, B] adds to its fault_score."""
     added = np.clip(_beyond(angles[None], form)[0] * form.weight, 0.0, None)
     return [(ANGLE_PARTS, added.astype(np.float32))]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.anomaly.distances import Cloud, deviation, distances, fit_cloud
+from pipeline.anomaly.distances import NormalModel, deviation, distances, fit_normal_model
 from pipeline.anomaly.features import Block, Blocks, added_by_rows
 from pipeline.records import Floats
 
@@ -35,7 +35,7 @@ class Reference:
     repetition, and the stance [D] that the setting is known by."""
 
     name: str
-    clouds: tuple[Cloud, ...]
+    clouds: tuple[NormalModel, ...]
     usual: tuple[float, ...]
     stance: Floats
 
@@ -66,9 +66,9 @@ def fit_reference(
         further[mine] = _NEW_VIDEO if alone else 1.0
         for held in np.eye(count, dtype=bool)[mine] if alone else [mine]:
             for row, values in enumerate(flat):
-                raw[row, held] = distances(values[held], fit_cloud(values[~held]))
+                raw[row, held] = distances(values[held], fit_normal_model(values[~held]))
     usual = tuple(float(np.median(row)) for row in raw)
-    reference = Reference(name, tuple(fit_cloud(values) for values in flat), usual, stance)
+    reference = Reference(name, tuple(fit_normal_model(values) for values in flat), usual, stance)
     return reference, (_joined(raw / np.array(usual)[:, None]) * further).astype(np.float32)
 
 

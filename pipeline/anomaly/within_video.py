@@ -16,7 +16,7 @@ from pipeline.anomaly.reference import ORDER, Scale, scaled
 from pipeline.records import Floats
 
 
-def compare_siblings(blocks: Blocks, scales: Sequence[Scale]) -> Floats:
+def compare_within_video(blocks: Blocks, scales: Sequence[Scale]) -> Floats:
     """[N] how far each repetition of a video is from its nearest siblings, as a multiple of how far those are from
     theirs; about 1 for an ordinary one. Expects three repetitions or more."""
     ratios = []
@@ -28,7 +28,7 @@ def compare_siblings(blocks: Blocks, scales: Sequence[Scale]) -> Floats:
     return joined
 
 
-def sibling_cells(blocks: Blocks, scales: Sequence[Scale]) -> list[list[tuple[tuple[str, ...], Floats]]]:
+def within_video_cells(blocks: Blocks, scales: Sequence[Scale]) -> list[list[tuple[tuple[str, ...], Floats]]]:
     """For each repetition and block the body part of every row, and what each cell [P, B] adds to its distance."""
     shares: list[list[tuple[tuple[str, ...], Floats]]] = [[] for _ in blocks[0].values]
     for block, scale in zip(blocks, scales, strict=True):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import Features, blocks_of, features_of, stance_of
-from pipeline.anomaly.within_video import compare_siblings
+from pipeline.anomaly.within_video import compare_within_video
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.evaluation.anomaly import Doubles, Judged, auroc, duration_baseline
@@ -114,7 +114,7 @@ def _compare(
         warm[mine] = _scores(training.with_normals(base, known, config, seed)[0], held)
         if len(mine) >= config.detector.min_siblings:
             several[mine] = True
-            alarms[mine] = compare_siblings(held.blocks, base.scales) >= base.among_siblings.threshold
+            alarms[mine] = compare_within_video(held.blocks, base.scales) >= base.among_siblings.threshold
     tell(1.0)
     names = tuple(groups.tolist())
     return Comparison(

@@ -20,7 +20,7 @@ from scipy.optimize import linear_sum_assignment
 
 from pipeline.errors import DatasetError
 from pipeline.landmarks import INDEX
-from pipeline.records import Pose, Rep
+from pipeline.records import Pose, Rep, tiou
 
 F1_LEVELS = (0.25, 0.5, 0.75)
 MAP_LEVELS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
@@ -97,12 +97,6 @@ def load_groundtruth(path: str | Path) -> tuple[ClipTruth, ...]:
             f"{path}: not a ground truth ({error!r}). "
             "Expected a list of clips, each with file and reps of start_s, top_s and end_s."
         ) from error
-
-
-def tiou(one: Rep, other: Rep) -> float:
-    """Temporal intersection over union of two repetitions, 0..1."""
-    shared = min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
-    return max(0.0, shared) / (max(one.end_s, other.end_s) - min(one.start_s, other.start_s))
 
 
 def match(found: Sequence[Rep], truth: Sequence[Rep], level: float) -> list[tuple[int, int]]:

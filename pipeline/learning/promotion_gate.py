@@ -18,7 +18,7 @@ from pipeline.anomaly.features import blocks_of, stance_of
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
-from pipeline.records import LabelledRep
+from pipeline.records import LabelledRep, tiou
 from pipeline.skelemotion import encode
 
 Doubles = NDArray[np.float64]
@@ -283,14 +283,8 @@ def _contradicted(samples: Sequence[LabelledRep], earlier: Sequence[LabelledRep]
         old.group
         for old in earlier
         if old.label == "anomalous"
-        and any(new.group == old.group and new.label == "normal" and _overlap(new, old) > 0.5 for new in samples)
+        and any(new.group == old.group and new.label == "normal" and tiou(new.rep, old.rep) > 0.5 for new in samples)
     ]
-
-
-def _overlap(one: LabelledRep, other: LabelledRep) -> float:
-    """Intersection over union in time."""
-    both = min(one.rep.end_s, other.rep.end_s) - max(one.rep.start_s, other.rep.start_s)
-    return max(0.0, both) / (one.rep.duration_s + other.rep.duration_s - max(0.0, both))
 
 
 def _suspects(

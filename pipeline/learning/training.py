@@ -12,9 +12,9 @@ from pipeline.anomaly.autoencoder import Encoder, fit_encoder
 from pipeline.anomaly.calibration import calibrate, with_more
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import Features, features_of, phase_of_bin
-from pipeline.anomaly.posture import angles_of, faultiness, fit_form, with_people
+from pipeline.anomaly.posture import angles_of, fault_score, fit_form, with_people
 from pipeline.anomaly.reference import Scale, fit_reference, scales_of
-from pipeline.anomaly.within_video import compare_siblings
+from pipeline.anomaly.within_video import compare_within_video
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.records import Floats, LabelledRep
@@ -155,10 +155,10 @@ def fit_base(known: Normals, faults: Floats, config: TrainConfig) -> Detector:
     for group in dict.fromkeys(sound.groups):
         held = names == group
         others = form if held.all() else fit_form(own[~held], names[~held].tolist(), everyone, faults)
-        unseen[held] = faultiness(own[held], others)
+        unseen[held] = fault_score(own[held], others)
     # Two findings share the false alarms of a setting that is not known.
     rate = config.detector.false_alarm_rate / 2
-    siblings, families = _among_siblings(known, scales, config.detector.min_siblings)
+    siblings, families = _compared_within_videos(known, scales, config.detector.min_siblings)
     in_form = calibrate(unseen, sound.groups, rate, positive=False)
     return Detector(config.detector, scales, form, (), in_form, calibrate(siblings, families, rate))
 
@@ -250,7 +250,7 @@ def _with_people(base: Detector, known: Normals, names: Sequence[str], config: T
     for person in set(names):
         held = of_person == person
         others = base.form if held.all() else with_people(base.form, angles[~held], of_person[~held].tolist())
-        unseen[held] = faultiness(angles[held], others)
+        unseen[held] = fault_score(angles[held], others)
     in_form = with_more(base.in_form, unseen, names, config.detector.false_alarm_rate / 2)
     return replace(base, form=with_people(base.form, angles, names), in_form=in_form)
 
@@ -272,14 +272,14 @@ def _setting_names(data: Normals, distance: float) -> list[str]:
     return [given or f"setting-{found[number]}" for given, number in zip(data.settings, of_view, strict=True)]
 
 
-def _among_siblings(data: Normals, scales: Sequence[Scale], least: int) -> tuple[Floats, list[str]]:
+def _compared_within_videos(data: Normals, scales: Sequence[Scale], least: int) -> tuple[Floats, list[str]]:
     """Distances among siblings in every video with enough of them."""
     far, groups = [], []
     names = np.array(data.groups)
     for group in dict.fromkeys(data.groups):
         rows: NDArray[np.intp] = np.flatnonzero(names == group)
         if len(rows) >= least:
-            far.append(compare_siblings(data.features.rows(rows.tolist()).blocks, scales))
+            far.append(compare_within_video(data.features.rows(rows.tolist()).blocks, scales))
             groups += [group] * len(rows)
     if not far:
         raise DatasetError(f"Expected a video with {least} or more normal repetitions, got none.")

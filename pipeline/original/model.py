@@ -100,7 +100,7 @@ def network_input(pictures: Sequence[Path], resize: Resize) -> Floats:
 
 
 @dataclass(frozen=True)
-class SeedModel:
+class OriginalModel:
     """The original's network (kernels [out, in, 3, 3] and biases [out] of its seven layers) and the latents [R, 16384]
     of the pictures whose density it estimates."""
 
@@ -149,9 +149,9 @@ class SeedModel:
         )
         return flagged
 
-    def with_latents(self, images: Floats) -> SeedModel:
+    def with_latents(self, images: Floats) -> OriginalModel:
         """The model with the density of these images."""
-        return SeedModel(self.kernels, self.biases, self.encode(images))
+        return OriginalModel(self.kernels, self.biases, self.encode(images))
 
     def save(self, folder: str | Path) -> None:
         """Write `seed.safetensors` into a folder."""
@@ -177,7 +177,7 @@ class SeedModel:
         return np.concatenate(parts)
 
 
-def load_seed(path: str | Path) -> SeedModel:
+def load_original(path: str | Path) -> OriginalModel:
     """A model that `save` wrote (its folder), or the original's own HDF5 weights (a .keras or .h5 file, no latents).
 
     Raises ModelError where it is neither.
@@ -190,9 +190,9 @@ def load_seed(path: str | Path) -> SeedModel:
     return _from_safetensors(place) if place.suffix == ".safetensors" else _from_hdf5(place)
 
 
-def train_seed(
+def train_original(
     images: Floats, epochs: int = 500, seed: int = 0, told: Callable[[int, float], None] | None = None
-) -> SeedModel:
+) -> OriginalModel:
     """The original's recipe: Adam, mean squared error, batches of four, 500 epochs. `told` gets epoch and loss."""
     import torch
 
@@ -215,7 +215,7 @@ def train_seed(
         if told is not None:
             told(epoch + 1, float(np.mean(losses)))
     convolutions = [module for module in network.children() if isinstance(module, torch.nn.Conv2d)]
-    model = SeedModel(
+    model = OriginalModel(
         tuple(module.weight.detach().numpy().copy() for module in convolutions),
         tuple(module.bias.detach().numpy().copy() for module in convolutions if module.bias is not None),
         np.zeros((0, 0), np.float32),
@@ -236,14 +236,14 @@ def _network() -> nn.Sequential:
     return nn.Sequential(*modules)
 
 
-def _from_safetensors(path: Path) -> SeedModel:
+def _from_safetensors(path: Path) -> OriginalModel:
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     try:
         arrays = load_file(path)
         layers = range(len(_LAYERS))
-        return SeedModel(
+        return OriginalModel(
             tuple(arrays[f"kernel.{i}"] for i in layers),
             tuple(arrays[f"bias.{i}"] for i in layers),
             arrays["latents"],
@@ -252,7 +252,7 @@ def _from_safetensors(path: Path) -> SeedModel:
         raise ModelError(f"{path}: the model is damaged ({error}). Train or copy it again.") from error
 
 
-def _from_hdf5(path: Path) -> SeedModel:
+def _from_hdf5(path: Path) -> OriginalModel:
     import h5py
 
     try:
@@ -267,7 +267,7 @@ def _from_hdf5(path: Path) -> SeedModel:
     shapes = tuple((kernel.shape[2], kernel.shape[3]) for kernel, _ in stored)
     if shapes != _LAYERS:
         raise ModelError(f"{path}: expected the layers {_LAYERS}, got {shapes}.")
-    return SeedModel(
+    return OriginalModel(
         tuple(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1), np.float32) for kernel, _ in stored),
         tuple(np.asarray(bias, np.float32) for _, bias in stored),
         np.zeros((0, 0), np.float32),

@@ -50,7 +50,7 @@ class PoseCache:
             return None
 
     @contextmanager
-    def alone(self, media_digest: str) -> Iterator[None]:
+    def exclusive(self, media_digest: str) -> Iterator[None]:
         """Wait while another process looks at the same video: afterwards it need not be looked at again.
 
         What a process that dies has locked is free. Where the file system has no locks nobody waits.

@@ -20,7 +20,7 @@ from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.media import reading
 from pipeline.media.reading import SampledFrame
 from pipeline.media.shots import ShotCounter
-from pipeline.pose.person_crop import Follower, PoseEstimator
+from pipeline.pose.person_crop import PersonTracker, PoseEstimator
 from pipeline.pose.static_person import bends, is_idle, without
 from pipeline.records import Floats, Pose, VideoInfo
 
@@ -173,7 +173,7 @@ def landmarks_of(
     times: list[float] = []
     numbers: list[int] = []
     found: list[tuple[Floats, Floats] | None] = []
-    follower = Follower(estimator, (info.width, info.height), config.max_side_px)
+    follower = PersonTracker(estimator, (info.width, info.height), config.max_side_px)
     for sample in samples:
         picture = sample.shrunk(config.max_side_px)
         shot = shots.shot(picture)

@@ -71,7 +71,7 @@ class Body:
     time_s: float
 
 
-class Follower:
+class PersonTracker:
     """Landmarks of one person in samples that follow each other, normalized to the whole picture.
 
     size: width and height of the picture in pixels. max_side_px: the network is given no larger pictures, 0 for any.

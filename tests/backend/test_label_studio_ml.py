@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access
 from backend.local_labelstudio.server import LabelStudioServer, install
-from backend.predictions.jobs import SETTLING
+from backend.predictions.jobs import GRACE_PERIOD
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
 from pipeline.synthetic import LiftPlan, RepPlan, reps_of
@@ -193,7 +193,7 @@ def test_label_studio_stores_one_prediction_and_sends_the_labels(binaries: Path,
 
             ask()
             (prediction,) = eventually(lambda: client.predictions(task.id))
-            time.sleep(SETTLING.total_seconds() + 2)  # before that the service is silent about what it delivered
+            time.sleep(GRACE_PERIOD.total_seconds() + 2)  # before that the service is silent about what it delivered
             ask()
             assert len(client.predictions(task.id)) == 1
             httpx.post(

@@ -20,7 +20,7 @@ from backend.labelstudio.format import to_seconds
 from backend.local_labelstudio.demo import Demo, running, wait_for_predictions
 from backend.local_labelstudio.server import LabelStudioServer, install
 from backend.settings import Settings
-from backend.storage.labels import LabeledRegion
+from backend.storage.labels import LabelledRegion
 from pipeline.synthetic import demo_plan, reps_of
 from pipeline.synthetic.drawing import render
 
@@ -40,10 +40,10 @@ class Observed:
     on_page: list[labeling_page.Region] = field(default_factory=list)
     corrected: str = ""
     submitted: dict[str, Any] = field(default_factory=dict)
-    stored: list[LabeledRegion] = field(default_factory=list)
+    stored: list[LabelledRegion] = field(default_factory=list)
     second_task_predictions: list[dict[str, Any]] = field(default_factory=list)
     after_restart: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
-    stored_after_restart: list[LabeledRegion] = field(default_factory=list)
+    stored_after_restart: list[LabelledRegion] = field(default_factory=list)
     screenshot: Path | None = None
 
 
@@ -166,7 +166,7 @@ def _correct_in_page(demo: Demo, task: int, seen: Observed, folder: Path) -> Non
         seen.submitted = labeling_page.submit(page)
 
 
-def _stored_regions(demo: Demo, task: int) -> list[LabeledRegion]:
+def _stored_regions(demo: Demo, task: int) -> list[LabelledRegion]:
     """What the store holds of the task's annotation, once the webhook has come in."""
     deadline = time.monotonic() + WEBHOOK_PATIENCE_S
     while time.monotonic() < deadline:

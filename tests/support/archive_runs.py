@@ -12,7 +12,7 @@ from typing import Any
 from fakes import CONFIG, VERSION, analysis
 from label_studio_api import FakeLabelStudio
 
-from backend.archives.run import Finished, FolderTarget, Prelabeler, ProjectTarget, Target, target_name
+from backend.archives.run import ArchiveRun, Finished, FolderTarget, ProjectTarget, Target, target_name
 from backend.archives.sources import files
 from backend.context import Context
 from backend.labelstudio.labeling_config import parse_controls
@@ -85,7 +85,7 @@ class Run:
         if self._project:
             goal = ProjectTarget(self.context, self.ledger, 1, CONTROLS, self.root, pause_s=0.0)
         model = Model(VERSION, None)
-        worker = Prelabeler(self.context, self.ledger, self.executor, goal, model, CONTROLS, lambda: self.capacity)
+        worker = ArchiveRun(self.context, self.ledger, self.executor, goal, model, CONTROLS, lambda: self.capacity)
         worker.run(self.number, attempts, limit, hear)
         return told
 

@@ -63,7 +63,7 @@ class FakeExecutor:
         self.works.append(args[0])
         return future
 
-    def hasten(self, key: str, priority: int) -> None:
+    def raise_priority(self, key: str, priority: int) -> None:
         for task, _, known in self.submitted:
             if known == key:
                 self.priorities[task] = max(priority, self.priorities[task])

@@ -16,7 +16,7 @@ import psutil
 from backend_process import BackendProcess, DrawnProject, moved, wait_for
 from label_studio_api import FakeLabelStudio
 
-from backend.labels.events import settle
+from backend.labels.events import store_received_events
 from backend.labelstudio.format import Json
 from backend.models.registry import BASE, Model, Registry
 from backend.storage.jobs import Store
@@ -157,7 +157,7 @@ class KillRounds:
             if self.server.is_running():
                 wait_for(lambda: not list(store.labels.received()), _LONGEST_S)
             else:
-                settle(store)
+                store_received_events(store)
             stored = {annotation.id: annotation for annotation in store.labels.annotations()}
             return [
                 f"annotation {number} is lost"

@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 from server_process import ServerProcess
 
-from backend.labels.labelled import LabeledVideo, labeled_videos
+from backend.labels.labelled import LabelledVideo, labelled_videos
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import to_frames, to_seconds
 from backend.labelstudio.labeling_config import parse_controls
@@ -127,9 +127,9 @@ class Project:
         made: Json = self.api("POST", f"tasks/{task}/annotations/", result=result, parent_prediction=shown["id"])
         return made
 
-    def known_labels(self) -> list[LabeledVideo]:
+    def known_labels(self) -> list[LabelledVideo]:
         """What our server has stored of people's labels."""
-        return labeled_videos(self._store, self.number)
+        return labelled_videos(self._store, self.number)
 
     def versions(self) -> dict[int, list[str]]:
         """The model versions that each task has predictions of, in Label Studio."""

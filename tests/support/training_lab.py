@@ -117,5 +117,5 @@ class Lab:
 
     def train(self) -> Run:
         run = self.trainer.request(1, "test")
-        self.trainer.work_off()
+        self.trainer.run_next()
         return self.trainer.runs.run(run.id)

@@ -17,7 +17,7 @@ from fakes import VERSION, analysis
 from label_studio_api import FakeLabelStudio
 
 from backend.archives.files import write
-from backend.archives.run import alone
+from backend.archives.run import exclusive
 from backend.context import Context
 from backend.errors import BackendError, WorkerLost
 from backend.labelstudio.client import LabelStudioClient
@@ -292,8 +292,8 @@ def test_files_of_nothing_are_valid(into_files: Run, tmp_path: Path) -> None:
 
 
 def test_two_runs_for_one_target_are_refused(tmp_path: Path) -> None:
-    with alone(tmp_path, "project 1"):
-        with pytest.raises(BackendError, match="Another run"), alone(tmp_path, "project 1"):
+    with exclusive(tmp_path, "project 1"):
+        with pytest.raises(BackendError, match="Another run"), exclusive(tmp_path, "project 1"):
             pass
-        with alone(tmp_path, "project 2"):
+        with exclusive(tmp_path, "project 2"):
             pass

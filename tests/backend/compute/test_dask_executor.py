@@ -71,7 +71,7 @@ def test_a_call_that_waits_can_be_hastened(dask: DaskExecutor) -> None:
     for key in ("first", "second", "third"):
         futures.append(dask.submit(double, 1, key=key))
         futures[-1].add_done_callback(lambda _, key=key: order.append(key))  # type: ignore[misc]
-    dask.hasten("third", 1)
+    dask.raise_priority("third", 1)
     for future in futures:
         future.result(60)
     assert order == ["third", "first", "second"]

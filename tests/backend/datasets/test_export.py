@@ -13,9 +13,9 @@ from fakes import CONFIG
 from labeled_project import RATE, VERSION, LabeledProject
 
 from backend.datasets import export as export_module
-from backend.datasets.rows import choose, controls_of, labeled_tasks
+from backend.datasets.rows import choose, controls_of, labelled_tasks
 from backend.errors import BackendError, LabelConfigError, NothingToExport
-from backend.labels.labelled import labeled_videos
+from backend.labels.labelled import labelled_videos
 from backend.labelstudio.format import to_frames
 from backend.storage.jobs import Store
 from backend.training.training_run import label_digest
@@ -167,7 +167,7 @@ def test_of_one_video_in_two_tasks_ground_truth_counts_before_newer_labels(proje
     project.store.finish_job(job.id, project.store.latest_result(1, project.media(1)))
     project.label(3)
     assert {row.task for row in rows(project)} == {1, 2}
-    assert [one.task for one in labeled_videos(project.store, 1)] == [1, 3, 2]
+    assert [one.task for one in labelled_videos(project.store, 1)] == [1, 3, 2]
 
 
 def test_videos_of_one_name_are_told_apart(project: LabeledProject) -> None:
@@ -188,7 +188,7 @@ def test_labels_that_were_deleted_meanwhile_are_left_out(project: LabeledProject
     project.label(1, number=9, completed_by=8, updated_at="2025-01-01T00:00:00Z")
     choice = choose(project.store, 1)
     project.store.labels.delete_annotations([1])
-    found = labeled_tasks(project.store, 1, choice, controls_of(project.store, 1), "lifter")
+    found = labelled_tasks(project.store, 1, choice, controls_of(project.store, 1), "lifter")
     assert [task.task for task in found] == [2]
 
 
@@ -200,7 +200,7 @@ def test_a_filter_changes_no_names(project: LabeledProject) -> None:
 def test_labels_are_those_that_training_would_learn_from(project: LabeledProject) -> None:
     learnt = [
         {"media_digest": one.media_digest, "start_s": rep.start_s, "end_s": rep.end_s, "label": rep.label}
-        for one in labeled_videos(project.store, 1)
+        for one in labelled_videos(project.store, 1)
         for rep in one.reps
     ]
     assert project.export().digest == label_digest(learnt)

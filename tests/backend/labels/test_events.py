@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from backend.errors import LabelConfigError
-from backend.labels.events import LabelEvents, settle
+from backend.labels.events import LabelEvents, store_received_events
 from backend.labelstudio.format import AnnotationsDeleted, AnnotationsSaved, Json, parse_event
 from backend.storage.database import now
 from backend.storage.jobs import Store
@@ -45,14 +45,14 @@ def test_a_received_event_survives_the_server_that_received_it(store: Store, cre
     receive(LabelEvents(store, told), created)
     assert store.labels.annotations() == []
     other = Store(store.url)
-    assert settle(other) == {1}
+    assert store_received_events(other) == {1}
     assert len(store.labels.labeled_regions(created["annotation"]["id"])) == len(created["annotation"]["result"])
     other.close()
 
 
 def test_what_is_stored_is_received_no_more(store: Store, created: Json) -> None:
     receive(LabelEvents(store, told), created)
-    settle(store)
+    store_received_events(store)
     assert list(store.labels.received()) == []
 
 
@@ -60,24 +60,24 @@ def test_events_are_stored_in_the_order_they_came(store: Store, created: Json, p
     events = LabelEvents(store, told)
     receive(events, created)
     receive(events, payload("13_webhook_ANNOTATIONS_DELETED"))
-    settle(store)
+    store_received_events(store)
     assert [annotation.deleted for annotation in store.labels.annotations()] == [True]
 
 
 def test_an_event_that_was_stored_by_two_changes_nothing(store: Store, created: Json) -> None:
     events = LabelEvents(store, told)
     receive(events, created)
-    settle(store)
+    store_received_events(store)
     before = [(region.start_s, region.end_s) for region in store.labels.labeled_regions(1)]
     receive(events, created)
-    settle(store)
+    store_received_events(store)
     assert [(region.start_s, region.end_s) for region in store.labels.labeled_regions(1)] == before
 
 
 def test_an_event_that_cannot_be_stored_holds_up_no_other(store: Store, created: Json) -> None:
     store.labels.receive(b"no JSON")
     receive(LabelEvents(store, told), created)
-    settle(store)
+    store_received_events(store)
     assert len(store.labels.annotations()) == 1
     assert [event.body for event in kept(store)] == [b"no JSON"]
 
@@ -86,7 +86,7 @@ def test_an_event_that_cannot_be_stored_is_tried_again_after_pauses_that_double(
     store.labels.receive(b"no JSON")
     pauses = []
     for _ in range(3):
-        settle(store)
+        store_received_events(store)
         (event,) = kept(store)
         assert event.put_off_until is not None
         pauses.append(round((event.put_off_until - now()) / timedelta(minutes=1)))
@@ -99,7 +99,7 @@ def test_whoever_settles_late_forgets_no_event_that_came_meanwhile(store: Store,
     store.labels.receive(json.dumps(created).encode())
     late = store.labels.received()
     number = next(late).id
-    settle(store)
+    store_received_events(store)
     store.labels.receive(json.dumps(created).encode())
     store.labels.forget_received(number)
     assert len(kept(store)) == 1
@@ -109,7 +109,7 @@ def test_labels_have_the_time_at_which_they_came(store: Store, created: Json) ->
     receive(LabelEvents(store, told), created)
     (event,) = kept(store)
     moment = now()
-    settle(store)
+    store_received_events(store)
     (annotation,) = store.labels.annotations()
     assert annotation.received_at == event.received_at < moment
 
@@ -133,7 +133,7 @@ def told_by_thread(store: Store, created: Json, before: Callable[[], object]) ->
     events = LabelEvents(store, hear)
     receive(events, created)
     before()
-    thread = threading.Thread(target=events.keep_going)
+    thread = threading.Thread(target=events.run_until_closed)
     thread.start()
     is_told.wait(20)
     events.close()
@@ -148,4 +148,4 @@ def test_the_thread_stores_what_comes_and_tells_of_it(store: Store, created: Jso
 
 
 def test_projects_are_told_of_though_somebody_else_has_settled(store: Store, created: Json) -> None:
-    assert told_by_thread(store, created, lambda: settle(store)) == [{1}]
+    assert told_by_thread(store, created, lambda: store_received_events(store)) == [{1}]

@@ -10,7 +10,7 @@ from fakes import analysis
 
 from backend.sampling.clusters import Clusters
 from backend.storage.jobs import Store
-from pipeline.anomaly.appearance import NO_REPETITION, clusters_of, look_of, nearest
+from pipeline.anomaly.appearance import NO_REPETITION, appearance_of, clusters_of, nearest
 from pipeline.config import DetectorConfig, EncodeConfig
 from pipeline.records import Analysis, Floats
 from pipeline.synthetic import Camera, LiftPlan, RepPlan, add_jitter, pose_of, reps_of, timeline_of
@@ -21,7 +21,7 @@ WITHIN = DetectorConfig().setting_distance
 def drawn_look(azimuth: float, seed: int) -> Floats:
     plan = LiftPlan((RepPlan(),) * 4, camera=Camera(azimuth_deg=azimuth), seed=7)
     times = np.arange(0.0, timeline_of(plan).duration_s, 0.1)
-    look = look_of(add_jitter(pose_of(plan, times), seed=seed), reps_of(plan), EncodeConfig())
+    look = appearance_of(add_jitter(pose_of(plan, times), seed=seed), reps_of(plan), EncodeConfig())
     assert look is not None
     return look
 
@@ -45,7 +45,7 @@ def test_another_camera_looks_different() -> None:
 
 def test_a_video_without_repetitions_has_no_look() -> None:
     plan = LiftPlan((RepPlan(),), seed=7)
-    assert look_of(pose_of(plan, np.arange(0.0, 2.0, 0.1)), (), EncodeConfig()) is None
+    assert appearance_of(pose_of(plan, np.arange(0.0, 2.0, 0.1)), (), EncodeConfig()) is None
 
 
 def test_videos_without_a_look_are_a_cluster_of_their_own() -> None:

@@ -47,42 +47,42 @@ def trained(lab: Lab) -> Lab:
 def test_the_newest_annotation_of_a_task_counts(lab: Lab) -> None:
     lab.label(1, id=1)
     lab.label(1, id=2)
-    assert [one.annotation for one in labelled.labeled_videos(lab.store, 1)] == [2]
+    assert [one.annotation for one in labelled.labelled_videos(lab.store, 1)] == [2]
 
 
 def test_ground_truth_counts_more_than_newer(lab: Lab) -> None:
     lab.label(1, id=1, ground_truth=True)
     lab.label(1, id=2)
-    assert [one.annotation for one in labelled.labeled_videos(lab.store, 1)] == [1]
+    assert [one.annotation for one in labelled.labelled_videos(lab.store, 1)] == [1]
 
 
 def test_a_cancelled_annotation_does_not_count(lab: Lab) -> None:
     lab.label(1, id=1)
     lab.label(1, id=2, was_cancelled=True)
-    assert [one.annotation for one in labelled.labeled_videos(lab.store, 1)] == [1]
+    assert [one.annotation for one in labelled.labelled_videos(lab.store, 1)] == [1]
 
 
 def test_a_deleted_annotation_does_not_count(lab: Lab) -> None:
     lab.label(1)
     lab.store.labels.delete_annotations([1])
-    assert labelled.labeled_videos(lab.store, 1) == []
+    assert labelled.labelled_videos(lab.store, 1) == []
 
 
 def test_another_projects_labels_do_not_count(lab: Lab) -> None:
     lab.label(1)
-    assert labelled.labeled_videos(lab.store, 2) == []
+    assert labelled.labelled_videos(lab.store, 2) == []
 
 
 def test_labels_know_where_they_come_from(lab: Lab) -> None:
     lab.label(1)
-    (one,) = labelled.labeled_videos(lab.store, 1)
+    (one,) = labelled.labelled_videos(lab.store, 1)
     assert (one.task, one.annotation, one.annotator, one.media_digest) == (1, 1, 7, "digest-1")
     assert {rep.proposed_by for rep in one.reps} == {"base"}
 
 
 def test_a_relabelled_repetition_was_changed(lab: Lab) -> None:
     lab.label(1)
-    (one,) = labelled.labeled_videos(lab.store, 1)
+    (one,) = labelled.labelled_videos(lab.store, 1)
     assert [rep.origin for rep in one.reps] == ["untouched"] * (PER_VIDEO - 1) + ["changed"]
 
 
@@ -90,7 +90,7 @@ def test_moved_boundaries_are_a_change_whatever_label_studio_calls_it(lab: Lab) 
     reps = lab.add_video(1)
     moved = (replace(reps[0], end_s=reps[0].end_s + 0.3), *reps[1:])
     save_annotations(lab.store, AnnotationsSaved(((lab.annotation(1, moved, 0), lab.task(1)),), CONFIG))
-    (one,) = labelled.labeled_videos(lab.store, 1)
+    (one,) = labelled.labelled_videos(lab.store, 1)
     assert [rep.origin for rep in one.reps][:2] == ["changed", "untouched"]
 
 
@@ -283,14 +283,14 @@ def test_one_video_is_too_few_to_judge_by(lab: Lab) -> None:
 def test_a_run_whose_process_dies_is_repeated(lab: Lab) -> None:
     lab.executor.fails = [WorkerLost("died")]
     assert lab.train().state == "queued"
-    lab.trainer.work_off()
+    lab.trainer.run_next()
     assert lab.trainer.runs.runs()[0].state == "skipped"
 
 
 def test_a_run_whose_process_always_dies_is_given_up(lab: Lab) -> None:
     lab.executor.fails = [WorkerLost("died") for _ in range(MOST_ATTEMPTS)]
     lab.trainer.request(1, "test")
-    while lab.trainer.work_off():
+    while lab.trainer.run_next():
         pass
     assert lab.trainer.runs.runs()[0].state == "failed"
 
@@ -298,7 +298,7 @@ def test_a_run_whose_process_always_dies_is_given_up(lab: Lab) -> None:
 def test_a_run_that_was_interrupted_is_repeated_at_the_next_start(lab: Lab) -> None:
     lab.trainer.request(1, "test")
     lab.trainer.runs.begin()
-    with lab.trainer.alone() as is_alone:
+    with lab.trainer.exclusive() as is_alone:
         assert is_alone
         assert [run.state for run in lab.trainer.runs.runs()] == ["queued"]
 
@@ -307,12 +307,12 @@ def test_a_run_is_repeated_however_often_its_server_is_killed(lab: Lab) -> None:
     lab.trainer.request(1, "test")
     for _ in range(MOST_ATTEMPTS + 1):
         lab.trainer.runs.begin()
-        with lab.trainer.alone():
+        with lab.trainer.exclusive():
             assert [run.state for run in lab.trainer.runs.runs()] == ["queued"]
 
 
 def test_two_processes_do_not_train_at_once(lab: Lab) -> None:
-    with lab.trainer.alone() as first, lab.trainer.alone() as second:
+    with lab.trainer.exclusive() as first, lab.trainer.exclusive() as second:
         assert (first, second) == (True, False)
 
 
@@ -320,7 +320,7 @@ def test_a_run_that_died_after_publishing_does_not_train_again(trained: Lab) -> 
     trained.registry.rollback(1)  # as if it had died before the promotion
     run = trained.trainer.runs.runs()[0]
     trained.trainer.runs.retry(run.id)
-    trained.trainer.work_off()
+    trained.trainer.run_next()
     assert len(trained.registry.versions(1)) == 1
     assert trained.registry.current_name(1) == "v0001"
 

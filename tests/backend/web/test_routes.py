@@ -15,7 +15,7 @@ from label_studio_api import FakeLabelStudio
 from pydantic import SecretStr
 
 from backend.errors import MediaForbidden, MediaNotFound, WorkerLost
-from backend.labels.events import settle
+from backend.labels.events import store_received_events
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import WEBHOOK_HEADER, Access
 from backend.predictions.preannotator import Preannotator
@@ -299,7 +299,7 @@ def test_training_asked_for_twice_is_one_job(lone_http: FlaskClient, payload: Ca
 
 def labels_of(store: Store) -> LabelStore:
     """What people labelled, with what has just come."""
-    settle(store)
+    store_received_events(store)
     return store.labels
 
 

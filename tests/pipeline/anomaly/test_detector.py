@@ -13,7 +13,7 @@ from pipeline import synthetic
 from pipeline.anomaly import detector as detector_module
 from pipeline.anomaly.calibration import calibrate, with_more
 from pipeline.anomaly.detector import Detector, load_base
-from pipeline.anomaly.distances import distances, fit_cloud
+from pipeline.anomaly.distances import distances, fit_normal_model
 from pipeline.config import PoseConfig, TrainConfig
 from pipeline.errors import ModelError
 from pipeline.learning import training
@@ -267,17 +267,17 @@ def test_distance_shrinks_like_ledoit_and_wolf() -> None:
     from sklearn.covariance import LedoitWolf
 
     values = (np.random.default_rng(2).normal(size=(40, 60)) * np.linspace(0.2, 2.0, 60)).astype(np.float32)
-    cloud = fit_cloud(values)
+    cloud = fit_normal_model(values)
     covariance = cloud.axes.T @ np.diag(cloud.variance - cloud.rest) @ cloud.axes + cloud.rest * np.eye(60)
     np.testing.assert_allclose(covariance, LedoitWolf().fit(values).covariance_, atol=1e-3)
 
 
 def test_distance_of_the_cloud_itself_is_smaller_than_of_a_stranger() -> None:
     values = np.random.default_rng(3).normal(size=(30, 50)).astype(np.float32)
-    inside, outside = distances(np.stack([values[0], values[0] + 3.0]), fit_cloud(values))
+    inside, outside = distances(np.stack([values[0], values[0] + 3.0]), fit_normal_model(values))
     assert inside < outside
 
 
 def test_cloud_needs_two_repetitions() -> None:
     with pytest.raises(ValueError, match="two or more"):
-        fit_cloud(np.zeros((1, 4), np.float32))
+        fit_normal_model(np.zeros((1, 4), np.float32))

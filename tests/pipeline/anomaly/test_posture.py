@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline import synthetic
-from pipeline.anomaly.posture import ANGLE_PARTS, Form, angles_of, faultiness, fit_form, form_cells, with_people
+from pipeline.anomaly.posture import ANGLE_PARTS, Form, angles_of, fault_score, fit_form, form_cells, with_people
 from pipeline.config import EncodeConfig
 from pipeline.records import Floats, Rep
 from pipeline.skelemotion import encode
@@ -49,19 +49,19 @@ def test_hips_that_rise_early_straighten_the_knees_first() -> None:
 
 
 def test_fault_is_beyond_sound_lifts(form: Form, sound: Floats) -> None:
-    fault = faultiness(angles(fault="early_hip_rise")[None], form)[0]
+    fault = fault_score(angles(fault="early_hip_rise")[None], form)[0]
     assert fault > 2.0
-    assert fault > faultiness(sound, form).max()
+    assert fault > fault_score(sound, form).max()
 
 
 def test_opposite_of_a_fault_is_not_one(form: Form) -> None:
     change = angles(fault="early_hip_rise") - angles()
-    assert faultiness((angles() - change)[None], form)[0] < 0.0
+    assert fault_score((angles() - change)[None], form)[0] < 0.0
 
 
 def test_lost_landmarks_do_not_outweigh_everything(form: Form) -> None:
     far, farther = (np.full((1, len(ANGLE_PARTS), 12), degrees, np.float32) for degrees in (1e4, 1e8))
-    assert faultiness(far, form)[0] == faultiness(farther, form)[0]
+    assert fault_score(far, form)[0] == fault_score(farther, form)[0]
 
 
 def test_cells_add_up_where_a_part_moves_wrongly(form: Form) -> None:

@@ -17,9 +17,8 @@ from pipeline.evaluation.reps import (
     load_groundtruth,
     match,
     score,
-    tiou,
 )
-from pipeline.records import Rep
+from pipeline.records import Rep, tiou
 
 ONE, TWO = Rep(0.0, 1.0, 2.0), Rep(3.0, 4.0, 5.0)
 

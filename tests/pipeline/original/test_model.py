@@ -47,9 +47,9 @@ def forward(image: Floats, weights: Path) -> Floats:
 
 
 @pytest.fixture(scope="module")
-def small() -> model.SeedModel:
+def small() -> model.OriginalModel:
     """Trained for one epoch on four pictures of noise."""
-    return model.train_seed(np.random.default_rng(0).random((4, 3, 256, 256), np.float32), epochs=1)
+    return model.train_original(np.random.default_rng(0).random((4, 3, 256, 256), np.float32), epochs=1)
 
 
 def test_reconstruction_losses_agree_with_numpy(shared_data: Path) -> None:
@@ -58,7 +58,7 @@ def test_reconstruction_losses_agree_with_numpy(shared_data: Path) -> None:
     files = [shared_data / "seed" / "skelemotion" / "normal" / name for name in names]
     images = model.network_input(files, "nearest")
     expected = [((forward(image, weights) - image) ** 2).mean() for image in images.transpose(0, 2, 3, 1)]
-    np.testing.assert_allclose(model.load_seed(weights).errors(images), expected, atol=5e-5)
+    np.testing.assert_allclose(model.load_original(weights).errors(images), expected, atol=5e-5)
 
 
 def test_picture_is_in_the_colours_of_its_map() -> None:
@@ -84,17 +84,17 @@ def test_repetition_without_poses_has_no_picture() -> None:
         model.orientation_image(synthetic.pose_of(PLAN), synthetic.Rep(900.0, 901.0, 902.0))
 
 
-def test_saved_model_gives_equal_errors(small: model.SeedModel, tmp_path: Path) -> None:
+def test_saved_model_gives_equal_errors(small: model.OriginalModel, tmp_path: Path) -> None:
     images = np.random.default_rng(1).random((2, 3, 256, 256), np.float32)
     small.save(tmp_path)
-    np.testing.assert_array_equal(model.load_seed(tmp_path).errors(images), small.errors(images))
+    np.testing.assert_array_equal(model.load_original(tmp_path).errors(images), small.errors(images))
 
 
-def test_latent_has_16384_numbers(small: model.SeedModel) -> None:
+def test_latent_has_16384_numbers(small: model.OriginalModel) -> None:
     assert small.latents.shape == (4, 16384)
 
 
-def test_exact_density_is_that_of_its_formula(small: model.SeedModel) -> None:
+def test_exact_density_is_that_of_its_formula(small: model.OriginalModel) -> None:
     images = np.random.default_rng(0).random((4, 3, 256, 256), np.float32)
     known = small.encode(images).astype(np.float64)
     squares = ((known[0] - known) ** 2).sum(axis=1)
@@ -103,12 +103,12 @@ def test_exact_density_is_that_of_its_formula(small: model.SeedModel) -> None:
     assert small.densities(images[:1], "exact")[0] == pytest.approx(expected, abs=1e-3)
 
 
-def test_rule_flags_a_large_error(small: model.SeedModel) -> None:
+def test_rule_flags_a_large_error(small: model.OriginalModel) -> None:
     assert small.is_anomaly(np.random.default_rng(2).random((1, 3, 256, 256), np.float32), "exact")[0]
 
 
-def test_density_needs_latents(small: model.SeedModel) -> None:
-    empty = model.SeedModel(small.kernels, small.biases, np.zeros((0, 0), np.float32))
+def test_density_needs_latents(small: model.OriginalModel) -> None:
+    empty = model.OriginalModel(small.kernels, small.biases, np.zeros((0, 0), np.float32))
     with pytest.raises(ValueError, match="without any"):
         empty.densities(np.zeros((1, 3, 256, 256), np.float32), "exact")
 
@@ -117,12 +117,12 @@ def test_other_file_is_a_model_error(tmp_path: Path) -> None:
     file = tmp_path / "weights.keras"
     file.write_bytes(b"not HDF5")
     with pytest.raises(ModelError, match="HDF5"):
-        model.load_seed(file)
+        model.load_original(file)
 
 
 def test_absent_file_is_a_model_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no such model"):
-        model.load_seed(tmp_path / "none.keras")
+        model.load_original(tmp_path / "none.keras")
 
 
 def test_other_picture_is_a_dataset_error(tmp_path: Path) -> None:

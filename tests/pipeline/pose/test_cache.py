@@ -134,13 +134,13 @@ def test_many_may_store_and_read_at_once(cache: PoseCache) -> None:
 
 
 def _hold(folder: Path, digest: str, held: Event, release: Event) -> None:
-    with PoseCache(folder).alone(digest):
+    with PoseCache(folder).exclusive(digest):
         held.set()
         release.wait(30)
 
 
 def _alone(folder: Path, digest: str, done: Event) -> None:
-    with PoseCache(folder).alone(digest):
+    with PoseCache(folder).exclusive(digest):
         done.set()
 
 
@@ -168,5 +168,5 @@ def test_what_a_killed_process_held_is_free(tmp_path: Path) -> None:
     assert held.wait(30)
     first.kill()
     first.join()
-    with PoseCache(tmp_path).alone("ab" * 32):
+    with PoseCache(tmp_path).exclusive("ab" * 32):
         pass

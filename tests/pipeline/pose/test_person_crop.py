@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.media.reading import SampledFrame, shrunk
-from pipeline.pose.person_crop import Follower
+from pipeline.pose.person_crop import PersonTracker
 from pipeline.records import Floats
 
 Picture = NDArray[np.uint8]
@@ -64,7 +64,7 @@ def picture_of(*boxes: Box) -> Picture:
 def follow(pictures: list[Picture], max_side_px: int = 640) -> tuple[ShortSighted, list[Landmarks | None]]:
     """Pictures at ten per second."""
     estimator = ShortSighted()
-    follower = Follower(estimator, (WIDTH, HEIGHT), max_side_px)
+    follower = PersonTracker(estimator, (WIDTH, HEIGHT), max_side_px)
     found = []
     for index, picture in enumerate(pictures):
         sample = SampledFrame(index / 10, partial(shrunk, picture))
@@ -129,7 +129,7 @@ def test_a_person_who_walks_is_followed() -> None:
 def lost_once(box: Box) -> tuple[int, Landmarks | None]:
     """Looks at the picture in which a person followed for two seconds is not seen at first, and what came of them."""
     estimator = ShortSighted()
-    follower = Follower(estimator, (WIDTH, HEIGHT), 640)
+    follower = PersonTracker(estimator, (WIDTH, HEIGHT), 640)
     sample = SampledFrame(0.0, partial(shrunk, picture_of(box)))
     for index in range(20):
         sample = SampledFrame(index / 10, sample.shrunk)
@@ -155,13 +155,13 @@ def test_somebody_larger_elsewhere_is_followed_instead_of_one_found_in_a_part() 
 
 def test_a_cut_makes_the_estimator_forget() -> None:
     estimator = ShortSighted()
-    Follower(estimator, (WIDTH, HEIGHT), 640).cut()
+    PersonTracker(estimator, (WIDTH, HEIGHT), 640).cut()
     assert estimator.resets == 1
 
 
 def test_after_a_cut_the_whole_picture_comes_first() -> None:
     estimator = ShortSighted()
-    follower = Follower(estimator, (WIDTH, HEIGHT), 640)
+    follower = PersonTracker(estimator, (WIDTH, HEIGHT), 640)
     for index in range(20):
         sample = SampledFrame(index / 10, partial(shrunk, picture_of(FAR)))
         follower.landmarks(sample, sample.shrunk(640))
