@@ -6,7 +6,7 @@ VIDEO ?=
 TORCH_INDEX_URL ?=
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo serve test check install clean
+.PHONY: demo serve test check docs install clean
 
 ## Label Studio and the backend on this machine, with a video pre-annotated: make demo, or make demo VIDEO="a.mp4 b.mp4"
 demo: $(INSTALLED)
@@ -28,6 +28,10 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+
+## The documentation as a site, build/docs/index.html. Warnings are errors; nothing is downloaded
+docs: $(INSTALLED)
+	$(BIN)/mkdocs build --strict --quiet
 
 install: $(INSTALLED)
 
