@@ -3,52 +3,111 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import typer
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
 
-from backend.commands import (
-    demo,
-    doctor,
-    evaluate_anomaly,
-    evaluate_reps,
-    export,
-    jobs,
-    models,
-    predict,
-    prelabel,
-    render,
-    sampling,
-    serve,
-    skelemotion,
-    train,
-)
 from backend.errors import BackendError
 from pipeline.errors import PipelineError
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+# What loads a command (module of backend.commands, then the name in it), and its line in `deadlift --help`: the help
+# loads no command, since their imports take a second.
+COMMANDS = {
+    "demo": (
+        "demo:demo",
+        "Install and start Label Studio 1.23.2 and the backend here, upload videos, wait for the predictions.",
+    ),
+    "serve": ("serve:serve", "Run the ML backend until Ctrl-C. All settings are environment variables."),
+    "predict": (
+        "predict:predict",
+        "Find the repetitions of each video and score them. Exit code 1 if any video failed.",
+    ),
+    "prelabel": (
+        "prelabel:prelabel",
+        "Pre-annotate a whole archive. May be interrupted and repeated. Exit code 1 if any video failed.",
+    ),
+    "render": (
+        "render:render",
+        "Write each video with what was found in it drawn in. Exit code 1 if any video failed.",
+    ),
+    "doctor": (
+        "doctor:doctor",
+        "Check this machine, the backend, and its connection with Label Studio. Exit code 1 if there is a problem.",
+    ),
+    "train": ("train:train", "Train an anomaly detector and print what it was trained on."),
+    "export": (
+        "export:export",
+        "Write a project's labelled repetitions as an immutable, numbered dataset.",
+    ),
+    "skelemotion": ("skelemotion:skelemotion", "Write one array and one picture of every repetition."),
+    "sampling": ("sampling:sampling", 'Say in which order people get the tasks of a project by "Label All Tasks".'),
+    "models": ("models:app", "The models of a Label Studio project: list, compare, choose."),
+    "jobs": ("jobs:app", "Videos and trainings that the server works on."),
+    "evaluate": ("evaluate:app", "Figures of quality on labelled videos, beside trivial baselines."),
+}
+
+
+class _Commands(TyperGroup):
+    """The commands of the table above, each loaded when it is used."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = {name: TyperCommand(name, help=line) for name, (_, line) in COMMANDS.items()}
+        self._listing = False
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        known = super().get_command(ctx, cmd_name)
+        return known if known is None or self._listing else load_command(cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
+
+
+@cache
+def load_command(name: str) -> Any:
+    """The command, or group of commands, that the table names."""
+    module, attribute = COMMANDS[name][0].split(":")
+    found = getattr(import_module(f"backend.commands.{module}"), attribute)
+    if isinstance(found, typer.Typer):
+        return get_group(found)
+    single = typer.Typer(add_completion=False)
+    single.command(name)(found)
+    return get_command(single)
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Repetitions and anomaly scores for deadlift videos, as a Label Studio ML backend and on the command line.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.command("demo")(demo.demo)
-app.command("serve")(serve.serve)
-app.command("predict")(predict.predict)
-app.command("prelabel")(prelabel.prelabel)
-app.command("render")(render.render)
-app.command("doctor")(doctor.doctor)
-app.command("train")(train.train)
-app.command("export")(export.export)
-app.command("skelemotion")(skelemotion.skelemotion)
-app.command("sampling")(sampling.sampling)
-app.add_typer(models.app, name="models")
-app.add_typer(jobs.app, name="jobs")
-evaluate = typer.Typer(help="Figures of quality on labelled videos, beside trivial baselines.", no_args_is_help=True)
-evaluate.command("reps")(evaluate_reps.evaluate_reps)
-evaluate.command("anomaly")(evaluate_anomaly.evaluate_anomaly)
-app.add_typer(evaluate, name="evaluate")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from pipeline import __version__
+
+        typer.echo(f"deadlift {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Show the version."),
+) -> None:
+    pass
 
 
 def main() -> None:
@@ -57,7 +116,11 @@ def main() -> None:
         app()
     except (PipelineError, BackendError) as error:
         sys.exit(f"deadlift: {error}")
-    except ValidationError as error:
+    except ValueError as error:
+        from pydantic import ValidationError
+
+        if not isinstance(error, ValidationError):
+            raise
         sys.exit("\n".join(f"deadlift: {_setting(found)}" for found in error.errors()))
 
 

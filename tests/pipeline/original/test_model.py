@@ -81,7 +81,7 @@ def test_last_ten_frames_are_static() -> None:
 
 def test_repetition_without_poses_has_no_picture() -> None:
     with pytest.raises(ValueError, match="got none"):
-        model.orientation_image(synthetic.pose_of(PLAN), synthetic.Rep(900.0, 901.0, 902.0))
+        model.orientation_image(synthetic.pose_of(PLAN), Rep(900.0, 901.0, 902.0))
 
 
 def test_saved_model_gives_equal_errors(small: model.OriginalModel, tmp_path: Path) -> None:
