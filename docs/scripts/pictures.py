@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/how-it-judges.md, of a synthetic lifter only: python docs/scripts/pictures.py docs/pictures"""
+"""Draws pictures of a synthetic lifter for the documentation: python docs/scripts/pictures.py docs/pictures"""
 
 from __future__ import annotations
 
