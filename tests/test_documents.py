@@ -10,6 +10,7 @@ from code_blocks import PAGES
 from markdown_it import MarkdownIt
 from places import ROOT
 
+import pipeline
 from backend.settings import Settings
 
 _OUTSIDE = ("http://", "https://", "mailto:")
@@ -59,6 +60,11 @@ def test_the_page_of_settings_names_no_setting_that_is_not_there() -> None:
     rows = re.findall(r"^\| (`[^|]+`) \|", text_of("docs/settings.md"), flags=re.MULTILINE)
     named = {name.lower() for row in rows for name in re.findall(r"`(\w+)`", row)}
     assert named == set(Settings.model_fields)
+
+
+def test_the_reference_lists_the_public_api() -> None:
+    named = re.findall(r"^::: pipeline\.(\w+)$", text_of("docs/api.md"), re.MULTILINE)
+    assert sorted([*named, "synthetic"]) == sorted(pipeline.__all__)
 
 
 @pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md"])

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from places import ROOT
 
 PAGES = ("README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")))
 _SEPARATORS = frozenset({";", "&&", "||", "|", "&"})
 _ASSIGNMENT = re.compile(r"[A-Z_]+=")
-_LOOPS = ("do", "for", "done")
+_LOOPS = ("for", "done")
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def command_lines(script: str) -> list[list[str]]:
             if word not in _SEPARATORS:
                 words.append(word)
                 continue
-            while words and (words[0] in _LOOPS[:1] or _ASSIGNMENT.match(words[0])):
+            while words and (words[0] == "do" or _ASSIGNMENT.match(words[0])):
                 words.pop(0)
             if words and words[0] not in _LOOPS:
                 found.append(words)
@@ -80,5 +81,5 @@ def program(words: list[str]) -> str:
     return Path(words[0]).name
 
 
-def _parsed(page: str):  # type: ignore[no-untyped-def]
+def _parsed(page: str) -> list[Token]:
     return MarkdownIt("commonmark").enable("table").parse((ROOT / page).read_text(encoding="utf-8"))
