@@ -27,7 +27,7 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="Port to listen on; also BACKEND_PORT.", show_default="9090")
     ] = None,
 ) -> None:
-    """Run the ML backend until Ctrl-C. All settings are environment variables; README lists them."""
+    """Run the ML backend until Ctrl-C. All settings are environment variables."""
     from backend.context import access_of
     from backend.web.server import listening
 
