@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import EncodeConfig
 from pipeline.landmarks import INDEX, LANDMARK_COUNT, MIRRORED
+from pipeline.pose.interpolation import values_at
 from pipeline.records import Floats, Phase, Pose, Rep
 
 WALK = (
@@ -227,9 +228,4 @@ def smooth(time: _Doubles, values: _Doubles, sigma_s: float) -> _Doubles:
 
 def _at(track: _Track, times: _Doubles) -> _Doubles:
     """Tracks at the given times [L, 33, 3], linear between the samples, held at the ends."""
-    clipped = np.clip(times, track.time[0], track.time[-1])
-    right = np.clip(np.searchsorted(track.time, clipped), 1, len(track.time) - 1)
-    left = right - 1
-    share = (clipped - track.time[left]) / (track.time[right] - track.time[left])
-    between: _Doubles = track.values[left] * (1 - share)[:, None, None] + track.values[right] * share[:, None, None]
-    return between
+    return values_at(track.time, track.values, times)
