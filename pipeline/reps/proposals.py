@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.config import SegmentConfig
 from pipeline.records import Pose, Rep
-from pipeline.reps.criteria import Candidate, Cue, candidates, cues, hands_ahead, sibling_cue
+from pipeline.reps.criteria import Candidate, Cue, candidates, cues, hands_ahead, hands_as_usual
 from pipeline.reps.signal import LiftSignal, Series, lift_signals
 
 # A lifter's shoulders are at the same height whenever the load is on the floor, but for so much of the travel; lower
@@ -64,13 +64,18 @@ def proposals(pose: Pose, config: SegmentConfig) -> list[Proposal]:
     return [proposal for _, proposal in sorted(found, key=lambda pair: pair[0])]
 
 
+def accepted_reps(found: Sequence[Proposal]) -> tuple[Rep, ...]:
+    """The repetitions of the proposals that are deadlifts, in the same order."""
+    return tuple(p.rep for p in found if p.accepted and p.rep is not None)
+
+
 def _measured(signal: LiftSignal, lifts: Sequence[Candidate], config: SegmentConfig) -> list[tuple[Cue, ...]]:
     own = [cues(signal, lift, config) for lift in lifts]
     ahead = [hands_ahead(signal, lift) for lift in lifts]
-    siblings = [value for value, row in zip(ahead, own, strict=True) if min(cue.margin for cue in row) >= 0]
-    if not siblings:
+    of_lifts = [value for value, row in zip(ahead, own, strict=True) if min(cue.margin for cue in row) >= 0]
+    if not of_lifts:
         return own
-    return [(*row, sibling_cue(value, siblings, config)) for row, value in zip(own, ahead, strict=True)]
+    return [(*row, hands_as_usual(value, of_lifts, config)) for row, value in zip(own, ahead, strict=True)]
 
 
 def _floor_height(signal: LiftSignal, lift: Candidate, good: Sequence[Candidate]) -> float:

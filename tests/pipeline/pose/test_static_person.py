@@ -16,7 +16,7 @@ from pipeline.config import PoseConfig
 from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.media import reading
 from pipeline.media.reading import SampledFrame, shrunk
-from pipeline.pose.mediapipe_pose import estimate
+from pipeline.pose.estimation import estimate
 from pipeline.pose.static_person import bends, is_idle, travel_m, without
 from pipeline.records import Floats, Pose
 
