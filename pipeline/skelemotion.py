@@ -78,6 +78,15 @@ def encode(pose: Pose, rep: Rep, config: EncodeConfig) -> Encoded:
     motion mask of that plane, and the mask, 0..1: 1 where the joint moves, 0 where it rests, and a direction would be
     noise. magnitude: torsos per second. x, y: the joint relative to the midpoint of the ankles, in torsos, y up.
     Columns go through pull, lockout and lowering (`phase_of_column`). Lifters who face left are mirrored.
+
+    Args:
+        pose: the landmarks of the person in the video; those up to SCALE_S before and after the repetition count.
+        rep: the repetition, in seconds of media time.
+        config: the number of columns L, and how motion is measured.
+
+    Returns:
+        The image [C, J, L] with what can be said about its quality. Its coverage is 0, and the image all zeros, where
+        hardly any pose was found.
     """
     image = np.zeros((len(CHANNELS), len(WALK), config.length), np.float32)
     track = _track(pose, rep, config)
@@ -192,7 +201,7 @@ def _track(pose: Pose, rep: Rep, config: EncodeConfig) -> _Track | None:
 def _scale(pose: Pose, rep: Rep, shot: int) -> float:
     """The length of the torso, pixels, 0 where it is not seen.
 
-    A body bent towards the camera looks shorter: the long end of the distribution is its true length. One that never
+    A body bent towards the camera appears shorter: the long end of the distribution is its true length. One that never
     stands up during the repetition does so before or after it, on the same spot.
     """
     near = (pose.time >= rep.start_s - SCALE_S) & (pose.time <= rep.end_s + SCALE_S)

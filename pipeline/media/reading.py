@@ -76,7 +76,7 @@ def probe(path: str | Path) -> VideoInfo:
         if fps > 0 and duration_s <= 0:  # recorded by a browser, which wrote the header before it knew the end
             duration_s = _last_time_s(container) - start_s + 1.0 / fps
         if fps <= 0 or duration_s <= 0:
-            raise VideoDamaged(f"{path}: the file tells neither its frame rate nor its duration. Re-encode it, please.")
+            raise VideoDamaged(f"{path}: the file gives neither its frame rate nor its duration. Re-encode it, please.")
         return VideoInfo(
             path=str(path),
             duration_s=duration_s,
@@ -92,9 +92,9 @@ def probe(path: str | Path) -> VideoInfo:
 
 @dataclass(frozen=True)
 class SampledFrame:
-    """One picture of a video, at `time_s` seconds; made when it is asked for, as large as it is asked for.
+    """One picture of a video, shown at `time_s` seconds. It is converted only when it is needed, in the size needed.
 
-    shrunk: RGB [height, width, 3] with its longer side at most so many pixels, 0 for as it is.
+    shrunk: gives the picture, RGB [height, width, 3], with its longer side at most so many pixels, 0 for as it is.
     """
 
     time_s: float

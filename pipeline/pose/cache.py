@@ -80,5 +80,5 @@ class PoseCache:
         """
         path = self.path(media_digest, config)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written_aside(path, mode=0o600) as aside:  # landmarks of people: for this user alone
+        with written_aside(path, mode=0o600) as aside:  # landmarks of people: only this user reads them
             write_pose(aside, pose)

@@ -130,7 +130,8 @@ class MediaPipePose:
 
 @contextmanager
 def _quiet_native_log() -> Iterator[None]:
-    """Keep the chatter of the native libraries, up to their first find, off the terminal; no flag of theirs does."""
+    """Keep the log lines of the native libraries, which come until they first find somebody, off the terminal: none of
+    their flags does."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:

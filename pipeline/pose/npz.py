@@ -25,7 +25,7 @@ def write_pose(path: Path, pose: Pose, **numbers: float) -> None:
 
 
 def read_pose(path: Path, numbers: Sequence[str] = ()) -> tuple[Pose, tuple[float, ...]]:
-    """The pose that `write_pose` wrote, and those of the numbers that are asked for.
+    """The pose that `write_pose` wrote, and the named ones of the numbers beside it.
 
     Raises PoseFileDamaged where the file is missing, damaged, or holds something else.
     """

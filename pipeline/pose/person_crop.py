@@ -52,8 +52,8 @@ class Crop:
 
 
 @dataclass(frozen=True)
-class Body:
-    """Where a person was seen: bounds (left, top, right, bottom) and scale in pixels of the whole picture."""
+class PersonBox:
+    """Where a person was seen, and when: bounds (left, top, right, bottom) and scale in pixels of the whole picture."""
 
     bounds: tuple[float, float, float, float]
     px_per_m: float
@@ -67,7 +67,7 @@ class Searching:
     check_at_s: when the whole picture is to be checked for somebody larger, None for never.
     """
 
-    body: Body | None = None
+    body: PersonBox | None = None
     check_at_s: float | None = None
 
 
@@ -80,7 +80,7 @@ class Following:
     """
 
     crop: Crop
-    body: Body
+    body: PersonBox
     is_tracked: bool
     check_at_s: float | None = None
 
@@ -174,7 +174,7 @@ class PersonTracker:
             check_at_s = None
         return Following(wanted, body, wanted == crop, check_at_s)
 
-    def _wanted(self, crop: Crop, body: Body) -> Crop:
+    def _wanted(self, crop: Crop, body: PersonBox) -> Crop:
         """The crop for the next sample, after the body was found in this one."""
         around = self._around(body)
         if crop == self._whole:
@@ -184,7 +184,7 @@ class PersonTracker:
             return around or self._whole
         return crop
 
-    def _around(self, body: Body | None) -> Crop | None:
+    def _around(self, body: PersonBox | None) -> Crop | None:
         """The crop around the body, None where that is hardly less than the whole picture."""
         if body is None:
             return None
@@ -194,7 +194,7 @@ class PersonTracker:
             return None
         return crop
 
-    def _is_small(self, body: Body | None) -> bool:
+    def _is_small(self, body: PersonBox | None) -> bool:
         side = max(self._whole.width, self._whole.height)
         shrunk = min(1.0, self._max_side_px / side) if self._max_side_px else 1.0
         return body is not None and body.px_per_m * shrunk < _SMALL_PX_PER_M
@@ -247,16 +247,16 @@ def _in_whole(normalized: Floats, crop: Crop, whole: Crop) -> Floats:
     return moved
 
 
-def _body(found: Landmarks, whole: Crop, time_s: float) -> Body:
+def _body(found: Landmarks, whole: Crop, time_s: float) -> PersonBox:
     image = found[0][:, :2].astype(np.float64) * (whole.width, whole.height)
     world = found[1][:, :2].astype(np.float64)
     spread_px, spread_m = (float(np.sqrt(((p - p.mean(axis=0)) ** 2).sum())) for p in (image, world))
     left, top = image.min(axis=0)
     right, bottom = image.max(axis=0)
-    return Body((float(left), float(top), float(right), float(bottom)), spread_px / max(spread_m, 1e-6), time_s)
+    return PersonBox((float(left), float(top), float(right), float(bottom)), spread_px / max(spread_m, 1e-6), time_s)
 
 
-def _is_elsewhere_and_larger(one: Body, other: Body) -> bool:
+def _is_elsewhere_and_larger(one: PersonBox, other: PersonBox) -> bool:
     left, top, right, bottom = (
         max(one.bounds[0], other.bounds[0]),
         max(one.bounds[1], other.bounds[1]),
@@ -266,7 +266,7 @@ def _is_elsewhere_and_larger(one: Body, other: Body) -> bool:
     return (left >= right or top >= bottom) and one.px_per_m > other.px_per_m
 
 
-def _is_near_edge(body: Body, crop: Crop, whole: Crop) -> bool:
+def _is_near_edge(body: PersonBox, crop: Crop, whole: Crop) -> bool:
     """Whether the body comes near an edge of the crop that is not one of the picture."""
     edge = _EDGE_M * body.px_per_m
     left, top, right, bottom = body.bounds

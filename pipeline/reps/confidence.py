@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.config import SegmentConfig
 from pipeline.pose.tracks import is_plausible, pixels_per_metre
 from pipeline.records import Pose, Rep
-from pipeline.reps.proposals import Proposal
+from pipeline.reps.proposals import RepProposal
 
 # Every doubt takes a share of the trust. The scales say at which size a doubt matters: a third of a margin unit, half
 # of the poses missing, a boundary that may be off by half a second, a repetition half as long again as the others.
@@ -28,7 +28,7 @@ _ENOUGH_TO_SAY_NONE = 0.5
 _SIZE_FREE, _SIZE_SCALE = 0.12, 0.08
 
 
-def confidence(pose: Pose, reps: Sequence[Rep], found: Sequence[Proposal], config: SegmentConfig) -> float:
+def confidence(pose: Pose, reps: Sequence[Rep], found: Sequence[RepProposal], config: SegmentConfig) -> float:
     """How far the repetitions of a video can be trusted to be all of them, with the right boundaries.
 
     Low for cues close to their limits on either side, poses missing, boundaries where the shoulders move slowly, and
@@ -61,7 +61,7 @@ def _of_margins(margins: Sequence[float]) -> float:
     return min((1.0 - _MARGIN_WEIGHT * float(np.exp(-max(m, 0.0) / _MARGIN_SCALE)) for m in margins), default=1.0)
 
 
-def _of_boundaries(accepted: Sequence[Proposal]) -> float:
+def _of_boundaries(accepted: Sequence[RepProposal]) -> float:
     if not accepted:
         return 1.0
     unseen = max(p.unseen for p in accepted)

@@ -26,7 +26,7 @@ _SOFT_SHARES = (0.06, 0.25)
 
 
 @dataclass(frozen=True)
-class Proposal:
+class RepProposal:
     """A candidate with what was measured on it. rep is None where its boundaries make no sense.
 
     unseen: share (0..1) of its time in gaps without poses. softness_s: seconds that the shoulders spend near the
@@ -50,9 +50,9 @@ class Proposal:
         return self.rep is not None and self.margin >= 0
 
 
-def proposals(pose: Pose, config: SegmentConfig) -> list[Proposal]:
+def proposals(pose: Pose, config: SegmentConfig) -> list[RepProposal]:
     """Every rise and fall of the shoulders, accepted or not, in order of time."""
-    found: list[tuple[float, Proposal]] = []
+    found: list[tuple[float, RepProposal]] = []
     for signal in lift_signals(pose, config.smoothing_s, config.max_gap_s):
         lifts = candidates(signal, config)
         measured = _measured(signal, lifts, config)
@@ -64,7 +64,7 @@ def proposals(pose: Pose, config: SegmentConfig) -> list[Proposal]:
     return [proposal for _, proposal in sorted(found, key=lambda pair: pair[0])]
 
 
-def accepted_reps(found: Sequence[Proposal]) -> tuple[Rep, ...]:
+def accepted_reps(found: Sequence[RepProposal]) -> tuple[Rep, ...]:
     """The repetitions of the proposals that are deadlifts, in the same order."""
     return tuple(p.rep for p in found if p.accepted and p.rep is not None)
 
@@ -88,7 +88,7 @@ def _floor_height(signal: LiftSignal, lift: Candidate, good: Sequence[Candidate]
 
 def _proposal(
     signal: LiftSignal, lift: Candidate, measured: tuple[Cue, ...], floor: float, config: SegmentConfig
-) -> Proposal:
+) -> RepProposal:
     height, time = signal.shoulder, signal.time
     top_height = float(height[lift.high])
     tolerance = _FLOOR_TOLERANCE * (top_height - floor)
@@ -103,7 +103,7 @@ def _proposal(
     start = max(rising, set_up_end)
     top = _crossing(time, height, middle, lift.high, level(lift.low, 1.0 - config.top_share))
     end = _crossing(time, height, lift.high, lift.next_low, level(lift.next_low, config.floor_share))
-    return Proposal(
+    return RepProposal(
         rep=Rep(start, top, end) if start < top < end else None,
         cues=measured,
         unseen=1.0 - float(signal.seen[lift.low : lift.next_low + 1].mean()),

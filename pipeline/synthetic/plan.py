@@ -1,4 +1,4 @@
-"""What a synthetic lifter is asked to do: values that describe the body, the camera, every repetition and its fault."""
+"""What a synthetic lifter does: values that describe the body, the camera, every repetition and its fault."""
 
 from __future__ import annotations
 
