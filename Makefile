@@ -6,7 +6,7 @@ VIDEO ?=
 TORCH_INDEX_URL ?=
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo serve test check install clean
+.PHONY: demo serve test check docs install clean
 
 ## Label Studio and the backend on this machine, with a video pre-annotated: make demo, or make demo VIDEO="a.mp4 b.mp4"
 demo: $(INSTALLED)
@@ -28,6 +28,11 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+
+## The documentation as a site, build/docs/index.html. Warnings are errors (with --quiet they would not be); nothing is
+## downloaded. The variable silences an announcement of the theme's authors
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 install: $(INSTALLED)
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.landmarks import LANDMARK_COUNT
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Floats = NDArray[np.float32]
 RepLabel = Literal["normal", "anomalous"]
@@ -145,6 +148,13 @@ class RepScore:
         return "anomalous" if self.is_anomaly else "normal"
 
 
+FRAME_COLUMNS = [
+    *("start_s", "top_s", "end_s", "duration_s", "score", "p_value", "raw", "label", "is_anomaly", "reliable"),
+    *("reasons", "video", "confidence", "model_version"),
+]
+"""The columns of `Analysis.to_frame`, also where there are no repetitions."""
+
+
 @dataclass(frozen=True)
 class Analysis:
     """Everything the pipeline says about one video: N repetitions and as many scores.
@@ -168,6 +178,35 @@ class Analysis:
             raise ValueError(f"Expected one score per repetition, got {len(self.reps)} and {len(self.scores)}.")
         if not 0.0 <= self.confidence <= 1.0:
             raise ValueError(f"Expected a confidence in 0..1, got {self.confidence}.")
+
+    def to_frame(self) -> DataFrame:
+        """The N repetitions as a table of pandas, one row each, in order of time, numbered from 1 by its index.
+
+        Columns: `start_s`, `top_s`, `end_s`, `duration_s` (seconds of media time), `score` and `p_value` (0..1), `raw`,
+        `label`, `is_anomaly`, `reliable`, `reasons` (text), and of the video `video`, `confidence`, `model_version`.
+        """
+        import pandas
+
+        rows = [
+            {
+                "start_s": rep.start_s,
+                "top_s": rep.top_s,
+                "end_s": rep.end_s,
+                "duration_s": rep.duration_s,
+                "score": score.score,
+                "p_value": score.p_value,
+                "raw": score.raw,
+                "label": score.label,
+                "is_anomaly": score.is_anomaly,
+                "reliable": score.reliable,
+                "reasons": "; ".join(map(str, score.reasons)),
+                "video": self.video.path,
+                "confidence": self.confidence,
+                "model_version": self.model_version,
+            }
+            for rep, score in zip(self.reps, self.scores, strict=True)
+        ]
+        return pandas.DataFrame(rows, index=pandas.RangeIndex(1, len(rows) + 1, name="rep"), columns=FRAME_COLUMNS)
 
 
 Role = Literal["reference", "calibration"]

@@ -1,32 +1,102 @@
-"""What the documents say about the tree is true."""
+"""What the documents say about the tree is true, and their links lead somewhere."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from code_blocks import PAGES
+from markdown_it import MarkdownIt
 from places import ROOT
 
+import pipeline
 from backend.settings import Settings
 
+_OUTSIDE = ("http://", "https://", "mailto:")
 
-@pytest.mark.parametrize("package", ["pipeline", "backend"])
-def test_the_map_names_every_module(package: str) -> None:
-    named = set(re.findall(r"`(\w+\.py)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
-    assert {path.name for path in (ROOT / package).glob("*.py")} - {"__init__.py"} <= named
+
+def text_of(page: str) -> str:
+    return (ROOT / page).read_text(encoding="utf-8")
+
+
+def packages() -> list[str]:
+    """Folders directly below pipeline/ and backend/ that hold code, as the map writes them."""
+    return sorted(
+        f"{top}/{folder.name}/"
+        for top in ("pipeline", "backend")
+        for folder in (ROOT / top).iterdir()
+        if (folder / "__init__.py").is_file()
+    )
+
+
+@pytest.mark.parametrize("package", packages())
+def test_the_map_names_every_package(package: str) -> None:
+    assert f"`{package}`" in text_of("CONTRIBUTING.md")
 
 
 def test_the_map_names_no_module_that_is_not_there() -> None:
-    named = set(re.findall(r"`(\w+\.py)`", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
-    there = {path.name for folder in ("pipeline", "backend", "tests") for path in (ROOT / folder).rglob("*.py")}
-    assert named <= there
+    """Modules are named in full (`pipeline/analyze.py`), or by their last parts in the row of their package."""
+    named = set(re.findall(r"`([\w/]+\.py)`", text_of("CONTRIBUTING.md")))
+    there = [
+        path.relative_to(ROOT).as_posix()
+        for top in ("pipeline", "backend", "tests", "benchmarks", "docs")
+        for path in (ROOT / top).rglob("*.py")
+    ]
+    assert [name for name in sorted(named) if not any(f"/{path}".endswith(f"/{name}") for path in there)] == []
 
 
-def test_readme_has_every_setting() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [name for name in Settings.model_fields if f"`{name.upper()}`" not in readme] == []
+def test_the_map_names_no_package_that_is_not_there() -> None:
+    named = set(re.findall(r"`((?:pipeline|backend|tests|docs|benchmarks)/[\w/]*/?)`", text_of("CONTRIBUTING.md")))
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
-def test_files_that_readme_links_to_are_there() -> None:
-    links = re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("setting", [name.upper() for name in Settings.model_fields])
+def test_the_page_of_settings_names_every_setting(setting: str) -> None:
+    assert f"`{setting}`" in text_of("docs/settings.md")
+
+
+def test_the_page_of_settings_names_no_setting_that_is_not_there() -> None:
+    rows = re.findall(r"^\| (`[^|]+`) \|", text_of("docs/settings.md"), flags=re.MULTILINE)
+    named = {name.lower() for row in rows for name in re.findall(r"`(\w+)`", row)}
+    assert named == set(Settings.model_fields)
+
+
+def test_the_reference_lists_the_public_api() -> None:
+    named = re.findall(r"^::: pipeline\.(\w+)$", text_of("docs/api.md"), re.MULTILINE)
+    assert sorted([*named, "synthetic"]) == sorted(pipeline.__all__)
+
+
+@pytest.mark.parametrize("page", [*PAGES, "CONTRIBUTING.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    assert [link for link in links(page) if not is_there(page, link)] == []
+
+
+@pytest.mark.parametrize("page", [path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")])
+def test_the_site_lists_every_page(page: str) -> None:
+    assert re.search(rf": {re.escape(page)}$", text_of("mkdocs.yml"), flags=re.MULTILINE)
+
+
+def links(page: str) -> list[str]:
+    """Addresses of links and pictures."""
+    return [
+        str(child.attrs.get("href") or child.attrs.get("src"))
+        for token in MarkdownIt("commonmark").enable("table").parse(text_of(page))
+        for child in token.children or ()
+        if child.type in ("link_open", "image")
+    ]
+
+
+def is_there(page: str, link: str) -> bool:
+    """Whether a file, and the heading after #, exist; addresses on the internet are not asked for."""
+    if link.startswith(_OUTSIDE):
+        return True
+    path, _, anchor = link.partition("#")
+    target = (ROOT / page).parent / path if path else ROOT / page
+    return target.exists() and (not anchor or anchor in anchors(target))
+
+
+def anchors(path: Path) -> set[str]:
+    """What the headings of a page are called in links."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}

@@ -114,3 +114,16 @@ def test_mirroring_twice_changes_nothing() -> None:
 
 def test_left_mirrors_right() -> None:
     assert LANDMARKS[MIRRORED[LANDMARKS.index("left_hip")]] == "right_hip"
+
+
+def test_a_frame_has_a_row_per_repetition_numbered_from_1() -> None:
+    frame = analysis((0.1, 0.9)).to_frame()
+    assert list(frame.index) == [1, 2]
+    assert list(frame["label"]) == ["normal", "anomalous"]
+    assert list(frame["start_s"]) == [1.0, 4.0]
+    assert frame.loc[2, "reasons"] == "back during the pull (60%)"
+
+
+def test_a_frame_without_repetitions_has_the_same_columns() -> None:
+    empty, full = analysis(()).to_frame(), analysis((0.1,)).to_frame()
+    assert (len(empty), list(empty.columns)) == (0, list(full.columns))
