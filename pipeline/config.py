@@ -79,7 +79,7 @@ class EncodeConfig:
 
     length: columns L.
     distance_s: temporal distance over which motion is measured.
-    rest_speed: torsos per second at which a joint counts as half resting.
+    rest_speed: torsos per second at which the motion mask (0..1) of a joint is 0.5.
     smooth_s: standard deviation of the Gaussian that the tracks are smoothed with.
     """
 

@@ -49,6 +49,7 @@ _LOCKOUT_SHARE = 1 / 6
 _LOCKOUT_DROP = 0.05
 _FEWEST_POSES = 4
 SCALE_S = 30.0
+"""Seconds before and after a repetition in which the length of the torso may be measured."""
 _SAME_SPOT = 0.25
 
 

@@ -1,4 +1,4 @@
-"""The signals in which lifts are found: heights of one person's joints in one shot, in metres over time, gaps bridged."""
+"""The signals in which lifts are found: heights of a person's joints within one shot, in metres, gaps bridged."""
 
 from __future__ import annotations
 

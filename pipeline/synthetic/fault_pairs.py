@@ -12,7 +12,7 @@ from pipeline.synthetic.pose import pose_of, reps_of
 from pipeline.synthetic.random_plans import random_plan
 
 POSTURE_FAULTS: tuple[FaultKind, ...] = ("early_hip_rise", "incomplete_lockout")
-"""The faults of posture, whoever lifts. Speed, jerks and symmetry can be judged only beside other lifts of the person."""
+"""The faults that show whoever lifts. Speed, jerks and symmetry show only beside other lifts of the same person."""
 
 
 @dataclass(frozen=True)
