@@ -33,7 +33,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from backend.commands.landmarks import landmarks_of
+from backend.commands.landmarks import video_pose
 from pipeline.anomaly.appearance import appearance_of, clusters_of
 from pipeline.anomaly.calibration import calibrate
 from pipeline.anomaly.reference import compare, fit_reference, scales_of
@@ -190,7 +190,7 @@ def clips_pool(groundtruth: Path, videos: Path, cache_folder: Path | None) -> Po
 
     The base is of drawn lifters alone: the shipped one may have learnt from these very clips.
     """
-    samples = labelled_samples(groundtruth, videos, lambda path: landmarks_of(path, cache_folder))
+    samples = labelled_samples(groundtruth, videos, lambda path: video_pose(path, cache_folder))
     base = training.fit(synthetic_samples(DRAWN_VIDEOS, seed=0), TrainConfig())[0]
     names = list(dict.fromkeys(sample.group for sample in samples))
     of_video = [[sample for sample in samples if sample.group == name] for name in names]

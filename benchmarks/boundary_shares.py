@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from pipeline.analyze import look
+from pipeline.analyze import landmarks_of
 from pipeline.config import PoseConfig, SegmentConfig
 from pipeline.evaluation.reps import ClipResult, ClipTruth, load_groundtruth, score
 from pipeline.pose.cache import PoseCache
@@ -48,7 +48,7 @@ def main() -> None:
     arguments = parser.parse_args()
     default = SegmentConfig()
     clips: list[tuple[ClipTruth, Pose]] = [
-        (truth, look(arguments.videos / truth.name, PoseCache(arguments.cache), PoseConfig())[2])
+        (truth, landmarks_of(arguments.videos / truth.name, PoseCache(arguments.cache), PoseConfig())[2])
         for truth in load_groundtruth(arguments.groundtruth)
         if truth.reps
     ]

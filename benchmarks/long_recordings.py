@@ -20,13 +20,13 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import synthetic
-from pipeline.analyze import look
+from pipeline.analyze import landmarks_of
 from pipeline.config import PoseConfig, SegmentConfig
 from pipeline.evaluation.reps import ClipResult, ClipTruth, load_groundtruth, score
 from pipeline.landmarks import LANDMARK_COUNT, MIRRORED
 from pipeline.pose.cache import PoseCache
 from pipeline.records import Pose, Rep
-from pipeline.reps import confidence, find_reps
+from pipeline.reps import segment
 
 _RATE = 10.0
 _WIDTH, _HEIGHT = 1280, 720
@@ -42,7 +42,7 @@ class Stretch:
 
 
 def clip(path: Path, truth: ClipTruth, folder: Path) -> Stretch:
-    return Stretch(look(path, PoseCache(folder), PoseConfig(poses_per_second=_RATE))[2], truth)
+    return Stretch(landmarks_of(path, PoseCache(folder), PoseConfig(poses_per_second=_RATE))[2], truth)
 
 
 def empty_room(rng: np.random.Generator) -> Stretch:
@@ -154,9 +154,9 @@ def main() -> None:
     false = 0
     for number in range(arguments.recordings):
         pose, truth, spans = recording(clips, f"recording {number}", rng)
-        found = find_reps(pose, config)
-        results.append(ClipResult(truth, found, confidence(pose, found, config)))
-        idle = false_in_idle(found, spans)
+        found = segment(pose, config)
+        results.append(ClipResult(truth, found.reps, found.confidence))
+        idle = false_in_idle(found.reps, spans)
         false += idle
         table.add_row(truth.name, f"{pose.time[-1] / 60:.1f}", *cells(score([results[-1]])), str(idle))
     table.add_row("all", "", *cells(score(results)), str(false))

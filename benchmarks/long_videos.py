@@ -24,13 +24,13 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import synthetic
-from pipeline.analyze import look
+from pipeline.analyze import landmarks_of
 from pipeline.config import PoseConfig, SegmentConfig
 from pipeline.evaluation.reps import ClipResult, ClipTruth, load_groundtruth, score
 from pipeline.media import reading
 from pipeline.pose.cache import PoseCache
 from pipeline.records import Rep
-from pipeline.reps import confidence, find_reps
+from pipeline.reps import segment
 from pipeline.synthetic.drawing import draw
 
 Picture = NDArray[np.uint8]
@@ -169,10 +169,10 @@ def main() -> None:
         rng = np.random.default_rng([arguments.seed, number])
         path = arguments.folder / f"recording-{arguments.seed}-{number}.mp4"
         truth, idle = write(path, stretches(truths, arguments.videos, rng), 60.0 * arguments.minutes, rng)
-        info, _, pose = look(path, PoseCache(arguments.folder), PoseConfig())
-        found = find_reps(pose, config)
-        results.append(ClipResult(truth, found, confidence(pose, found, config)))
-        false = sum(any(begin <= rep.top_s <= end for begin, end in idle) for rep in found)
+        info, _, pose = landmarks_of(path, PoseCache(arguments.folder), PoseConfig())
+        found = segment(pose, config)
+        results.append(ClipResult(truth, found.reps, found.confidence))
+        false = sum(any(begin <= rep.top_s <= end for begin, end in idle) for rep in found.reps)
         shots = str(int(pose.shot[-1]) + 1)
         table.add_row(path.name, f"{info.duration_s / 60:.1f}", shots, *cells(score([results[-1]])), str(false))
     table.add_row("all", "", "", *cells(score(results)), "")

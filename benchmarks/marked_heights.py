@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.analyze import look
+from pipeline.analyze import landmarks_of
 from pipeline.config import PoseConfig, SegmentConfig
 from pipeline.evaluation.reps import load_groundtruth
 from pipeline.pose.cache import PoseCache
@@ -59,7 +59,7 @@ def main() -> None:
     table = Table("clip", "repetitions", "hands: start / lockout / end cm", "shoulders: start / lockout / end cm")
     clips = []
     for truth in load_groundtruth(arguments.groundtruth):
-        pose = look(arguments.videos / truth.name, PoseCache(arguments.cache), config)[2]
+        pose = landmarks_of(arguments.videos / truth.name, PoseCache(arguments.cache), config)[2]
         signals = list(lift_signals(pose, _SMOOTHING_S, SegmentConfig().max_gap_s))
         rows = [
             heights(signal, rep)

@@ -25,16 +25,17 @@ from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
 from pipeline import synthetic
-from pipeline.analyze import look
+from pipeline.analyze import landmarks_of
 from pipeline.config import PoseConfig, SegmentConfig
 from pipeline.evaluation.reps import ClipResult, load_groundtruth, score
 from pipeline.landmarks import INDEX
 from pipeline.media import reading
 from pipeline.media.reading import SampledFrame, shrunk
 from pipeline.pose.cache import PoseCache
-from pipeline.pose.mediapipe_pose import MediaPipePose, landmarks_of
+from pipeline.pose.estimation import estimate_samples
+from pipeline.pose.estimator import open_estimator
 from pipeline.records import Floats, Pose
-from pipeline.reps import confidence, find_reps
+from pipeline.reps import segment
 
 Picture = NDArray[np.uint8]
 Change = Callable[[Picture], Picture]
@@ -121,15 +122,15 @@ def halved(pose: Pose) -> Pose:
 def poses_of(path: Path, folder: Path, seed: int) -> dict[str, Pose]:
     """The pose of a clip and of every degraded copy, from the folder where they are known."""
     config = PoseConfig()
-    info, digest, clean = look(path, PoseCache(folder), config)
+    info, digest, clean = landmarks_of(path, PoseCache(folder), config)
     poses = {"clean": clean}
     for name, change in changes(clean, np.random.default_rng(seed)).items():
         cache = PoseCache(folder / name)
         pose = cache.get(digest, config)
         if pose is None:
             samples = changed(reading.samples(path, config.poses_per_second), change, config.max_side_px)
-            with MediaPipePose(config) as estimator:
-                pose = landmarks_of(samples, info, config, estimator)
+            with open_estimator(config) as estimator:
+                pose = estimate_samples(samples, info, config, estimator)
             cache.put(digest, config, pose)
         poses[name] = pose
     rng = np.random.default_rng(seed)
@@ -156,8 +157,8 @@ def main() -> None:
     config = SegmentConfig()
     for truth in track(load_groundtruth(arguments.groundtruth), "poses", console=Console(stderr=True)):
         for name, pose in poses_of(arguments.videos / truth.name, arguments.cache, arguments.seed).items():
-            reps = find_reps(pose, config)
-            results.setdefault(name, []).append(ClipResult(truth, reps, confidence(pose, reps, config)))
+            found = segment(pose, config)
+            results.setdefault(name, []).append(ClipResult(truth, found.reps, found.confidence))
     Console().print(table(results))
     everything = [result for rows in results.values() for result in rows]
     wrong = [has_error(result) for result in everything]

@@ -22,7 +22,7 @@ from pipeline import synthetic
 from pipeline.config import SegmentConfig
 from pipeline.evaluation.reps import ClipResult, ClipTruth, score
 from pipeline.records import Pose
-from pipeline.reps import confidence, find_reps
+from pipeline.reps import segment
 
 _NOISE = 0.006
 _HIDDEN = (("left_wrist", "right_wrist"), ("left_ankle", "right_ankle", "left_heel", "right_heel"))
@@ -58,10 +58,9 @@ def main() -> None:
     for number in range(arguments.videos):
         plan = synthetic.random_plan(rng)
         pose = seen_pose(plan, arguments.poses_per_second, rng)
-        found = find_reps(pose, config)
-        trust = confidence(pose, found, config)
-        visible.append(ClipResult(ClipTruth(f"video {number}", synthetic.reps_of(plan)), found, trust))
-        planned.append(ClipResult(ClipTruth(f"video {number}", synthetic.timeline_of(plan).reps), found, trust))
+        found = segment(pose, config)
+        for truths, results in ((synthetic.reps_of(plan), visible), (synthetic.timeline_of(plan).reps, planned)):
+            results.append(ClipResult(ClipTruth(f"video {number}", truths), found.reps, found.confidence))
     table = Table("truth", "counted exactly", *COLUMNS)
     for name, results in (("seen to move", visible), ("planned moves", planned)):
         scores = score(results)

@@ -10,10 +10,11 @@ from pipeline.anomaly.detector import Detector
 from pipeline.config import PipelineConfig, PoseConfig
 from pipeline.media import reading
 from pipeline.pose.cache import PoseCache
-from pipeline.pose.mediapipe_pose import MediaPipePose, Progress, estimate
-from pipeline.pose.person_crop import PoseEstimator
-from pipeline.records import Analysis, Pose, VideoInfo
-from pipeline.reps import confidence, find_reps
+from pipeline.pose.estimation import estimate
+from pipeline.pose.estimator import PoseEstimator, open_estimator
+from pipeline.records import Analysis, OnProgress, Pose, VideoInfo
+from pipeline.reps import segment
+from pipeline.skelemotion import encode
 
 
 def analyze_video(
@@ -22,28 +23,51 @@ def analyze_video(
     cache: PoseCache,
     config: PipelineConfig,
     estimator: PoseEstimator | None = None,
-    progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Analysis:
     """Cut a video into repetitions and score each; a video without a person or a lift has none.
 
-    Landmarks come from `cache` where they are known. `estimator` defaults to MediaPipe; `progress` is told the share
-    of the video that was looked at. Raises VideoError and PoseModelError.
+    Args:
+        path: the video file.
+        detector: the model that scores the repetitions.
+        cache: where landmarks are kept; those that it knows are not estimated again.
+        config: how landmarks are taken and repetitions are cut.
+        estimator: finds the person in the pictures; by default one is opened for this video alone.
+        on_progress: called with the share (0..1) of the video whose landmarks are estimated.
+
+    Returns:
+        The repetitions with their scores, and what they were made with.
+
+    Raises:
+        VideoError: the file cannot be used as a video.
+        PoseModelError: the pose model cannot be loaded or run.
     """
-    info, media_digest, pose = look(path, cache, config.pose, estimator, progress)
+    info, media_digest, pose = landmarks_of(path, cache, config.pose, estimator, on_progress)
     return analyze_pose(pose, info, detector, config, media_digest)
 
 
-def look(
+def landmarks_of(
     path: str | Path,
     cache: PoseCache,
     config: PoseConfig,
     estimator: PoseEstimator | None = None,
-    progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> tuple[VideoInfo, str, Pose]:
-    """What a video is, its digest, and its landmarks: the known ones, or else they are found and kept.
+    """The landmarks of the person in a video: those that the cache knows, or else they are estimated and kept.
 
-    `estimator` defaults to MediaPipe; `progress` is told the share of the video that was looked at. Raises VideoError
-    and PoseModelError.
+    Args:
+        path: the video file.
+        cache: where landmarks are kept.
+        config: how landmarks are taken.
+        estimator: finds the person in the pictures; by default one is opened for this video alone.
+        on_progress: called with the share (0..1) of the video whose landmarks are estimated.
+
+    Returns:
+        What the video is, the SHA-256 of its bytes in hex, and the landmarks.
+
+    Raises:
+        VideoError: the file cannot be used as a video.
+        PoseModelError: the pose model cannot be loaded or run.
     """
     info, media_digest = reading.probe(path), reading.digest(path)
     pose = cache.get(media_digest, config)
@@ -51,7 +75,7 @@ def look(
         with cache.exclusive(media_digest):
             pose = cache.get(media_digest, config)
             if pose is None:
-                pose = _estimated(path, info, config, estimator, progress)
+                pose = _estimated(path, info, config, estimator, on_progress)
                 cache.put(media_digest, config, pose)
     return info, media_digest, pose
 
@@ -62,25 +86,35 @@ def analyze_pose(
     detector: Detector,
     config: PipelineConfig,
     media_digest: str = "",
-    look: tuple[float, ...] = (),
+    appearance: tuple[float, ...] = (),
 ) -> Analysis:
-    """The part after the landmarks: milliseconds, whatever the length of the video.
+    """The part of `analyze_video` after the landmarks: milliseconds, whatever the length of the video.
 
-    look: where an earlier analysis knows it.
+    Args:
+        pose: the landmarks of the person in the video.
+        info: what the video is.
+        detector: the model that scores the repetitions.
+        config: how repetitions are cut.
+        media_digest: the SHA-256 of the video's bytes in hex, "" where there is no file.
+        appearance: what tells lifter and camera apart from others, where an earlier analysis knows it.
+
+    Returns:
+        The repetitions with their scores, and what they were made with.
     """
-    reps = find_reps(pose, config.segment)
-    if not look:
-        seen = appearance_of(pose, reps, detector.config.encode)
-        look = tuple(seen.tolist()) if seen is not None else ()
+    found = segment(pose, config.segment)
+    encoded = [encode(pose, rep, detector.config.encode) for rep in found.reps]
+    if not appearance:
+        lengths = appearance_of(pose, found.reps, detector.config.encode, encoded)
+        appearance = tuple(lengths.tolist()) if lengths is not None else ()
     return Analysis(
         video=info,
-        reps=reps,
-        scores=detector.score(pose, reps),
-        confidence=confidence(pose, reps, config.segment),
+        reps=found.reps,
+        scores=detector.score(pose, found.reps, encoded=encoded),
+        confidence=found.confidence,
         model_version=detector.version,
         config_digest=config.digest(),
         media_digest=media_digest,
-        look=look,
+        appearance=appearance,
     )
 
 
@@ -94,9 +128,9 @@ def _estimated(
     info: VideoInfo,
     config: PoseConfig,
     estimator: PoseEstimator | None,
-    progress: Progress | None,
+    on_progress: OnProgress | None,
 ) -> Pose:
     if estimator is not None:
-        return estimate(path, info, config, estimator, progress)
-    with MediaPipePose(config) as mediapipe:
-        return estimate(path, info, config, mediapipe, progress)
+        return estimate(path, info, config, estimator, on_progress)
+    with open_estimator(config) as opened:
+        return estimate(path, info, config, opened, on_progress)

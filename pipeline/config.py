@@ -15,9 +15,10 @@ Method = Literal["statistics", "autoencoder"]
 class PoseConfig:
     """How landmarks are taken from a video.
 
-    poses_per_second: sampling by time; 0 takes every frame. max_side_px: pictures are shrunk to this before the
-    network, which works on 256 x 256 crops. model: path of a MediaPipe `.task` bundle, or "" for the model that the
-    mediapipe wheel carries.
+    poses_per_second: sampling by time; 0 takes every frame.
+    max_side_px: pictures are shrunk to this before the network, which works on 256 x 256 crops; 0 for never.
+    min_confidence: 0..1, how sure the network must be that somebody is there.
+    model: path of a MediaPipe `.task` bundle, or "" for the model that the mediapipe wheel carries.
     """
 
     poses_per_second: float = 10.0
@@ -32,19 +33,24 @@ class PoseConfig:
 
 @dataclass(frozen=True)
 class SegmentConfig:
-    """How repetitions are cut; see pipeline/segment.py. Lengths are in metres of the person's own scale.
+    """How repetitions are cut; see pipeline/reps. Lengths are in metres of the person's own scale.
 
-    smoothing_s: standard deviation of the Gaussian on the heights. max_gap_s: poses further apart than this belong to
-    different lifts. min_travel_m: of the shoulders between floor and lockout. min_wrist_share: of that travel, made
-    by the wrists as well.
-    min_hang_m: of the wrists below the shoulders, median while lifting. min_reach_m: of the hands below the
-    (standing) knees at the floor; negative is above. min_upright_m: of the shoulders above the hips at lockout.
-    min_ahead_m: of the hands before the trunk at lockout; free arms hang beside it. max_ahead_drop_m: how much less
-    that may be than in the other lifts. max_lockout_s: standing with the load. max_row_m: by which the hands come
-    nearer to the shoulders meanwhile; more is a row. max_step_m: sideways while upright. max_stretch_m: between hands
-    and feet, sideways, at the floor. min_whole_share: of the travel that is seen where the recording begins or ends
-    in it.
-    floor_share: share of the travel at which the load counts as off the floor, top_share: as locked out.
+    smoothing_s: standard deviation of the Gaussian on the heights.
+    max_gap_s: poses further apart than this belong to different lifts.
+    min_travel_m: of the shoulders between floor and lockout.
+    min_wrist_share: of that travel, made by the wrists as well.
+    min_hang_m: of the wrists below the shoulders, median while lifting.
+    min_reach_m: of the hands below the (standing) knees at the floor; negative is above.
+    min_upright_m: of the shoulders above the hips at lockout.
+    min_ahead_m: of the hands before the trunk at lockout; free arms hang beside it.
+    max_ahead_drop_m: how much less that may be than in the other lifts of the person.
+    max_lockout_s: standing with the load.
+    max_row_m: by which the hands come nearer to the shoulders at lockout; more is a row.
+    max_step_m: sideways while upright.
+    max_stretch_m: between hands and feet, sideways, at the floor.
+    min_whole_share: of the travel that is seen where the recording begins or ends in it.
+    floor_share: share of the travel at which the load counts as off the floor.
+    top_share: share of the travel below the highest place at which the load counts as locked out.
     min_speed_share: of the fastest rise; slower than this near the floor is still the set-up.
     """
 
@@ -71,8 +77,10 @@ class SegmentConfig:
 class EncodeConfig:
     """How a repetition becomes a SkeleMotion image; see pipeline/skelemotion.py.
 
-    length: columns L. distance_s: temporal distance over which motion is measured. rest_speed: torsos per second below
-    which a joint counts as resting. smooth_s: width of the Gaussian that the tracks are smoothed with.
+    length: columns L.
+    distance_s: temporal distance over which motion is measured.
+    rest_speed: torsos per second at which the motion mask (0..1) of a joint is 0.5.
+    smooth_s: standard deviation of the Gaussian that the tracks are smoothed with.
     """
 
     length: int = 48
@@ -83,11 +91,13 @@ class EncodeConfig:
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """How a repetition is judged; see pipeline/detector.py. Stored with a model, and used by it when it is loaded.
+    """How a repetition is judged; see pipeline/anomaly/detector.py. Stored with a model, which uses it when loaded.
 
-    false_alarm_rate: the share of normal repetitions that may score 0.5 or more. setting_distance: torsos by which
-    the stances of two videos of the same lifter and camera may differ. min_siblings: repetitions that a video needs
-    for them to be compared with each other. min_coverage, min_duration_s: below these a repetition cannot be judged.
+    false_alarm_rate: the share of normal repetitions that may score 0.5 or more.
+    setting_distance: torsos by which the appearance of two videos of the same lifter and camera may differ.
+    min_siblings: repetitions that a video needs for them to be compared with each other.
+    min_coverage: share (0..1) of a repetition's poses that must be found; below it cannot be judged.
+    min_duration_s: a shorter repetition cannot be judged.
     method: what repetitions are compared by.
     """
 
@@ -102,10 +112,10 @@ class DetectorConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a detector is trained; see pipeline/training.py.
+    """How a detector is trained; see pipeline/learning/training.py.
 
-    most_references: normal repetitions that are kept to compare with, for each setting. least_references: settings
-    with fewer are judged as unknown ones.
+    most_references: normal repetitions that are kept to compare with, for each setting.
+    least_references: settings with fewer are judged as unknown ones.
     """
 
     detector: DetectorConfig = field(default_factory=DetectorConfig)
@@ -114,7 +124,7 @@ class TrainConfig:
 
 
 _CUTTING = 1
-"""Raised when what `segment.find_reps` finds with the same settings changes: videos are then cut again."""
+"""Raised when what `reps.segment` finds with the same settings changes: videos are then cut again."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ PipelineError
 │   ├── NotAVideo           empty, not a media file, or without a video stream
 │   └── VideoDamaged        a video, but nothing (or not enough) of it can be decoded
 ├── PoseModelError          the pose model cannot be loaded or run
+├── PoseFileDamaged         stored landmarks that cannot be read
 ├── DatasetError            labelled data that cannot be trained or evaluated on
 └── ModelError              a saved model that cannot be loaded
 
@@ -36,6 +37,10 @@ class VideoDamaged(VideoError):
 
 class PoseModelError(PipelineError):
     """The pose model cannot be loaded or run."""
+
+
+class PoseFileDamaged(PipelineError):
+    """Stored landmarks that cannot be read."""
 
 
 class DatasetError(PipelineError):

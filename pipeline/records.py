@@ -6,6 +6,7 @@ L resampled length, C channels, N repetitions. All times are seconds of media ti
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 RepLabel = Literal["normal", "anomalous"]
 Phase = Literal["pull", "lockout", "lowering"]
+BodyPart = Literal["head", "back", "shoulders", "arms", "hips", "knees", "feet"]
+OnProgress = Callable[[float], None]
+"""Called now and then with the share (0..1) of the work that is done."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class Rep:
 class Reason:
     """One cause of an anomaly: where on the body, in which phase, and which share (0..1) of the score it carries."""
 
-    body_part: str
+    body_part: BodyPart
     phase: Phase
     share: float
 
@@ -121,8 +125,8 @@ class RepScore:
     """How anomalous one repetition is.
 
     score 0..1, higher is more anomalous, the decision is at 0.5. p_value 0..1 is conformal: the share of normal
-    repetitions that look at least as unusual. raw is the detector's own distance. `reliable` is False where the
-    repetition could not be judged (poses missing, implausibly short): a person should look.
+    repetitions that are at least as unusual. raw is the detector's own distance. `reliable` is False where the
+    repetition could not be judged (poses missing, implausibly short): a person should check it.
     """
 
     score: float
@@ -155,8 +159,9 @@ FRAME_COLUMNS = [
 class Analysis:
     """Everything the pipeline says about one video: N repetitions and as many scores.
 
-    confidence 0..1 is about where the repetitions were cut; low means that a person should look. look: what tells
-    lifter and camera, see pipeline/clusters.py; empty without repetitions, or where it is not known.
+    confidence 0..1 is about where the repetitions were cut; low means that a person should check them. appearance [D]:
+    what tells lifters and cameras apart, see pipeline/anomaly/appearance.py; empty without repetitions, or where it is
+    not known.
     """
 
     video: VideoInfo
@@ -166,7 +171,7 @@ class Analysis:
     model_version: str
     config_digest: str
     media_digest: str = ""
-    look: tuple[float, ...] = ()
+    appearance: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.reps) != len(self.scores):

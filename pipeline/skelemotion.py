@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import EncodeConfig
 from pipeline.landmarks import INDEX, LANDMARK_COUNT, MIRRORED
+from pipeline.pose.interpolation import values_at
 from pipeline.records import Floats, Phase, Pose, Rep
 
 WALK = (
@@ -48,6 +49,7 @@ _LOCKOUT_SHARE = 1 / 6
 _LOCKOUT_DROP = 0.05
 _FEWEST_POSES = 4
 SCALE_S = 30.0
+"""Seconds before and after a repetition in which the length of the torso may be measured."""
 _SAME_SPOT = 0.25
 
 
@@ -77,6 +79,15 @@ def encode(pose: Pose, rep: Rep, config: EncodeConfig) -> Encoded:
     motion mask of that plane, and the mask, 0..1: 1 where the joint moves, 0 where it rests, and a direction would be
     noise. magnitude: torsos per second. x, y: the joint relative to the midpoint of the ankles, in torsos, y up.
     Columns go through pull, lockout and lowering (`phase_of_column`). Lifters who face left are mirrored.
+
+    Args:
+        pose: the landmarks of the person in the video; those up to SCALE_S before and after the repetition count.
+        rep: the repetition, in seconds of media time.
+        config: the number of columns L, and how motion is measured.
+
+    Returns:
+        The image [C, J, L] with what can be said about its quality. Its coverage is 0, and the image all zeros, where
+        hardly any pose was found.
     """
     image = np.zeros((len(CHANNELS), len(WALK), config.length), np.float32)
     track = _track(pose, rep, config)
@@ -191,7 +202,7 @@ def _track(pose: Pose, rep: Rep, config: EncodeConfig) -> _Track | None:
 def _scale(pose: Pose, rep: Rep, shot: int) -> float:
     """The length of the torso, pixels, 0 where it is not seen.
 
-    A body bent towards the camera looks shorter: the long end of the distribution is its true length. One that never
+    A body bent towards the camera appears shorter: the long end of the distribution is its true length. One that never
     stands up during the repetition does so before or after it, on the same spot.
     """
     near = (pose.time >= rep.start_s - SCALE_S) & (pose.time <= rep.end_s + SCALE_S)
@@ -227,9 +238,4 @@ def smooth(time: _Doubles, values: _Doubles, sigma_s: float) -> _Doubles:
 
 def _at(track: _Track, times: _Doubles) -> _Doubles:
     """Tracks at the given times [L, 33, 3], linear between the samples, held at the ends."""
-    clipped = np.clip(times, track.time[0], track.time[-1])
-    right = np.clip(np.searchsorted(track.time, clipped), 1, len(track.time) - 1)
-    left = right - 1
-    share = (clipped - track.time[left]) / (track.time[right] - track.time[left])
-    between: _Doubles = track.values[left] * (1 - share)[:, None, None] + track.values[right] * share[:, None, None]
-    return between
+    return values_at(track.time, track.values, times)

@@ -159,13 +159,13 @@ def _videos(
 def _samples(
     lists: list[Path], folder: Path | None, poses: Path | None, per_second: float | None = None
 ) -> list[LabelledRep]:
-    from backend.commands.landmarks import landmarks_of
+    from backend.commands.landmarks import video_pose
     from pipeline.learning.samples import labelled_samples
 
     return [
         sample
         for file in lists
-        for sample in labelled_samples(file, folder or file.parent, lambda path: landmarks_of(path, poses, per_second))
+        for sample in labelled_samples(file, folder or file.parent, lambda path: video_pose(path, poses, per_second))
     ]
 
 

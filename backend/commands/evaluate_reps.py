@@ -27,18 +27,18 @@ def evaluate_reps(
     from rich.console import Console
     from rich.progress import track
 
-    from backend.commands.landmarks import landmarks_of
+    from backend.commands.landmarks import video_pose
     from pipeline.config import SegmentConfig
     from pipeline.evaluation.reps import ClipResult, hysteresis_reps, load_groundtruth, score
-    from pipeline.reps import confidence, find_reps
+    from pipeline.reps import segment
 
     config = SegmentConfig()
     console = Console()
     results: dict[str, list[ClipResult]] = {_OURS: [], "hysteresis on shoulders": [], "hysteresis on wrists": []}
     for truth in track(load_groundtruth(groundtruth), "poses", console=Console(stderr=True), transient=True):
-        pose = landmarks_of(videos / truth.name, cache, poses_per_second)
-        reps = find_reps(pose, config)
-        results[_OURS].append(ClipResult(truth, reps, confidence(pose, reps, config)))
+        pose = video_pose(videos / truth.name, cache, poses_per_second)
+        found = segment(pose, config)
+        results[_OURS].append(ClipResult(truth, found.reps, found.confidence))
         for name, joint in (("hysteresis on shoulders", "shoulder"), ("hysteresis on wrists", "wrist")):
             results[name].append(ClipResult(truth, hysteresis_reps(pose, joint), 1.0))
     console.print(_clip_table(results[_OURS]))

@@ -129,8 +129,8 @@ def _report(done: Exported) -> None:
     ]
     if done.repeated:
         lines.append(f"{done.repeated} tasks left out: another task has the same video, with labels that count more")
-    if done.clips_copied or done.clips_encoded:
-        lines.append(f"clips: {done.clips_copied} copied, {done.clips_encoded} encoded again")
+    if done.clips:
+        lines.append(f"clips: {done.clips}")
     if done.missing_count:
         lines.append(f"{done.missing_count} things could not be had; missing.csv lists them:")
         lines += [f"  {what}: {why}" for what, why in done.missing[:_SHOWN]]

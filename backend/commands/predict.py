@@ -28,7 +28,7 @@ def predict(
     from backend.models.detectors import load_detector
     from pipeline.analyze import analyze_video
     from pipeline.pose.cache import PoseCache
-    from pipeline.pose.mediapipe_pose import MediaPipePose
+    from pipeline.pose.estimator import open_estimator
 
     if json_file not in ("", "-"):  # before minutes of work
         if Path(json_file).is_dir():
@@ -41,12 +41,12 @@ def predict(
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     detector = load_detector(settings.model_dir)
     analyses: list[Analysis] = []
-    with MediaPipePose(config.pose) as estimator, video_bar(errors, videos) as begin:
+    with open_estimator(config.pose) as estimator, video_bar(errors, videos) as begin:
         for number, path in enumerate(videos):
             try:
                 estimator.reset()
-                told = begin(number, "is looked at")
-                analyses.append(analyze_video(path, detector, cache, config, estimator, told))
+                on_progress = begin(number, "estimating landmarks")
+                analyses.append(analyze_video(path, detector, cache, config, estimator, on_progress))
                 if not json_file:
                     Console().print(rep_table(analyses[-1]))
             except PipelineError as error:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
-Told = Callable[[float], None]
+from pipeline.records import OnProgress
 
 
 def progress_bar(*columns: ProgressColumn) -> Progress:
@@ -21,15 +21,15 @@ def progress_bar(*columns: ProgressColumn) -> Progress:
 
 
 @contextmanager
-def video_bar(console: Console, videos: Sequence[Path]) -> Iterator[Callable[[int, str], Told]]:
-    """Gives a function of a video's index and of what is done with it, to call at the beginning of each such step;
-    what it returns is told the share (0..1) of the step that is done. Draws nothing where there is no terminal."""
+def video_bar(console: Console, videos: Sequence[Path]) -> Iterator[Callable[[int, str], OnProgress]]:
+    """Gives a function of a video's index and of what is done with it, to call at the beginning of each such step; it
+    returns the callback for the progress of that step. Draws nothing where there is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"))
     bars = Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
     with bars as progress:
         shown = progress.add_task("", total=1.0)
 
-        def begin(index: int, doing: str) -> Told:
+        def begin(index: int, doing: str) -> OnProgress:
             what = f"{escape(videos[index].name)} ({index + 1}/{len(videos)}) {doing}"
             progress.reset(shown, description=what, total=1.0)
             return lambda share: progress.update(shown, completed=share)

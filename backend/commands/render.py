@@ -20,9 +20,9 @@ def render(
 ) -> None:
     """Write each video with what was found in it drawn in. Exit code 1 if any video failed."""
     from backend.models.detectors import load_detector
-    from pipeline.analyze import analyze_pose, look
+    from pipeline.analyze import analyze_pose, landmarks_of
     from pipeline.pose.cache import PoseCache
-    from pipeline.pose.mediapipe_pose import MediaPipePose
+    from pipeline.pose.estimator import open_estimator
     from pipeline.visuals.annotated_video import render as write
 
     targets = [out / f"{path.stem}-annotated.mp4" for path in videos]
@@ -38,13 +38,14 @@ def render(
     console, errors = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
     detector = load_detector(settings.model_dir)
     failed = 0
-    with MediaPipePose(config.pose) as estimator, video_bar(errors, videos) as begin:
+    with open_estimator(config.pose) as estimator, video_bar(errors, videos) as begin:
         for number, (path, target) in enumerate(zip(videos, targets, strict=True)):
             try:
                 estimator.reset()
-                info, digest, pose = look(path, cache, config.pose, estimator, begin(number, "is looked at"))
+                on_progress = begin(number, "estimating landmarks")
+                info, digest, pose = landmarks_of(path, cache, config.pose, estimator, on_progress)
                 analysis = analyze_pose(pose, info, detector, config, digest)
-                write(path, pose, analysis, target, begin(number, "is drawn"))
+                write(path, pose, analysis, target, begin(number, "drawing"))
                 count = len(analysis.reps)
                 console.print(f"{target}: {count} repetition{'s' * (count != 1)}", markup=False)
             except PipelineError as error:

@@ -1,4 +1,4 @@
-"""`deadlift skelemotion`: one array and one picture of every repetition, for other people's networks and for eyes."""
+"""`deadlift skelemotion`: one array and one picture of every repetition, for other people's networks and to view."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.anomaly.detector import Detector
     from pipeline.records import Pose, Rep
 
-Kind = Literal["orientation", "magnitude", "tsrji", "seed"]
+Kind = Literal["orientation", "magnitude", "tsrji", "original"]
 
 
 def skelemotion(
@@ -37,10 +37,10 @@ def skelemotion(
 
     A video that fails is named, the others go on; exit code 1 if any did.
     """
-    from pipeline.analyze import look
+    from pipeline.analyze import landmarks_of
     from pipeline.config import PoseConfig
     from pipeline.pose.cache import PoseCache
-    from pipeline.pose.mediapipe_pose import MediaPipePose
+    from pipeline.pose.estimator import open_estimator
     from pipeline.reps import find_reps
 
     distances = _seconds(scales)
@@ -51,16 +51,16 @@ def skelemotion(
     settings = Settings()
     config = settings.pipeline_config()
     # The original counts frames: its picture needs all of them.
-    sampling = PoseConfig(poses_per_second=0.0, model=config.pose.model) if kind == "seed" else config.pose
+    sampling = PoseConfig(poses_per_second=0.0, model=config.pose.model) if kind == "original" else config.pose
     cache = PoseCache(poses or settings.pose_dir)
     console, errors = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
     detector = _detector(settings) if heat else None
     failed = written = 0
-    with MediaPipePose(sampling) as estimator, video_bar(errors, paths) as begin:
+    with open_estimator(sampling) as estimator, video_bar(errors, paths) as begin:
         for number, (path, name) in enumerate(zip(paths, names, strict=True)):
             try:
                 estimator.reset()
-                _, _, pose = look(path, cache, sampling, estimator, begin(number, "is looked at"))
+                _, _, pose = landmarks_of(path, cache, sampling, estimator, begin(number, "estimating landmarks"))
             except PipelineError as error:
                 failed += 1
                 errors.print(f"deadlift: {error}", markup=False)
@@ -112,7 +112,8 @@ def _write(pose: Pose, reps: tuple[Rep, ...], out: Path, name: str, kind: Kind, 
     import numpy as np
 
     from pipeline.config import EncodeConfig
-    from pipeline.visuals.representations import representation, save_picture
+    from pipeline.visuals.pictures import save_picture
+    from pipeline.visuals.representations import representation
 
     out.mkdir(parents=True, exist_ok=True)
     for number, rep in enumerate(reps):
@@ -124,12 +125,12 @@ def _write(pose: Pose, reps: tuple[Rep, ...], out: Path, name: str, kind: Kind, 
 def _write_heat(detector: Detector, pose: Pose, reps: tuple[Rep, ...], out: Path, name: str) -> None:
     from backend.labelstudio.format import note_text
     from pipeline.skelemotion import encode
-    from pipeline.visuals.representations import save_heat
+    from pipeline.visuals.pictures import save_heat
 
     out.mkdir(parents=True, exist_ok=True)
-    judged = zip(reps, detector.score(pose, reps), detector.heat_maps(pose, reps), strict=True)
-    for number, (rep, score, heat) in enumerate(judged):
+    encoded = [encode(pose, rep, detector.config.encode) for rep in reps]
+    scores, heats = detector.score(pose, reps, encoded=encoded), detector.heat_maps(pose, reps)
+    for number, (one, score, heat) in enumerate(zip(encoded, scores, heats, strict=True)):
         note = note_text(score)
         title = f"{name}, rep {number}: {score.label}, {score.score:.2f}" + (f"\n{note}" if note else "")
-        image = encode(pose, rep, detector.config.encode).image
-        save_heat(image, heat, title, out / f"{name}_rep_{number}_heat.png")
+        save_heat(one.image, heat, title, out / f"{name}_rep_{number}_heat.png")

@@ -127,7 +127,7 @@ def _train_project(project: int) -> None:
 def _samples(
     videos: Path | None, groundtruth: Path | None, synthetic: int, poses: Path | None, seed: int
 ) -> list[LabelledRep]:
-    from backend.commands.landmarks import landmarks_of
+    from backend.commands.landmarks import video_pose
     from pipeline.errors import DatasetError
     from pipeline.learning.samples import labelled_samples
     from pipeline.synthetic.samples import synthetic_samples
@@ -135,7 +135,7 @@ def _samples(
     samples = synthetic_samples(synthetic, seed)
     if videos is not None and groundtruth is not None:
         samples += labelled_samples(
-            groundtruth, videos, lambda path: landmarks_of(path, poses), "calibration" if synthetic else "reference"
+            groundtruth, videos, lambda path: video_pose(path, poses), "calibration" if synthetic else "reference"
         )
     if not samples:
         raise DatasetError("Nothing to learn from: give --from, --videos with --groundtruth, or --synthetic.")

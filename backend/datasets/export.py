@@ -72,8 +72,7 @@ class Exported:
     missing: tuple[tuple[str, str], ...]
     missing_count: int
     repeated: int
-    clips_copied: int
-    clips_encoded: int
+    clips: int
 
 
 Told = Callable[[int, int], None]
@@ -121,8 +120,7 @@ def export(
         tuple(writer.missing),
         writer.missing_count,
         len(choice.repeated),
-        writer.clips["copied"],
-        writer.clips["encoded"],
+        writer.clips,
     )
 
 
@@ -151,7 +149,7 @@ class _Writer:
         self.labels: list[tuple[str, float, float, str]] = []
         self.missing: list[tuple[str, str]] = []
         self.missing_count = 0
-        self.clips = {"copied": 0, "encoded": 0}
+        self.clips = 0
         self._folder = folder
         self._request = request
         self._controls = controls
@@ -262,7 +260,8 @@ class _Writer:
                 path = self._fetcher.fetch(task.media, task.task, folder)
                 for row in rows:
                     name = f"clips/{row.rep}.mp4"
-                    self.clips[cut(path, self._folder / name, row.start_s, row.end_s)] += 1
+                    cut(path, self._folder / name, row.start_s, row.end_s)
+                    self.clips += 1
                     done.append(replace(row, files={**row.files, "clip": name}))
             except (BackendError, PipelineError) as error:
                 self._miss(f"task {task.task} ({rows[0].video})", f"no clips: {error}")

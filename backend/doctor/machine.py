@@ -75,7 +75,7 @@ def pose_model(settings: Settings) -> Check:
     """Run the pose model on a drawn lifter."""
     import numpy as np
 
-    from pipeline.pose.mediapipe_pose import MediaPipePose
+    from pipeline.pose.estimator import open_estimator
     from pipeline.synthetic import LiftPlan
     from pipeline.synthetic.drawing import draw
 
@@ -83,7 +83,7 @@ def pose_model(settings: Settings) -> Check:
     name = config.model or "the model in mediapipe's wheel"
     (picture,) = draw(LiftPlan(), np.array([0.5]))
     try:
-        with MediaPipePose(config) as estimator:
+        with open_estimator(config) as estimator:
             found = estimator.landmarks(picture, 0.0)
     except (PipelineError, ImportError, OSError) as error:
         return Check("Pose model", "problem", str(error), "Check POSE_MODEL and the libraries: docker/system_packages.")

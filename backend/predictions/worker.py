@@ -94,7 +94,7 @@ def _judge_known(job: VideoJob) -> Analysis | None:
     judge = load_detector(job.model_dir)
     if known.config_digest == job.config.digest():
         return judged_again(known, pose, judge)
-    return analyze_pose(pose, known.video, judge, job.config, known.media_digest, known.look)
+    return analyze_pose(pose, known.video, judge, job.config, known.media_digest, known.appearance)
 
 
 def _announce_frame_rate(client: LabelStudioClient, job: VideoJob, fps: float) -> None:

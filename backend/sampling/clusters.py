@@ -67,7 +67,7 @@ class Clusters:
         """
         if not analysis.reps:
             return NO_REPETITION
-        if not (analysis.look and analysis.media_digest):
+        if not (analysis.appearance and analysis.media_digest):
             return None
         key = {"project": project, "media_digest": analysis.media_digest}
         with self._sessions.begin() as session:  # most are known, and need not wait for others to write
@@ -84,14 +84,14 @@ class Clusters:
                 select(Look).where(Look.project == project, Look.is_leader).order_by(Look.cluster)
             ).all()
             # A release that measures looks in another way starts anew beside the old ones.
-            alike = [leader for leader in leaders if len(leader.look) == len(analysis.look)]
+            alike = [leader for leader in leaders if len(leader.look) == len(analysis.appearance)]
             index = nearest(
-                np.array(analysis.look, np.float32),
+                np.array(analysis.appearance, np.float32),
                 [np.array(leader.look, np.float32) for leader in alike],
                 DetectorConfig().setting_distance,
             )
             cluster = (
                 alike[index].cluster if index is not None else 1 + max((one.cluster for one in leaders), default=0)
             )
-            session.add(Look(**key, cluster=cluster, is_leader=index is None, look=list(analysis.look)))
+            session.add(Look(**key, cluster=cluster, is_leader=index is None, look=list(analysis.appearance)))
             return cluster

@@ -74,13 +74,13 @@ def choose(context: Context, project: int, order: Order, told: Callable[[int, in
 
 
 def _analysis(context: Context, task: int, media: str) -> Analysis | None:
-    """What is known of a task's video; its look is found out where an earlier release did not note it."""
+    """What is known of a task's video; its appearance is measured where an earlier release did not note it."""
     result = context.store.latest_result(task, media)
     if not result or not is_readable(result):
         return None
     analysis = load_analysis(result)
-    if analysis.look or not analysis.reps:
+    if analysis.appearance or not analysis.reps:
         return analysis
     pose = PoseCache(context.pose_dir).get(analysis.media_digest, context.config.pose)
-    look = appearance_of(pose, analysis.reps, DetectorConfig().encode) if pose is not None else None
-    return replace(analysis, look=tuple(look.tolist()) if look is not None else ())
+    found = appearance_of(pose, analysis.reps, DetectorConfig().encode) if pose is not None else None
+    return replace(analysis, appearance=tuple(found.tolist()) if found is not None else ())

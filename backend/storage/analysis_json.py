@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
+from pydantic_core import from_json
 
 from backend.errors import ResultUnreadable
 from pipeline.records import Analysis
@@ -19,10 +20,16 @@ def dump_analysis(analysis: Analysis) -> str:
 
 
 def load_analysis(text: str) -> Analysis:
-    """Raises ResultUnreadable where the text is damaged, or of a release with other fields."""
+    """The analysis that `dump_analysis` wrote, also of release 0.1, which called the appearance "look".
+
+    Raises ResultUnreadable where the text is damaged, or of a release with other fields.
+    """
     try:
-        return _ANALYSIS.validate_json(text)
-    except ValidationError as error:
+        values = from_json(text)
+        if isinstance(values, dict) and "look" in values:
+            values["appearance"] = values.pop("look")
+        return _ANALYSIS.validate_python(values)
+    except ValueError as error:  # of the JSON, or pydantic's ValidationError
         raise ResultUnreadable("A stored result cannot be read. Its video is analyzed again.") from error
 
 

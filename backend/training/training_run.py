@@ -24,7 +24,7 @@ from backend.storage.database import now
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
 from backend.storage.scratch import scratch
-from pipeline.analyze import look
+from pipeline.analyze import landmarks_of
 from pipeline.anomaly.detector import Detector, load_base
 from pipeline.config import PipelineConfig, TrainConfig
 from pipeline.datasets.rows import dataset_digest
@@ -189,7 +189,7 @@ def _pose(work: TrainWork, one: LabelledVideo, told: Callable[[float], None]) ->
         return one.media_digest, kept
     with scratch() as folder:
         path = MediaFetcher(work.access, LabelStudioClient(work.access)).fetch(one.media, one.task, folder)
-        _, digest, pose = look(path, cache, work.config.pose, progress=told)
+        _, digest, pose = landmarks_of(path, cache, work.config.pose, on_progress=told)
     return digest, pose
 
 

@@ -14,18 +14,21 @@ import numpy as np
 from pipeline.anomaly.features import blocks_of, stance_of
 from pipeline.config import EncodeConfig
 from pipeline.records import Floats, Pose, Rep
-from pipeline.skelemotion import encode
+from pipeline.skelemotion import Encoded, encode
 
 _ENOUGH = 3
 NO_REPETITION = 0
 """The cluster of videos without a repetition; others are numbered from 1."""
 
 
-def appearance_of(pose: Pose, reps: Sequence[Rep], config: EncodeConfig) -> Floats | None:
+def appearance_of(
+    pose: Pose, reps: Sequence[Rep], config: EncodeConfig, encoded: Sequence[Encoded] | None = None
+) -> Floats | None:
     """[D] the mean length of every limb in the picture, in torsos, median over a few of the repetitions (what varies
-    between them is the form); None without any."""
-    chosen = [reps[i] for i in np.unique(np.linspace(0, len(reps) - 1, min(len(reps), _ENOUGH)).round().astype(int))]
-    images = [one.image for one in (encode(pose, rep, config) for rep in chosen) if one.coverage > 0.0]
+    between them is the form); None without any. encoded: the image of each repetition, where it is there already."""
+    chosen = np.unique(np.linspace(0, len(reps) - 1, min(len(reps), _ENOUGH)).round().astype(int))
+    several = (encode(pose, reps[i], config) if encoded is None else encoded[i] for i in chosen)
+    images = [one.image for one in several if one.coverage > 0.0]
     if not images:
         return None
     look: Floats = np.median(stance_of(blocks_of(np.stack(images))), axis=0).astype(np.float32)

@@ -69,15 +69,18 @@ class Detector:
         """The name and eight hex digits of the contents, e.g. "base-0a1b2c3d"."""
         return version_of(self)
 
-    def score(self, pose: Pose, reps: Sequence[Rep], setting: str = "") -> tuple[RepScore, ...]:
+    def score(
+        self, pose: Pose, reps: Sequence[Rep], setting: str = "", encoded: Sequence[Encoded] | None = None
+    ) -> tuple[RepScore, ...]:
         """One score for each of a video's repetitions, judged together.
 
-        setting: the name of the lifter and camera, "" to find out. One that cannot be judged is not `reliable`:
+        setting: the name of the lifter and camera, "" to find out. encoded: the image of each repetition as `encode`
+        makes it by `config.encode`, where it is there already. One that cannot be judged is not `reliable`:
         poses are missing (too many, or a whole stretch of it), or it is implausibly short, by itself or beside the
         others.
         """
         result = []
-        for rep, finding in zip(reps, self._findings(pose, reps, setting), strict=True):
+        for rep, finding in zip(reps, self._findings(pose, reps, setting, encoded), strict=True):
             if finding is None:
                 result.append(_UNJUDGED)
                 continue
@@ -142,10 +145,10 @@ class Detector:
         return seen and rep.duration_s >= shortest
 
     def _findings(
-        self, pose: Pose, reps: Sequence[Rep], setting: str
+        self, pose: Pose, reps: Sequence[Rep], setting: str, encoded: Sequence[Encoded] | None = None
     ) -> list[tuple[Encoded, Judgement, list[Floats]] | None]:
         """For each repetition its image, what is found in it, and how much of that shows; None without any pose."""
-        encoded = [encode(pose, rep, self.config.encode) for rep in reps]
+        encoded = [encode(pose, rep, self.config.encode) for rep in reps] if encoded is None else encoded
         seen = [one for one in encoded if one.coverage > 0.0]
         if not seen:
             return [None] * len(reps)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 
 from pipeline.anomaly.features import PARTS_OF_WALK, Blocks, landmarks_of_rows, phase_of_bin
 from pipeline.landmarks import INDEX, LANDMARKS
-from pipeline.records import Floats, Phase, Reason
+from pipeline.records import BodyPart, Floats, Phase, Reason
 from pipeline.skelemotion import CHANNELS, WALK, Encoded
 
 Cells = Sequence[tuple[tuple[str, ...], Floats]]
@@ -83,7 +84,7 @@ def reasons(cells: Cells, shown: Sequence[Floats], length: int) -> tuple[Reason,
         return ()
     ranked = sorted(((value / total, *where) for where, value in shares.items()), reverse=True)[:_MOST]
     return tuple(
-        Reason(part, phase, share)
+        Reason(cast(BodyPart, part), phase, share)
         for rank, (share, part, phase) in enumerate(ranked)
         if rank == 0 or share >= _LEAST_SHARE
     )

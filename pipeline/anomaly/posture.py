@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import EncodeConfig
 from pipeline.landmarks import INDEX
+from pipeline.pose.interpolation import values_at
 from pipeline.records import Floats, Pose
 from pipeline.skelemotion import Encoded, smooth
 
@@ -68,9 +69,7 @@ def angles_of(pose: Pose, encoded: Encoded, config: EncodeConfig) -> Floats:
     time, world = pose.time[use], pose.world[use].astype(np.float64)
     left, right = ([INDEX[f"{side}_{name}"] for name in _JOINTS] for side in ("left", "right"))
     middles = smooth(time, (world[:, left] + world[:, right]) / 2, config.smooth_s)
-    at = np.clip(np.searchsorted(time, encoded.times), 1, len(time) - 1)
-    share = np.clip((encoded.times - time[at - 1]) / (time[at] - time[at - 1]), 0.0, 1.0)[:, None, None]
-    shoulder, hip, knee, ankle, ear = np.moveaxis(middles[at - 1] * (1 - share) + middles[at] * share, 1, 0)
+    shoulder, hip, knee, ankle, ear = np.moveaxis(values_at(time, middles, encoded.times), 1, 0)
     angles = [
         _lean(shoulder - hip),
         _between(shoulder - hip, knee - hip),

@@ -2,59 +2,43 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.config import EncodeConfig
-from pipeline.errors import DatasetError
+from pipeline.errors import DatasetError, PoseFileDamaged
 from pipeline.original.model import orientation_image
+from pipeline.pose.interpolation import neighbours
+from pipeline.pose.npz import ARRAYS, read_pose, write_pose
 from pipeline.records import Pose, Rep
 from pipeline.skelemotion import SCALE_S, encode
 
 MARGIN_S = SCALE_S
-"""Poses before and after a repetition that go with it: what encoding it looks at."""
+"""Seconds of poses before and after a repetition that go with it: those that its encoding depends on."""
 PICTURE_HZ = 30.0
 """The published detector counts frames, of videos with 30 per second."""
 _LONGEST_GAP_S = 0.35
-
-_ARRAYS = tuple(f.name for f in fields(Pose) if f.name not in ("width", "height"))
 
 
 def around(pose: Pose, start_s: float, end_s: float, margin_s: float = MARGIN_S) -> Pose:
     """The poses within [start_s - margin_s, end_s + margin_s]; times stay those of the video."""
     near = (pose.time >= start_s - margin_s) & (pose.time <= end_s + margin_s)
-    return Pose(**{name: getattr(pose, name)[near] for name in _ARRAYS}, width=pose.width, height=pose.height)
+    return Pose(**{name: getattr(pose, name)[near] for name in ARRAYS}, width=pose.width, height=pose.height)
 
 
 def write_landmarks(path: Path, pose: Pose, rep: Rep) -> None:
     """An .npz with the arrays of `records.Pose` about a repetition, the picture's size, and start_s, top_s, end_s."""
     part = around(pose, rep.start_s, rep.end_s)
-    arrays = {name: getattr(part, name) for name in _ARRAYS}
-    with path.open("wb") as file:
-        np.savez_compressed(
-            file,
-            **arrays,
-            width=part.width,
-            height=part.height,
-            start_s=rep.start_s,
-            top_s=rep.top_s,
-            end_s=rep.end_s,
-        )
+    write_pose(path, part, start_s=rep.start_s, top_s=rep.top_s, end_s=rep.end_s)
 
 
 def read_landmarks(path: Path) -> tuple[Pose, Rep]:
     """What `write_landmarks` wrote. Raises DatasetError for a file that is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            pose = Pose(
-                **{name: stored[name] for name in _ARRAYS}, width=int(stored["width"]), height=int(stored["height"])
-            )
-            return pose, Rep(float(stored["start_s"]), float(stored["top_s"]), float(stored["end_s"]))
-    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        pose, (start_s, top_s, end_s) = read_pose(path, ("start_s", "top_s", "end_s"))
+        return pose, Rep(start_s, top_s, end_s)
+    except (PoseFileDamaged, ValueError) as error:
         raise DatasetError(f"{path}: not the landmarks of a repetition ({error}). Export the dataset again.") from error
 
 
@@ -88,11 +72,9 @@ def at_rate(pose: Pose, per_second: float) -> Pose:
     first, last = pose.time[found[0]], pose.time[found[-1]]
     # Counted from the video's own zero, so that the grid does not depend on what was cut off before.
     grid = np.arange(np.ceil(first * per_second - 1e-6), np.floor(last * per_second + 1e-6) + 1) / per_second
-    right = np.clip(np.searchsorted(pose.time[found], grid), 1, len(found) - 1)
-    before, after = found[right - 1], found[right]
-    span = pose.time[after] - pose.time[before]
-    share = np.clip((grid - pose.time[before]) / span, 0.0, 1.0).astype(np.float32)
-    apart = (span > _LONGEST_GAP_S) | (pose.shot[before] != pose.shot[after])
+    beside = neighbours(pose.time[found], grid)
+    before, after, share = found[beside.before], found[beside.after], beside.share.astype(np.float32)
+    apart = (pose.time[after] - pose.time[before] > _LONGEST_GAP_S) | (pose.shot[before] != pose.shot[after])
     near = np.where(share < 0.5, before, after)
     values = {}
     for name in ("image", "world", "depth", "visibility"):

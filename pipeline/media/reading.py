@@ -42,7 +42,16 @@ _INDEXED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 def probe(path: str | Path) -> VideoInfo:
     """Describe a video without decoding more than its first frame.
 
-    Raises VideoNotFound, NotAVideo (empty, no media, no video stream) or VideoDamaged (not one decodable frame).
+    Args:
+        path: the video file.
+
+    Returns:
+        What the container says about it, and how it will be displayed.
+
+    Raises:
+        VideoNotFound: there is no such file.
+        NotAVideo: the file is empty, is no media file, or has no video stream.
+        VideoDamaged: not one frame can be decoded.
     """
     with _opened(path) as container:
         stream = _video_stream(container)
@@ -67,7 +76,7 @@ def probe(path: str | Path) -> VideoInfo:
         if fps > 0 and duration_s <= 0:  # recorded by a browser, which wrote the header before it knew the end
             duration_s = _last_time_s(container) - start_s + 1.0 / fps
         if fps <= 0 or duration_s <= 0:
-            raise VideoDamaged(f"{path}: the file tells neither its frame rate nor its duration. Re-encode it, please.")
+            raise VideoDamaged(f"{path}: the file gives neither its frame rate nor its duration. Re-encode it, please.")
         return VideoInfo(
             path=str(path),
             duration_s=duration_s,
@@ -83,9 +92,9 @@ def probe(path: str | Path) -> VideoInfo:
 
 @dataclass(frozen=True)
 class SampledFrame:
-    """One picture of a video, at `time_s` seconds; made when it is asked for, as large as it is asked for.
+    """One picture of a video, shown at `time_s` seconds. It is converted only when it is needed, in the size needed.
 
-    shrunk: RGB [height, width, 3] with its longer side at most so many pixels, 0 for as it is.
+    shrunk: gives the picture, RGB [height, width, 3], with its longer side at most so many pixels, 0 for as it is.
     """
 
     time_s: float
@@ -115,9 +124,21 @@ def shrunk(picture: Picture, max_side_px: int) -> Picture:
 def frames(
     path: str | Path, per_second: float = 0.0, max_side_px: int = 0, between: tuple[float, float] = (-np.inf, np.inf)
 ) -> Iterator[tuple[float, Picture]]:
-    """Yield (time_s, RGB picture [height, width, 3]) of the `samples`, with errors as of them.
+    """The pictures of a video in order, sampled by time.
 
-    max_side_px: shrink pictures whose longer side is larger, 0 for never.
+    Args:
+        path: the video file.
+        per_second: at most so many pictures per second, 0 for every frame.
+        max_side_px: pictures whose longer side is larger are shrunk to this, 0 for never.
+        between: only pictures of [first, last) seconds; little more than those is decoded.
+
+    Returns:
+        An iterator of (time_s, RGB picture [height, width, 3]). Damage in the middle is passed over, as players do.
+
+    Raises:
+        VideoNotFound: there is no such file.
+        NotAVideo: the file is empty, is no media file, or has no video stream.
+        VideoDamaged: nothing (of that time) can be decoded.
     """
     if max_side_px < 0:
         raise ValueError(f"Expected a size of 0 or more, got {max_side_px}.")

@@ -24,7 +24,7 @@ _MAX_CUT_LIKENESS = 0.8
 # A camera that swings does so in several pictures, a cut in one.
 _SUDDEN = 2.5
 # In a cross-fade every picture is a mixture of the first and the last, in a share that grows steadily; nothing that
-# moves looks like that. Windows of so many pictures are tested, at several strides because nobody tells the rate.
+# moves is like that. So many pictures are tested at a time, at several strides: their rate is not known.
 _FADE_STEPS = 5
 _FADE_STRIDES = (1, 2, 4, 8)
 _FADE_MAX_RESIDUE = 0.12
@@ -35,7 +35,7 @@ _FADE_MAX_LIKENESS = 0.9
 
 
 class ShotCounter:
-    """Numbers the shots: feed it pictures in order, it answers with the shot that each belongs to.
+    """Numbers the camera shots of a video whose pictures it is given one by one, in order.
 
     A cross-fade is divided where it is recognized, about half a second after it began.
     """

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +13,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from numpy.typing import NDArray
 
+from pipeline.files import written_aside
+
 Picture = NDArray[np.uint8]
 
 _LEAST_TIMESCALE = 90_000
@@ -24,29 +24,32 @@ _COPIED_AUDIO = ("aac", "mp3")  # what an MP4 may hold and browsers play
 def write(
     path: str | Path, pictures: Iterable[tuple[float, Picture]], rate: Fraction, sound_of: Path | None = None
 ) -> int:
-    """Write (time_s, RGB picture [height, width, 3]) in order as H.264 (yuv420p); returns how many there were.
+    """Write pictures as an MP4 (H.264, yuv420p).
 
-    All pictures have the size of the first; an odd last row or column is dropped, as yuv420p has none. rate: frames
-    per second as players are told; the times may be uneven. sound_of: a video whose sound is copied, where an MP4 may
-    hold it. Raises OSError where the file cannot be written or encoded; what was there stays until the end.
+    Args:
+        path: the file; what was there stays until the end.
+        pictures: (time_s, RGB picture [height, width, 3]) in order. All are written in the size of the first; an odd
+            last row or column is dropped, as yuv420p has none.
+        rate: frames per second in the header of the file; the times may be uneven.
+        sound_of: a video whose sound is copied, where an MP4 may hold it.
+
+    Returns:
+        The number of pictures.
+
+    Raises:
+        OSError: the file cannot be written or encoded.
     """
-    target = Path(path)
-    handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=".mp4")
-    os.close(handle)
     try:
-        with av.open(part, "w", format="mp4", options={"movflags": "faststart"}) as container:
+        with (
+            written_aside(Path(path)) as aside,
+            av.open(str(aside), "w", format="mp4", options={"movflags": "faststart"}) as container,
+        ):
             if sound_of is None:
-                count = _encode(container, pictures, rate)
-            else:
-                with av.open(str(sound_of), metadata_errors="ignore") as source:
-                    count = _encode(container, pictures, rate, source)
-        Path(part).chmod(0o644)  # mkstemp lets nobody else read
-        os.replace(part, target)
+                return _encode(container, pictures, rate)
+            with av.open(str(sound_of), metadata_errors="ignore") as source:
+                return _encode(container, pictures, rate, source)
     except av.FFmpegError as error:
         raise OSError(f"cannot be encoded: {error}") from error
-    finally:
-        Path(part).unlink(missing_ok=True)
-    return count
 
 
 def _encode(

@@ -1,59 +1,64 @@
-"""Landmarks on disk, keyed by the video's bytes and the pose settings: a video is looked at once."""
+"""Landmarks on disk, keyed by the video's bytes and the pose settings: they are estimated once."""
 
 from __future__ import annotations
 
 import fcntl
-import os
-import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from pathlib import Path
 
-import numpy as np
-
 from pipeline.config import PoseConfig, config_digest
+from pipeline.errors import PoseFileDamaged
+from pipeline.files import written_aside
+from pipeline.pose.npz import read_pose, write_pose
 from pipeline.records import Pose
 
-# Raised when what `pose.estimate` computes changes for the same settings.
+# Raised when what `estimation.estimate` computes changes for the same settings.
 _FORMAT = 6
 
 
 class PoseCache:
-    """A folder of npz files. Safe for several processes: files are written aside and moved into place."""
+    """A folder of npz files. Safe for several processes: files are written aside and moved into place.
+
+    Args:
+        folder: where the files are; it is made when the first is written.
+    """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
     def path(self, media_digest: str, config: PoseConfig) -> Path:
+        """The file of a video's landmarks, whether or not it is there.
+
+        Args:
+            media_digest: the SHA-256 of the video's bytes in hex.
+            config: how the landmarks are taken.
+        """
         return self.folder / media_digest[:2] / f"{media_digest}-{config_digest(config)}-{_FORMAT}.npz"
 
     def get(self, media_digest: str, config: PoseConfig) -> Pose | None:
-        """The stored landmarks, or None. A file that cannot be read counts as absent: it is made again."""
+        """The stored landmarks.
+
+        Args:
+            media_digest: the SHA-256 of the video's bytes in hex.
+            config: how the landmarks are taken.
+
+        Returns:
+            The landmarks, or None. A file that cannot be read counts as absent: it is made again.
+        """
         try:
-            with np.load(self.path(media_digest, config), allow_pickle=False) as stored:
-                return Pose(
-                    **{name: stored[name] for name in _ARRAYS}, width=int(stored["width"]), height=int(stored["height"])
-                )
-        except (
-            OSError,
-            zipfile.BadZipFile,
-            zlib.error,
-            KeyError,
-            ValueError,
-            TypeError,
-            EOFError,
-            NotImplementedError,
-        ):
+            return read_pose(self.path(media_digest, config))[0]
+        except PoseFileDamaged:
             return None
 
     @contextmanager
     def exclusive(self, media_digest: str) -> Iterator[None]:
-        """Wait while another process looks at the same video: afterwards it need not be looked at again.
+        """Wait while another process estimates the landmarks of the same video: afterwards they are stored.
 
         What a process that dies has locked is free. Where the file system has no locks nobody waits.
+
+        Args:
+            media_digest: the SHA-256 of the video's bytes in hex.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "LOCK").open("wb") as file:
@@ -63,16 +68,17 @@ class PoseCache:
             yield
 
     def put(self, media_digest: str, config: PoseConfig, pose: Pose) -> None:
+        """Store landmarks, in place of those that are there.
+
+        Args:
+            media_digest: the SHA-256 of the video's bytes in hex.
+            config: how the landmarks were taken.
+            pose: the landmarks.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
         path = self.path(media_digest, config)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **{f.name: getattr(pose, f.name) for f in fields(pose)})
-            os.replace(name, path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-
-
-_ARRAYS = [f.name for f in fields(Pose) if f.name not in ("width", "height")]
+        with written_aside(path, mode=0o600) as aside:  # landmarks of people: only this user reads them
+            write_pose(aside, pose)

@@ -1,10 +1,10 @@
-"""From a video to the landmarks of the person in it. The only user of mediapipe."""
+"""MediaPipe as a pose estimator. The only user of mediapipe."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -16,30 +16,19 @@ from numpy.typing import NDArray
 
 from pipeline.config import PoseConfig
 from pipeline.errors import PoseModelError
-from pipeline.landmarks import LANDMARK_COUNT
-from pipeline.media import reading
-from pipeline.media.reading import SampledFrame
-from pipeline.media.shots import ShotCounter
-from pipeline.pose.person_crop import PersonTracker, PoseEstimator
-from pipeline.pose.static_person import bends, is_idle, without
-from pipeline.records import Floats, Pose, VideoInfo
+from pipeline.records import Floats
 
-# Whether there is anybody else who lifts is seen at this rate already.
-_LOOKS_PAST_PER_SECOND = 2.0
 _NOTHING = np.zeros((64, 64, 3), np.uint8)
 # The graph in the wheel, and its steps that decide whether somebody was found, and is still there.
 _GRAPH = "modules/pose_landmark/pose_landmark_cpu.binarypb"
 _DETECTION = "posedetectioncpu__TensorsToDetectionsCalculator"
 _TRACKING = "poselandmarkbyroicpu__tensorstoposelandmarksandsegmentation__ThresholdingCalculator"
 
-Progress = Callable[[float], None]
-"""Called with the share (0..1) of the video that is done."""
-
 
 class MediaPipePose:
     """MediaPipe Pose as a PoseEstimator: the model in the wheel, or a `.task` bundle (lite, full or heavy).
 
-    A context manager; the model is loaded with the first picture. Raises PoseModelError where that fails.
+    A context manager; the model is loaded with the first picture.
     """
 
     def __init__(self, config: PoseConfig) -> None:
@@ -55,17 +44,20 @@ class MediaPipePose:
         self.close()
 
     def close(self) -> None:
+        """Free the model; the next picture loads it again."""
         if self._graph is not None:
             self._graph.close()
             self._graph = None
             self._person_seen = False
 
     def reset(self) -> None:
-        # A look at nothing makes the graph forget whom it tracked, at a fifth of the cost of loading it again.
+        """Forget the previous picture: the next one is from another camera or another video."""
+        # An empty picture makes the graph forget whom it tracked, at a fifth of the cost of loading it again.
         if self._graph is None or self._detect(_NOTHING, self._last_ms / 1000) is not None:
             self.close()
 
     def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+        """As of `PoseEstimator`. Raises PoseModelError where the model cannot be loaded."""
         if self._person_seen:
             return self._detect(picture, time_s)
         with _quiet_native_log():
@@ -136,74 +128,10 @@ class MediaPipePose:
         return _arrays(result.pose_landmarks[0], result.pose_world_landmarks[0])
 
 
-def estimate(
-    path: str | Path,
-    info: VideoInfo,
-    config: PoseConfig,
-    estimator: PoseEstimator,
-    progress: Progress | None = None,
-) -> Pose:
-    """Landmarks of the person through a video, sampled as `config` says. The estimator is reset at every cut.
-
-    Where the person never bends down, and somebody else does, they are those of the other. Raises the VideoError of
-    `video.samples`.
-    """
-
-    def look_past(pose: Pose, per_second: float) -> Pose:
-        estimator.reset()
-        return landmarks_of(without(reading.samples(path, per_second), pose), info, config, estimator)
-
-    pose = landmarks_of(reading.samples(path, config.poses_per_second), info, config, estimator, progress)
-    if is_idle(pose) and bends(look_past(pose, _LOOKS_PAST_PER_SECOND)):
-        other = look_past(pose, config.poses_per_second)
-        if bends(other):
-            return other
-    return pose
-
-
-def landmarks_of(
-    samples: Iterable[SampledFrame],
-    info: VideoInfo,
-    config: PoseConfig,
-    estimator: PoseEstimator,
-    progress: Progress | None = None,
-) -> Pose:
-    """Landmarks of the person in samples of a video, as `estimate` finds them."""
-    shots = ShotCounter()
-    times: list[float] = []
-    numbers: list[int] = []
-    found: list[tuple[Floats, Floats] | None] = []
-    follower = PersonTracker(estimator, (info.width, info.height), config.max_side_px)
-    for sample in samples:
-        picture = sample.shrunk(config.max_side_px)
-        shot = shots.shot(picture)
-        if numbers and shot != numbers[-1]:
-            follower.cut()
-        times.append(sample.time_s)
-        numbers.append(shot)
-        found.append(follower.landmarks(sample, picture))
-        if progress is not None:
-            progress(min(1.0, sample.time_s / info.duration_s))
-    normalized = np.full((len(times), LANDMARK_COUNT, 4), np.nan, np.float32)
-    world = np.full((len(times), LANDMARK_COUNT, 3), np.nan, np.float32)
-    for index, result in enumerate(found):
-        if result is not None:
-            normalized[index], world[index] = result
-    return Pose(
-        image=normalized[:, :, :2] * np.array([info.width, info.height], np.float32),
-        world=world,
-        depth=normalized[:, :, 2] * np.float32(info.width),
-        visibility=np.nan_to_num(normalized[:, :, 3], nan=0.0),
-        time=np.array(times, np.float64),
-        shot=np.array(numbers, np.int32),
-        width=info.width,
-        height=info.height,
-    )
-
-
 @contextmanager
 def _quiet_native_log() -> Iterator[None]:
-    """Keep the chatter of the native libraries, up to their first find, off the terminal; no flag of theirs does."""
+    """Keep the log lines of the native libraries, which come until they first find somebody, off the terminal: none of
+    their flags does."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:

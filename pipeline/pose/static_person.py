@@ -1,4 +1,4 @@
-"""Looking past a person who does not move: the pose network follows one person, and may take to the one who watches."""
+"""Leaving out a person who does not move: a pose network follows one person, and that may be somebody who watches."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Which poses can be used and show the same person in the same shot: estimators lose people whose head leaves the
-picture, jump to bystanders, and people leave and come back."""
+picture or find somebody else, and people leave and come back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SLIDING_S = 0.12
 _AMONG_S = 0.6
 _MIN_RUN_S = 0.15
 # Between two poses a person moves at most so far: the trunk of a lifter or walker by 2.5 m/s, and the landmarks err by
-# a hand's breadth. The size in the picture changes by steps only when another person is looked at.
+# a hand's breadth. The size in the picture changes by steps only when another person is found.
 _MAX_SPEED = 2.5
 _MAX_ERROR_M = 0.35
 _MAX_SIZE_RATIO = 1.5
@@ -49,14 +49,14 @@ def pixels_per_metre(pose: Pose) -> Series:
 
 def is_plausible(pose: Pose) -> NDArray[np.bool_]:
     """[T] False without a person, where the trunk lies level and an arm does too, and where it stands on its head:
-    how the estimator's guesses look when the head has left the picture. Nobody takes that posture with a load."""
+    such are an estimator's guesses when the head has left the picture. Nobody takes that posture with a load."""
     world = pose.world.astype(np.float64)
     shoulders, hips, wrists = (world[:, rows] for rows in (_SHOULDERS, _HIPS, _WRISTS))
     trunk = _tilt(hips.mean(axis=1) - shoulders.mean(axis=1))
     arm = np.maximum(*(_tilt(wrists[:, side] - shoulders[:, side]) for side in (0, 1)))
     sprawled = ((trunk > _LEVEL_TRUNK) & (arm > _LEVEL_ARM)) | (trunk > _OVERTURNED_TRUNK)
     good: NDArray[np.bool_] = pose.detected & ~_near(sprawled, pose.time, _SLIDING_S)
-    # A moment that looks right among such guesses is chance.
+    # A plausible moment among such guesses is chance.
     doubtful = _near(sprawled, pose.time, _AMONG_S)
     for run in np.split(np.arange(len(good)), np.flatnonzero(np.diff(good.astype(int))) + 1):
         inside = len(run) and run[0] > 0 and run[-1] < len(good) - 1

@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pipeline.config import SegmentConfig
 from pipeline.records import Pose, Rep
 from pipeline.reps.confidence import confidence
-from pipeline.reps.proposals import proposals
+from pipeline.reps.proposals import accepted_reps, proposals
 
-__all__ = ["confidence", "find_reps"]
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The repetitions of a video in order of time, and how far (0..1) that cut can be trusted."""
+
+    reps: tuple[Rep, ...]
+    confidence: float
+
+
+def segment(pose: Pose, config: SegmentConfig) -> Segmentation:
+    """The repetitions of a video, and how far the cut can be trusted.
+
+    Args:
+        pose: the landmarks of the person in the video.
+        config: limits and scales of the cut.
+
+    Returns:
+        The repetitions as of `find_reps`, and the confidence as of `pipeline.reps.confidence`.
+    """
+    found = proposals(pose, config)
+    reps = accepted_reps(found)
+    return Segmentation(reps, confidence(pose, reps, found, config))
 
 
 def find_reps(pose: Pose, config: SegmentConfig) -> tuple[Rep, ...]:
-    """The repetitions of a video in order of time; none where nobody lifts.
+    """The repetitions of a video, without a measure of trust in them.
 
-    A lift that is not seen from floor to floor is left out.
+    Args:
+        pose: the landmarks of the person in the video.
+        config: limits and scales of the cut.
+
+    Returns:
+        The repetitions in order of time, in seconds of media time; none where nobody lifts. A lift that is not seen
+        from floor to floor is left out.
     """
-    return tuple(p.rep for p in proposals(pose, config) if p.accepted and p.rep is not None)
+    return accepted_reps(proposals(pose, config))

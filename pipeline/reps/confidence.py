@@ -1,4 +1,4 @@
-"""How far a cut into repetitions can be trusted: annotators look at the least trusted videos first."""
+"""How far a cut into repetitions can be trusted: annotators check the least trusted videos first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.config import SegmentConfig
 from pipeline.pose.tracks import is_plausible, pixels_per_metre
 from pipeline.records import Pose, Rep
-from pipeline.reps.proposals import Proposal, proposals
+from pipeline.reps.proposals import RepProposal
 
 # Every doubt takes a share of the trust. The scales say at which size a doubt matters: a third of a margin unit, half
 # of the poses missing, a boundary that may be off by half a second, a repetition half as long again as the others.
@@ -28,16 +28,27 @@ _ENOUGH_TO_SAY_NONE = 0.5
 _SIZE_FREE, _SIZE_SCALE = 0.12, 0.08
 
 
-def confidence(pose: Pose, reps: Sequence[Rep], config: SegmentConfig) -> float:
-    """0..1, low where a person should look: cues close to their limits on either side, poses missing, boundaries where
-    the shoulders move slowly, repetitions unlike each other or with a hole among them. 0 without any pose."""
+def confidence(pose: Pose, reps: Sequence[Rep], found: Sequence[RepProposal], config: SegmentConfig) -> float:
+    """How far the repetitions of a video can be trusted to be all of them, with the right boundaries.
+
+    Low for cues close to their limits on either side, poses missing, boundaries where the shoulders move slowly, and
+    repetitions unlike each other or with a pause in which another would fit.
+
+    Args:
+        pose: the landmarks of the person in the video.
+        reps: the repetitions that are kept.
+        found: all `proposals` of the same pose and configuration, from which the repetitions were taken.
+        config: limits and scales of the cut.
+
+    Returns:
+        0..1, low where a person should check the cut; 0 without any pose.
+    """
     usable = is_plausible(pose)
     if not usable.any():
         return 0.0
-    all_proposals = proposals(pose, config)
     kept = set(reps)
-    accepted = [p for p in all_proposals if p.rep in kept]
-    rejected = [p for p in all_proposals if p.rep not in kept]
+    accepted = [p for p in found if p.rep in kept]
+    rejected = [p for p in found if p.rep not in kept]
     trust = _of_margins([p.margin for p in accepted]) * _of_margins([-p.margin for p in rejected])
     trust *= _of_boundaries(accepted) * _of_rhythm(reps)
     trust *= _of_poses(pose, usable, config.max_gap_s, _MISSING_WEIGHT if reps else _MISSING_WEIGHT_ALONE)
@@ -50,7 +61,7 @@ def _of_margins(margins: Sequence[float]) -> float:
     return min((1.0 - _MARGIN_WEIGHT * float(np.exp(-max(m, 0.0) / _MARGIN_SCALE)) for m in margins), default=1.0)
 
 
-def _of_boundaries(accepted: Sequence[Proposal]) -> float:
+def _of_boundaries(accepted: Sequence[RepProposal]) -> float:
     if not accepted:
         return 1.0
     unseen = max(p.unseen for p in accepted)

@@ -101,10 +101,10 @@ def hands_ahead(signal: LiftSignal, lift: Candidate) -> float:
     return float(np.median(signal.hands[standing] @ forward))
 
 
-def sibling_cue(value: float, siblings: Sequence[float], config: SegmentConfig) -> Cue:
-    """Whether the hands are as far ahead at lockout as in the other candidates of this person and shot: under a load
-    they always are, and between two lifts some people stand up without it."""
-    usual = float(np.quantile(siblings, 0.75))
+def hands_as_usual(value: float, other_lifts: Sequence[float], config: SegmentConfig) -> Cue:
+    """Whether the hands are as far ahead at lockout as in the lifts of this person and shot (metres, as of
+    `hands_ahead`): under a load they always are, and between two lifts some people stand up without it."""
+    usual = float(np.quantile(other_lifts, 0.75))
     return _least("hands as usual", value - usual, -config.max_ahead_drop_m, 0.02)
 
 

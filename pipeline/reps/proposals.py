@@ -13,7 +13,7 @@ import numpy as np
 
 from pipeline.config import SegmentConfig
 from pipeline.records import Pose, Rep
-from pipeline.reps.criteria import Candidate, Cue, candidates, cues, hands_ahead, sibling_cue
+from pipeline.reps.criteria import Candidate, Cue, candidates, cues, hands_ahead, hands_as_usual
 from pipeline.reps.signal import LiftSignal, Series, lift_signals
 
 # A lifter's shoulders are at the same height whenever the load is on the floor, but for so much of the travel; lower
@@ -26,7 +26,7 @@ _SOFT_SHARES = (0.06, 0.25)
 
 
 @dataclass(frozen=True)
-class Proposal:
+class RepProposal:
     """A candidate with what was measured on it. rep is None where its boundaries make no sense.
 
     unseen: share (0..1) of its time in gaps without poses. softness_s: seconds that the shoulders spend near the
@@ -50,9 +50,9 @@ class Proposal:
         return self.rep is not None and self.margin >= 0
 
 
-def proposals(pose: Pose, config: SegmentConfig) -> list[Proposal]:
+def proposals(pose: Pose, config: SegmentConfig) -> list[RepProposal]:
     """Every rise and fall of the shoulders, accepted or not, in order of time."""
-    found: list[tuple[float, Proposal]] = []
+    found: list[tuple[float, RepProposal]] = []
     for signal in lift_signals(pose, config.smoothing_s, config.max_gap_s):
         lifts = candidates(signal, config)
         measured = _measured(signal, lifts, config)
@@ -64,13 +64,18 @@ def proposals(pose: Pose, config: SegmentConfig) -> list[Proposal]:
     return [proposal for _, proposal in sorted(found, key=lambda pair: pair[0])]
 
 
+def accepted_reps(found: Sequence[RepProposal]) -> tuple[Rep, ...]:
+    """The repetitions of the proposals that are deadlifts, in the same order."""
+    return tuple(p.rep for p in found if p.accepted and p.rep is not None)
+
+
 def _measured(signal: LiftSignal, lifts: Sequence[Candidate], config: SegmentConfig) -> list[tuple[Cue, ...]]:
     own = [cues(signal, lift, config) for lift in lifts]
     ahead = [hands_ahead(signal, lift) for lift in lifts]
-    siblings = [value for value, row in zip(ahead, own, strict=True) if min(cue.margin for cue in row) >= 0]
-    if not siblings:
+    of_lifts = [value for value, row in zip(ahead, own, strict=True) if min(cue.margin for cue in row) >= 0]
+    if not of_lifts:
         return own
-    return [(*row, sibling_cue(value, siblings, config)) for row, value in zip(own, ahead, strict=True)]
+    return [(*row, hands_as_usual(value, of_lifts, config)) for row, value in zip(own, ahead, strict=True)]
 
 
 def _floor_height(signal: LiftSignal, lift: Candidate, good: Sequence[Candidate]) -> float:
@@ -83,7 +88,7 @@ def _floor_height(signal: LiftSignal, lift: Candidate, good: Sequence[Candidate]
 
 def _proposal(
     signal: LiftSignal, lift: Candidate, measured: tuple[Cue, ...], floor: float, config: SegmentConfig
-) -> Proposal:
+) -> RepProposal:
     height, time = signal.shoulder, signal.time
     top_height = float(height[lift.high])
     tolerance = _FLOOR_TOLERANCE * (top_height - floor)
@@ -98,7 +103,7 @@ def _proposal(
     start = max(rising, set_up_end)
     top = _crossing(time, height, middle, lift.high, level(lift.low, 1.0 - config.top_share))
     end = _crossing(time, height, lift.high, lift.next_low, level(lift.next_low, config.floor_share))
-    return Proposal(
+    return RepProposal(
         rep=Rep(start, top, end) if start < top < end else None,
         cues=measured,
         unseen=1.0 - float(signal.seen[lift.low : lift.next_low + 1].mean()),

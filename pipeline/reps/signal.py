@@ -1,4 +1,4 @@
-"""What tells a lift, for one person in one camera shot: heights of the joints in metres over time, gaps bridged."""
+"""The signals in which lifts are found: heights of a person's joints within one shot, in metres, gaps bridged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SLOPE_S = 0.35
 _SHORT_GAP_S = 0.25
 # A sample counts as seen with a pose so near.
 _SEEN_S = 0.15
-# A bridge over a gap goes little further than its ends, unless the person was seen there at another time.
+# A bridge over a gap rises and falls little further than its ends, unless the person was seen there at another time.
 _BRIDGE_BEYOND_M = 0.05
 
 

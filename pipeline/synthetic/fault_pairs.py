@@ -12,7 +12,7 @@ from pipeline.synthetic.pose import pose_of, reps_of
 from pipeline.synthetic.random_plans import random_plan
 
 POSTURE_FAULTS: tuple[FaultKind, ...] = ("early_hip_rise", "incomplete_lockout")
-"""The faults that are looked for. Speed, jerks and symmetry are the lifter's own: they need their own repetitions."""
+"""The faults that show whoever lifts. Speed, jerks and symmetry show only beside other lifts of the same person."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a synthetic lifter is asked to do: values that describe the body, the camera, every repetition and its fault."""
+"""What a synthetic lifter does: values that describe the body, the camera, every repetition and its fault."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal, get_args
 
-from pipeline.records import Rep
+from pipeline.records import BodyPart, Phase, Rep
 
 FaultKind = Literal[
     "early_hip_rise",
@@ -18,11 +18,10 @@ FaultKind = Literal[
     "rushed_lowering",
     "knees_caving",
 ]
-Phase = Literal["pull", "lockout", "lowering"]
 Colour = tuple[int, int, int]
 
 FAULT_KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
-FAULTS: dict[FaultKind, tuple[tuple[str, ...], Phase]] = {
+FAULTS: dict[FaultKind, tuple[tuple[BodyPart, ...], Phase]] = {
     "early_hip_rise": (("hips", "back", "knees"), "pull"),
     "incomplete_lockout": (("hips", "back", "shoulders"), "lockout"),
     "bar_drift": (("arms", "shoulders"), "pull"),

@@ -1,1 +1,1 @@
-"""What people look at: the annotated video, and where an image deviates from normal repetitions."""
+"""Results as pictures and videos: annotated videos, SkeleMotion pictures, and where those are unusual."""

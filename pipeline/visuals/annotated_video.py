@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from pipeline.landmarks import INDEX
 from pipeline.media import reading, writing
-from pipeline.records import Analysis, Pose
+from pipeline.pose.interpolation import neighbours
+from pipeline.records import Analysis, OnProgress, Pose
 
 Picture = NDArray[np.uint8]
-Progress = Callable[[float], None]
 Colour = tuple[int, int, int]
 
 MAX_SIDE_PX = 1280
-"""Larger videos are shrunk: what is drawn is for looking at."""
+"""Larger videos are shrunk: the result is for people to watch, not to measure in."""
 _COLOURS: dict[str, Colour] = {"normal": (64, 192, 96), "anomalous": (235, 64, 64), "": (225, 225, 225)}
 _PANEL: Colour = (20, 22, 26)
 _BONES = tuple(
@@ -43,25 +43,36 @@ _LONGEST_GAP_S = 0.5
 """Between two poses further apart than this nothing is drawn: the person was lost, or the rate is very low."""
 
 
-def render(path: Path, pose: Pose, analysis: Analysis, target: Path, progress: Progress | None = None) -> int:
+def render(path: Path, pose: Pose, analysis: Analysis, target: Path, on_progress: OnProgress | None = None) -> int:
     """Write the video at `path` with what was found in it drawn in, at its own frame times and with its sound.
 
-    Returns the number of frames. Raises VideoError where the video cannot be read, OSError where `target` cannot be
-    written; nothing half-written is left.
+    Args:
+        path: the video file.
+        pose: the landmarks of the person in it.
+        analysis: its repetitions and their scores.
+        target: the MP4 to write; what was there stays until the end.
+        on_progress: called with the share (0..1) of the video that is drawn.
+
+    Returns:
+        The number of frames.
+
+    Raises:
+        VideoError: the video cannot be read.
+        OSError: `target` cannot be written; nothing half-written is left.
     """
     rate = Fraction(analysis.video.fps).limit_denominator(1001)
-    return writing.write(target, annotated(path, pose, analysis, progress), rate, sound_of=path)
+    return writing.write(target, annotated(path, pose, analysis, on_progress), rate, sound_of=path)
 
 
 def annotated(
-    path: Path, pose: Pose, analysis: Analysis, progress: Progress | None = None
+    path: Path, pose: Pose, analysis: Analysis, on_progress: OnProgress | None = None
 ) -> Iterator[tuple[float, Picture]]:
     """(time_s, RGB picture [height, width, 3]) of every frame of the video, drawn on; its longer side is at most
-    MAX_SIDE_PX. `progress` is told the share of the video that is done."""
+    MAX_SIDE_PX. on_progress: called with the share (0..1) of the video that is drawn."""
     for time_s, picture in reading.frames(path, max_side_px=MAX_SIDE_PX):
         yield time_s, draw(picture, pose, analysis, time_s)
-        if progress is not None:
-            progress(min(1.0, time_s / analysis.video.duration_s))
+        if on_progress is not None:
+            on_progress(min(1.0, time_s / analysis.video.duration_s))
 
 
 def draw(picture: Picture, pose: Pose, analysis: Analysis, time_s: float) -> Picture:
@@ -79,15 +90,18 @@ def draw(picture: Picture, pose: Pose, analysis: Analysis, time_s: float) -> Pic
 
 def landmarks_at(pose: Pose, time_s: float) -> NDArray[np.float64] | None:
     """[33, 2] pixels in between the two nearest poses of one shot, NaN where hardly visible; None where nobody is."""
-    after = int(np.searchsorted(pose.time, time_s))
-    before = max(0, after - 1)
-    after = min(after, len(pose.time) - 1)
-    if after < 0 or not (pose.detected[before] and pose.detected[after]) or pose.shot[before] != pose.shot[after]:
+    if not len(pose.time) or time_s > pose.time[-1] + _LONGEST_GAP_S:
         return None
-    gap_s = pose.time[after] - pose.time[before]
-    if gap_s > _LONGEST_GAP_S or time_s > pose.time[-1] + _LONGEST_GAP_S:
+    if pose.time[0] < time_s <= pose.time[-1]:
+        beside = neighbours(pose.time, time_s)
+        before, after, share = int(beside.before), int(beside.after), float(beside.share)
+    else:  # the first pose or the last alone
+        before = after = 0 if time_s <= pose.time[0] else len(pose.time) - 1
+        share = 0.0
+    if not (pose.detected[before] and pose.detected[after]) or pose.shot[before] != pose.shot[after]:
         return None
-    share = float(np.clip((time_s - pose.time[before]) / gap_s, 0.0, 1.0)) if gap_s > 0 else 0.0
+    if pose.time[after] - pose.time[before] > _LONGEST_GAP_S:
+        return None
     points: NDArray[np.float64] = (1 - share) * pose.image[before].astype(np.float64) + share * pose.image[after]
     visibility = np.minimum(pose.visibility[before], pose.visibility[after])
     points[visibility < _LEAST_VISIBILITY] = np.nan

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from video_files import write_video
 
-from pipeline import synthetic
+from pipeline import analyze, reps, synthetic
 from pipeline.analyze import analyze_pose, analyze_video
-from pipeline.anomaly import detector
+from pipeline.anomaly import appearance, detector
 from pipeline.config import PipelineConfig
 from pipeline.errors import NotAVideo, VideoNotFound
 from pipeline.pose.cache import PoseCache
-from pipeline.records import Floats, VideoInfo
+from pipeline.records import Floats, Pose, VideoInfo
 
 
 class Nobody:
-    """Finds nobody, and counts how often it looked."""
+    """Finds nobody, and counts its pictures."""
 
     def __init__(self) -> None:
-        self.looked = 0
+        self.pictures = 0
 
     def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
-        self.looked += 1
+        self.pictures += 1
         return None
 
     def reset(self) -> None:
@@ -47,13 +50,13 @@ def test_a_video_without_people_has_no_repetitions(clip: Path, cache: PoseCache)
     assert (found.reps, found.scores) == ((), ())
 
 
-def test_a_video_is_looked_at_once(clip: Path, cache: PoseCache) -> None:
+def test_landmarks_are_estimated_once(clip: Path, cache: PoseCache) -> None:
     nobody = Nobody()
-    looked = []
+    pictures = []
     for _ in range(2):
         analyze_video(clip, detector.load_base(), cache, PipelineConfig(), nobody)
-        looked.append(nobody.looked)
-    assert looked[0] == looked[1] > 0
+        pictures.append(nobody.pictures)
+    assert pictures[0] == pictures[1] > 0
 
 
 def test_an_analysis_says_what_it_was_made_with(clip: Path, cache: PoseCache) -> None:
@@ -63,7 +66,7 @@ def test_an_analysis_says_what_it_was_made_with(clip: Path, cache: PoseCache) ->
     assert len(found.media_digest) == 64
 
 
-def test_progress_is_told(clip: Path, cache: PoseCache) -> None:
+def test_progress_is_reported(clip: Path, cache: PoseCache) -> None:
     shares: list[float] = []
     analyze_video(clip, detector.load_base(), cache, PipelineConfig(), Nobody(), shares.append)
     assert len(shares) == 10
@@ -81,12 +84,38 @@ def test_nothing_is_kept_of_what_is_no_video(tmp_path: Path, cache: PoseCache) -
     assert not cache.folder.exists()
 
 
-def test_the_repetitions_of_a_planned_lift_are_found_and_scored() -> None:
+@pytest.fixture(scope="module")
+def planned() -> tuple[synthetic.LiftPlan, Pose, VideoInfo]:
     plan = synthetic.demo_plan(seed=1)
     duration_s = synthetic.timeline_of(plan).duration_s
     pose = synthetic.pose_of(plan, np.arange(0, duration_s, 0.1))
-    info = VideoInfo("plan", duration_s, plan.fps, plan.width, plan.height)
+    return plan, pose, VideoInfo("plan", duration_s, plan.fps, plan.width, plan.height)
+
+
+def test_the_repetitions_of_a_planned_lift_are_found_and_scored(
+    planned: tuple[synthetic.LiftPlan, Pose, VideoInfo],
+) -> None:
+    plan, pose, info = planned
     found = analyze_pose(pose, info, detector.load_base(), PipelineConfig())
     true = synthetic.reps_of(plan)
     assert len(found.scores) == len(found.reps) == len(true)
     assert all(abs(a.start_s - b.start_s) < 0.5 for a, b in zip(found.reps, true, strict=True))
+
+
+def test_what_is_shared_by_the_parts_is_worked_out_once(
+    planned: tuple[synthetic.LiftPlan, Pose, VideoInfo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, pose, info = planned
+    called: Counter[str] = Counter()
+    for module, name in ((reps, "proposals"), (analyze, "encode"), (detector, "encode"), (appearance, "encode")):
+        monkeypatch.setattr(module, name, counted(getattr(module, name), name, called))
+    analyze_pose(pose, info, detector.load_base(), PipelineConfig())
+    assert called == {"proposals": 1, "encode": len(plan.reps)}
+
+
+def counted(function: Callable[..., Any], name: str, called: Counter[str]) -> Callable[..., Any]:
+    def count(*args: Any) -> Any:
+        called[name] += 1
+        return function(*args)
+
+    return count

@@ -38,6 +38,14 @@ def test_equal_settings_have_one_identity() -> None:
     assert PipelineConfig(pose=PoseConfig(poses_per_second=10.0)).digest() == PipelineConfig().digest()
 
 
+def test_the_identity_of_the_defaults_is_that_of_the_last_release() -> None:
+    """Otherwise every stored landmark would be estimated again, and every video cut again."""
+    assert config_digest(PoseConfig()) == "ba01b4a6a812"
+    assert config_digest(PoseConfig(poses_per_second=0.0)) == "a9c509a7e59b"
+    assert config_digest(PipelineConfig()) == "8a41e98eac54"
+    assert PipelineConfig().digest() == "2acb8f0073df"
+
+
 def test_the_identity_is_twelve_hex_digits() -> None:
     assert len(PipelineConfig().digest()) == 12
     int(PipelineConfig().digest(), 16)

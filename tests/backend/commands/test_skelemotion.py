@@ -51,7 +51,7 @@ def run(tmp_path: Path) -> Run:
 
 @pytest.mark.parametrize(
     ("kind", "shape"),
-    [("orientation", (18, 45, 48)), ("magnitude", (2, 45, 48)), ("tsrji", (12, 89, 48)), ("seed", (45, 100, 3))],
+    [("orientation", (18, 45, 48)), ("magnitude", (2, 45, 48)), ("tsrji", (12, 89, 48)), ("original", (45, 100, 3))],
 )
 def test_every_repetition_gets_an_array(
     run: Run, clip: Path, tmp_path: Path, kind: str, shape: tuple[int, ...]
@@ -69,8 +69,8 @@ def test_every_repetition_gets_a_picture(run: Run, clip: Path, tmp_path: Path) -
     assert picture.shape == (90, 48, 3)
 
 
-def test_pictures_of_the_seed_can_be_evaluated(run: Run, clip: Path, tmp_path: Path) -> None:
-    run(clip, "--type", "seed", "--heat")
+def test_pictures_of_the_original_can_be_evaluated(run: Run, clip: Path, tmp_path: Path) -> None:
+    run(clip, "--type", "original", "--heat")
     assert load_pictures(tmp_path / "out").groups == ("set",) * REPS
 
 

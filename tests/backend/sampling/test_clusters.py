@@ -27,7 +27,7 @@ def drawn_look(azimuth: float, seed: int) -> Floats:
 
 
 def seen(digest: str, look: Sequence[float]) -> Analysis:
-    return analysis(media_digest=digest, look=tuple(look))
+    return analysis(media_digest=digest, appearance=tuple(look))
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ def video(number: int) -> str:
 
 def analyzed(store: Store, project: int, task: int, address: str, look: float) -> None:
     job = store.job_for(Task(task, project, {"video": address}), address, VERSION, "c")
-    store.finish_job(job.id, dump_analysis(analysis(media_digest=address, look=(look,))))
+    store.finish_job(job.id, dump_analysis(analysis(media_digest=address, appearance=(look,))))
 
 
 def predicted(label_studio: FakeLabelStudio, store: Store, look: float, version: str = VERSION) -> int:

@@ -18,7 +18,8 @@ from pipeline.config import PoseConfig, TrainConfig
 from pipeline.errors import ModelError
 from pipeline.learning import training
 from pipeline.media import reading
-from pipeline.pose.mediapipe_pose import MediaPipePose, estimate
+from pipeline.pose.estimation import estimate
+from pipeline.pose.estimator import open_estimator
 from pipeline.records import LabelledRep, Pose, Rep
 from pipeline.skelemotion import WALK
 
@@ -137,7 +138,7 @@ def test_real_repetition_is_judged_only_where_it_is_seen(base: Detector, shared_
     entry = min(whole, key=lambda one: (videos / one["file"]).stat().st_size)
     clip, rep = videos / entry["file"], Rep(**{key: entry["reps"][0][key] for key in ("start_s", "top_s", "end_s")})
     config = PoseConfig()
-    with MediaPipePose(config) as estimator:
+    with open_estimator(config) as estimator:
         pose = estimate(clip, reading.probe(clip), config, estimator)
     hidden = synthetic.drop_poses(pose, np.abs(pose.time - rep.top_s) < 0.25 * rep.duration_s)
     assert base.score(pose, [rep])[0].reliable

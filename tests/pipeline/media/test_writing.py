@@ -1,4 +1,4 @@
-"""pipeline/video_writer.py: what is written is what a reader finds again, or nothing is."""
+"""Written videos: a reader finds again what was written, or nothing was written."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from dataclasses import fields, replace
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -46,6 +46,21 @@ def test_what_was_stored_comes_back(cache: PoseCache, name: str) -> None:
     found = cache.get(DIGEST, CONFIG)
     assert found is not None
     np.testing.assert_array_equal(getattr(found, name), getattr(pose(), name))
+
+
+def test_a_file_of_the_last_release_is_read(cache: PoseCache) -> None:
+    stored = pose()
+    path = cache.folder / "ab" / f"{DIGEST}-ba01b4a6a812-6.npz"
+    path.parent.mkdir(parents=True)
+    np.savez_compressed(path, **{field.name: getattr(stored, field.name) for field in fields(stored)})
+    found = cache.get(DIGEST, CONFIG)
+    assert found is not None
+    np.testing.assert_array_equal(found.world, stored.world)
+
+
+def test_a_file_is_for_its_user_alone(cache: PoseCache) -> None:
+    cache.put(DIGEST, CONFIG, pose())
+    assert cache.path(DIGEST, CONFIG).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_video_without_a_single_pose_comes_back(cache: PoseCache) -> None:

@@ -1,4 +1,4 @@
-"""Following a person: with looks at parts of the picture where the whole one is not enough, and no look too many."""
+"""Tracking a person: with crops where the whole picture is not enough, and without needless runs of the estimator."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class ShortSighted:
     """Finds the largest white box in a picture if it is at least a quarter as high: as a person of two metres."""
 
     def __init__(self) -> None:
-        self.looks: list[tuple[int, int]] = []
+        self.sizes: list[tuple[int, int]] = []
         self.resets = 0
-        self.blind_looks = 0
+        self.blind_runs = 0
 
     def landmarks(self, picture: Picture, time_s: float) -> Landmarks | None:
-        self.looks.append((picture.shape[1], picture.shape[0]))
-        if self.blind_looks:
-            self.blind_looks -= 1
+        self.sizes.append((picture.shape[1], picture.shape[0]))
+        if self.blind_runs:
+            self.blind_runs -= 1
             return None
         count, _, boxes, _ = cv2.connectedComponentsWithStats((picture[:, :, 0] > 128).astype(np.uint8))
         if count < 2:
@@ -61,14 +61,14 @@ def picture_of(*boxes: Box) -> Picture:
     return picture
 
 
-def follow(pictures: list[Picture], max_side_px: int = 640) -> tuple[ShortSighted, list[Landmarks | None]]:
+def track(pictures: list[Picture], max_side_px: int = 640) -> tuple[ShortSighted, list[Landmarks | None]]:
     """Pictures at ten per second."""
     estimator = ShortSighted()
-    follower = PersonTracker(estimator, (WIDTH, HEIGHT), max_side_px)
+    tracker = PersonTracker(estimator, (WIDTH, HEIGHT), max_side_px)
     found = []
     for index, picture in enumerate(pictures):
         sample = SampledFrame(index / 10, partial(shrunk, picture))
-        found.append(follower.landmarks(sample, sample.shrunk(max_side_px)))
+        found.append(tracker.landmarks(sample, sample.shrunk(max_side_px)))
     return estimator, found
 
 
@@ -83,64 +83,64 @@ def middle(box: Box) -> tuple[float, float]:
     return box[0] + box[2] / 2, box[1] + box[3] / 2
 
 
-def test_a_large_person_takes_one_look_per_picture() -> None:
-    estimator, found = follow([picture_of(NEAR)] * 20)
+def test_a_large_person_takes_one_run_per_picture() -> None:
+    estimator, found = track([picture_of(NEAR)] * 20)
     assert None not in found
-    assert estimator.looks == [(640, 360)] * 20
+    assert estimator.sizes == [(640, 360)] * 20
 
 
 def test_a_large_person_is_where_the_whole_picture_shows_it() -> None:
-    assert centre(follow([picture_of(NEAR)])[1][0]) == pytest.approx(middle(NEAR), abs=3)
+    assert centre(track([picture_of(NEAR)])[1][0]) == pytest.approx(middle(NEAR), abs=3)
 
 
 def test_a_person_too_small_for_the_whole_picture_is_found_within_two_seconds() -> None:
-    _, found = follow([picture_of(FAR)] * 20)
+    _, found = track([picture_of(FAR)] * 20)
     assert found[-1] is not None
 
 
 def test_a_person_found_in_a_part_is_in_its_place_of_the_whole() -> None:
-    _, found = follow([picture_of(FAR)] * 20)
+    _, found = track([picture_of(FAR)] * 20)
     assert centre(found[-1]) == pytest.approx(middle(FAR), abs=3)
 
 
 def test_once_found_a_small_person_is_seen_in_every_picture() -> None:
-    _, found = follow([picture_of(FAR)] * 80)
+    _, found = track([picture_of(FAR)] * 80)
     first = next(index for index, one in enumerate(found) if one is not None)
     assert None not in found[first:]
 
 
 def test_a_small_person_is_shown_in_full_detail() -> None:
-    estimator, _ = follow([picture_of(FAR)] * 20)
-    assert min(estimator.looks) == pytest.approx((192, 192), abs=5)
+    estimator, _ = track([picture_of(FAR)] * 20)
+    assert min(estimator.sizes) == pytest.approx((192, 192), abs=5)
 
 
-def test_nobody_costs_two_looks_per_picture() -> None:
-    estimator, found = follow([picture_of()] * 50)
+def test_nobody_costs_two_runs_per_picture() -> None:
+    estimator, found = track([picture_of()] * 50)
     assert found == [None] * 50
-    assert len(estimator.looks) == 100
+    assert len(estimator.sizes) == 100
 
 
 def test_a_person_who_walks_is_followed() -> None:
     walk = [(900 - 8 * index, 300, 60, 120) for index in range(80)]
-    _, found = follow([picture_of(box) for box in walk])
+    _, found = track([picture_of(box) for box in walk])
     assert centre(found[-1]) == pytest.approx(middle(walk[-1]), abs=30)
 
 
 def lost_once(box: Box) -> tuple[int, Landmarks | None]:
-    """Looks at the picture in which a person followed for two seconds is not seen at first, and what came of them."""
+    """Runs on the picture in which a person tracked for two seconds is not seen at first, and what came of them."""
     estimator = ShortSighted()
-    follower = PersonTracker(estimator, (WIDTH, HEIGHT), 640)
+    tracker = PersonTracker(estimator, (WIDTH, HEIGHT), 640)
     sample = SampledFrame(0.0, partial(shrunk, picture_of(box)))
     for index in range(20):
         sample = SampledFrame(index / 10, sample.shrunk)
-        follower.landmarks(sample, sample.shrunk(640))
-    estimator.looks.clear()
-    estimator.blind_looks = 1
-    found = follower.landmarks(sample, sample.shrunk(640))
-    return len(estimator.looks), found
+        tracker.landmarks(sample, sample.shrunk(640))
+    estimator.sizes.clear()
+    estimator.blind_runs = 1
+    found = tracker.landmarks(sample, sample.shrunk(640))
+    return len(estimator.sizes), found
 
 
-def test_a_small_person_who_is_lost_is_looked_for_in_the_same_picture() -> None:
+def test_a_small_person_who_is_lost_is_searched_in_the_same_picture() -> None:
     assert lost_once(FAR)[1] is not None
 
 
@@ -149,7 +149,7 @@ def test_a_large_person_who_is_lost_is_not_guessed_at() -> None:
 
 
 def test_somebody_larger_elsewhere_is_followed_instead_of_one_found_in_a_part() -> None:
-    _, found = follow([picture_of(FAR)] * 20 + [picture_of(FAR, NEAR)] * 30)
+    _, found = track([picture_of(FAR)] * 20 + [picture_of(FAR, NEAR)] * 30)
     assert centre(found[-1]) == pytest.approx(middle(NEAR), abs=3)
 
 
@@ -161,11 +161,11 @@ def test_a_cut_makes_the_estimator_forget() -> None:
 
 def test_after_a_cut_the_whole_picture_comes_first() -> None:
     estimator = ShortSighted()
-    follower = PersonTracker(estimator, (WIDTH, HEIGHT), 640)
+    tracker = PersonTracker(estimator, (WIDTH, HEIGHT), 640)
     for index in range(20):
         sample = SampledFrame(index / 10, partial(shrunk, picture_of(FAR)))
-        follower.landmarks(sample, sample.shrunk(640))
-    follower.cut()
-    estimator.looks.clear()
-    follower.landmarks(sample, sample.shrunk(640))
-    assert estimator.looks[0] == (640, 360)
+        tracker.landmarks(sample, sample.shrunk(640))
+    tracker.cut()
+    estimator.sizes.clear()
+    tracker.landmarks(sample, sample.shrunk(640))
+    assert estimator.sizes[0] == (640, 360)

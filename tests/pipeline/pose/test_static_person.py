@@ -16,7 +16,7 @@ from pipeline.config import PoseConfig
 from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.media import reading
 from pipeline.media.reading import SampledFrame, shrunk
-from pipeline.pose.mediapipe_pose import estimate
+from pipeline.pose.estimation import estimate
 from pipeline.pose.static_person import bends, is_idle, travel_m, without
 from pipeline.records import Floats, Pose
 
@@ -29,10 +29,10 @@ class Tallest:
     """Finds the tallest white box, as a person of two metres."""
 
     def __init__(self) -> None:
-        self.looks = 0
+        self.calls = 0
 
     def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
-        self.looks += 1
+        self.calls += 1
         count, _, boxes, _ = cv2.connectedComponentsWithStats((picture[:, :, 0] > 200).astype(np.uint8))
         if count < 2:
             return None
@@ -47,12 +47,12 @@ class Tallest:
         pass
 
 
-def lifting_beside(bystander: bool, index: int, width: int, height: int) -> NDArray[np.uint8]:
+def lifting_beside(static_person: bool, index: int, width: int, height: int) -> NDArray[np.uint8]:
     """A person who goes up and down by a quarter of the picture, and one who stands still and is taller."""
     picture = np.zeros((height, width, 3), np.uint8)
     top = round(height * (0.3 + 0.25 * np.sin(index / 3)))
     picture[max(0, top) : top + 80, 230:270] = 255
-    if bystander:
+    if static_person:
         picture[20:220, 40:120] = 255
     return picture
 
@@ -90,17 +90,17 @@ def test_the_person_is_covered_and_the_rest_is_not(side: int) -> None:
     assert covered[0, 0].tolist() == [255, 255, 255]
 
 
-def found(tmp_path: Path, bystander: bool) -> tuple[Tallest, Pose]:
+def found(tmp_path: Path, static_person: bool) -> tuple[Tallest, Pose]:
     path = write_video(
-        tmp_path / "v.mp4", count=COUNT, fps=10, size=(320, 240), draw=partial(lifting_beside, bystander)
+        tmp_path / "v.mp4", count=COUNT, fps=10, size=(320, 240), draw=partial(lifting_beside, static_person)
     )
     estimator = Tallest()
     return estimator, estimate(path, reading.probe(path), PoseConfig(), estimator)
 
 
 def test_the_lifter_is_followed_and_not_the_taller_bystander(tmp_path: Path) -> None:
-    assert np.nanmedian(found(tmp_path, bystander=True)[1].image[:, :, 0]) == pytest.approx(250, abs=5)
+    assert np.nanmedian(found(tmp_path, static_person=True)[1].image[:, :, 0]) == pytest.approx(250, abs=5)
 
 
 def test_a_lifter_alone_is_looked_at_once(tmp_path: Path) -> None:
-    assert found(tmp_path, bystander=False)[0].looks == COUNT
+    assert found(tmp_path, static_person=False)[0].calls == COUNT

@@ -16,7 +16,8 @@ from pipeline.config import SegmentConfig
 from pipeline.landmarks import INDEX, MIRRORED
 from pipeline.pose.tracks import is_plausible, tracks
 from pipeline.records import Pose, Rep
-from pipeline.reps import confidence, find_reps
+from pipeline.reps import find_reps, segment
+from pipeline.reps.confidence import confidence
 from pipeline.reps.criteria import turning_points
 from pipeline.reps.proposals import proposals
 from pipeline.synthetic import LiftPlan, RepPlan
@@ -285,19 +286,24 @@ def test_dropped_poses_change_no_count(seed: int) -> None:
     assert len(cut(synthetic.drop_poses(pose, lost))) == 3
 
 
-def test_confidence_is_high_for_a_clear_recording(pose: Pose, reps: tuple[Rep, ...]) -> None:
-    assert confidence(pose, reps, CONFIG) > 0.8
+def test_a_segmentation_has_the_same_repetitions(pose: Pose, reps: tuple[Rep, ...]) -> None:
+    assert segment(pose, CONFIG).reps == reps
+
+
+def test_confidence_is_high_for_a_clear_recording(pose: Pose) -> None:
+    assert segment(pose, CONFIG).confidence > 0.8
 
 
 def test_confidence_falls_with_missing_poses(pose: Pose) -> None:
     lost = np.random.default_rng(0).random(len(pose.time)) < 0.5
     worse = synthetic.drop_poses(pose, lost)
-    assert confidence(worse, cut(worse), CONFIG) < 0.7 * confidence(pose, cut(pose), CONFIG)
+    assert segment(worse, CONFIG).confidence < 0.7 * segment(pose, CONFIG).confidence
 
 
 def test_confidence_falls_where_a_repetition_is_missing(pose: Pose, reps: tuple[Rep, ...]) -> None:
-    assert confidence(pose, (reps[0], reps[2]), CONFIG) < 0.5 * confidence(pose, reps, CONFIG)
+    found = proposals(pose, CONFIG)
+    assert confidence(pose, (reps[0], reps[2]), found, CONFIG) < 0.5 * confidence(pose, reps, found, CONFIG)
 
 
 def test_confidence_without_a_person_is_nil(pose: Pose) -> None:
-    assert confidence(synthetic.drop_poses(pose, np.ones(len(pose.time), bool)), (), CONFIG) == 0.0
+    assert segment(synthetic.drop_poses(pose, np.ones(len(pose.time), bool)), CONFIG).confidence == 0.0

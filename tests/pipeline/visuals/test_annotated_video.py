@@ -1,4 +1,4 @@
-"""pipeline/render.py and `deadlift render`: what is drawn into a video."""
+"""Annotated videos and `deadlift render`: what is drawn into a video."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,0 +1,49 @@
+"""What a pose estimator is, and the one that is used: the place to put in another than MediaPipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import PoseConfig
+from pipeline.records import Floats
+
+Landmarks = tuple[Floats, Floats]
+"""One person in one picture. Normalized [33, 4]: x and y as shares (0..1) of width and height, z in the scale of x,
+visibility 0..1. World [33, 3]: metres, origin between the hips."""
+
+
+class PoseEstimator(Protocol):
+    """Finds one person in pictures that follow each other."""
+
+    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> Landmarks | None:
+        """The landmarks of the person in an RGB picture [height, width, 3]; None where nobody is found.
+
+        time_s: when it is shown, in seconds. Raises PoseModelError where the model cannot be loaded or run.
+        """
+
+    def reset(self) -> None:
+        """Forget the previous picture: the next one is from another camera or another video."""
+
+
+@contextmanager
+def open_estimator(config: PoseConfig) -> Iterator[PoseEstimator]:
+    """An estimator for any number of videos, one after the other; `reset` it between them.
+
+    Args:
+        config: which model it runs, and how sure it must be.
+
+    Returns:
+        A context manager that gives the estimator and frees its model at the end.
+
+    Raises:
+        PoseModelError: the model cannot be loaded. That is noticed with the first picture.
+    """
+    from pipeline.pose.mediapipe_pose import MediaPipePose  # its libraries take a second to load
+
+    with MediaPipePose(config) as estimator:
+        yield estimator
