@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 # 2.x calls setup() itself, and lets it announce the model version.
 _SETS_UP = hasattr(LabelStudioMLBase, "setup")
 
-_JOB_SETTLED_S = 60.0
+_JOB_OVER_S = 60.0
 """Seconds after which no process of the 1.x runner is still about to write into its folder."""
 
 
@@ -130,7 +130,7 @@ class DeadliftModel(LabelStudioMLBase):  # type: ignore[misc]  # the runner is n
                 settings = runner_settings()
                 context = context_of(settings, Store(settings.database_url))
                 DeadliftModel._service = create_service(settings, context)
-                create_trainer(settings, context, DeadliftModel._service.look_again, starts=True)
+                create_trainer(settings, context, DeadliftModel._service.catch_up_soon, starts=True)
             return DeadliftModel._service
 
 
@@ -154,32 +154,22 @@ def model_version(project: str = "") -> str:
 
 
 def record_event(payload: format.Json) -> None:
-    """Put what an event tells into the store, with the training that it asks for; needs no service.
+    """Put what an event says into the store, with the training that it is a reason for; needs no service.
 
     Raises as `DeadliftModel.fit`.
     """
-    from backend.labels.events import save_annotations
+    from backend.labels.events import apply_event
     from backend.storage.jobs import Store
-    from backend.storage.runs import Runs, enough
+    from backend.storage.runs import Runs
+    from backend.training.schedule import START_TRAINING, request_if_due
 
     event, settings = format.parse_event(payload), runner_settings()
     with closing(Store(settings.database_url)) as store:
         runs = Runs(store)
-        match event:
-            case format.AnnotationsSaved():
-                save_annotations(store, event)
-                for project in {task.project for _, task in event.annotations}:
-                    if reason := enough(store, runs, project, settings.retrain_after):
-                        runs.request(project, reason)
-            case format.AnnotationsDeleted():
-                store.labels.delete_annotations(event.annotation_ids)
-            case format.TasksDeleted():
-                store.delete_tasks(event.task_ids)
-            case format.ProjectUpdated():
-                store.remember_project(event.project, event.label_config)
-            case format.StartTraining():
-                store.remember_project(event.project, event.label_config)
-                runs.request(event.project, "Start Training")
+        for project in apply_event(store, event):
+            request_if_due(store, runs, project, settings.retrain_after)
+        if isinstance(event, format.StartTraining):
+            runs.request(event.project, START_TRAINING)
 
 
 def _is_missing(task: format.Task, prediction: format.Json) -> bool:
@@ -205,6 +195,6 @@ def _clear_job(folder: Path) -> None:
     (folder / "event.json").unlink(missing_ok=True)
     for other in folder.parent.iterdir():
         # Two events in one second share a folder. Its name is the second.
-        if other.name.isdigit() and time.time() - int(other.name) > _JOB_SETTLED_S:
+        if other.name.isdigit() and time.time() - int(other.name) > _JOB_OVER_S:
             with suppress(OSError):  # not empty: not ours
                 other.rmdir()

@@ -39,7 +39,7 @@ def serve(
     console = Console(stderr=True, highlight=False)
     with listening(settings) as running:
         console.print(f"Deadlift ML backend on {running.url}")
-        console.print(f"Model {running.app.extensions['preannotator'].model_version()}, data in {settings.data_dir}")
+        console.print(f"Model {running.services.preannotator.model_version()}, data in {settings.data_dir}")
         given = {
             "LABEL_STUDIO_URL": settings.label_studio_url,
             "LABEL_STUDIO_API_KEY": settings.label_studio_api_key.get_secret_value(),

@@ -1,4 +1,7 @@
-"""What Label Studio tells of labels: kept as it came before the answer, then stored as annotations, in that order."""
+"""What Label Studio's events change in the database.
+
+Events about labels are kept as they came before they are answered, and stored as annotations a moment later, in the
+order in which they came."""
 
 from __future__ import annotations
 
@@ -10,7 +13,16 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from backend.errors import LabelConfigError
-from backend.labelstudio.format import AnnotationsDeleted, AnnotationsSaved, parse_event, parse_regions
+from backend.labelstudio.format import (
+    AnnotationsDeleted,
+    AnnotationsSaved,
+    Event,
+    ProjectUpdated,
+    StartTraining,
+    TasksDeleted,
+    parse_event,
+    parse_regions,
+)
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.storage.jobs import Store
 
@@ -26,74 +38,72 @@ LabelEvent = AnnotationsSaved | AnnotationsDeleted
 
 
 class LabelEvents:
-    """Takes events while people wait. `changed` is told the projects whose labels were stored. Close it to end."""
+    """Takes events about labels while people wait for the answer. Close it to end its thread.
 
-    def __init__(self, store: Store, changed: Callable[[Collection[int]], None]) -> None:
+    on_change gets the ids of projects whose labels were stored, in the thread.
+    """
+
+    def __init__(self, store: Store, on_change: Callable[[Collection[int]], None]) -> None:
         self._store = store
-        self._changed = changed
-        self._came = threading.Event()
+        self._on_change = on_change
+        self._received = threading.Event()
         self._closed = threading.Event()
         self._lock = threading.Lock()
-        self._untold: set[int] = set()
+        self._unreported: set[int] = set()
 
     def receive(self, event: LabelEvent, body: bytes) -> None:
-        """Keep an event and its body as it came: from now on it survives the server.
+        """Keep an event and its body as it came: from now on it survives the end of the server.
 
-        Raises LabelConfigError where nobody knows how its labels are to be read.
+        Raises LabelConfigError where no labeling config says how its labels are to be read.
         """
         if isinstance(event, AnnotationsSaved):
             _controls(self._store, event)
         self._store.labels.receive(body)
         if isinstance(event, AnnotationsSaved):
-            with self._lock:  # others may settle before our thread does
-                self._untold |= {task.project for _, task in event.annotations}
-        self._came.set()
+            with self._lock:  # others may store the event before our thread does, which must report it all the same
+                self._unreported |= {task.project for _, task in event.annotations}
+        self._received.set()
 
     def run_until_closed(self) -> None:
-        """Store what is received, and at once what an earlier server left, until closed. For a thread of its own."""
+        """Store what was received, first what an earlier server left, until closed. For a thread of its own."""
         while not self._closed.is_set():
             try:
-                self._settle()
+                self._store_and_report()
             except Exception:  # the top of a thread
                 log.exception("Received events are not stored yet.")
-            self._came.wait(_ROUND_S)
+            self._received.wait(_ROUND_S)
             until = time.monotonic() + _LONGEST_BURST_S
-            while self._came.is_set() and time.monotonic() < until:
-                self._came.clear()
+            while self._received.is_set() and time.monotonic() < until:
+                self._received.clear()
                 self._closed.wait(_QUIET_S)
 
     def close(self) -> None:
         self._closed.set()
-        self._came.set()
+        self._received.set()
 
-    def _settle(self) -> None:
+    def _store_and_report(self) -> None:
         with self._lock:
-            projects, self._untold = self._untold, set()
+            projects, self._unreported = self._unreported, set()
         try:
             projects |= store_received_events(self._store)
             if projects:
-                self._changed(projects)
+                self._on_change(projects)
         except BaseException:
-            with self._lock:  # told in the next round
-                self._untold |= projects
+            with self._lock:  # reported in the next round
+                self._unreported |= projects
             raise
 
 
 def store_received_events(store: Store) -> set[int]:
-    """Store the labels of all received events; returns their projects. For whoever is about to read labels.
+    """Store the labels of all received events; returns the ids of their projects. To be called before labels are read.
 
-    Two that settle at the same time do no harm: an annotation is never replaced by an older state of itself. An event
-    that cannot be stored is kept and tried again later.
+    Two callers at the same time do no harm: an annotation is never replaced by an older state of itself. An event that
+    cannot be stored is kept and tried again later.
     """
     projects: set[int] = set()
     for received in store.labels.received():
         try:
-            event = parse_event(json.loads(received.body))
-            if isinstance(event, AnnotationsSaved):
-                save_annotations(store, event, received.received_at)
-                projects |= {task.project for _, task in event.annotations}
-            elif isinstance(event, AnnotationsDeleted):
-                store.labels.delete_annotations(event.annotation_ids)
+            projects |= apply_event(store, parse_event(json.loads(received.body)), received.received_at)
         except Exception:  # whatever it is, the other events go on
             log.exception("Received event %d is not stored; it is tried again later.", received.id)
             store.labels.put_off(received.id)
@@ -102,8 +112,30 @@ def store_received_events(store: Store) -> set[int]:
     return projects
 
 
+def apply_event(store: Store, event: Event, received_at: datetime | None = None) -> set[int]:
+    """Put what an event says into the database; returns the ids of projects in which labels were made or changed.
+
+    received_at: when it came (UTC), now by default. What else an event is a reason for (predictions, a training) is up
+    to the caller. Raises LabelConfigError.
+    """
+    match event:
+        case AnnotationsSaved():
+            save_annotations(store, event, received_at)
+            return {task.project for _, task in event.annotations}
+        case AnnotationsDeleted():
+            store.labels.delete_annotations(event.annotation_ids)
+        case TasksDeleted():
+            store.delete_tasks(event.task_ids)
+        case ProjectUpdated():
+            store_received_events(store)  # what came before is read by the labeling config of before
+            store.remember_project(event.project, event.label_config)
+        case StartTraining():
+            store.remember_project(event.project, event.label_config)
+    return set()
+
+
 def save_annotations(store: Store, event: AnnotationsSaved, received_at: datetime | None = None) -> int:
-    """Store what people labelled, at that moment or now; returns how many annotations. Raises LabelConfigError."""
+    """Store what people labelled; returns how many annotations. received_at: as above. Raises LabelConfigError."""
     controls = _controls(store, event)
     for annotation, task in event.annotations:
         rate = effective_rate(controls, task.data)
@@ -117,7 +149,7 @@ def save_annotations(store: Store, event: AnnotationsSaved, received_at: datetim
 
 
 def _controls(store: Store, event: AnnotationsSaved) -> Controls:
-    """Those of the event's labeling config; where it has no usable one, of that which its project had before."""
+    """Those of the event's labeling config; where it has no usable one, of the config that its project had before."""
     try:
         return parse_controls(event.label_config)
     except LabelConfigError as error:

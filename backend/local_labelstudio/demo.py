@@ -66,8 +66,8 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
             for video in videos:
                 if not any(is_upload_of(address, video) for address in known):
                     client.upload(project, video)
-            version = backend.app.extensions["preannotator"].model_version(project)
-            yield Demo(label_studio.url, backend.url, project, client, backend.store, version)
+            version = backend.services.preannotator.model_version(project)
+            yield Demo(label_studio.url, backend.url, project, client, backend.services.store, version)
 
 
 def wait_for_predictions(demo: Demo, progress: Callable[[int, int], None]) -> list[tuple[Task, list[Json]]]:

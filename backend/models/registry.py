@@ -7,7 +7,6 @@ whole, CURRENT is replaced in one step: whoever reads sees the old or the new st
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -19,7 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from backend.errors import UnknownVersion
+from pipeline.files import written_aside
 
 if TYPE_CHECKING:
     from pipeline.anomaly.detector import Detector
@@ -108,10 +110,12 @@ class Registry:
         """
         root = self._folder(project)
         with self._locked(project):
-            # Nobody else writes now: what is left of a writer that died is in the way.
+            # Nobody else writes now, so these were left by a process that died.
             for rest in root.glob(".*"):
                 if rest.is_dir():
                     shutil.rmtree(rest, ignore_errors=True)
+                else:
+                    rest.unlink(missing_ok=True)
             number = 1 + max((int(folder.name[1:]) for folder in self._folders(project)), default=0)
             name = f"v{number:04d}"
             named = replace(detector, name=f"p{project}-{name}")
@@ -120,9 +124,10 @@ class Registry:
             (aside / "labels.json").write_text(json.dumps(list(labels), indent=1) + "\n")
             run = {"version": named.version, **run}
             (aside / "run.json").write_text(json.dumps(run, indent=1) + "\n")
-            _sync(aside)
+            for written in (*aside.iterdir(), aside):
+                _sync(written)
             aside.rename(root / name)
-            _sync_folder(root)
+            _sync(root)
         return Version(name, Model(named.version, root / name), run)
 
     def promote(self, project: int, name: str) -> Model:
@@ -166,34 +171,21 @@ class Registry:
         return [BASE, *(name for name in names if name == BASE or _NAME.fullmatch(name))]
 
     def _set_history(self, project: int, history: Sequence[str]) -> None:
-        path = self._folder(project) / "CURRENT"
-        aside = path.with_name("CURRENT.part")
-        with aside.open("w") as file:
-            file.write("".join(f"{name}\n" for name in history[1:]))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-        _sync_folder(path.parent)
+        with written_aside(self._folder(project) / "CURRENT", durable=True) as aside:
+            aside.write_text("".join(f"{name}\n" for name in history[1:]))
 
     @contextmanager
     def _locked(self, project: int) -> Iterator[None]:
-        """Alone among all processes; the lock of one that dies is free."""
+        """While no other process changes the project's models. The lock of a process that dies is free."""
         root = self._folder(project)
         root.mkdir(parents=True, exist_ok=True)
-        with (root / "LOCK").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with FileLock(root / "LOCK"):
             yield
 
 
-def _sync(folder: Path) -> None:
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Have a file's content, or a folder's list of names, reach the disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -177,7 +177,7 @@ class Preannotator:
         """The version in use of every project. Other processes promote as well."""
         return {project.id: self.model_version(project.id) for project in self._store.projects()}
 
-    def look_again(self, project: int) -> None:
+    def catch_up_soon(self, project: int) -> None:
         """Look at once for tasks of the project that lack a prediction of the model in use now."""
         self._looks[project] += 1  # a look that is going on now may have begun too early
         self._wake.set()

@@ -174,12 +174,3 @@ class Runs:
             last = select(func.max(func.coalesce(Run.labels_at, Run.created_at))).where(*chosen)
             found: datetime | None = session.scalar(last)
         return found if found is not None else datetime.min
-
-
-def enough(store: Store, runs: Runs, project: int, retrain_after: int) -> str:
-    """Why a project's labels are worth a run now, or "": so many normal repetitions were labelled since those that were
-    learnt from, and some of them since a run was asked for; 0 is never enough."""
-    if not retrain_after or not store.labels.normals_since(project, runs.asked_until(project)):
-        return ""
-    count = store.labels.normals_since(project, runs.learnt_until(project))
-    return f"{count} newly labelled normal repetitions" if count >= retrain_after else ""

@@ -1,8 +1,7 @@
-"""Trains when asked to or when enough was labelled: takes runs one by one, promotes what passed, tells whoever asks."""
+"""Trains when asked to or when enough was labelled: does runs one by one, and promotes the models that passed."""
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import threading
 import time
@@ -10,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import contextmanager
 from datetime import UTC, datetime
+
+from filelock import FileLock, Timeout
 
 from backend.compute.dask_executor import Executor
 from backend.context import Context
@@ -26,29 +27,35 @@ from backend.errors import (
 from backend.labels import labelled
 from backend.labelstudio.records import WEBHOOK_HEADER
 from backend.storage.database import now
-from backend.storage.runs import Run, Runs, enough
+from backend.storage.runs import Run, Runs
 from backend.training.mlflow_log import FinishedRun, log_run
+from backend.training.schedule import reason_to_train
 from backend.training.training_run import Outcome, TrainWork, train_run
 from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
 _REPAIR_S = 15.0
-_LOOK_S = 2.0
-"""Runs are also asked for by other processes, through the database."""
+_POLL_S = 2.0
+"""Other processes ask for runs as well, through the database."""
 _TRACKING_S = 30.0
-"""Longest that the end waits for MLflow."""
+"""Longest that close() waits for MLflow."""
 
 
 class Trainer:
-    """The training runs of one data folder. Of several trainers on it (server, command line) one works at a time."""
+    """The training runs of one data folder. Of several trainers on it (server, command line) one works at a time.
+
+    retrain_after: newly labelled normal repetitions that start a run, 0 for none. catch_up gets the id of a project
+    whose tasks may lack predictions: its model was changed, or its events were refused for a while. webhook_secret:
+    what Label Studio is to send with its events, "" for nothing. tracking_uri: MLflow's address, "" for none.
+    """
 
     def __init__(
         self,
         context: Context,
         executor: Executor,
         retrain_after: int,
-        changed: Callable[[int], None] = lambda project: None,
+        catch_up: Callable[[int], None] = lambda project: None,
         webhook_secret: str = "",
         tracking_uri: str = "",
     ) -> None:
@@ -59,19 +66,19 @@ class Trainer:
         self._registry = context.registry
         self._executor = executor
         self._retrain_after = retrain_after
-        self._changed = changed
+        self._catch_up = catch_up
         self._lock = threading.Lock()
         # What was labelled before the start may not have been counted.
-        self._changed_projects = {found.id for found in context.store.projects()}
+        self._to_count = {found.id for found in context.store.projects()}
         self._closed = threading.Event()
         self._wake = threading.Event()
         self._webhook_secret = webhook_secret
         self._tracking_uri = tracking_uri
-        # Who sees a run's end in the database and closes has it told to MLflow first.
+        # Held from a run's end in the database until MLflow's log of it has begun: close() waits for both.
         self._ending = threading.Lock()
         self._tracked: Future[str] | None = None
-        self._guarded: set[int] = set()
-        self._repaired: set[int] = set()
+        self._with_secret: set[int] = set()
+        self._pulled: set[int] = set()
         self._next_repair = 0.0
 
     def request(self, project: int, reason: str) -> Run:
@@ -82,89 +89,103 @@ class Trainer:
         return run
 
     def labels_changed(self, projects: Iterable[int]) -> None:
-        """Somebody labelled: the training thread counts soon. Whoever tells this is not kept waiting for it."""
+        """Somebody labelled: the training thread counts soon. Returns at once."""
         with self._lock:
-            self._changed_projects.update(projects)
+            self._to_count.update(projects)
         self._wake.set()
 
     def count_labels(self) -> None:
         """Ask for a run where enough was labelled since the last one."""
         with self._lock:
-            projects, self._changed_projects = self._changed_projects, set()
+            projects, self._to_count = self._to_count, set()
         try:
             for project in projects:
-                reason = enough(self._store, self.runs, project, self._retrain_after)
+                reason = reason_to_train(self._store, self.runs, project, self._retrain_after)
                 if reason:
                     self.request(project, reason)
         except BaseException:
             with self._lock:  # counted again in the next round
-                self._changed_projects |= projects
+                self._to_count |= projects
             raise
 
     def run_until_closed(self) -> None:
-        """Work off runs until closed. For a thread of its own."""
+        """Do the runs that wait, one after the other, until closed. For a thread of its own."""
         while not self._closed.is_set():
             try:
-                with self.exclusive() as is_alone:
-                    while is_alone and not self._closed.is_set():
+                with self.exclusive() as is_exclusive:
+                    while is_exclusive and not self._closed.is_set():
                         self._wake.clear()
                         self.repair()
                         self.count_labels()
                         if not self.run_next():
-                            self._wake.wait(_LOOK_S)
+                            self._wake.wait(_POLL_S)
             except Exception:  # the top of a thread
                 log.exception("Training was interrupted; it goes on.")
-            self._closed.wait(_LOOK_S)
+            self._closed.wait(_POLL_S)
 
     def repair(self) -> None:
-        """Once per start and project, and tried again while that fails: have events sent with the secret, and learn of
-        annotations whose events were missed."""
+        """Put right what was missed while no server ran: once per start and project, tried again while that fails."""
         if not self._client.configured or time.monotonic() < self._next_repair:
             return
         self._next_repair = time.monotonic() + _REPAIR_S
         projects = {found.id for found in self._store.projects()}
-        for project in projects - self._guarded if self._webhook_secret else ():
-            version = self._registry.current(project).version
-            try:
-                if self._client.set_webhook_header(project, version, WEBHOOK_HEADER, self._webhook_secret):
-                    self._guarded.add(project)
-                    self._repaired.discard(project)  # what was told before came without it, and was refused
-                    self._changed(project)
-            except NotInLabelStudio:
-                self._guarded.add(project)
-            except LabelStudioError as error:
-                log.warning("Project %s does not send WEBHOOK_SECRET with its events yet: %s", project, error)
-        for project in projects - self._repaired:
-            try:
-                count = labelled.pull(self._client, self._store, project)
-            except NotInLabelStudio:
-                log.info("Project %s is no longer in Label Studio.", project)
-            except (LabelStudioError, LabelConfigError) as error:
-                log.warning("Project %s was not checked for missed annotations yet: %s", project, error)
-                continue
-            else:
-                log.info("Project %s: %d annotations pulled.", project, count)
-            self._repaired.add(project)
-            self.labels_changed([project])
+        if self._webhook_secret:
+            for project in projects - self._with_secret:
+                self._send_secret(project)
+        for project in projects - self._pulled:
+            self._pull(project)
+
+    def _send_secret(self, project: int) -> None:
+        """Have Label Studio send the secret with the project's events."""
+        version = self._registry.current(project).version
+        try:
+            is_set = self._client.set_webhook_header(project, version, WEBHOOK_HEADER, self._webhook_secret)
+        except NotInLabelStudio:
+            self._with_secret.add(project)
+        except LabelStudioError as error:
+            log.warning("Project %s does not send WEBHOOK_SECRET with its events yet: %s", project, error)
+        else:
+            if is_set:
+                self._with_secret.add(project)
+                # Events until now came without the secret and were refused: those about labels and those of new tasks.
+                self._pulled.discard(project)
+                self._catch_up(project)
+
+    def _pull(self, project: int) -> None:
+        """Learn of annotations whose events were missed."""
+        try:
+            count = labelled.pull(self._client, self._store, project)
+        except NotInLabelStudio:
+            log.info("Project %s is no longer in Label Studio.", project)
+        except (LabelStudioError, LabelConfigError) as error:
+            log.warning("Project %s was not checked for missed annotations yet: %s", project, error)
+            return
+        else:
+            log.info("Project %s: %d annotations pulled.", project, count)
+        self._pulled.add(project)
+        self.labels_changed([project])
 
     @contextmanager
     def exclusive(self) -> Iterator[bool]:
-        """Whether no other process trains with this data folder, nor will before the end; interrupted runs wait again.
+        """True where no other process trains with this data folder, nor can before the end of the block.
 
-        The lock of a process that dies is free.
+        Interrupted runs are put back into the queue then. The lock of a process that dies is free.
         """
         self._context.data_dir.mkdir(parents=True, exist_ok=True)
-        with (self._context.data_dir / "trainer.lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
+        lock = FileLock(self._context.data_dir / "trainer.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            yield False
+            return
+        try:
             self.runs.requeue_interrupted()
             yield True
+        finally:
+            lock.release()
 
     def run_next(self) -> bool:
-        """Do one run, if one waits; returns whether. Never raises for what goes wrong in it."""
+        """Do one run; returns whether one waited. Never raises for what goes wrong in it."""
         run = self.runs.begin()
         if run is None:
             return False
@@ -205,7 +226,7 @@ class Trainer:
         self._executor.close()
 
     def _track(self, run: Run, state: str, message: str, name: str) -> None:
-        """Tell MLflow, if anybody wants that."""
+        """Log the run to MLflow, in a process of its own, where the settings name one."""
         if not self._tracking_uri:
             return
         finished = FinishedRun(
@@ -253,7 +274,7 @@ class Trainer:
         return outcome
 
     def _promoted(self, project: int, outcome: Outcome) -> str:
-        """Use the model if it may be; returns what there is to say."""
+        """Use the model if it passed the gate; returns what came of the run, in words."""
         in_use = self._registry.current_name(project)
         if not outcome.passed or outcome.name == in_use:
             return outcome.reason
@@ -261,7 +282,7 @@ class Trainer:
         if judged_against != in_use:
             return f"Not promoted: it was compared with {judged_against}, and {in_use} is in use now."
         version = self._registry.promote(project, outcome.name).version
-        self._changed(project)
+        self._catch_up(project)
         return f"{version} is in use. {outcome.reason}"
 
 

@@ -21,6 +21,7 @@ from backend.storage.jobs import Store
 from backend.training.trainer import Trainer
 from backend.web import dashboard
 from backend.web.routes import bp
+from backend.web.services import Services
 from backend.web.webhook_fast_path import EventsFirst
 from pipeline.errors import PipelineError
 
@@ -39,24 +40,27 @@ def create_app(
     app = Flask("deadlift")
     app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
     store = store or Store(settings.database_url)
-    app.extensions["store"] = store
-    app.extensions["webhook_secret"] = settings.webhook_secret.get_secret_value()
     context, starts = context_of(settings, store), service is None
     service = service or create_service(settings, context)
-    app.extensions["preannotator"] = service
-    trainer = trainer or create_trainer(settings, context, service.look_again, starts)
-    app.extensions["trainer"] = trainer
+    trainer = trainer or create_trainer(settings, context, service.catch_up_soon, starts)
     events = create_label_events(store, trainer, starts)
-    app.extensions["label_events"] = events
-    app.wsgi_app = EventsFirst(app.wsgi_app, events, app.extensions["webhook_secret"])  # type: ignore[method-assign]
-    app.extensions["registry"] = context.registry
-    app.extensions["retrain_after"] = settings.retrain_after
+    secret = settings.webhook_secret.get_secret_value()
+    Services(
+        store=store,
+        registry=context.registry,
+        preannotator=service,
+        trainer=trainer,
+        label_events=events,
+        webhook_secret=secret,
+        retrain_after=settings.retrain_after,
+    ).attach(app)
+    app.wsgi_app = EventsFirst(app.wsgi_app, events, secret)  # type: ignore[method-assign]
     app.register_blueprint(bp)
     app.register_blueprint(dashboard.bp)
-    app.register_error_handler(BackendError, _ours)
-    app.register_error_handler(PipelineError, _ours)
-    app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(Exception, _unexpected)
+    app.register_error_handler(BackendError, _own_error)
+    app.register_error_handler(PipelineError, _own_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected_error)
     return app
 
 
@@ -65,15 +69,18 @@ def create_service(settings: Settings, context: Context, executor: Executor | No
     executor = executor or DaskExecutor(settings.workers, settings.dask_scheduler)
     service = Preannotator(context, executor, settings.predict_wait_s)
     # In the background: Label Studio may be starting at the same time.
-    threading.Thread(target=service.run_until_closed, name="keep-going", daemon=True).start()
+    threading.Thread(target=service.run_until_closed, name="pre-annotation", daemon=True).start()
     return service
 
 
-def create_trainer(settings: Settings, context: Context, changed: Callable[[int], None], starts: bool) -> Trainer:
-    """What trains as the settings describe it; from now on in a thread, unless not `starts`."""
+def create_trainer(settings: Settings, context: Context, catch_up: Callable[[int], None], starts: bool) -> Trainer:
+    """What trains as the settings describe it. starts: whether its thread begins now, or never.
+
+    catch_up gets the id of a project whose tasks may lack predictions.
+    """
     secret = settings.webhook_secret.get_secret_value()
     trainer = Trainer(
-        context, BackgroundExecutor(), settings.retrain_after, changed, secret, settings.mlflow_tracking_uri
+        context, BackgroundExecutor(), settings.retrain_after, catch_up, secret, settings.mlflow_tracking_uri
     )
     if starts:
         threading.Thread(target=trainer.run_until_closed, name="train", daemon=True).start()
@@ -81,21 +88,21 @@ def create_trainer(settings: Settings, context: Context, changed: Callable[[int]
 
 
 def create_label_events(store: Store, trainer: Trainer, starts: bool) -> LabelEvents:
-    """What takes events about labels; stores them in a thread of its own from now on, unless not `starts`."""
+    """What takes events about labels. starts: whether the thread that stores them begins now, or never."""
     events = LabelEvents(store, trainer.labels_changed)
     if starts:
         threading.Thread(target=events.run_until_closed, name="label-events", daemon=True).start()
     return events
 
 
-def _ours(error: Exception) -> ResponseReturnValue:
+def _own_error(error: Exception) -> ResponseReturnValue:
     return as_json(type(error).__name__, str(error)), http_status(type(error))
 
 
-def _http(error: HTTPException) -> ResponseReturnValue:
+def _http_error(error: HTTPException) -> ResponseReturnValue:
     return as_json(error.name.replace(" ", ""), error.description or error.name), error.code or 500
 
 
-def _unexpected(error: Exception) -> ResponseReturnValue:
+def _unexpected_error(error: Exception) -> ResponseReturnValue:
     log.error("Unexpected error in a request.", exc_info=error)
     return as_json("InternalError", "Unexpected error; the server's log has the details."), 500

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, render_template, request
 from flask.typing import ResponseReturnValue
 
 from backend.models.registry import BASE, Registry, Version
 from backend.storage.jobs import Job, Store
 from backend.storage.runs import Run, Runs
 from backend.web.routes import health
+from backend.web.services import services
 
 bp = Blueprint("dashboard", __name__, template_folder="templates")
 
@@ -51,13 +52,12 @@ def project_views(store: Store, registry: Registry, retrain_after: int) -> list[
 
 @bp.get("/")
 def page() -> ResponseReturnValue:
-    """The page for browsers; Label Studio and other programs, which do not ask for HTML, are told the health."""
+    """The page for browsers; Label Studio and other programs, which do not ask for HTML, get the answer of /health."""
     if request.accept_mimetypes["text/html"] <= request.accept_mimetypes["application/json"]:
         return health()
-    extensions = current_app.extensions
-    registry: Registry = extensions["registry"]
-    views = project_views(extensions["store"], registry, extensions["retrain_after"])
-    return render_template("dashboard.html", projects=views, fallback=registry.fallback.version, base=BASE)
+    found = services()
+    views = project_views(found.store, found.registry, found.retrain_after)
+    return render_template("dashboard.html", projects=views, fallback=found.registry.fallback.version, base=BASE)
 
 
 def _view(project: int, store: Store, runs: Runs, registry: Registry, retrain_after: int) -> ProjectView:

@@ -4,55 +4,35 @@ from __future__ import annotations
 
 import hmac
 
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from backend.errors import BadRequest, Forbidden, as_json, http_status_by_name
-from backend.labels.events import LabelEvents, store_received_events
+from backend.labels.events import LabelEvent, apply_event
 from backend.labelstudio import format
 from backend.labelstudio.records import WEBHOOK_HEADER
-from backend.predictions.preannotator import Preannotator
-from backend.storage.jobs import Job, Store
-from backend.training.trainer import Trainer
+from backend.storage.jobs import Job
+from backend.training.schedule import START_TRAINING
+from backend.web.services import services
 
 bp = Blueprint("backend", __name__)
 
 
-def service() -> Preannotator:
-    found: Preannotator = current_app.extensions["preannotator"]
-    return found
-
-
-def trainer() -> Trainer:
-    found: Trainer = current_app.extensions["trainer"]
-    return found
-
-
-def store() -> Store:
-    found: Store = current_app.extensions["store"]
-    return found
-
-
-def label_events() -> LabelEvents:
-    found: LabelEvents = current_app.extensions["label_events"]
-    return found
-
-
 @bp.get("/health")
 def health() -> Response:
-    return jsonify(status="UP", model_class="DeadliftModel", model_version=service().model_version())
+    return jsonify(status="UP", model_class="DeadliftModel", model_version=services().preannotator.model_version())
 
 
 @bp.post("/setup")
 def setup() -> Response:
     body = _body()
-    version = service().connect(format.parse_project(body.get("project")), str(body.get("schema", "")))
+    version = services().preannotator.connect(format.parse_project(body.get("project")), str(body.get("schema", "")))
     return jsonify(model_version=version)
 
 
 @bp.get("/versions")
 def versions() -> Response:
-    return jsonify(versions=[service().model_version()])
+    return jsonify(versions=[services().preannotator.model_version()])
 
 
 @bp.post("/predict")
@@ -60,11 +40,11 @@ def predict() -> ResponseReturnValue:
     body = _body()
     project = format.parse_project(body["project"]) if body.get("project") else None
     tasks = format.parse_tasks(body.get("tasks"), project)
-    answer = service().predict(tasks, str(body.get("label_config", "")))
+    answer = services().preannotator.predict(tasks, str(body.get("label_config", "")))
     if answer.errors and len(answer.errors) == len(tasks):
         first = answer.errors[0]
         return as_json(first.kind, first.message), http_status_by_name(first.kind)
-    # An empty list says "not ready": Label Studio stores nothing and asks again; an empty prediction would stay.
+    # An empty list means "not ready": Label Studio stores nothing and asks again; an empty prediction would stay.
     results = [prediction if prediction is not None else [] for prediction in answer.predictions]
     errors = [{"task": error.task, "type": error.kind, "message": error.message} for error in answer.errors]
     return jsonify(results=results, errors=errors)
@@ -72,29 +52,23 @@ def predict() -> ResponseReturnValue:
 
 @bp.post("/webhook")
 def webhook() -> ResponseReturnValue:
-    event = format.parse_event(_body())
-    secret: str = current_app.extensions["webhook_secret"]
-    # What Label Studio asks of an ML backend comes without the headers of a webhook.
-    if secret and not isinstance(event, format.StartTraining):
+    event, ours = format.parse_event(_body()), services()
+    # Label Studio sends START_TRAINING as a request to the ML backend, without the headers of its webhooks.
+    if ours.webhook_secret and not isinstance(event, format.StartTraining):
         given = request.headers.get(WEBHOOK_HEADER, "")
-        if not hmac.compare_digest(given.encode(), secret.encode()):
+        if not hmac.compare_digest(given.encode(), ours.webhook_secret.encode()):
             raise Forbidden("The event does not carry WEBHOOK_SECRET.")
-    match event:
-        case format.TasksCreated():
-            service().tasks_created(event.tasks, event.label_config)
-        case format.AnnotationsSaved() | format.AnnotationsDeleted():
-            label_events().receive(event, request.get_data())
-        case format.TasksDeleted():
-            store().delete_tasks(event.task_ids)
-        case format.ProjectUpdated():
-            store_received_events(store())  # what came before is read by the labeling config of before
-            store().remember_project(event.project, event.label_config)
-        case format.StartTraining():
-            store().remember_project(event.project, event.label_config)
-            return jsonify(status="ok", job=str(trainer().request(event.project, "Start Training").id))
-        case format.Ignored():
-            return jsonify(status="ignored", action=event.action)
-    return jsonify(status="ok"), 200
+    if isinstance(event, LabelEvent):
+        ours.label_events.receive(event, request.get_data())
+        return jsonify(status="ok")
+    apply_event(ours.store, event)
+    if isinstance(event, format.Ignored):
+        return jsonify(status="ignored", action=event.action)
+    if isinstance(event, format.StartTraining):
+        return jsonify(status="ok", job=str(ours.trainer.request(event.project, START_TRAINING).id))
+    if isinstance(event, format.TasksCreated):
+        ours.preannotator.tasks_created(event.tasks, event.label_config)
+    return jsonify(status="ok")
 
 
 @bp.get("/jobs")
@@ -102,13 +76,13 @@ def jobs() -> Response:
     """What the server works on, newest first; `?project=` narrows it down."""
     asked = request.args.get("project")
     project = format.parse_project(asked) if asked else None
-    runs = [run.as_json() for run in trainer().runs.runs(project)]
-    return jsonify(jobs=[_job(job) for job in store().jobs(project)], runs=runs)
+    runs = [run.as_json() for run in services().trainer.runs.runs(project)]
+    return jsonify(jobs=[_job(job) for job in services().store.jobs(project)], runs=runs)
 
 
 @bp.delete("/jobs/runs/<int:run_id>")
 def cancel_run(run_id: int) -> Response:
-    return jsonify(run=trainer().runs.cancel(run_id).as_json())
+    return jsonify(run=services().trainer.runs.cancel(run_id).as_json())
 
 
 def _job(job: Job) -> format.Json:

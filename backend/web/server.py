@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import logging
 import socket
@@ -14,15 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import label_studio_sdk  # noqa: F401  # now: it takes seconds, and the collector would look at it as well
+import label_studio_sdk  # noqa: F401  # now: importing it takes seconds, and gc.freeze() below must see it
 from cheroot import wsgi
-from flask import Flask
+from filelock import FileLock, Timeout
 
 from backend.errors import BackendError
 from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.web.app import MAX_REQUEST_BYTES, create_app
 from backend.web.http_connection import Connection
+from backend.web.services import Services, services_of
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +39,11 @@ class Listening:
 
     url: str
     server: wsgi.Server
-    app: Flask
-    store: Store
+    services: Services
 
 
 class _Server(wsgi.Server):
-    """Gives a connection to a thread when something came on it, and writes what it has to say itself to our log."""
+    """Gives a connection to a thread when something came on it, and writes its own messages to our log."""
 
     ConnectionClass = Connection
 
@@ -71,18 +70,17 @@ def listening(settings: Settings) -> Iterator[Listening]:
         store = Store(settings.database_url)
         stack.callback(store.close)
         app = create_app(settings, store=store)
-        stack.callback(app.extensions["preannotator"].close)
-        stack.callback(app.extensions["trainer"].close)
-        stack.callback(app.extensions["label_events"].close)
+        services = services_of(app)
+        stack.callback(services.close)
         server.wsgi_app = app
         stack.callback(server.stop)  # before the services; above it frees the port where there are none
         host, port = server.bind_addr[:2]
         shown = f"[{host}]" if ":" in host else host
-        # What is loaded stays: each look of the garbage collector at it takes 0.15 s, in which nobody is answered.
+        # What is loaded stays: a full garbage collection would take 0.15 s for it, in which nobody is answered.
         gc.collect()
         gc.freeze()
         stack.callback(gc.unfreeze)
-        yield Listening(f"http://{shown}:{port}", server, app, store)
+        yield Listening(f"http://{shown}:{port}", server, services)
 
 
 def _bound(host: str, port: int) -> wsgi.Server:
@@ -109,26 +107,27 @@ def _prepare(server: wsgi.Server) -> None:
         try:
             server.prepare()
             outcome.set_result(None)
-        except BaseException as error:  # noqa: BLE001  # for whoever waits for the outcome
+        except BaseException as error:  # noqa: BLE001  # raised again by outcome.result()
             outcome.set_exception(error)
 
-    threading.Thread(target=prepare, daemon=True).start()  # threads are what the thread is that starts them
+    threading.Thread(target=prepare, daemon=True).start()  # threads that a daemon starts are daemons
     outcome.result()
 
 
 @contextmanager
 def _locked(data_dir: Path) -> Iterator[None]:
     """Two servers on one folder would both deliver the same prediction."""
+    lock = FileLock(data_dir / "server.lock")
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        lock = (data_dir / "server.lock").open("wb")
+        lock.acquire(timeout=0)
+    except Timeout as error:  # a kind of OSError
+        raise BackendError(
+            f"Another server already works with {data_dir}. Stop it, or choose another DATA_DIR."
+        ) from error
     except OSError as error:
         raise BackendError(f"{data_dir} cannot be written ({error.strerror}). Choose another DATA_DIR.") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BackendError(
-                f"Another server already works with {data_dir}. Stop it, or choose another DATA_DIR."
-            ) from error
+    try:
         yield
+    finally:
+        lock.release()

@@ -343,7 +343,7 @@ def test_nothing_is_wrong_with_a_label_studio_that_was_set_up_well(tmp_path: Pat
             (tmp_path / "lift.mp4").write_bytes(b"not a video, but it can be fetched")
             client.upload(project, tmp_path / "lift.mp4")
             settings = settings.model_copy(update={"backend_port": int(url.rpartition(":")[2])})
-            version = backend.app.extensions["preannotator"].model_version(project)
+            version = backend.services.preannotator.model_version(project)
             found = remote(settings, version)
         assert {"webhook", "labeling config", "video"} <= set(found)
         assert problems(found) == []

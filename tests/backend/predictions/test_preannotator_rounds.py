@@ -179,7 +179,7 @@ def test_a_look_that_is_asked_for_during_another_is_not_lost(
     def ask(*args: Any, **more: Any) -> Any:
         if not late:  # the first task is taken up, so the list of tasks has been read
             late.append(label_studio.add_task())
-            service.look_again(1)
+            service.catch_up_soon(1)
         return submit(*args, **more)
 
     monkeypatch.setattr(executor, "submit", ask)

@@ -15,6 +15,7 @@ from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
 from backend.web.app import create_app
+from backend.web.services import services_of
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -41,7 +42,7 @@ def test_without_a_project_it_says_how_to_connect_one(lone_service: Preannotator
 
 
 def test_the_model_in_use_is_named(lone_http: FlaskClient, project: int) -> None:
-    assert lone_http.application.extensions["registry"].current(project).version in page(lone_http)
+    assert services_of(lone_http.application).registry.current(project).version in page(lone_http)
 
 
 def test_a_failure_is_shown_with_its_reason(lone_http: FlaskClient, store: Store, project: int) -> None:
@@ -85,7 +86,7 @@ def test_a_training_shows_its_progress(lone_http: FlaskClient, store: Store, pro
 def test_a_model_that_was_not_promoted_says_why(
     lone_http: FlaskClient, store: Store, project: int, tmp_path: Path
 ) -> None:
-    registry = lone_http.application.extensions["registry"]
+    registry = services_of(lone_http.application).registry
     folder = registry.root / "1" / "v0001"
     folder.mkdir(parents=True)
     run = {"created": "2026-01-02T03:04:05Z", "labels": {"normal": 25}, "gate": {"passed": False, "reason": "Worse."}}
