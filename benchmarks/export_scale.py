@@ -26,7 +26,7 @@ from pydantic import SecretStr
 from sqlalchemy import insert
 
 from backend.datasets.export import ExportRequest, export
-from backend.labelstudio.format import to_prediction, to_seconds
+from backend.labelstudio.format import to_prediction
 from backend.labelstudio.labeling_config import Controls, parse_controls
 from backend.labelstudio.records import Access
 from backend.storage.analysis_json import dump_analysis
@@ -34,6 +34,7 @@ from backend.storage.annotation_json import AnnotationSource
 from backend.storage.jobs import Job, Store
 from backend.storage.labels import Annotation, LabelledRegion
 from pipeline.config import PipelineConfig
+from pipeline.datasets.frames import to_seconds
 from pipeline.datasets.verify import problems_of
 from pipeline.records import Analysis, Reason, Rep, RepScore, VideoInfo
 

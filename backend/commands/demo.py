@@ -106,8 +106,8 @@ def demo(
 
 def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
     """What Label Studio shows for a task: each region in frames of its timeline and in seconds."""
-    from backend.labelstudio.format import to_seconds
     from backend.labelstudio.labeling_config import effective_rate, parse_controls
+    from pipeline.datasets.frames import to_seconds
 
     controls = parse_controls(running.store.label_config(running.project))
     rate = effective_rate(controls, task.data)

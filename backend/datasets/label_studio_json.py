@@ -54,12 +54,6 @@ class RegionNotes:
 _PROVENANCE = TypeAdapter(Provenance)
 
 
-def to_frame_range(start_s: float, end_s: float, rate: float) -> tuple[int, int]:
-    """The first and last frame of a stored region, whose seconds were made of whole frames at that rate."""
-    first = max(1, round(start_s * rate) + 1)
-    return first, max(first, round(end_s * rate))
-
-
 def region_notes(result: Iterable[Json], controls: Controls) -> dict[str, RegionNotes]:
     """Faults, notes and provenance by region, of an annotation's result; what is not understood is passed over."""
     found: dict[str, RegionNotes] = {}

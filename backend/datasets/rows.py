@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from backend.datasets import queries as queries
-from backend.datasets.label_studio_json import Proposal, Provenance, RegionNotes, region_notes, to_frame_range
+from backend.datasets.label_studio_json import Proposal, Provenance, RegionNotes, region_notes
 from backend.errors import LabelConfigError
 from backend.labels.labelled import origin_of, rank
 from backend.labelstudio.format import Json
@@ -20,6 +20,7 @@ from backend.storage.annotation_json import AnnotationSource, sources
 from backend.storage.database import batches
 from backend.storage.jobs import Store
 from backend.storage.labels import Annotation
+from pipeline.datasets.frames import nearest_frames
 from pipeline.datasets.rows import ExportedRep, split_group, split_of, video_name
 from pipeline.records import Analysis, tiou
 
@@ -176,7 +177,7 @@ def _labelled_task(
         proposal = provenance.proposal
         known = proposals if proposals is not None else [proposal] if proposal is not None else None
         boundaries = None if known is None else [(one.start_s, one.end_s, one.label) for one in known]
-        frames = to_frame_range(region.start_s, region.end_s, rate) if rate is not None else (None, None)
+        frames = nearest_frames(region.start_s, region.end_s, rate) if rate is not None else (None, None)
         row = ExportedRep(
             rep=f"{name}_rep_{number}",
             video=video,

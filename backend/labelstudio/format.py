@@ -1,8 +1,4 @@
-"""The one place for Label Studio's JSON and its frames: predictions out, events and annotations in. Pure functions.
-
-Label Studio counts frames from 1 and includes both ends of a range; it shows frame n at (n - 1) / rate seconds, where
-rate is the Video tag's, not the file's. Everywhere else in this project time is in seconds.
-"""
+"""The one place for Label Studio's JSON: predictions out, events and annotations in. Pure functions."""
 
 from __future__ import annotations
 
@@ -14,10 +10,8 @@ from typing import Any, TypeVar
 
 from backend.errors import BadRequest
 from backend.labelstudio.labeling_config import Choice, Controls
+from pipeline.datasets.frames import to_frames, to_seconds
 from pipeline.records import Analysis, Reason, RepLabel, RepScore
-
-# Seconds times rate that should be whole is off by rounding; a frame boundary within this is taken as met.
-_FRAME_EPSILON = 1e-6
 
 Json = dict[str, Any]
 Read = TypeVar("Read")
@@ -90,19 +84,6 @@ class Ignored:
 
 
 Event = TasksCreated | AnnotationsSaved | AnnotationsDeleted | TasksDeleted | StartTraining | ProjectUpdated | Ignored
-
-
-def to_frames(start_s: float, end_s: float, rate: float, duration_s: float) -> tuple[int, int]:
-    """First and last frame (1-based, inclusive) that show any of [start_s, end_s), kept inside the video."""
-    last = max(1, round(duration_s * rate))
-    start = min(max(1, math.floor(start_s * rate + _FRAME_EPSILON) + 1), last)
-    end = min(max(start, math.ceil(end_s * rate - _FRAME_EPSILON)), last)
-    return start, end
-
-
-def to_seconds(start: int, end: int, rate: float) -> tuple[float, float]:
-    """The inverse: the seconds [start_s, end_s) during which the frames start..end are shown."""
-    return (start - 1) / rate, end / rate
 
 
 def to_prediction(analysis: Analysis, controls: Controls, rate: float, cluster: int | None = None) -> Json:

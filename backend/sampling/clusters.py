@@ -42,7 +42,6 @@ class Clusters:
     """The clusters of a store's projects. Every method is one transaction and safe to call from any process."""
 
     def __init__(self, store: Store) -> None:
-        Base.metadata.create_all(store.engine)
         self._sessions = sessionmaker(store.engine, expire_on_commit=False)
 
     def is_diverse(self, project: int) -> bool:

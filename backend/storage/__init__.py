@@ -1,1 +1,11 @@
-"""What must survive a restart, in SQLite and folders: jobs, labels, runs, ledgers."""
+"""What must survive a restart, in SQLite and folders: jobs, labels, runs, ledgers.
+
+Tables are classes of SQLAlchemy, and most statements are its own, for whatever database. What is SQLite's alone, and
+another database would need otherwise:
+
+- `database.py`: the address, pragmas, how many values a statement takes;
+- `migrations.py`: the tables as SQL, and `PRAGMA user_version`;
+- `jobs.py`, `labels.py`, `ledger.py`, `backend/sampling/clusters.py`: upserts, by `sqlalchemy.dialects.sqlite.insert`;
+- `labels.py`, `annotation_json.py`: statements in SQL, with `?` and `ON CONFLICT`;
+- `backend/datasets/queries.py`: `json_extract`.
+"""

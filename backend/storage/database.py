@@ -11,6 +11,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import DeclarativeBase
 
 from backend.errors import BackendError
+from backend.storage.migrations import upgrade
 
 _CONNECTIONS = 32
 """More than the server has threads: opening one takes longer than most transactions."""
@@ -25,9 +26,10 @@ def now() -> datetime:
 
 
 def open_database(url: str) -> Engine:
-    """The database at `sqlite:///PATH`; its folder is made. Every thread has a connection of its own.
+    """The database at `sqlite:///PATH` with the tables of this release; its folder is made if it is not there.
 
-    Raises BackendError where the folder cannot be made.
+    Every thread has a connection of its own. Raises BackendError where the folder cannot be made, or a later release
+    made the database.
     """
     path = url.removeprefix("sqlite:///")
     if path and path != ":memory:":
@@ -38,6 +40,11 @@ def open_database(url: str) -> Engine:
             raise BackendError(f"{folder}: cannot be made ({error.strerror}). Choose another DATA_DIR.") from error
     engine = create_engine(url, connect_args={"timeout": 30}, pool_size=_CONNECTIONS)
     event.listen(engine, "connect", _configure)
+    try:
+        upgrade(engine)
+    except BaseException:
+        engine.dispose()
+        raise
     return engine
 
 

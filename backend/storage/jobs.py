@@ -63,7 +63,6 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = url
         self._engine = open_database(url)
-        Base.metadata.create_all(self._engine)
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
         self.labels = LabelStore(self._engine)
 

@@ -77,7 +77,6 @@ class Ledger:
     """The bulk runs of a database. Every method is one transaction and safe to call from any thread."""
 
     def __init__(self, engine: Engine) -> None:
-        Base.metadata.create_all(engine)
         self._sessions = sessionmaker(engine, expire_on_commit=False)
 
     def begin(self, target: str, model_version: str, config: str, sources: Iterable[Source]) -> int:

@@ -70,7 +70,6 @@ class Runs:
     """The runs of a store's database. Every method is one transaction and safe to call from any process."""
 
     def __init__(self, store: Store) -> None:
-        Base.metadata.create_all(store.engine)
         self._sessions = sessionmaker(store.engine, expire_on_commit=False)
 
     def request(self, project: int, reason: str) -> Run:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError, iterparse
 
+from pipeline.datasets.frames import are_frames_of
 from pipeline.datasets.landmarks import read_landmarks
 from pipeline.datasets.reader import digest_of, rows_of
 from pipeline.datasets.rows import ExportedRep
@@ -78,9 +79,7 @@ def _of_frames(row: ExportedRep) -> Iterator[str]:
     if row.start_frame is None or row.end_frame is None or row.frame_rate is None:
         yield f"{row.rep} has a frame rate but no frames"
         return
-    # Seconds are made of whole frames, but for what others wrote into Label Studio.
-    seconds = (row.start_frame - 1) / row.frame_rate, row.end_frame / row.frame_rate
-    if abs(seconds[0] - row.start_s) > 0.5 / row.frame_rate or abs(seconds[1] - row.end_s) > 0.5 / row.frame_rate:
+    if not are_frames_of(row.start_frame, row.end_frame, row.frame_rate, row.start_s, row.end_s):
         yield f"{row.rep}: its frames are not its seconds"
 
 

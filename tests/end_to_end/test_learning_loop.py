@@ -31,8 +31,8 @@ from learning_project import REPS, drawn_film, real_films
 from places import SHARED
 
 from backend.labels.labelled import DrawnRep
-from backend.labelstudio.format import to_seconds
 from backend.local_labelstudio.server import LabelStudioServer, install
+from pipeline.datasets.frames import to_seconds
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
 

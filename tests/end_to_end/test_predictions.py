@@ -16,11 +16,11 @@ import labeling_page
 import pytest
 from places import SHARED
 
-from backend.labelstudio.format import to_seconds
 from backend.local_labelstudio.demo import Demo, running, wait_for_predictions
 from backend.local_labelstudio.server import LabelStudioServer, install
 from backend.settings import Settings
 from backend.storage.labels import LabelledRegion
+from pipeline.datasets.frames import to_seconds
 from pipeline.synthetic import demo_plan, reps_of
 from pipeline.synthetic.drawing import render
 

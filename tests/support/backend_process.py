@@ -24,9 +24,10 @@ from places import LABELING_CONFIG, PAYLOADS, ROOT
 from video_files import write_video
 
 from backend.compute import process_executor, worker_preload
-from backend.labelstudio.format import Json, to_frames
+from backend.labelstudio.format import Json
 from pipeline import synthetic
 from pipeline.config import PoseConfig
+from pipeline.datasets.frames import to_frames
 from pipeline.media import reading
 from pipeline.pose.cache import PoseCache
 from pipeline.records import Rep

@@ -12,12 +12,13 @@ from pydantic import SecretStr
 
 from backend.datasets.export import Exported, ExportRequest, export
 from backend.labels.events import save_annotations
-from backend.labelstudio.format import AnnotationsSaved, Json, Task, to_frames
+from backend.labelstudio.format import AnnotationsSaved, Json, Task
 from backend.labelstudio.records import Access
 from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Store
 from pipeline.config import PipelineConfig
 from pipeline.datasets.filters import Filters
+from pipeline.datasets.frames import to_frames
 from pipeline.datasets.rows import ExportedRep
 from pipeline.pose.cache import PoseCache
 from pipeline.records import Analysis, Rep, RepScore, VideoInfo

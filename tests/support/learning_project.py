@@ -15,9 +15,9 @@ from server_process import ServerProcess
 
 from backend.labels.labelled import LabelledVideo, labelled_videos
 from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.format import to_frames, to_seconds
 from backend.labelstudio.labeling_config import parse_controls
 from backend.storage.jobs import Store
+from pipeline.datasets.frames import to_frames, to_seconds
 from pipeline.records import RepLabel
 from pipeline.synthetic import Camera, FaultKind, LiftPlan, RepPlan, reps_of
 from pipeline.synthetic.drawing import render

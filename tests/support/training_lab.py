@@ -14,7 +14,7 @@ from fakes import CONFIG, analysis
 from backend.context import Context
 from backend.labels.events import save_annotations
 from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.format import AnnotationsSaved, Json, Task, to_frames
+from backend.labelstudio.format import AnnotationsSaved, Json, Task
 from backend.labelstudio.records import Access
 from backend.models.registry import Model, Registry
 from backend.storage.analysis_json import dump_analysis
@@ -23,6 +23,7 @@ from backend.storage.runs import Run
 from backend.training.trainer import Trainer
 from pipeline.anomaly.detector import load_base
 from pipeline.config import PipelineConfig
+from pipeline.datasets.frames import to_frames
 from pipeline.pose.cache import PoseCache
 from pipeline.records import Rep, RepScore
 

@@ -16,11 +16,11 @@ from backend.datasets import export as export_module
 from backend.datasets.rows import choose, controls_of, labelled_tasks
 from backend.errors import BackendError, LabelConfigError, NothingToExport
 from backend.labels.labelled import labelled_videos
-from backend.labelstudio.format import to_frames
 from backend.storage.jobs import Store
 from backend.training.training_run import label_digest
 from pipeline.datasets import datasheet
 from pipeline.datasets.filters import Filters
+from pipeline.datasets.frames import to_frames
 from pipeline.datasets.reader import rows_of, training_set
 from pipeline.datasets.rows import ExportedRep
 from pipeline.datasets.verify import problems_of

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from labeled_project import RATE, LabeledProject, without_ids_and_times
 
-from backend.labelstudio.format import Json, to_frames
+from backend.labelstudio.format import Json
 from backend.storage.jobs import Store
 from pipeline.datasets import datasheet
 from pipeline.datasets.filters import Filters
+from pipeline.datasets.frames import to_frames
 from pipeline.datasets.reader import rows_of
 from pipeline.datasets.rows import ExportedRep
 from pipeline.datasets.verify import problems_of

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from backend.errors import BadRequest
 from backend.labelstudio import format
-from backend.labelstudio.format import Task, parse_event, parse_regions, to_frames, to_prediction, to_seconds
+from backend.labelstudio.format import Task, parse_event, parse_regions, to_prediction
 from backend.labelstudio.labeling_config import Choice, Controls, effective_rate, parse_controls
+from pipeline.datasets.frames import to_frames, to_seconds
 from pipeline.records import Analysis, Phase, Reason, Rep, RepScore, VideoInfo
 
 CONTROLS = parse_controls(CONFIG)

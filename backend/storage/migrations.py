@@ -1,0 +1,184 @@
+"""The schema of the database in numbered steps. A new database takes all of them, an earlier one those that it lacks.
+
+The number of the last step taken is in `PRAGMA user_version`; databases of release 0.1.0 have 0 there. To change the
+schema, change the mapped classes and append a step that does the same to a database which has data in it; steps that
+were once released never change. Tests compare what the steps make with the mapped classes.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Engine
+
+from backend.errors import BackendError
+
+_TABLES_OF_0_1_0 = (
+    # Release 0.1.0 made each table when it was first needed, so that its databases may lack some of them.
+    """
+    CREATE TABLE IF NOT EXISTS projects (
+        id INTEGER NOT NULL PRIMARY KEY,
+        label_config VARCHAR NOT NULL,
+        seen_at DATETIME NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS jobs (
+        id INTEGER NOT NULL PRIMARY KEY,
+        project INTEGER NOT NULL,
+        task INTEGER NOT NULL,
+        media VARCHAR NOT NULL,
+        model_version VARCHAR NOT NULL,
+        config VARCHAR NOT NULL,
+        data JSON NOT NULL,
+        state VARCHAR NOT NULL,
+        attempts INTEGER NOT NULL,
+        error_type VARCHAR NOT NULL,
+        error_message VARCHAR NOT NULL,
+        result VARCHAR NOT NULL,
+        delivery VARCHAR NOT NULL,
+        delivered_at DATETIME,
+        prediction_id INTEGER,
+        created_at DATETIME NOT NULL,
+        updated_at DATETIME NOT NULL,
+        UNIQUE (project, task, media, model_version, config)
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS jobs_by_task ON jobs (task)",
+    "CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state)",
+    """
+    CREATE TABLE IF NOT EXISTS annotations (
+        id INTEGER NOT NULL PRIMARY KEY,
+        project INTEGER NOT NULL,
+        task INTEGER NOT NULL,
+        media VARCHAR NOT NULL,
+        annotator INTEGER,
+        was_cancelled BOOLEAN NOT NULL,
+        ground_truth BOOLEAN NOT NULL,
+        parent_prediction INTEGER,
+        updated_at VARCHAR NOT NULL,
+        deleted BOOLEAN NOT NULL,
+        received_at DATETIME NOT NULL
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS ix_annotations_task ON annotations (task)",
+    """
+    CREATE TABLE IF NOT EXISTS annotation_sources (
+        annotation_id INTEGER NOT NULL PRIMARY KEY REFERENCES annotations (id) ON DELETE CASCADE,
+        data JSON NOT NULL,
+        result JSON NOT NULL,
+        lead_time DOUBLE
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS labeled_regions (
+        id INTEGER NOT NULL PRIMARY KEY,
+        annotation_id INTEGER NOT NULL REFERENCES annotations (id) ON DELETE CASCADE,
+        region VARCHAR NOT NULL,
+        start_s DOUBLE NOT NULL,
+        end_s DOUBLE NOT NULL,
+        label VARCHAR NOT NULL,
+        origin VARCHAR NOT NULL
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS ix_labeled_regions_annotation_id ON labeled_regions (annotation_id)",
+    "CREATE TABLE IF NOT EXISTS deleted_tasks (id INTEGER NOT NULL PRIMARY KEY)",
+    """
+    CREATE TABLE IF NOT EXISTS labels_read (
+        project INTEGER NOT NULL PRIMARY KEY,
+        label_config VARCHAR NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS received_events (
+        id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+        body BLOB NOT NULL,
+        received_at DATETIME NOT NULL,
+        tries INTEGER NOT NULL,
+        put_off_until DATETIME
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS runs (
+        id INTEGER NOT NULL PRIMARY KEY,
+        project INTEGER NOT NULL,
+        reason VARCHAR NOT NULL,
+        state VARCHAR NOT NULL,
+        attempts INTEGER NOT NULL,
+        is_cancelled BOOLEAN NOT NULL,
+        phase VARCHAR NOT NULL,
+        epoch INTEGER NOT NULL,
+        loss DOUBLE,
+        percent DOUBLE NOT NULL,
+        version VARCHAR NOT NULL,
+        message VARCHAR NOT NULL,
+        labels_at DATETIME,
+        started_at DATETIME,
+        created_at DATETIME NOT NULL,
+        updated_at DATETIME NOT NULL
+    )
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS ledger (
+        id INTEGER NOT NULL PRIMARY KEY,
+        target VARCHAR NOT NULL,
+        source VARCHAR NOT NULL,
+        model_version VARCHAR NOT NULL,
+        config VARCHAR NOT NULL,
+        media VARCHAR NOT NULL,
+        fingerprint VARCHAR NOT NULL,
+        run INTEGER NOT NULL,
+        state VARCHAR NOT NULL,
+        failures INTEGER NOT NULL,
+        error_type VARCHAR NOT NULL,
+        error_message VARCHAR NOT NULL,
+        result VARCHAR NOT NULL,
+        task INTEGER,
+        prediction INTEGER,
+        updated_at DATETIME NOT NULL,
+        UNIQUE (target, source, model_version, config)
+    )
+    """,
+    "CREATE INDEX IF NOT EXISTS ledger_by_run ON ledger (run, state)",
+    """
+    CREATE TABLE IF NOT EXISTS looks (
+        project INTEGER NOT NULL,
+        media_digest VARCHAR NOT NULL,
+        cluster INTEGER NOT NULL,
+        is_leader BOOLEAN NOT NULL,
+        look JSON NOT NULL,
+        PRIMARY KEY (project, media_digest)
+    )
+    """,
+    "CREATE TABLE IF NOT EXISTS sampling (project INTEGER NOT NULL PRIMARY KEY, is_diverse BOOLEAN NOT NULL)",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_TABLES_OF_0_1_0,)
+"""The statements of each step; the step at index n brings a database from version n to n + 1."""
+
+
+def upgrade(engine: Engine, steps: tuple[tuple[str, ...], ...] = STEPS) -> None:
+    """Bring a database to the newest version, in one transaction: whatever happens, all of it is done or nothing.
+
+    Of several processes that open a database at once one does it. Raises BackendError where a later release made the
+    database.
+    """
+    with engine.connect() as connection:
+        if _version(connection) == len(steps):
+            return
+        connection.rollback()
+        # Python's sqlite3 begins transactions before changes of data alone, not before CREATE and ALTER.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        version = _version(connection)
+        if version > len(steps):
+            raise BackendError(
+                f"{engine.url.database}: made by a later release (its schema has version {version}, this release knows "
+                f"versions up to {len(steps)}). Install that release again, or choose another DATA_DIR."
+            )
+        for step in steps[version:]:
+            for statement in step:
+                connection.exec_driver_sql(statement)
+        connection.exec_driver_sql(f"PRAGMA user_version = {len(steps)}")
+        connection.commit()
+
+
+def _version(connection: Connection) -> int:
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
