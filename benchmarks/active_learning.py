@@ -191,7 +191,7 @@ def clips_pool(groundtruth: Path, videos: Path, cache_folder: Path | None) -> Po
     The base is of drawn lifters alone: the shipped one may have learnt from these very clips.
     """
     samples = labelled_samples(groundtruth, videos, lambda path: video_pose(path, cache_folder))
-    base = training.fit(synthetic_samples(DRAWN_VIDEOS, seed=0), TrainConfig())[0]
+    base = training.train(synthetic_samples(DRAWN_VIDEOS, seed=0), TrainConfig())[0]
     names = list(dict.fromkeys(sample.group for sample in samples))
     of_video = [[sample for sample in samples if sample.group == name] for name in names]
 
@@ -199,7 +199,7 @@ def clips_pool(groundtruth: Path, videos: Path, cache_folder: Path | None) -> Po
     def judge(labelled: frozenset[int]) -> Sequence[Doubles]:
         known = [sample for video in sorted(labelled) for sample in of_video[video] if sample.label == "normal"]
         try:
-            detector = training.fit(known, TrainConfig(), base=base)[0]
+            detector = training.train(known, TrainConfig(), base=base)[0]
         except DatasetError:
             detector = base
         return [np.array([one.score for one in detector.score(m[0].pose, [s.rep for s in m])]) for m in of_video]

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pipeline import synthetic
-from pipeline.anomaly.detector import load_base
+from pipeline.anomaly.detector import load_detector
 from pipeline.config import TrainConfig
 from pipeline.evaluation.anomaly import auroc
 from pipeline.learning import training
@@ -60,7 +60,7 @@ def judge(tally: Tally, seed: int, azimuth: float | None, videos: int) -> None:
     known = [
         sample for number in range(videos) for sample in samples_of(drawn(rng, (), azimuth), f"normal-{number}", rng)
     ]
-    detector, _ = training.fit(known, TrainConfig(most_references=400), base=load_base())
+    detector, _ = training.train(known, TrainConfig(most_references=400), base=load_detector())
     for plan in [drawn(rng, synthetic.FAULT_KINDS, azimuth) for _ in range(videos)]:
         samples = samples_of(plan, "test", rng)
         scores = detector.score(samples[0].pose, [sample.rep for sample in samples], "gym")

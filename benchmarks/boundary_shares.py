@@ -22,7 +22,7 @@ from rich.table import Table
 
 from pipeline.analyze import landmarks_of
 from pipeline.config import PoseConfig, SegmentConfig
-from pipeline.evaluation.reps import ClipResult, ClipTruth, load_groundtruth, score
+from pipeline.evaluation.reps import ClipResult, ClipTruth, evaluate_reps, load_groundtruth
 from pipeline.pose.cache import PoseCache
 from pipeline.records import Pose
 from pipeline.reps import find_reps
@@ -36,7 +36,7 @@ _NOTHING_S = 1.0
 
 def boundary_error_s(result: ClipResult) -> float:
     """Mean over the matched repetitions and their three boundaries."""
-    errors = score([result]).errors
+    errors = evaluate_reps([result]).errors
     return float(np.abs(errors).mean()) if len(errors) else _NOTHING_S
 
 
@@ -69,7 +69,7 @@ def main() -> None:
     shipped = [ClipResult(truth, find_reps(pose, default), 1.0) for truth, pose in clips]
     table = Table("shares", "F1@.5", "F1@.75", "counted exactly", "start / top / end MAE ms")
     for name, results in (("of the configuration", shipped), ("chosen without the clip", left_out)):
-        scores = score(results)
+        scores = evaluate_reps(results)
         table.add_row(
             name,
             f"{scores.f1[0.5]:.3f}",

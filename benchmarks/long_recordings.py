@@ -22,7 +22,7 @@ from rich.table import Table
 from pipeline import synthetic
 from pipeline.analyze import landmarks_of
 from pipeline.config import PoseConfig, SegmentConfig
-from pipeline.evaluation.reps import ClipResult, ClipTruth, load_groundtruth, score
+from pipeline.evaluation.reps import ClipResult, ClipTruth, evaluate_reps, load_groundtruth
 from pipeline.landmarks import LANDMARK_COUNT, MIRRORED
 from pipeline.pose.cache import PoseCache
 from pipeline.records import Pose, Rep
@@ -158,8 +158,8 @@ def main() -> None:
         results.append(ClipResult(truth, found.reps, found.confidence))
         idle = false_in_idle(found.reps, spans)
         false += idle
-        table.add_row(truth.name, f"{pose.time[-1] / 60:.1f}", *cells(score([results[-1]])), str(idle))
-    table.add_row("all", "", *cells(score(results)), str(false))
+        table.add_row(truth.name, f"{pose.time[-1] / 60:.1f}", *cells(evaluate_reps([results[-1]])), str(idle))
+    table.add_row("all", "", *cells(evaluate_reps(results)), str(false))
     Console().print(table)
 
 

@@ -26,7 +26,7 @@ from rich.table import Table
 from pipeline import synthetic
 from pipeline.analyze import landmarks_of
 from pipeline.config import PoseConfig, SegmentConfig
-from pipeline.evaluation.reps import ClipResult, ClipTruth, load_groundtruth, score
+from pipeline.evaluation.reps import ClipResult, ClipTruth, evaluate_reps, load_groundtruth
 from pipeline.media import reading
 from pipeline.pose.cache import PoseCache
 from pipeline.records import Rep
@@ -174,8 +174,8 @@ def main() -> None:
         results.append(ClipResult(truth, found.reps, found.confidence))
         false = sum(any(begin <= rep.top_s <= end for begin, end in idle) for rep in found.reps)
         shots = str(int(pose.shot[-1]) + 1)
-        table.add_row(path.name, f"{info.duration_s / 60:.1f}", shots, *cells(score([results[-1]])), str(false))
-    table.add_row("all", "", "", *cells(score(results)), "")
+        table.add_row(path.name, f"{info.duration_s / 60:.1f}", shots, *cells(evaluate_reps([results[-1]])), str(false))
+    table.add_row("all", "", "", *cells(evaluate_reps(results)), "")
     Console().print(table)
 
 

@@ -27,7 +27,7 @@ from sklearn.metrics import roc_auc_score
 from pipeline import synthetic
 from pipeline.analyze import landmarks_of
 from pipeline.config import PoseConfig, SegmentConfig
-from pipeline.evaluation.reps import ClipResult, load_groundtruth, score
+from pipeline.evaluation.reps import ClipResult, evaluate_reps, load_groundtruth
 from pipeline.landmarks import INDEX
 from pipeline.media import reading
 from pipeline.media.reading import SampledFrame, shrunk
@@ -142,7 +142,7 @@ def poses_of(path: Path, folder: Path, seed: int) -> dict[str, Pose]:
 
 def has_error(result: ClipResult) -> bool:
     """A wrong count, or a boundary off by more than BOUNDARY_ERROR_S."""
-    errors = score([result]).errors
+    errors = evaluate_reps([result]).errors
     return result.count_error != 0 or bool((np.abs(errors) > BOUNDARY_ERROR_S).any())
 
 
@@ -171,7 +171,7 @@ def main() -> None:
 def table(results: dict[str, list[ClipResult]]) -> Table:
     rows = Table("copies", "F1@.5", "F1@.75", "start / top / end MAE ms", "false on negatives", "wrong", "confidence")
     for name, clips in results.items():
-        scores = score(clips)
+        scores = evaluate_reps(clips)
         rows.add_row(
             name,
             f"{scores.f1[0.5]:.3f}",

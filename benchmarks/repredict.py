@@ -22,7 +22,7 @@ from backend_process import BackendProcess, DrawnProject, wait_for
 from label_studio_api import FakeLabelStudio
 
 from backend.models.registry import Model, Registry
-from pipeline.anomaly.detector import load_base
+from pipeline.anomaly.detector import load_detector
 
 
 def processor_s(server: BackendProcess) -> dict[str, float]:
@@ -47,7 +47,7 @@ def measure(folder: Path, tasks: int, reps: int) -> None:
     for _ in range(tasks):
         project.add_known(reps)
     server = BackendProcess(folder / "data", label_studio)
-    base = load_base()
+    base = load_detector()
     registry = Registry(folder / "data" / "models", Model(base.version, None))
     try:
         server.start()

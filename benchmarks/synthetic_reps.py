@@ -20,7 +20,7 @@ from rich.table import Table
 
 from pipeline import synthetic
 from pipeline.config import SegmentConfig
-from pipeline.evaluation.reps import ClipResult, ClipTruth, score
+from pipeline.evaluation.reps import ClipResult, ClipTruth, evaluate_reps
 from pipeline.records import Pose
 from pipeline.reps import segment
 
@@ -63,7 +63,7 @@ def main() -> None:
             results.append(ClipResult(ClipTruth(f"video {number}", truths), found.reps, found.confidence))
     table = Table("truth", "counted exactly", *COLUMNS)
     for name, results in (("seen to move", visible), ("planned moves", planned)):
-        scores = score(results)
+        scores = evaluate_reps(results)
         table.add_row(name, f"{scores.exact_counts} of {scores.clips}", *cells(scores))
     Console().print(table)
     for result in visible:

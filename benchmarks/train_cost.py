@@ -18,7 +18,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from pipeline import synthetic
-from pipeline.anomaly.detector import load_base
+from pipeline.anomaly.detector import load_detector
 from pipeline.config import TrainConfig
 from pipeline.learning import training
 from pipeline.original.model import train_original
@@ -72,9 +72,9 @@ def main() -> None:
 
 
 def measure(epochs: int) -> None:
-    samples, base = normals(_NORMALS), load_base()
+    samples, base = normals(_NORMALS), load_detector()
     begin = now()
-    detector, _ = training.fit(samples, TrainConfig(), base=base)
+    detector, _ = training.train(samples, TrainConfig(), base=base)
     ours = since(begin)
     print(f"default method, {len(samples)} repetitions, from scratch: {ours}; limit 30 s")
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pipeline import synthetic
     from pipeline.analyze import analyze_pose, analyze_video, landmarks_of
-    from pipeline.anomaly.detector import Detector
-    from pipeline.anomaly.model_files import load_detector
+    from pipeline.anomaly.detector import Detector, load_detector
     from pipeline.config import PipelineConfig
     from pipeline.errors import PipelineError
     from pipeline.evaluation.anomaly import judge_videos
@@ -55,8 +54,7 @@ __all__ = [
 
 _HOMES = {
     "analyze": ("analyze_pose", "analyze_video", "landmarks_of"),
-    "anomaly.detector": ("Detector",),
-    "anomaly.model_files": ("load_detector",),
+    "anomaly.detector": ("Detector", "load_detector"),
     "config": ("PipelineConfig",),
     "errors": ("PipelineError",),
     "evaluation.anomaly": ("judge_videos",),

@@ -147,6 +147,11 @@ class RepScore:
     def label(self) -> RepLabel:
         return "anomalous" if self.is_anomaly else "normal"
 
+    @property
+    def decision_confidence(self) -> float:
+        """0.5..1: how clear the label is, by how far the score is from the decision; 0.5 where it is not reliable."""
+        return 0.5 + abs(self.score - 0.5) if self.reliable else 0.5
+
 
 FRAME_COLUMNS = [
     *("start_s", "top_s", "end_s", "duration_s", "score", "p_value", "raw", "label", "is_anomaly", "reliable"),

@@ -11,25 +11,26 @@ from backend.commands.progress import progress_bar
 
 if TYPE_CHECKING:
     from pipeline.evaluation.anomaly import Figures, Judged
+    from pipeline.learning.auroc import auroc
     from pipeline.records import LabelledRep
 
-Method = Literal["statistics", "autoencoder", "seed"]
+Method = Literal["statistics", "autoencoder", "original"]
 
 
 def evaluate_anomaly(
     normal: Annotated[Path, typer.Option(help="Folder of SkeleMotion PNGs, or JSON list of videos with normal reps.")],
     anomalous: Annotated[Path | None, typer.Option(help="The same for anomalous reps; a JSON may hold both.")] = None,
     videos: Annotated[Path | None, typer.Option(help="Folder of the videos that the JSON names.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Model folder; for seed also its HDF5 weights.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model folder; for original also its HDF5 weights.")] = None,
     method: Annotated[
         Method,
         typer.Option(
             help="`statistics` of SkeleMotion images, or `autoencoder`, the latent of a small one (a --model knows its"
-            " own); `seed` applies the original's network and rule to PNGs."
+            " own); `original` applies the original's network and rule to PNGs."
         ),
     ] = "statistics",
     train_pictures: Annotated[
-        Path | None, typer.Option(help="PNGs whose density the seed's rule uses; default: those of --normal.")
+        Path | None, typer.Option(help="PNGs whose density the original's rule uses; default: those of --normal.")
     ] = None,
     cold: Annotated[
         bool, typer.Option(help="Judge videos by the model alone, without learning from the others.")
@@ -85,7 +86,7 @@ def _pictures(
     import numpy as np
 
     from pipeline.errors import DatasetError
-    from pipeline.evaluation.anomaly import Judged, auroc, duration_baseline, judge_pictures
+    from pipeline.evaluation.anomaly import Judged, duration_baseline, judge_pictures
     from pipeline.original.model import load_original, network_input
     from pipeline.original.pictures import load_pictures, picture_blocks
 
@@ -107,20 +108,22 @@ def _pictures(
         trivial["AUROC of the statistics"] = auroc(default.scores[~truth], default.scores[truth])
         return judge_pictures(good, odd, rate, method="autoencoder"), trivial, features
     if model is None:
-        raise DatasetError("Expected --model, the seed's weights (.keras) or a folder trained with --method seed.")
-    seed = load_original(model)
+        raise DatasetError(
+            "Expected --model, the original's weights (.keras) or a folder trained with --method original."
+        )
+    original = load_original(model)
     learnt = load_pictures(train_pictures).files if train_pictures is not None else good.files
-    if not len(seed.latents):
-        seed = seed.with_latents(network_input(learnt, "nearest"))
+    if not len(original.latents):
+        original = original.with_latents(network_input(learnt, "nearest"))
     images = network_input(good.files + odd.files, "bicubic")
-    flagged = seed.is_anomaly(images, "literal")
-    exactly = seed.is_anomaly(images, "exact")
+    flagged = original.is_anomaly(images, "literal")
+    exactly = original.is_anomaly(images, "exact")
     trivial |= {
         "density computed exactly: normal flagged": float(exactly[~truth].mean()),
         "density computed exactly: anomalous flagged": float(exactly[truth].mean()),
     }
     # The rule knows two thresholds and no score: flagged ones come first, among equals the larger error.
-    errors = seed.errors(images)
+    errors = original.errors(images)
     scores = 0.5 * flagged + 0.5 * errors / (errors.max() + 1e-9) * (1 - 1e-6)
     return Judged(scores, truth, good.groups + odd.groups), trivial, features
 
@@ -139,14 +142,15 @@ def _videos(
     import numpy as np
 
     from backend.commands.train import drawn_base
-    from pipeline.anomaly.detector import Detector, load_base
+    from pipeline.anomaly.detector import Detector, load_detector
     from pipeline.anomaly.features import blocks_of
     from pipeline.config import DetectorConfig, TrainConfig
-    from pipeline.evaluation.anomaly import auroc, duration_baseline, judge_videos
+    from pipeline.evaluation.anomaly import duration_baseline, judge_videos
+    from pipeline.learning.auroc import auroc
     from pipeline.skelemotion import encode
 
     base = drawn_base(seed=0) if method == "autoencoder" and model is None else None
-    base = base or (Detector.load(model) if model is not None else load_base())
+    base = base or (Detector.load(model) if model is not None else load_detector())
     samples = _samples(lists, folder, poses)
     config = TrainConfig(detector=replace(DetectorConfig(), false_alarm_rate=rate, method=base.config.method))
     judged = judge_videos(samples, base, None if cold else config)

@@ -29,7 +29,7 @@ def evaluate_reps(
 
     from backend.commands.landmarks import video_pose
     from pipeline.config import SegmentConfig
-    from pipeline.evaluation.reps import ClipResult, hysteresis_reps, load_groundtruth, score
+    from pipeline.evaluation.reps import ClipResult, evaluate_reps, hysteresis_reps, load_groundtruth
     from pipeline.reps import segment
 
     config = SegmentConfig()
@@ -42,10 +42,12 @@ def evaluate_reps(
         for name, joint in (("hysteresis on shoulders", "shoulder"), ("hysteresis on wrists", "wrist")):
             results[name].append(ClipResult(truth, hysteresis_reps(pose, joint), 1.0))
     console.print(_clip_table(results[_OURS]))
-    pooled = {name: score(rows) for name, rows in results.items()}
+    pooled = {name: evaluate_reps(rows) for name, rows in results.items()}
     console.print(_pooled_table(pooled))
     if json_file is not None:
-        clips = {row.truth.name: _figures(score([row])) | {"confidence": row.confidence} for row in results[_OURS]}
+        clips = {
+            row.truth.name: _figures(evaluate_reps([row])) | {"confidence": row.confidence} for row in results[_OURS]
+        }
         figures = {"pooled": {name: _figures(scores) for name, scores in pooled.items()}, "clips": clips}
         json_file.write_text(json.dumps(figures, indent=1))
 
@@ -56,13 +58,13 @@ _OURS = "find_reps"
 def _clip_table(rows: list[ClipResult]) -> Any:
     from rich.table import Table
 
-    from pipeline.evaluation.reps import counted, score
+    from pipeline.evaluation.reps import counted, evaluate_reps
 
     table = Table("clip", title="Repetitions per clip")
     for column in ("true", "found", "F1@.5", "F1@.75", "start ms", "top ms", "end ms", "confidence"):
         table.add_column(column, justify="right")
     for row in rows:
-        scores = score([row])
+        scores = evaluate_reps([row])
         table.add_row(
             _clip_name(row.truth),
             str(len(row.truth.reps)),

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.anomaly.detector import Detector
-    from pipeline.learning.training import Progress
+    from pipeline.learning.training import TrainingProgress
     from pipeline.records import LabelledRep
 
-Method = Literal["statistics", "autoencoder", "seed"]
+Method = Literal["statistics", "autoencoder", "original"]
 Split = Literal["train", "val", "test"]
 _DRAWN_VIDEOS = 60
 
@@ -39,11 +39,11 @@ def train(
         Method,
         typer.Option(
             help="`statistics` compares statistics of SkeleMotion images, `autoencoder` a small autoencoder's latent of"
-            " them; `seed` trains the original's autoencoder on --pictures."
+            " them; `original` trains the original's autoencoder on --pictures."
         ),
     ] = "statistics",
     pictures: Annotated[Path | None, typer.Option(help="Folder of SkeleMotion PNGs of normal reps (seed).")] = None,
-    epochs: Annotated[int, typer.Option(help="Epochs of the seed's recipe.")] = 500,
+    epochs: Annotated[int, typer.Option(help="Epochs of the original's recipe.")] = 500,
     poses: Annotated[
         Path | None, typer.Option(help="Folder where landmarks are kept; the server's own otherwise.")
     ] = None,
@@ -62,15 +62,15 @@ def train(
         raise DatasetError("Nowhere to write the model to: give --out, or --project for a Label Studio project.")
     with progress_bar() as bar:
         task = bar.add_task("train", total=100.0)
-        if method == "seed":
+        if method == "original":
             if pictures is None:
                 raise DatasetError(
-                    "Nothing to learn from: --method seed needs --pictures, a folder of SkeleMotion PNGs."
+                    "Nothing to learn from: --method original needs --pictures, a folder of SkeleMotion PNGs."
                 )
             count = _train_original(
                 pictures, out, epochs, seed, lambda share: bar.update(task, completed=100.0 * share)
             )
-            line = f"seed: {count} pictures, {epochs} epochs, written to {out}"
+            line = f"original: {count} pictures, {epochs} epochs, written to {out}"
         else:
             samples = (
                 _exported(from_, split) if from_ is not None else _samples(videos, groundtruth, synthetic, poses, seed)
@@ -170,30 +170,30 @@ def _train_default(
     is_base: bool,
     name: str,
     seed: int,
-    told: Callable[[Progress], None],
+    told: Callable[[TrainingProgress], None],
     by_latent: bool,
 ) -> str:
-    from pipeline.anomaly.detector import load_base
+    from pipeline.anomaly.detector import load_detector
     from pipeline.config import DetectorConfig, TrainConfig
     from pipeline.learning import training
 
     config = TrainConfig(detector=DetectorConfig(method="autoencoder" if by_latent else "statistics"))
     base = None
     if not is_base:
-        base = drawn_base(seed, told) if by_latent else load_base()
-    detector, report = training.fit(samples, config, seed, told, base, name)
+        base = drawn_base(seed, told) if by_latent else load_detector()
+    detector, report = training.train(samples, config, seed, told, base, name)
     detector.save(out, training.card(detector, report))
     return f"{detector.version}: {report.normals} normal reps of {report.videos} videos, written to {out}"
 
 
-def drawn_base(seed: int, told: Callable[[Progress], None] | None = None) -> Detector:
+def drawn_base(seed: int, told: Callable[[TrainingProgress], None] | None = None) -> Detector:
     """A base model for the autoencoder, learnt from drawn lifters: the shipped base model compares statistics."""
     from pipeline.config import DetectorConfig, TrainConfig
     from pipeline.learning import training
     from pipeline.synthetic.samples import synthetic_samples
 
     config = TrainConfig(detector=DetectorConfig(method="autoencoder"))
-    return training.fit(synthetic_samples(_DRAWN_VIDEOS, seed), config, seed, told, name="base")[0]
+    return training.train(synthetic_samples(_DRAWN_VIDEOS, seed), config, seed, told, name="base")[0]
 
 
 def _train_original(pictures: Path, out: Path, epochs: int, seed: int, told: Callable[[float], None]) -> int:

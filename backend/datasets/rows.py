@@ -257,7 +257,7 @@ def _proposals(analysis: Analysis) -> list[Proposal]:
             rep.end_s,
             score.label,
             score.score,
-            min(analysis.confidence, 0.5 + abs(score.score - 0.5) if score.reliable else 0.5),
+            min(analysis.confidence, score.decision_confidence),
         )
         for rep, score in zip(analysis.reps, analysis.scores, strict=True)
     ]

@@ -109,10 +109,7 @@ def to_prediction(analysis: Analysis, controls: Controls, rate: float, cluster: 
 
 def confidence(analysis: Analysis) -> float:
     """0..1, low = a person should look: a doubtful cut, or a repetition that is nearly as normal as anomalous."""
-    if not analysis.scores:
-        return analysis.confidence
-    clearest = min(abs(2 * score.score - 1) if score.reliable else 0.0 for score in analysis.scores)
-    return min(analysis.confidence, 0.5 + 0.5 * clearest)
+    return min(analysis.confidence, *(score.decision_confidence for score in analysis.scores), 1.0)
 
 
 def _region_results(region: str, start: int, end: int, score: RepScore, controls: Controls) -> list[Json]:

@@ -25,7 +25,7 @@ from backend.storage.jobs import Store
 from backend.storage.runs import Runs
 from backend.storage.scratch import scratch
 from pipeline.analyze import landmarks_of
-from pipeline.anomaly.detector import Detector, load_base
+from pipeline.anomaly.detector import Detector, load_detector
 from pipeline.config import PipelineConfig, TrainConfig
 from pipeline.datasets.rows import dataset_digest
 from pipeline.errors import PipelineError
@@ -105,12 +105,12 @@ def _train(work: TrainWork, registry: Registry, tell: Tell) -> Outcome:
     )
     losses: list[Json] = []
 
-    def follow(progress: training.Progress) -> None:
+    def follow(progress: training.TrainingProgress) -> None:
         tell(progress.phase, 80.0 + 0.19 * progress.percent, progress.epoch, progress.loss)
         if not np.isnan(progress.loss):
             losses.append({"epoch": progress.epoch, "loss": progress.loss})
 
-    detector, report = training.fit(samples, config, work.seed, follow, base)
+    detector, report = training.train(samples, config, work.seed, follow, base)
     run: Json = {
         "run": work.run,
         "created": now().isoformat(timespec="seconds") + "Z",
@@ -234,7 +234,7 @@ def _earlier_samples(work: TrainWork) -> list[LabelledRep]:
 
 
 def _load(model: Model) -> Detector:
-    return load_base() if model.folder is None else Detector.load(model.folder)
+    return load_detector() if model.folder is None else Detector.load(model.folder)
 
 
 def _outcome(version: Version) -> Outcome:

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pipeline import synthetic
-from pipeline.anomaly.detector import Detector, load_base
+from pipeline.anomaly.detector import Detector, load_detector
 from pipeline.config import EncodeConfig, SegmentConfig, TrainConfig
-from pipeline.learning.training import fit
+from pipeline.learning.training import train
 from pipeline.records import LabelledRep, Pose, Rep
 from pipeline.reps import find_reps
 from pipeline.reps.signal import lift_signals
@@ -69,7 +69,7 @@ def _detector() -> Detector:
         for plan in plans
         for rep in synthetic.reps_of(plan)
     ]
-    return fit(samples, TrainConfig(), base=load_base())[0]
+    return train(samples, TrainConfig(), base=load_detector())[0]
 
 
 def _draw_signal(plan: synthetic.LiftPlan, pose: Pose, reps: tuple[Rep, ...], file: Path) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.anomaly.features import blocks_of, stance_of
+from pipeline.anomaly.features import appearance_features, blocks_of
 from pipeline.config import EncodeConfig
 from pipeline.records import Floats, Pose, Rep
 from pipeline.skelemotion import Encoded, encode
@@ -31,7 +31,7 @@ def appearance_of(
     images = [one.image for one in several if one.coverage > 0.0]
     if not images:
         return None
-    look: Floats = np.median(stance_of(blocks_of(np.stack(images))), axis=0).astype(np.float32)
+    look: Floats = np.median(appearance_features(blocks_of(np.stack(images))), axis=0).astype(np.float32)
     return look
 
 

@@ -1,7 +1,7 @@
 """Judging repetitions: how far each is from normal ones, as a calibrated score with reasons.
 
 A repetition whose lifter and camera are known is compared with the normal repetitions of that setting. One of somebody
-unknown is looked at for faults of posture, and compared with its siblings in the video. Each of these has a calibration
+unknown is looked at for faults of posture, and compared with the other repetitions of the video. Each of these has a calibration
 of its own.
 """
 
@@ -18,7 +18,7 @@ from pipeline.anomaly.calibration import Calibration
 from pipeline.anomaly.explanations import Cells, heat_over_walk, reasons, visible
 from pipeline.anomaly.features import PARTS_OF_WALK, Features, features_of, form_block
 from pipeline.anomaly.model_files import load_parts, save_parts, version_of
-from pipeline.anomaly.posture import Form, fault_score, form_cells
+from pipeline.anomaly.posture import PostureModel, fault_score, form_cells
 from pipeline.anomaly.reference import Reference, Scale, cells_of, compare
 from pipeline.anomaly.within_video import compare_within_video, within_video_cells
 from pipeline.config import DetectorConfig
@@ -50,16 +50,16 @@ class Detector:
 
     scales: the unit of each feature. form: sound joint angles, and what faults do to them. settings: the normal
     repetitions of one lifter and camera each. The calibrations say what normal repetitions of videos that were not
-    learnt from get in their setting, for their form, and among their siblings; `in_setting` is None where no setting is
+    learnt from get in their setting, for their posture, and within their video; `in_setting` is None where no setting is
     known. encoder: of the autoencoder whose latent repetitions are compared by, None where by statistics.
     """
 
     config: DetectorConfig
     scales: tuple[Scale, ...]
-    form: Form
-    settings: tuple[Reference, ...]
+    form: PostureModel
+    references: tuple[Reference, ...]
     in_form: Calibration
-    among_siblings: Calibration
+    within_video: Calibration
     in_setting: Calibration | None = None
     name: str = "base"
     encoder: Encoder | None = None
@@ -67,7 +67,7 @@ class Detector:
     @property
     def version(self) -> str:
         """The name and eight hex digits of the contents, e.g. "base-0a1b2c3d"."""
-        return version_of(self)
+        return version_of(vars(self))
 
     def score(
         self, pose: Pose, reps: Sequence[Rep], setting: str = "", encoded: Sequence[Encoded] | None = None
@@ -96,7 +96,7 @@ class Detector:
         unknown: list[int] = []
         for shot in dict.fromkeys(features.shots):
             rows = [index for index, other in enumerate(features.shots) if other == shot]
-            known = self.setting_of(np.median(features.stances[rows], axis=0), setting)
+            known = self.reference_of(np.median(features.appearances[rows], axis=0), setting)
             if known is None or self.in_setting is None:
                 unknown += rows
                 continue
@@ -119,18 +119,18 @@ class Detector:
             for finding in self._findings(pose, reps, setting)
         )
 
-    def setting_of(self, stance: Floats, name: str = "") -> Reference | None:
-        """The known setting of that name, or else the one whose stance [D] is near enough, or None."""
-        for setting in self.settings:
-            if name and setting.name == name:
-                return setting
-        near = [(float(np.sqrt(np.mean((known.stance - stance) ** 2))), known) for known in self.settings]
+    def reference_of(self, appearance: Floats, name: str = "") -> Reference | None:
+        """The known setting of that name, or else the one whose appearance [D] is near enough, or None."""
+        for reference in self.references:
+            if name and reference.name == name:
+                return reference
+        near = [(float(np.sqrt(np.mean((known.appearance - appearance) ** 2))), known) for known in self.references]
         distance, nearest = min(near, key=lambda item: item[0], default=(np.inf, None))
         return nearest if distance <= self.config.setting_distance else None
 
     def save(self, folder: str | Path, card: str = "") -> None:
         """Write the detector into a folder, whole or not at all; `card` becomes its CARD.md."""
-        save_parts(self, Path(folder), card)
+        save_parts(vars(self), Path(folder), card)
 
     @staticmethod
     def load(folder: str | Path) -> Detector:
@@ -175,15 +175,22 @@ class Detector:
         for index, (raw, cells) in enumerate(
             zip(ratios, within_video_cells(features.blocks, self.scales), strict=True)
         ):
-            among = _judgement(float(raw), self.among_siblings, cells, 2, False)
+            among = _judgement(float(raw), self.within_video, cells, 2, False)
             if among.score > result[index].score:
                 result[index] = among
         return result
 
 
-def load_base() -> Detector:
-    """The detector that is shipped with the package."""
-    return Detector.load(Path(__file__).parent / "base_model")
+def load_detector(folder: str | Path | None = None) -> Detector:
+    """A detector that was saved, with its own configuration; without a folder the one that is shipped.
+
+    Args:
+        folder: a model folder, as `deadlift train --out` and `Detector.save` write it.
+
+    Raises:
+        ModelError: the folder is missing, damaged, or of another format.
+    """
+    return Detector.load(Path(__file__).parent / "base_model" if folder is None else folder)
 
 
 def _judgement(raw: float, calibration: Calibration, cells: Cells, tests: int, by_form: bool) -> Judgement:

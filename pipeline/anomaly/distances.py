@@ -23,24 +23,24 @@ _Doubles = NDArray[np.float64]
 @dataclass(frozen=True)
 class NormalModel:
     """Normal repetitions in one block of D features: mean [D], main axes [K, D] with their variance [K], the variance
-    `rest` in every other direction, and the repetitions themselves, bank [R, D]."""
+    `rest` in every other direction, and the repetitions themselves, memory_bank [R, D]."""
 
     mean: Floats
     axes: Floats
     variance: Floats
     rest: float
-    bank: Floats
+    memory_bank: Floats
 
     @cached_property
     def spread(self) -> Floats:
         """[D] the variance of each feature, with a floor: what never varied in few repetitions may well do so."""
-        variance = self.bank.var(axis=0)
+        variance = self.memory_bank.var(axis=0)
         result: Floats = variance + _LEAST_SPREAD * variance.mean() + np.float32(1e-9)
         return result
 
 
 def fit_normal_model(values: Floats) -> NormalModel:
-    """The cloud of values [R, D], its covariance shrunk towards a sphere.
+    """The normal of values [R, D], its covariance shrunk towards a sphere.
 
     Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", J. Multivariate Analysis
     88 (2004), section 3.2, computed from the R x R products because R is much smaller than D.
@@ -71,27 +71,27 @@ def fit_normal_model(values: Floats) -> NormalModel:
     )
 
 
-def distances(values: Floats, cloud: NormalModel) -> _Doubles:
-    """[N] the distance of values [N, D] from a cloud: 1 is about the distance of one repetition of it from the rest."""
-    centred = values - cloud.mean
-    along = centred @ cloud.axes.T
+def distances(values: Floats, normal: NormalModel) -> _Doubles:
+    """[N] the distance of values [N, D] from the normal ones: 1 is about that of a normal repetition from the rest."""
+    centred = values - normal.mean
+    along = centred @ normal.axes.T
     across = np.maximum((centred**2).sum(axis=1) - (along**2).sum(axis=1), 0.0)
-    mahalanobis = np.sqrt(((along**2 / cloud.variance).sum(axis=1) + across / cloud.rest) / values.shape[1])
-    combined: _Doubles = np.sqrt(mahalanobis * _to_neighbours(values, cloud.bank)).astype(np.float64)
+    mahalanobis = np.sqrt(((along**2 / normal.variance).sum(axis=1) + across / normal.rest) / values.shape[1])
+    combined: _Doubles = np.sqrt(mahalanobis * _to_neighbours(values, normal.memory_bank)).astype(np.float64)
     return combined
 
 
-def deviation(values: Floats, cloud: NormalModel) -> Floats:
-    """[D] the squared difference of one repetition [D] from its neighbours in the cloud, feature by feature, as a
-    multiple of how much the repetitions of the cloud vary there."""
-    squares = (cloud.bank - values) ** 2
+def deviation(values: Floats, normal: NormalModel) -> Floats:
+    """[D] the squared difference of one repetition [D] from its neighbours in the memory bank, feature by feature, as a
+    multiple of how much the normal repetitions vary there."""
+    squares = (normal.memory_bank - values) ** 2
     nearest = np.argsort(squares.sum(axis=1))[:_NEIGHBOURS]
-    mean: Floats = squares[nearest].mean(axis=0) / cloud.spread
+    mean: Floats = squares[nearest].mean(axis=0) / normal.spread
     return mean
 
 
-def _to_neighbours(values: Floats, bank: Floats) -> _Doubles:
-    squares = (values**2).sum(axis=1)[:, None] + (bank**2).sum(axis=1) - 2 * values @ bank.T
+def _to_neighbours(values: Floats, memory_bank: Floats) -> _Doubles:
+    squares = (values**2).sum(axis=1)[:, None] + (memory_bank**2).sum(axis=1) - 2 * values @ memory_bank.T
     root = np.sqrt(np.maximum(squares, 0.0) / values.shape[1])
     nearest: _Doubles = np.sort(root, axis=1)[:, :_NEIGHBOURS].mean(axis=1)
     return nearest

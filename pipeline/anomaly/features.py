@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anomaly.autoencoder import Encoder
-from pipeline.anomaly.posture import ANGLE_LANDMARKS, ANGLE_PARTS, angles_of
+from pipeline.anomaly.posture import ANGLE_LANDMARKS, ANGLE_PARTS, COLUMNS_PER_BIN, angles_of
 from pipeline.config import EncodeConfig
 from pipeline.landmarks import INDEX, LANDMARKS
 from pipeline.records import Floats, Phase, Pose
@@ -51,7 +51,6 @@ _JOINTS: tuple[tuple[str, str], ...] = (
     ("feet", "left_ankle"),
     ("feet", "right_ankle"),
 )
-_COLUMNS_PER_BIN = 4
 _QUARTERS = 4
 # Keeps the direction of a joint that hardly moves from being noise blown up.
 _LEAST_MOTION = 0.05
@@ -98,19 +97,19 @@ class Features:
     """All that N repetitions of one video, or of several, are judged by.
 
     blocks: what is compared with other repetitions of the lifter. angles [N, P, B]: of the joints, in degrees.
-    stances [N, D]: what tells lifter and camera. shots: the camera shot of each.
+    appearances [N, D]: what tells lifter and camera. shots: the camera shot of each.
     """
 
     blocks: Blocks
     angles: Floats
-    stances: Floats
+    appearances: Floats
     shots: tuple[int, ...]
 
     def rows(self, chosen: Sequence[int]) -> Features:
         """The same with the chosen repetitions only."""
         picked = list(chosen)
         blocks = tuple(block.rows(picked) for block in self.blocks)
-        return Features(blocks, self.angles[picked], self.stances[picked], tuple(self.shots[i] for i in picked))
+        return Features(blocks, self.angles[picked], self.appearances[picked], tuple(self.shots[i] for i in picked))
 
     def with_more(self, other: Features) -> Features:
         """The same with other repetitions after them."""
@@ -118,8 +117,11 @@ class Features:
             Block(one.name, np.concatenate([one.values, more.values]), one.parts)
             for one, more in zip(self.blocks, other.blocks, strict=True)
         )
-        angles, stances = np.concatenate([self.angles, other.angles]), np.concatenate([self.stances, other.stances])
-        return Features(blocks, angles, stances, self.shots + other.shots)
+        angles, appearances = (
+            np.concatenate([self.angles, other.angles]),
+            np.concatenate([self.appearances, other.appearances]),
+        )
+        return Features(blocks, angles, appearances, self.shots + other.shots)
 
 
 def features_of(
@@ -130,10 +132,10 @@ def features_of(
     images = np.stack([one.image for one in encoded])
     blocks = blocks_of(images)
     angles = np.stack([angles_of(pose, one, config) for pose, one in zip(poses, encoded, strict=True)])
-    stances, shots = stance_of(blocks), tuple(one.shot for one in encoded)
+    appearances, shots = appearance_features(blocks), tuple(one.shot for one in encoded)
     if encoder is not None:
         blocks = (latent_block(encoder.latents(images)),)
-    return Features(blocks, angles, stances, shots)
+    return Features(blocks, angles, appearances, shots)
 
 
 def blocks_of(images: Floats) -> Blocks:
@@ -190,7 +192,7 @@ def landmarks_of_rows(block: Block) -> tuple[tuple[int, ...], ...]:
     return tuple((INDEX[name],) for _, name in _JOINTS)
 
 
-def stance_of(blocks: Blocks) -> Floats:
+def appearance_features(blocks: Blocks) -> Floats:
     """[N, D] the mean length of every limb in the picture, in torsos: it tells lifter and camera, not form.
 
     A repetition of the same lifter before the same camera has the same limbs seen from the same side, however it is
@@ -203,14 +205,14 @@ def stance_of(blocks: Blocks) -> Floats:
 
 def phase_of_bin(length: int) -> tuple[Phase, ...]:
     """The phase of each of the B pieces of time, for images of `length` columns."""
-    return phase_of_column(length)[_COLUMNS_PER_BIN // 2 :: _COLUMNS_PER_BIN]
+    return phase_of_column(length)[COLUMNS_PER_BIN // 2 :: COLUMNS_PER_BIN]
 
 
 def _binned(images: Floats) -> Floats:
     """Images [N, C, J, L] -> means over pieces of time [C, N, J, B]."""
     count, channels, rows, length = images.shape
-    bins = length // _COLUMNS_PER_BIN
-    cut = images[..., : bins * _COLUMNS_PER_BIN].reshape(count, channels, rows, bins, _COLUMNS_PER_BIN)
+    bins = length // COLUMNS_PER_BIN
+    cut = images[..., : bins * COLUMNS_PER_BIN].reshape(count, channels, rows, bins, COLUMNS_PER_BIN)
     means: Floats = cut.mean(axis=-1).transpose(1, 0, 2, 3)
     return means
 

@@ -1,4 +1,6 @@
-"""A detector as files: `model.json` (configuration, calibrations, digest) and `weights.safetensors` (arrays).
+"""A detector's parts as files: `model.json` (configuration, calibrations, digest) and `weights.safetensors` (arrays).
+
+Parts are the fields of `Detector` by name, as `vars(detector)` gives them.
 
 Its version names its contents: equal contents, equal version, wherever they were trained.
 """
@@ -13,7 +15,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,36 +23,35 @@ from numpy.typing import NDArray
 from pipeline.anomaly.autoencoder import FILTERS, Encoder
 from pipeline.anomaly.calibration import Calibration
 from pipeline.anomaly.distances import NormalModel
-from pipeline.anomaly.posture import Form
+from pipeline.anomaly.posture import PostureModel
 from pipeline.anomaly.reference import Reference, Scale
 from pipeline.config import DetectorConfig, EncodeConfig
 from pipeline.errors import ModelError
 
-if TYPE_CHECKING:
-    from pipeline.anomaly.detector import Detector
-
 _FORMAT = 3
 _MODEL, _WEIGHTS, _CARD = "model.json", "weights.safetensors", "CARD.md"
+Parts = Mapping[str, Any]
 _Arrays = dict[str, NDArray[Any]]
-_CALIBRATIONS = ("in_form", "among_siblings", "in_setting")
+_CALIBRATIONS = {"in_form": "in_form", "within_video": "among_siblings", "in_setting": "in_setting"}
+"""The calibrations of a detector by the names that files have for them."""
 
 
-def version_of(detector: Detector) -> str:
+def version_of(parts: Parts) -> str:
     """The detector's name and eight hex digits of what it consists of."""
-    description, weights = _described(detector), _arrays(detector)
+    description, weights = _described(parts), _arrays(parts)
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
     for name in sorted(weights):
         digest.update(name.encode() + np.ascontiguousarray(weights[name]).tobytes())
-    return f"{detector.name}-{digest.hexdigest()[:8]}"
+    return f"{parts['name']}-{digest.hexdigest()[:8]}"
 
 
-def save_parts(detector: Detector, folder: Path, card: str) -> None:
+def save_parts(parts: Parts, folder: Path, card: str) -> None:
     """Write a detector: into a new folder in one step, or over an older model file by file, weights first."""
     from safetensors.numpy import save
 
-    weights = save(_arrays(detector))
-    description = _described(detector) | {
-        "version": version_of(detector),
+    weights = save(_arrays(parts))
+    description = _described(parts) | {
+        "version": version_of(parts),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -92,18 +93,18 @@ def load_parts(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{folder}: the model is damaged ({error}). Train or copy it again.") from error
 
 
-def _described(detector: Detector) -> dict[str, Any]:
-    calibrations = {name: getattr(detector, name) for name in _CALIBRATIONS}
+def _described(parts: Parts) -> dict[str, Any]:
+    calibrations = {stored: parts[name] for name, stored in _CALIBRATIONS.items()}
     return {
         "format": _FORMAT,
-        "name": detector.name,
-        "config": asdict(detector.config),
-        "blocks": [scale.name for scale in detector.scales],
+        "name": parts["name"],
+        "config": asdict(parts["config"]),
+        "blocks": [scale.name for scale in parts["scales"]],
         "references": [
-            {"name": one.name, "usual": one.usual, "rest": [cloud.rest for cloud in one.clouds]}
-            for one in detector.settings
+            {"name": one.name, "usual": one.usual, "rest": [normal.rest for normal in one.normal_models]}
+            for one in parts["references"]
         ],
-        "form_videos": detector.form.videos,
+        "form_videos": parts["form"].videos,
         "calibrations": {
             name: {"threshold": one.threshold, "spread": one.spread, "positive": one.positive}
             for name, one in calibrations.items()
@@ -112,26 +113,26 @@ def _described(detector: Detector) -> dict[str, Any]:
     }
 
 
-def _arrays(detector: Detector) -> _Arrays:
-    arrays: _Arrays = {f"scale.{scale.name}": scale.unit for scale in detector.scales}
-    form = detector.form
+def _arrays(parts: Parts) -> _Arrays:
+    arrays: _Arrays = {f"scale.{scale.name}": scale.unit for scale in parts["scales"]}
+    form: PostureModel = parts["form"]
     arrays |= {"form.mean": form.mean, "form.spread": form.spread, "form.weight": form.weight}
-    for number, reference in enumerate(detector.settings):
-        arrays[f"{number}.stance"] = reference.stance
-        for scale, cloud in zip(detector.scales, reference.clouds, strict=True):
+    for number, reference in enumerate(parts["references"]):
+        arrays[f"{number}.stance"] = reference.appearance
+        for scale, normal in zip(parts["scales"], reference.normal_models, strict=True):
             prefix = f"{number}.{scale.name}"
-            arrays[f"{prefix}.mean"], arrays[f"{prefix}.variance"] = cloud.mean, cloud.variance
+            arrays[f"{prefix}.mean"], arrays[f"{prefix}.variance"] = normal.mean, normal.variance
             # Half precision: its error is a thousandth of what two repetitions differ by.
             arrays[f"{prefix}.axes"], arrays[f"{prefix}.bank"] = (
-                cloud.axes.astype(np.float16),
-                cloud.bank.astype(np.float16),
+                normal.axes.astype(np.float16),
+                normal.memory_bank.astype(np.float16),
             )
-    for name in _CALIBRATIONS:
-        calibration: Calibration | None = getattr(detector, name)
+    for name, stored in _CALIBRATIONS.items():
+        calibration: Calibration | None = parts[name]
         if calibration is not None:
-            arrays[f"{name}.distances"], arrays[f"{name}.videos"] = calibration.distances, calibration.videos
-    if detector.encoder is not None:
-        arrays |= _encoder_arrays(detector.encoder)
+            arrays[f"{stored}.distances"], arrays[f"{stored}.videos"] = calibration.distances, calibration.videos
+    if parts["encoder"] is not None:
+        arrays |= _encoder_arrays(parts["encoder"])
     return arrays
 
 
@@ -174,16 +175,19 @@ def _parts(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
     ]
     calibrations = {
         name: Calibration(
-            arrays[f"{name}.distances"], arrays[f"{name}.videos"], one["threshold"], one["spread"], one["positive"]
+            arrays[f"{stored}.distances"], arrays[f"{stored}.videos"], one["threshold"], one["spread"], one["positive"]
         )
-        for name, one in description["calibrations"].items()
+        for name, stored in _CALIBRATIONS.items()
+        if (one := description["calibrations"].get(stored)) is not None
     }
     config = DetectorConfig(**{**stored, "encode": EncodeConfig(**stored["encode"])})
     return {
         "config": config,
         "scales": tuple(Scale(block, arrays[f"scale.{block}"]) for block in blocks),
-        "form": Form(arrays["form.mean"], arrays["form.spread"], arrays["form.weight"], description["form_videos"]),
-        "settings": tuple(references),
+        "form": PostureModel(
+            arrays["form.mean"], arrays["form.spread"], arrays["form.weight"], description["form_videos"]
+        ),
+        "references": tuple(references),
         "name": description["name"],
         "encoder": _encoder(arrays) if config.method == "autoencoder" else None,
         **calibrations,

@@ -34,7 +34,8 @@ ANGLE_LANDMARKS = tuple(
     )
 )
 """The landmarks that each angle is computed from."""
-_COLUMNS_PER_BIN = 4
+COLUMNS_PER_BIN = 4
+"""Columns of a SkeleMotion image that are one bin of the features: B = L / 4."""
 _JOINTS = ("shoulder", "hip", "knee", "ankle", "ear")
 _MARGIN_S = 0.3
 # Beyond so many standard deviations it is the landmarks that are wrong.
@@ -46,7 +47,7 @@ _Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Form:
+class PostureModel:
     """Sound lifts and faults: mean and spread (standard deviation) [P, B] of sound lifts of different people, weight
     [P, B] of what is beyond, and the number of videos that the mean is of."""
 
@@ -61,7 +62,7 @@ def angles_of(pose: Pose, encoded: Encoded, config: EncodeConfig) -> Floats:
 
     From the landmarks in metres, each the middle of left and right. Zeros where nothing could be encoded.
     """
-    bins = config.length // _COLUMNS_PER_BIN
+    bins = config.length // COLUMNS_PER_BIN
     if not len(encoded.times):
         return np.zeros((len(ANGLE_PARTS), bins), np.float32)
     first, last = encoded.times[0] - _MARGIN_S, encoded.times[-1] + _MARGIN_S
@@ -77,12 +78,12 @@ def angles_of(pose: Pose, encoded: Encoded, config: EncodeConfig) -> Floats:
         _lean(knee - ankle),
         _between(ear - shoulder, hip - shoulder),
     ]
-    columns = np.stack(angles)[:, : bins * _COLUMNS_PER_BIN].reshape(len(angles), bins, _COLUMNS_PER_BIN)
+    columns = np.stack(angles)[:, : bins * COLUMNS_PER_BIN].reshape(len(angles), bins, COLUMNS_PER_BIN)
     means: Floats = columns.mean(axis=-1).astype(np.float32)
     return means
 
 
-def fit_form(sound: Floats, groups: Sequence[str], drawn: Floats, faults: Floats) -> Form:
+def fit_posture_model(sound: Floats, groups: Sequence[str], drawn: Floats, faults: Floats) -> PostureModel:
     """Fisher's linear discriminant between sound lifts and faulty ones.
 
     sound [N, P, B]: repetitions of people, `groups` their videos. drawn [M, P, B]: sound repetitions of drawn lifters,
@@ -107,10 +108,10 @@ def fit_form(sound: Floats, groups: Sequence[str], drawn: Floats, faults: Floats
     direction /= np.sqrt(direction @ covariance @ direction)
     spread = np.sqrt(np.diag(covariance))
     mean, spread, weight = (one.reshape(shape).astype(np.float32) for one in (mean, spread, direction * spread))
-    return Form(mean, spread, weight, len(means))
+    return PostureModel(mean, spread, weight, len(means))
 
 
-def with_people(form: Form, sound: Floats, groups: Sequence[str]) -> Form:
+def with_people(form: PostureModel, sound: Floats, groups: Sequence[str]) -> PostureModel:
     """The form with the sound repetitions [N, P, B] of further people (groups) in its mean."""
     means = _video_means(sound, groups)
     total = form.mean * form.videos + means.sum(axis=0)
@@ -118,19 +119,19 @@ def with_people(form: Form, sound: Floats, groups: Sequence[str]) -> Form:
     return replace(form, mean=(total / videos).astype(np.float32), videos=videos)
 
 
-def fault_score(angles: Floats, form: Form) -> Floats:
+def fault_score(angles: Floats, form: PostureModel) -> Floats:
     """[N] how far repetitions [N, P, B] are from sound ones in the direction of faults; about 0 +- 1 for sound ones."""
     total: Floats = (_beyond(angles, form) * form.weight).sum(axis=(1, 2)).astype(np.float32)
     return total
 
 
-def form_cells(angles: Floats, form: Form) -> list[tuple[tuple[str, ...], Floats]]:
+def form_cells(angles: Floats, form: PostureModel) -> list[tuple[tuple[str, ...], Floats]]:
     """The body part of every angle, and what each cell [P, B] of one repetition [P, B] adds to its fault_score."""
     added = np.clip(_beyond(angles[None], form)[0] * form.weight, 0.0, None)
     return [(ANGLE_PARTS, added.astype(np.float32))]
 
 
-def _beyond(angles: Floats, form: Form) -> Floats:
+def _beyond(angles: Floats, form: PostureModel) -> Floats:
     beyond: Floats = np.clip((angles - form.mean) / form.spread, -_MOST, _MOST)
     return beyond
 

@@ -31,13 +31,13 @@ class Scale:
 
 @dataclass(frozen=True)
 class Reference:
-    """Normal repetitions to compare with: one cloud per block, the distance in it that is usual for a normal
-    repetition, and the stance [D] that the setting is known by."""
+    """Normal repetitions to compare with: one normal per block, the distance in it that is usual for a normal
+    repetition, and the appearance [D] that the setting is known by."""
 
     name: str
-    clouds: tuple[NormalModel, ...]
+    normal_models: tuple[NormalModel, ...]
     usual: tuple[float, ...]
-    stance: Floats
+    appearance: Floats
 
 
 def scales_of(blocks: Blocks, groups: Sequence[str]) -> tuple[Scale, ...]:
@@ -47,7 +47,7 @@ def scales_of(blocks: Blocks, groups: Sequence[str]) -> tuple[Scale, ...]:
 
 
 def fit_reference(
-    name: str, blocks: Blocks, scales: Sequence[Scale], groups: Sequence[str], stance: Floats
+    name: str, blocks: Blocks, scales: Sequence[Scale], groups: Sequence[str], appearance: Floats
 ) -> tuple[Reference, Floats]:
     """A reference of the repetitions in `blocks`, and the distance [N] of each without its own video.
 
@@ -68,7 +68,7 @@ def fit_reference(
             for row, values in enumerate(flat):
                 raw[row, held] = distances(values[held], fit_normal_model(values[~held]))
     usual = tuple(float(np.median(row)) for row in raw)
-    reference = Reference(name, tuple(fit_normal_model(values) for values in flat), usual, stance)
+    reference = Reference(name, tuple(fit_normal_model(values) for values in flat), usual, appearance)
     return reference, (_joined(raw / np.array(usual)[:, None]) * further).astype(np.float32)
 
 
@@ -77,8 +77,10 @@ def compare(blocks: Blocks, scales: Sequence[Scale], reference: Reference) -> Fl
     return _joined(
         np.stack(
             [
-                distances(_flat(block, scale), cloud) / usual
-                for block, scale, cloud, usual in zip(blocks, scales, reference.clouds, reference.usual, strict=True)
+                distances(_flat(block, scale), normal) / usual
+                for block, scale, normal, usual in zip(
+                    blocks, scales, reference.normal_models, reference.usual, strict=True
+                )
             ]
         )
     )
@@ -87,8 +89,8 @@ def compare(blocks: Blocks, scales: Sequence[Scale], reference: Reference) -> Fl
 def cells_of(blocks: Blocks, scales: Sequence[Scale], reference: Reference) -> list[tuple[tuple[str, ...], Floats]]:
     """For each block the body part of every row, and what each cell [P, B] of one repetition adds to its distance."""
     shares = []
-    for block, scale, cloud, usual in zip(blocks, scales, reference.clouds, reference.usual, strict=True):
-        squares = deviation(_flat(block, scale)[0], cloud).reshape(block.values.shape[1:])
+    for block, scale, normal, usual in zip(blocks, scales, reference.normal_models, reference.usual, strict=True):
+        squares = deviation(_flat(block, scale)[0], normal).reshape(block.values.shape[1:])
         shares.append((block.parts, (added_by_rows(squares, block.name) / usual**2).astype(np.float32)))
     return shares
 

@@ -17,7 +17,7 @@ from pipeline.records import Floats
 
 
 def compare_within_video(blocks: Blocks, scales: Sequence[Scale]) -> Floats:
-    """[N] how far each repetition of a video is from its nearest siblings, as a multiple of how far those are from
+    """[N] how far each repetition of a video is from the nearest others, as a multiple of how far those are from
     theirs; about 1 for an ordinary one. Expects three repetitions or more."""
     ratios = []
     for block, scale in zip(blocks, scales, strict=True):
@@ -43,7 +43,7 @@ def within_video_cells(blocks: Blocks, scales: Sequence[Scale]) -> list[list[tup
 
 
 def _neighbours(flat: Floats) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Distances [N, N] between repetitions, and the indices [N, k] of the nearest half of each one's siblings."""
+    """Distances [N, N] between repetitions, and the indices [N, k] of the nearest half of the others."""
     apart = np.sqrt(((flat[:, None] - flat[None]) ** 2).mean(axis=-1)).astype(np.float64)
     np.fill_diagonal(apart, np.inf)
     return apart, np.argsort(apart, axis=1)[:, : max(2, len(flat) // 2)]

@@ -19,6 +19,7 @@ from pipeline.anomaly.reference import compare, fit_reference, scales_of
 from pipeline.config import Method, TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
+from pipeline.learning.auroc import auroc
 from pipeline.original.pictures import Pictures, picture_blocks, picture_images
 from pipeline.records import LabelledRep
 
@@ -64,7 +65,7 @@ class Figures:
 
 def figures(judged: Judged, seed: int = 0) -> Figures:
     """The figures of scores. Raises DatasetError unless there are normal and anomalous repetitions."""
-    from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
+    from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
     truth, scores = judged.anomalous, judged.scores
     if truth.all() or not truth.any():
@@ -81,7 +82,7 @@ def figures(judged: Judged, seed: int = 0) -> Figures:
     return Figures(
         normals=int((~truth).sum()),
         anomalies=int(truth.sum()),
-        auroc=float(roc_auc_score(truth, scores)),
+        auroc=auroc(scores[~judged.anomalous], scores[judged.anomalous]),
         auroc_interval=_interval(judged, seed),
         average_precision=float(average_precision_score(truth, scores)),
         accuracy=float((flagged == truth).mean()),
@@ -96,14 +97,6 @@ def figures(judged: Judged, seed: int = 0) -> Figures:
         false_alarm_mean=float(rates.mean()),
         false_alarm_std=float(rates.std()),
     )
-
-
-def auroc(normal: Doubles, anomalous: Doubles) -> float:
-    """The chance that an anomalous repetition scores higher than a normal one."""
-    from sklearn.metrics import roc_auc_score
-
-    truth = np.r_[np.zeros(len(normal)), np.ones(len(anomalous))]
-    return float(roc_auc_score(truth, np.r_[normal, anomalous]))
 
 
 def judge_pictures(
@@ -163,7 +156,7 @@ def judge_videos(
         others = [s for s in samples if s.group != video and s.label == "normal"]
         detector = base
         if config is not None and len(others) >= 3:
-            detector, _ = training.fit(others, config, seed, base=base)
+            detector, _ = training.train(others, config, seed, base=base)
         judged = detector.score(samples[mine[0]].pose, [samples[i].rep for i in mine], samples[mine[0]].setting)
         scores.update(zip(mine, (one.score for one in judged), strict=True))
         if told is not None:

@@ -13,16 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anomaly.detector import Detector
-from pipeline.anomaly.features import Features, blocks_of, features_of, stance_of
+from pipeline.anomaly.features import Features, appearance_features, blocks_of, features_of
 from pipeline.anomaly.within_video import compare_within_video
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
-from pipeline.evaluation.anomaly import Doubles, Judged, auroc, duration_baseline
+from pipeline.evaluation.anomaly import Doubles, Judged, duration_baseline
 from pipeline.learning import training
+from pipeline.learning.auroc import auroc
 from pipeline.learning.samples import of_label
 from pipeline.original.model import grey_of, orientation_image
 from pipeline.original.pictures import Pictures, picture_blocks, picture_images
-from pipeline.records import Floats, LabelledRep, Pose, Rep
+from pipeline.records import LabelledRep, Pose, Rep
 from pipeline.skelemotion import encode
 from pipeline.synthetic.fault_pairs import fault_pairs
 from pipeline.synthetic.samples import synthetic_samples
@@ -41,7 +42,7 @@ _DEGREES = 180.0 / np.pi
 @dataclass(frozen=True)
 class Comparison:
     """One representation: what all labelled repetitions get, cold and warm, and how many good repetitions of how many
-    the comparison with siblings alone flags."""
+    the comparison within the video alone flags."""
 
     cold: Judged
     warm: Judged
@@ -96,7 +97,9 @@ def _compare(
     faults = (
         training.fault_changes(config, seed)
         if represent is _ours
-        else _fault_changes(represent, per_second, config, seed)
+        else training.mean_changes(
+            fault_pairs(_DRAWN_FAULTY_VIDEOS, seed, per_second), lambda samples: represent(samples, config).angles
+        )
     )
     tell(0.8)
     features = represent(samples, config)
@@ -114,7 +117,7 @@ def _compare(
         warm[mine] = _scores(training.with_normals(base, known, config, seed)[0], held)
         if len(mine) >= config.detector.min_siblings:
             several[mine] = True
-            alarms[mine] = compare_within_video(held.blocks, base.scales) >= base.among_siblings.threshold
+            alarms[mine] = compare_within_video(held.blocks, base.scales) >= base.within_video.threshold
     tell(1.0)
     names = tuple(groups.tolist())
     return Comparison(
@@ -148,21 +151,6 @@ def _calibrated(drawn_features: Features, drawn: Sequence[LabelledRep], known: t
     )
 
 
-def _fault_changes(represent: _Represent, per_second: float, config: TrainConfig, seed: int) -> Floats:
-    pairs = fault_pairs(_DRAWN_FAULTY_VIDEOS, seed, per_second)
-    faulty, clean = (
-        represent([LabelledRep(pose, rep, "normal", "") for pose, rep in poses], config).angles
-        for poses in (
-            [(pair.faulty, pair.faulty_rep) for pair in pairs],
-            [(pair.clean, pair.clean_rep) for pair in pairs],
-        )
-    )
-    kinds = np.array([pair.fault for pair in pairs])
-    changes = [(faulty - clean)[kinds == kind].mean(axis=0) for kind in sorted(set(kinds.tolist()))]
-    means: Floats = np.stack(changes).astype(np.float32)
-    return means
-
-
 def _ours(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:
     encoding = config.detector.encode
     return features_of([s.pose for s in samples], [encode(s.pose, s.rep, encoding) for s in samples], encoding, None)
@@ -177,8 +165,10 @@ def _pictured(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:
     count, kinds, rows, columns = channels.shape
     cells = channels.reshape(count, kinds, rows // _POOL[0], _POOL[0], columns // _POOL[1], _POOL[1]).mean(axis=(3, 5))
     angles = np.ascontiguousarray(cells.transpose(0, 2, 1, 3).reshape(count, rows // _POOL[0], -1) * _DEGREES)
-    stances = stance_of(blocks_of(np.stack([one.image for one in encoded])))
-    return Features(picture_blocks(pictures), angles.astype(np.float32), stances, tuple(one.shot for one in encoded))
+    appearances = appearance_features(blocks_of(np.stack([one.image for one in encoded])))
+    return Features(
+        picture_blocks(pictures), angles.astype(np.float32), appearances, tuple(one.shot for one in encoded)
+    )
 
 
 def _pictures(samples: Sequence[LabelledRep]) -> Pictures:

@@ -8,10 +8,10 @@ in repetitions and not divided by the true count, since negatives count none).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from scipy.optimize import linear_sum_assignment
 
 from pipeline.errors import DatasetError
 from pipeline.landmarks import INDEX
+from pipeline.learning.groundtruth import read_clips
 from pipeline.records import Pose, Rep, tiou
 
 F1_LEVELS = (0.25, 0.5, 0.75)
@@ -86,13 +87,8 @@ def load_groundtruth(path: str | Path) -> tuple[ClipTruth, ...]:
     Raises DatasetError when the file is absent or not of this form.
     """
     try:
-        clips = json.loads(Path(path).read_text())
-        if not isinstance(clips, list):
-            raise TypeError("not a list")
-        return tuple(_clip(clip) for clip in clips)
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror}). Expected a ground-truth JSON file.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return tuple(map(_clip, read_clips(Path(path))))
+    except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(
             f"{path}: not a ground truth ({error!r}). "
             "Expected a list of clips, each with file and reps of start_s, top_s and end_s."
@@ -116,7 +112,7 @@ def counted(result: ClipResult) -> tuple[Rep, ...]:
     )
 
 
-def score(results: Sequence[ClipResult]) -> Scores:
+def evaluate_reps(results: Sequence[ClipResult]) -> Scores:
     """Pool clips into one set of figures. Raises ValueError without a clip."""
     if not results:
         raise ValueError("Expected at least one clip, got none.")
@@ -168,13 +164,10 @@ def hysteresis_reps(pose: Pose, joint: str, low: float = 0.35, high: float = 0.6
     return tuple(reps)
 
 
-def _clip(clip: dict[str, object]) -> ClipTruth:
+def _clip(clip: dict[str, Any]) -> ClipTruth:
     reps, partial = [], []
-    rows = clip["reps"]
-    if not isinstance(rows, list):
-        raise TypeError("reps is not a list")
-    until = float(str(clip.get("duration_s", "inf")))
-    for row in rows:
+    until = float(clip.get("duration_s", "inf"))
+    for row in clip["reps"]:
         if row["end_s"] is None:
             partial.append((float(row["start_s"]), until))
         else:

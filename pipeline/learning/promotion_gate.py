@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anomaly.detector import Detector
-from pipeline.anomaly.features import blocks_of, stance_of
+from pipeline.anomaly.features import appearance_features, blocks_of
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
+from pipeline.learning.auroc import auroc
 from pipeline.records import LabelledRep, tiou
 from pipeline.skelemotion import encode
 
@@ -176,15 +177,9 @@ def _folds(videos: Sequence[str], seed: int) -> list[set[str]]:
 def _fitted(samples: Sequence[LabelledRep], base: Detector, config: TrainConfig, seed: int) -> Detector:
     """What is learnt from these samples: nothing where they are too few."""
     try:
-        return training.fit(samples, config, seed, base=base)[0]
+        return training.train(samples, config, seed, base=base)[0]
     except DatasetError:
         return base
-
-
-def auroc(normal: Doubles, anomalous: Doubles) -> float:
-    """The chance that an anomalous repetition scores higher than a normal one, ties counted half."""
-    above = np.sign(anomalous[:, None] - normal[None, :])
-    return float((above + 1.0).mean() / 2.0)
 
 
 def _figures(judged: _Judged, prefix: str) -> dict[str, float]:
@@ -308,7 +303,7 @@ def _suspects(
         mine = [samples[i] for i in aside if samples[i].group == group]
         reps = [sample.rep for sample in mine]
         images = np.stack([encode(mine[0].pose, rep, clean.config.encode).image for rep in reps])
-        if clean.setting_of(np.median(stance_of(blocks_of(images)), axis=0)) is not None:
+        if clean.reference_of(np.median(appearance_features(blocks_of(images)), axis=0)) is not None:
             scores = clean.score(mine[0].pose, reps)
             found += [group for one in scores if one.reliable and one.score >= _CLEARLY]
     return found

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
-from pipeline.errors import DatasetError
+from pipeline.learning.groundtruth import read_clips
 from pipeline.records import LabelledRep, Pose, Rep, RepLabel, Role
 
 
@@ -22,7 +20,7 @@ def labelled_samples(
     Raises DatasetError where the file is not such a list.
     """
     samples: list[LabelledRep] = []
-    for entry in _entries(groundtruth):
+    for entry in read_clips(groundtruth):
         reps = [rep for rep in entry["reps"] if rep.get("end_s") is not None]
         labels = [_label(str(rep.get("label", entry.get("form_label", "")))) for rep in reps]
         if not any(labels):
@@ -46,15 +44,3 @@ def _label(text: str) -> RepLabel | None:
     if word in ("ok", "good", "normal", "correct"):
         return "normal"
     return "anomalous" if word in ("bad", "anomalous", "anomaly") else None
-
-
-def _entries(groundtruth: Path) -> list[dict[str, Any]]:
-    try:
-        entries = json.loads(groundtruth.read_text())
-    except FileNotFoundError as error:
-        raise DatasetError(f"{groundtruth}: no such file. Expected a JSON list of videos with their reps.") from error
-    except json.JSONDecodeError as error:
-        raise DatasetError(f"{groundtruth}: not JSON ({error}).") from error
-    if not isinstance(entries, list) or not all(isinstance(e, dict) and "file" in e and "reps" in e for e in entries):
-        raise DatasetError(f'{groundtruth}: expected a list of {{"file": ..., "reps": [...]}}.')
-    return entries

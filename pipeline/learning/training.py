@@ -12,21 +12,21 @@ from pipeline.anomaly.autoencoder import Encoder, fit_encoder
 from pipeline.anomaly.calibration import calibrate, with_more
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import Features, features_of, phase_of_bin
-from pipeline.anomaly.posture import angles_of, fault_score, fit_form, with_people
+from pipeline.anomaly.posture import angles_of, fault_score, fit_posture_model, with_people
 from pipeline.anomaly.reference import Scale, fit_reference, scales_of
 from pipeline.anomaly.within_video import compare_within_video
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.records import Floats, LabelledRep
 from pipeline.skelemotion import Encoded, encode
-from pipeline.synthetic.fault_pairs import fault_pairs
+from pipeline.synthetic.fault_pairs import FaultPair, fault_pairs
 
 _EPOCHS = 10
 _DRAWN_FAULTY_VIDEOS = 30
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingProgress:
     """How far training is. phase: "encode", "fit" or "calibrate"; loss is NaN where the phase has none."""
 
     phase: str
@@ -36,7 +36,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Report:
+class TrainingReport:
     """What a detector was trained on, and what it does on it, each repetition judged without its own video.
 
     `unusable` repetitions could not be judged. false_alarms: the share of normal repetitions of known settings at or
@@ -50,7 +50,7 @@ class Report:
     false_alarms: float
 
 
-ProgressCallback = Callable[[Progress], None]
+ProgressCallback = Callable[[TrainingProgress], None]
 """May raise to cancel: nothing is left behind."""
 
 
@@ -74,14 +74,14 @@ class Normals:
         return Normals(self.features.rows(picked), groups, settings, views, self.apart[picked])
 
 
-def fit(
+def train(
     samples: Sequence[LabelledRep],
     config: TrainConfig,
     seed: int = 0,
-    progress: ProgressCallback | None = None,
+    on_progress: ProgressCallback | None = None,
     base: Detector | None = None,
     name: str = "model",
-) -> tuple[Detector, Report]:
+) -> tuple[Detector, TrainingReport]:
     """Train on the normal repetitions among `samples`; equal input and seed give an equal detector.
 
     base: what to start from: its units, form and calibrations serve lifters that are not known. Without it they are
@@ -92,16 +92,16 @@ def fit(
     method = config.detector.method
     if base is not None and base.config.method != method:
         raise ValueError(f"Expected a base model of method {method}, got {base.config.method}.")
-    tell = progress if progress is not None else _ignore
+    on_progress = on_progress or _ignore
     normals = [sample for sample in samples if sample.label == "normal"]
-    used, encoded = _encoded(normals, config, tell)
+    used, encoded = _encoded(normals, config, on_progress)
     references = [one.image for sample, one in zip(used, encoded, strict=True) if sample.role == "reference"]
     if len(references) < 3:
         raise DatasetError(f"Expected at least 3 usable normal repetitions to learn from, got {len(references)}.")
-    tell(Progress("fit", 0, float("nan"), 60.0))
+    on_progress(TrainingProgress("fit", 0, float("nan"), 60.0))
     encoder = base.encoder if base is not None else None
     if base is None and method == "autoencoder":
-        encoder = _fitted_encoder(np.stack(references), seed, tell)
+        encoder = _fitted_encoder(np.stack(references), seed, on_progress)
     known = Normals(
         features_of([sample.pose for sample in used], encoded, config.detector.encode, encoder),
         tuple(sample.group for sample in used),
@@ -109,15 +109,15 @@ def fit(
         tuple(f"{sample.group}#{one.shot}" for sample, one in zip(used, encoded, strict=True)),
         np.array([sample.role == "calibration" for sample in used]),
     )
-    report = Report(len(references), len(set(known.groups)), 0, len(normals) - len(used), float("nan"))
+    report = TrainingReport(len(references), len(set(known.groups)), 0, len(normals) - len(used), float("nan"))
     if base is None:
         faults = fault_changes(config, seed)
         detector = replace(fit_base(known, faults, config), name=name, encoder=encoder)
     else:
         detector, false_alarms = with_normals(base, known, config, seed)
         detector = replace(detector, config=config.detector, name=name)
-        report = replace(report, settings=len(detector.settings), false_alarms=false_alarms)
-    tell(Progress("calibrate", 0, float("nan"), 100.0))
+        report = replace(report, settings=len(detector.references), false_alarms=false_alarms)
+    on_progress(TrainingProgress("calibrate", 0, float("nan"), 100.0))
     return detector, report
 
 
@@ -126,16 +126,23 @@ def fault_changes(config: TrainConfig, seed: int) -> Floats:
 
     Until the lockout: how a load is set down is no part of these faults, and people do it in many ways.
     """
-    changes: dict[str, list[Floats]] = {}
     encoding = config.detector.encode
-    for pair in fault_pairs(_DRAWN_FAULTY_VIDEOS, seed):
-        faulty, clean = (
-            angles_of(pose, encode(pose, rep, encoding), encoding)
-            for pose, rep in ((pair.faulty, pair.faulty_rep), (pair.clean, pair.clean_rep))
-        )
-        changes.setdefault(pair.fault, []).append(faulty - clean)
-    means: Floats = np.stack([np.mean(changes[fault], axis=0) for fault in sorted(changes)]).astype(np.float32)
-    means[..., [phase == "lowering" for phase in phase_of_bin(encoding.length)]] = 0.0
+
+    def angles(samples: Sequence[LabelledRep]) -> Floats:
+        return np.stack([angles_of(one.pose, encode(one.pose, one.rep, encoding), encoding) for one in samples])
+
+    changes = mean_changes(fault_pairs(_DRAWN_FAULTY_VIDEOS, seed), angles)
+    changes[..., [phase == "lowering" for phase in phase_of_bin(encoding.length)]] = 0.0
+    return changes
+
+
+def mean_changes(pairs: Sequence[FaultPair], angles: Callable[[Sequence[LabelledRep]], Floats]) -> Floats:
+    """[F, P, B] what each fault changes in the angles [N, P, B] of drawn repetitions, on average; faults by name."""
+    faulty = angles([LabelledRep(pair.faulty, pair.faulty_rep, "anomalous", "") for pair in pairs])
+    clean = angles([LabelledRep(pair.clean, pair.clean_rep, "normal", "") for pair in pairs])
+    kinds = np.array([pair.fault for pair in pairs])
+    changes = [(faulty - clean)[kinds == kind].mean(axis=0) for kind in sorted(set(kinds.tolist()))]
+    means: Floats = np.stack(changes).astype(np.float32)
     return means
 
 
@@ -149,12 +156,12 @@ def fit_base(known: Normals, faults: Floats, config: TrainConfig) -> Detector:
     sound = known.rows(np.flatnonzero(known.apart).tolist()) if known.apart.any() else drawn
     scales = scales_of(drawn.features.blocks, drawn.groups)
     everyone, own = drawn.features.angles, sound.features.angles
-    form = fit_form(own, sound.groups, everyone, faults)
+    form = fit_posture_model(own, sound.groups, everyone, faults)
     names = np.array(sound.groups)
     unseen = np.zeros(len(names), np.float32)
     for group in dict.fromkeys(sound.groups):
         held = names == group
-        others = form if held.all() else fit_form(own[~held], names[~held].tolist(), everyone, faults)
+        others = form if held.all() else fit_posture_model(own[~held], names[~held].tolist(), everyone, faults)
         unseen[held] = fault_score(own[held], others)
     # Two findings share the false alarms of a setting that is not known.
     rate = config.detector.false_alarm_rate / 2
@@ -169,7 +176,7 @@ def with_normals(base: Detector, known: Normals, config: TrainConfig, seed: int)
     The false alarms are NaN where there is no setting of enough repetitions.
     """
     rng = np.random.default_rng(seed)
-    settings, far = [], []
+    references, far = [], []
     groups: list[str] = []
     names = _setting_names(known, config.detector.setting_distance)
     people = _with_people(base, known, names, config)
@@ -178,53 +185,53 @@ def with_normals(base: Detector, known: Normals, config: TrainConfig, seed: int)
         if len(mine.groups) < config.least_references:
             continue
         kept = mine.rows(_spread_over(mine.groups, config.most_references, rng))
-        stance = np.median(mine.features.stances, axis=0).astype(np.float32)
-        reference, without_own = fit_reference(setting, kept.features.blocks, base.scales, kept.groups, stance)
-        settings.append(reference)
+        appearance = np.median(mine.features.appearances, axis=0).astype(np.float32)
+        reference, without_own = fit_reference(setting, kept.features.blocks, base.scales, kept.groups, appearance)
+        references.append(reference)
         far.append(without_own)
         groups += kept.groups
-    if not settings:
+    if not references:
         return people, float("nan")
     distances = np.concatenate(far)
     in_setting = calibrate(distances, groups, config.detector.false_alarm_rate)
-    detector = replace(people, settings=tuple(settings), in_setting=in_setting)
+    detector = replace(people, references=tuple(references), in_setting=in_setting)
     return detector, float(np.mean(distances >= in_setting.threshold))
 
 
-def card(detector: Detector, report: Report) -> str:
+def card(detector: Detector, report: TrainingReport) -> str:
     """A model card in Markdown: what the detector was trained on, how it judges, what it is worth, and its limits."""
-    known = "none" if not detector.settings else ", ".join(setting.name for setting in detector.settings)
+    known = "none" if not detector.references else ", ".join(setting.name for setting in detector.references)
     alarms = "not measured (no known setting)" if np.isnan(report.false_alarms) else f"{report.false_alarms:.1%}"
     return f"""# {detector.version}
 
 - Method: {detector.config.method}.
 - Data: {report.normals} normal repetitions of {report.videos} videos; {report.unusable} more could not be judged.
-- Settings (lifter and camera) that it knows: {len(detector.settings)} ({known}).
+- Settings (lifter and camera) that it knows: {len(detector.references)} ({known}).
 - Protocol: every repetition's distance is computed without its whole video (without itself where a setting has only
   one video); the threshold is the conformal quantile of these distances, each video with the same weight, or where
   they are too few for one, the tail of Student's t around them, within and between videos.
 - Nominal false alarm rate: {detector.config.false_alarm_rate:.0%}. On the training videos, by that protocol: {alarms}.
-- Form: joint angles of a lifter or camera that it does not know are looked at for two faults, hips that rise before
-  the chest and an unfinished lockout. Sound lifts: means and spreads over {detector.form.videos} videos. Faults: from
-  drawn lifters.
+- Posture: the joint angles of a lifter or camera that it does not know are checked for two faults, hips that rise
+  before the chest and an unfinished lockout. Sound lifts: means and spreads over {detector.form.videos} videos.
+  Faults: from drawn lifters.
 - Limits: of such a lifter, other faults are found only where the other repetitions of the video do not show them too.
   One camera says little of depth.
 """
 
 
-def _ignore(_: Progress) -> None:
+def _ignore(_: TrainingProgress) -> None:
     pass
 
 
 def _encoded(
-    samples: Sequence[LabelledRep], config: TrainConfig, tell: ProgressCallback
+    samples: Sequence[LabelledRep], config: TrainConfig, on_progress: ProgressCallback
 ) -> tuple[list[LabelledRep], list[Encoded]]:
     """The samples that can be judged, and their images."""
     used, encoded = [], []
     limits = config.detector
     for number, sample in enumerate(samples):
         one = encode(sample.pose, sample.rep, limits.encode)
-        tell(Progress("encode", 0, float("nan"), 60.0 * (number + 1) / len(samples)))
+        on_progress(TrainingProgress("encode", 0, float("nan"), 60.0 * (number + 1) / len(samples)))
         if one.coverage >= limits.min_coverage and sample.rep.duration_s >= limits.min_duration_s:
             used.append(sample)
             encoded.append(one)
@@ -233,12 +240,12 @@ def _encoded(
     return used, encoded
 
 
-def _fitted_encoder(images: Floats, seed: int, tell: ProgressCallback) -> Encoder:
+def _fitted_encoder(images: Floats, seed: int, on_progress: ProgressCallback) -> Encoder:
     return fit_encoder(
         images,
         seed,
         _EPOCHS,
-        lambda epoch, loss: tell(Progress("fit", epoch, loss, 60.0 + 30.0 * epoch / _EPOCHS)),
+        lambda epoch, loss: on_progress(TrainingProgress("fit", epoch, loss, 60.0 + 30.0 * epoch / _EPOCHS)),
     )
 
 
@@ -256,24 +263,26 @@ def _with_people(base: Detector, known: Normals, names: Sequence[str], config: T
 
 
 def _setting_names(data: Normals, distance: float) -> list[str]:
-    """For each repetition the name of its lifter and camera: given with the sample, or found by its stance.
+    """For each repetition the name of its lifter and camera: given with the sample, or found by its appearance.
 
-    Views (a video, or one shot of it) whose stances are within `distance` of each other form a setting.
+    Views (a video, or one shot of it) whose appearances are within `distance` of each other form a setting.
     """
     from scipy.cluster.hierarchy import fcluster, linkage
 
     views = list(dict.fromkeys(data.views))
     of_view = np.array([views.index(view) for view in data.views])
-    stances = np.stack([np.median(data.features.stances[of_view == number], axis=0) for number in range(len(views))])
+    appearances = np.stack(
+        [np.median(data.features.appearances[of_view == number], axis=0) for number in range(len(views))]
+    )
     found = np.ones(len(views), dtype=int)
     if len(views) > 1:
-        root = np.sqrt(stances.shape[1])
-        found = fcluster(linkage(stances / root, method="complete"), distance, criterion="distance")
+        root = np.sqrt(appearances.shape[1])
+        found = fcluster(linkage(appearances / root, method="complete"), distance, criterion="distance")
     return [given or f"setting-{found[number]}" for given, number in zip(data.settings, of_view, strict=True)]
 
 
 def _compared_within_videos(data: Normals, scales: Sequence[Scale], least: int) -> tuple[Floats, list[str]]:
-    """Distances among siblings in every video with enough of them."""
+    """Distances within every video with enough of them."""
     far, groups = [], []
     names = np.array(data.groups)
     for group in dict.fromkeys(data.groups):

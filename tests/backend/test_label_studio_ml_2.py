@@ -24,7 +24,7 @@ from backend.models.registry import Model, Registry
 from backend.predictions.preannotator import Preannotator
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
-from pipeline.anomaly.detector import load_base
+from pipeline.anomaly.detector import load_detector
 
 
 class LabelStudioMLBase:
@@ -151,7 +151,7 @@ def test_deleted_annotation_is_marked_where_the_runner_passes_it_on(
 
 
 def test_setup_announces_the_model_of_the_project(runner: FlaskClient, tmp_path: Path) -> None:
-    base = load_base()
+    base = load_detector()
     registry = Registry(tmp_path / "models", Model(base.version, None))
     number = int(body("02")["project"].split(".")[0])
     version = registry.promote(number, registry.publish(number, base, "", {}, []).name).version

@@ -46,7 +46,7 @@ def clip(tmp_path: Path) -> Path:
 
 
 def test_a_video_without_people_has_no_repetitions(clip: Path, cache: PoseCache) -> None:
-    found = analyze_video(clip, detector.load_base(), cache, PipelineConfig(), Nobody())
+    found = analyze_video(clip, detector.load_detector(), cache, PipelineConfig(), Nobody())
     assert (found.reps, found.scores) == ((), ())
 
 
@@ -54,13 +54,13 @@ def test_landmarks_are_estimated_once(clip: Path, cache: PoseCache) -> None:
     nobody = Nobody()
     pictures = []
     for _ in range(2):
-        analyze_video(clip, detector.load_base(), cache, PipelineConfig(), nobody)
+        analyze_video(clip, detector.load_detector(), cache, PipelineConfig(), nobody)
         pictures.append(nobody.pictures)
     assert pictures[0] == pictures[1] > 0
 
 
 def test_an_analysis_says_what_it_was_made_with(clip: Path, cache: PoseCache) -> None:
-    model = detector.load_base()
+    model = detector.load_detector()
     found = analyze_video(clip, model, cache, PipelineConfig(), Nobody())
     assert (found.model_version, found.config_digest) == (model.version, PipelineConfig().digest())
     assert len(found.media_digest) == 64
@@ -68,19 +68,19 @@ def test_an_analysis_says_what_it_was_made_with(clip: Path, cache: PoseCache) ->
 
 def test_progress_is_reported(clip: Path, cache: PoseCache) -> None:
     shares: list[float] = []
-    analyze_video(clip, detector.load_base(), cache, PipelineConfig(), Nobody(), shares.append)
+    analyze_video(clip, detector.load_detector(), cache, PipelineConfig(), Nobody(), shares.append)
     assert len(shares) == 10
 
 
 def test_a_missing_video_is_not_found(tmp_path: Path, cache: PoseCache) -> None:
     with pytest.raises(VideoNotFound):
-        analyze_video(tmp_path / "gone.mp4", detector.load_base(), cache, PipelineConfig(), Nobody())
+        analyze_video(tmp_path / "gone.mp4", detector.load_detector(), cache, PipelineConfig(), Nobody())
 
 
 def test_nothing_is_kept_of_what_is_no_video(tmp_path: Path, cache: PoseCache) -> None:
     (tmp_path / "v.mp4").write_text("hello")
     with pytest.raises(NotAVideo):
-        analyze_video(tmp_path / "v.mp4", detector.load_base(), cache, PipelineConfig(), Nobody())
+        analyze_video(tmp_path / "v.mp4", detector.load_detector(), cache, PipelineConfig(), Nobody())
     assert not cache.folder.exists()
 
 
@@ -96,7 +96,7 @@ def test_the_repetitions_of_a_planned_lift_are_found_and_scored(
     planned: tuple[synthetic.LiftPlan, Pose, VideoInfo],
 ) -> None:
     plan, pose, info = planned
-    found = analyze_pose(pose, info, detector.load_base(), PipelineConfig())
+    found = analyze_pose(pose, info, detector.load_detector(), PipelineConfig())
     true = synthetic.reps_of(plan)
     assert len(found.scores) == len(found.reps) == len(true)
     assert all(abs(a.start_s - b.start_s) < 0.5 for a, b in zip(found.reps, true, strict=True))
@@ -109,7 +109,7 @@ def test_what_is_shared_by_the_parts_is_worked_out_once(
     called: Counter[str] = Counter()
     for module, name in ((reps, "proposals"), (analyze, "encode"), (detector, "encode"), (appearance, "encode")):
         monkeypatch.setattr(module, name, counted(getattr(module, name), name, called))
-    analyze_pose(pose, info, detector.load_base(), PipelineConfig())
+    analyze_pose(pose, info, detector.load_detector(), PipelineConfig())
     assert called == {"proposals": 1, "encode": len(plan.reps)}
 
 

@@ -20,7 +20,7 @@ from backend.labels.events import store_received_events
 from backend.labelstudio.format import Json
 from backend.models.registry import BASE, Model, Registry
 from backend.storage.jobs import Store
-from pipeline.anomaly.detector import Detector, load_base
+from pipeline.anomaly.detector import Detector, load_detector
 from pipeline.errors import PipelineError
 
 _LEARNT = 6
@@ -46,7 +46,7 @@ class KillRounds:
         self._models = folder / "data" / "models"
         self._answered: dict[int, Json] = {}
         self._known = [self.project.add_known(faulty=1) for _ in range(_LEARNT)]
-        self._fallback = Model(load_base().version, None)
+        self._fallback = Model(load_detector().version, None)
         self._work_s = 5.0
         self._training_s = 5.0
 

@@ -21,7 +21,7 @@ from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Store
 from backend.storage.runs import Run
 from backend.training.trainer import Trainer
-from pipeline.anomaly.detector import load_base
+from pipeline.anomaly.detector import load_detector
 from pipeline.config import PipelineConfig
 from pipeline.datasets.frames import to_frames
 from pipeline.pose.cache import PoseCache
@@ -61,7 +61,7 @@ class Lab:
         self.folder = folder
         self.access = access
         self.executor = InlineExecutor()
-        self.registry = Registry(folder / "models", Model(load_base().version, None))
+        self.registry = Registry(folder / "models", Model(load_detector().version, None))
         self.changes = 0
         context = Context(store, LabelStudioClient(access), self.registry, PipelineConfig(), access, folder)
         self.trainer = Trainer(context, self.executor, after, self._changed)

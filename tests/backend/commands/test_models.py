@@ -15,7 +15,7 @@ from backend.errors import UnknownVersion
 from backend.labelstudio.format import Json
 from backend.models.registry import Model, Registry
 from backend.predictions.preannotator import Preannotator
-from pipeline.anomaly.detector import load_base
+from pipeline.anomaly.detector import load_detector
 
 Invoke = Callable[..., str]
 
@@ -41,8 +41,8 @@ def registry(tmp_path: Path) -> Registry:
     """A project 1 with a model that passed and one that was refused."""
     registry = Registry(tmp_path / "models", Model("base-0", None))
     refused = {"passed": False, "reason": "Not promoted: false alarms rise from 5% to 40%.", "figures": {}}
-    registry.publish(1, load_base(), "# card", RUN, [])
-    registry.publish(1, load_base(), "# card", RUN | {"label_digest": "other", "gate": refused}, [])
+    registry.publish(1, load_detector(), "# card", RUN, [])
+    registry.publish(1, load_detector(), "# card", RUN | {"label_digest": "other", "gate": refused}, [])
     return registry
 
 
@@ -90,7 +90,7 @@ def test_show_has_what_was_measured_and_left_out(registry: Registry, invoke: Inv
 
 def test_show_draws_the_loss(invoke: Invoke, registry: Registry) -> None:
     losses = [{"epoch": n, "loss": 1.0 / n} for n in range(1, 11)]
-    registry.publish(1, load_base(), "", RUN | {"losses": losses}, [])
+    registry.publish(1, load_detector(), "", RUN | {"losses": losses}, [])
     assert "Loss over 10 epochs: 1 █▄" in invoke("show", "v0003")
 
 

@@ -24,7 +24,7 @@ from backend.local_labelstudio.server import LabelStudioServer, install
 from backend.models.registry import Model, Registry
 from backend.settings import Settings
 from backend.web.server import listening
-from pipeline.anomaly.detector import load_base
+from pipeline.anomaly.detector import load_detector
 
 CONFIG_TEXT = LABELING_CONFIG.read_text()
 KEY = "0123456789abcdef0123456789abcdef01234567"
@@ -272,7 +272,7 @@ def test_other_predictions_on_show_are_noted(settings: Settings, servers: Server
 
 def test_a_version_of_the_project_s_own_is_as_it_should_be(servers: Servers, settings: Settings) -> None:
     registry = Registry(settings.models_dir, Model("base-1", None))
-    published = registry.publish(3, load_base(), "", {"gate": {"passed": True}}, [])
+    published = registry.publish(3, load_detector(), "", {"gate": {"passed": True}}, [])
     servers.project["model_version"] = registry.promote(3, published.name).version
     assert "version" not in remote(settings)
     servers.project["model_version"] = "base-1"

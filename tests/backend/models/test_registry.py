@@ -9,14 +9,14 @@ import pytest
 
 from backend.errors import UnknownVersion
 from backend.models.registry import Model, Registry, Version
-from pipeline.anomaly.detector import Detector, load_base
+from pipeline.anomaly.detector import Detector, load_detector
 
 FALLBACK = Model("base-00000000", None)
 
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:
-    return load_base()
+    return load_detector()
 
 
 @pytest.fixture

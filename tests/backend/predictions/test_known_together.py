@@ -20,7 +20,6 @@ from backend.models.registry import Model, Registry
 from backend.predictions.preannotator import Preannotator
 from backend.predictions.worker import judge_known
 from backend.storage.jobs import Store
-from pipeline.anomaly.detector import load_base
 from pipeline.config import PipelineConfig
 from pipeline.pose.cache import PoseCache
 
@@ -77,7 +76,7 @@ def promoted(
     registry = Registry(tmp_path / "models", Model(VERSION, None))
 
     def promote(waited: Sequence[int] = TASKS) -> None:
-        published = registry.publish(1, load_base(), "", {"gate": {"passed": True}}, [])
+        published = registry.publish(1, load_detector(), "", {"gate": {"passed": True}}, [])
         version = registry.promote(1, published.name).version
         label_studio.calls.clear()
         service.resume()

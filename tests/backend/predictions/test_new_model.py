@@ -18,7 +18,7 @@ from backend.predictions.preannotator import Preannotator
 from backend.predictions.worker import VideoJob, analyze_task
 from backend.storage.jobs import Store
 from pipeline.analyze import analyze_pose
-from pipeline.anomaly.detector import load_base
+from pipeline.anomaly.detector import load_detector
 from pipeline.config import PipelineConfig
 from pipeline.pose.cache import PoseCache
 
@@ -41,7 +41,7 @@ def finish(service: Preannotator, executor: FakeExecutor, store: Store, number: 
 def promote(tmp_path: Path, project: int = 1) -> str:
     """Another process puts a model into use; returns its version."""
     registry = Registry(tmp_path / "models", Model(VERSION, None))
-    published = registry.publish(project, load_base(), "", {"gate": {"passed": True}}, [])
+    published = registry.publish(project, load_detector(), "", {"gate": {"passed": True}}, [])
     return registry.promote(project, published.name).version
 
 
@@ -179,8 +179,8 @@ def test_a_video_whose_landmarks_are_gone_is_fetched_again(
 def test_another_model_judges_the_same_repetitions(access: Access, tmp_path: Path) -> None:
     pose, _ = drawn_video(1, 6)
     PoseCache(tmp_path).put("d", PipelineConfig().pose, pose)
-    first = analyze_pose(pose, analysis().video, load_base(), PipelineConfig(), "d")
-    published = Registry(tmp_path / "models", Model(VERSION, None)).publish(1, load_base(), "", {}, [])
+    first = analyze_pose(pose, analysis().video, load_detector(), PipelineConfig(), "d")
+    published = Registry(tmp_path / "models", Model(VERSION, None)).publish(1, load_detector(), "", {}, [])
     work = VideoJob(
         task(1), "a.mp4", parse_controls(CONFIG), access, published.model.folder, tmp_path, PipelineConfig(), first
     )

@@ -25,7 +25,7 @@ from backend.storage.jobs import Store
 from backend.training import mlflow_log
 from backend.training.mlflow_log import FinishedRun, log_run, metrics
 from backend.training.trainer import Trainer
-from pipeline.anomaly.detector import load_base
+from pipeline.anomaly.detector import load_detector
 
 REPORT: Json = {
     "seed": 3,
@@ -61,7 +61,7 @@ class Following(InlineExecutor):
 @pytest.fixture
 def finished(tmp_path: Path) -> FinishedRun:
     registry = Registry(tmp_path / "models", Model("base-0", None))
-    published = registry.publish(12, load_base(), "# card", REPORT, [])
+    published = registry.publish(12, load_detector(), "# card", REPORT, [])
     return FinishedRun(
         f"file:{tmp_path / 'mlruns'}", 12, 5, "done", "Start Training", "In use.", 1, 100.0, 160.5, published.name,
         published.model.folder, True,

@@ -21,7 +21,7 @@ from backend.labelstudio.records import Access
 from backend.storage.jobs import Store
 from backend.storage.runs import MOST_ATTEMPTS
 from backend.training.training_run import LEAST_NORMALS, label_digest
-from pipeline.anomaly.detector import load_base
+from pipeline.anomaly.detector import load_detector
 from pipeline.config import PipelineConfig, TrainConfig
 from pipeline.learning import promotion_gate
 from pipeline.pose.cache import PoseCache
@@ -220,7 +220,7 @@ def test_a_model_of_honest_labels_is_in_use(trained: Lab) -> None:
 def test_a_model_knows_what_it_was_made_of(trained: Lab) -> None:
     (version,) = trained.registry.versions(1)
     assert version.run["labels"] == {"normal": 5 * (PER_VIDEO - 1), "anomalous": 5, "videos": 5, "skipped": []}
-    assert version.run["parent"] == load_base().version
+    assert version.run["parent"] == load_detector().version
     assert version.model.folder is not None
     kept = json.loads((version.model.folder / "labels.json").read_text())
     assert label_digest(kept) == version.run["label_digest"]
@@ -328,7 +328,7 @@ def test_a_run_that_died_after_publishing_does_not_train_again(trained: Lab) -> 
 def test_what_was_judged_against_another_model_is_not_promoted(lab: Lab) -> None:
     for task in range(1, 6):
         lab.label(task)
-    lab.registry.publish(1, load_base(), "", {"gate": {}}, [])
+    lab.registry.publish(1, load_detector(), "", {"gate": {}}, [])
     run = lab.trainer.request(1, "test")
     begun = lab.trainer.runs.begin()
     assert begun is not None
@@ -343,13 +343,13 @@ def test_what_was_judged_against_another_model_is_not_promoted(lab: Lab) -> None
 
 @pytest.mark.parametrize("earlier", [0, 5])
 def test_honest_labels_pass(earlier: int) -> None:
-    base = load_base()
+    base = load_detector()
     before = samples(earlier, 1) if earlier else []
     assert promotion_gate.judge(samples(6, 1), before, base, base, TrainConfig(), 0).passed
 
 
 def test_faults_called_normal_are_told_without_earlier_labels() -> None:
-    base = load_base()
+    base = load_detector()
     verdict = promotion_gate.judge(samples(15, 1, honest=False), [], base, base, TrainConfig(), 0)
     assert verdict.passed  # a rare lift and a fault look the same to who knows nothing else: people decide
     assert "look anomalous beside the other normal ones" in verdict.reason
@@ -357,6 +357,6 @@ def test_faults_called_normal_are_told_without_earlier_labels() -> None:
 
 
 def test_a_gate_of_equal_input_judges_equally() -> None:
-    base = load_base()
+    base = load_detector()
     found = [promotion_gate.judge(samples(3, 1), [], base, base, TrainConfig(), 1) for _ in range(2)]
     assert found[0] == found[1]

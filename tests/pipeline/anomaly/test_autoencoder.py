@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import synthetic
 from pipeline.anomaly.autoencoder import fit_encoder
-from pipeline.anomaly.detector import Detector, load_base
+from pipeline.anomaly.detector import Detector, load_detector
 from pipeline.anomaly.features import latent_block
 from pipeline.config import DetectorConfig, EncodeConfig, TrainConfig
 from pipeline.learning import training
@@ -43,14 +43,14 @@ def images() -> Floats:
 
 @pytest.fixture(scope="module")
 def base() -> Detector:
-    return training.fit(synthetic_samples(12, seed=0), CONFIG, name="base")[0]
+    return training.train(synthetic_samples(12, seed=0), CONFIG, name="base")[0]
 
 
 @pytest.fixture(scope="module")
 def trained(base: Detector) -> Detector:
     """Knows ten normal repetitions of the lifter and camera of `set_of`."""
     pose, reps = set_of(1, (None,) * 10)
-    return training.fit([LabelledRep(pose, rep, "normal", "first") for rep in reps], CONFIG, base=base)[0]
+    return training.train([LabelledRep(pose, rep, "normal", "first") for rep in reps], CONFIG, base=base)[0]
 
 
 def test_latent_keeps_the_walk_and_a_quarter_of_the_columns(images: Floats) -> None:
@@ -114,20 +114,20 @@ def test_a_detector_compares_by_one_block_of_the_latent(base: Detector) -> None:
 
 def test_training_tells_the_loss_of_every_epoch() -> None:
     told: list[training.Progress] = []
-    training.fit(synthetic_samples(3, seed=0), CONFIG, progress=told.append)
+    training.train(synthetic_samples(3, seed=0), CONFIG, on_progress=told.append)
     assert [now.epoch for now in told if now.phase == "fit" and not np.isnan(now.loss)] == list(range(1, 11))
 
 
 def test_retraining_keeps_the_encoder_of_the_base(base: Detector, trained: Detector) -> None:
     assert trained.encoder is base.encoder
-    assert len(trained.settings) == 1
+    assert len(trained.references) == 1
 
 
 def test_a_base_of_another_method_is_refused() -> None:
     pose, reps = set_of(1, (None,) * 10)
     samples = [LabelledRep(pose, rep, "normal", "first") for rep in reps]
     with pytest.raises(ValueError, match="Expected a base model of method autoencoder, got statistics"):
-        training.fit(samples, CONFIG, base=load_base())
+        training.train(samples, CONFIG, base=load_detector())
 
 
 def test_a_fault_scores_above_normal_repetitions(trained: Detector) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pipeline import synthetic
 from pipeline.anomaly import detector as detector_module
 from pipeline.anomaly.calibration import calibrate, with_more
-from pipeline.anomaly.detector import Detector, load_base
+from pipeline.anomaly.detector import Detector, load_detector
 from pipeline.anomaly.distances import distances, fit_normal_model
 from pipeline.config import PoseConfig, TrainConfig
 from pipeline.errors import ModelError
@@ -42,14 +42,14 @@ def set_of(seed: int, faults: tuple[synthetic.FaultKind | None, ...]) -> tuple[P
 
 @pytest.fixture(scope="module")
 def base() -> Detector:
-    return load_base()
+    return load_detector()
 
 
 @pytest.fixture(scope="module")
 def trained(base: Detector) -> Detector:
     """Knows ten normal repetitions of the lifter and camera of `set_of`."""
     pose, reps = set_of(1, (None,) * 10)
-    return training.fit([LabelledRep(pose, rep, "normal", "first") for rep in reps], TrainConfig(), base=base)[0]
+    return training.train([LabelledRep(pose, rep, "normal", "first") for rep in reps], TrainConfig(), base=base)[0]
 
 
 def test_base_model_passes_normal_repetitions(base: Detector) -> None:
@@ -159,8 +159,8 @@ def test_base_model_finds_a_fault_of_posture_that_every_repetition_shows(base: D
 
 def test_named_setting_is_used_whatever_the_stance(trained: Detector) -> None:
     pose, reps = set_of(12, (None,) * 3)
-    far_away = replace(trained.settings[0], name="gym", stance=trained.settings[0].stance + 1.0)
-    detector = replace(trained, settings=(far_away,))
+    far_away = replace(trained.references[0], name="gym", appearance=trained.references[0].appearance + 1.0)
+    detector = replace(trained, references=(far_away,))
     assert detector.score(pose, reps, "gym") != detector.score(pose, reps)
 
 
@@ -268,8 +268,8 @@ def test_distance_shrinks_like_ledoit_and_wolf() -> None:
     from sklearn.covariance import LedoitWolf
 
     values = (np.random.default_rng(2).normal(size=(40, 60)) * np.linspace(0.2, 2.0, 60)).astype(np.float32)
-    cloud = fit_normal_model(values)
-    covariance = cloud.axes.T @ np.diag(cloud.variance - cloud.rest) @ cloud.axes + cloud.rest * np.eye(60)
+    normal = fit_normal_model(values)
+    covariance = normal.axes.T @ np.diag(normal.variance - normal.rest) @ normal.axes + normal.rest * np.eye(60)
     np.testing.assert_allclose(covariance, LedoitWolf().fit(values).covariance_, atol=1e-3)
 
 

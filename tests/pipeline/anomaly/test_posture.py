@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from pipeline import synthetic
-from pipeline.anomaly.posture import ANGLE_PARTS, Form, angles_of, fault_score, fit_form, form_cells, with_people
+from pipeline.anomaly.posture import (
+    ANGLE_PARTS,
+    PostureModel,
+    angles_of,
+    fault_score,
+    fit_posture_model,
+    form_cells,
+    with_people,
+)
 from pipeline.config import EncodeConfig
 from pipeline.records import Floats, Rep
 from pipeline.skelemotion import encode
@@ -28,9 +36,9 @@ def sound() -> Floats:
 
 
 @pytest.fixture(scope="module")
-def form(sound: Floats) -> Form:
+def form(sound: Floats) -> PostureModel:
     change = angles(fault="early_hip_rise") - angles()
-    return fit_form(sound, [f"v{i % 6}" for i in range(30)], sound, change[None])
+    return fit_posture_model(sound, [f"v{i % 6}" for i in range(30)], sound, change[None])
 
 
 def test_angles_do_not_depend_on_the_camera() -> None:
@@ -48,29 +56,29 @@ def test_hips_that_rise_early_straighten_the_knees_first() -> None:
     assert (angles(fault="early_hip_rise") - angles())[knees, 1] > 5.0
 
 
-def test_fault_is_beyond_sound_lifts(form: Form, sound: Floats) -> None:
+def test_fault_is_beyond_sound_lifts(form: PostureModel, sound: Floats) -> None:
     fault = fault_score(angles(fault="early_hip_rise")[None], form)[0]
     assert fault > 2.0
     assert fault > fault_score(sound, form).max()
 
 
-def test_opposite_of_a_fault_is_not_one(form: Form) -> None:
+def test_opposite_of_a_fault_is_not_one(form: PostureModel) -> None:
     change = angles(fault="early_hip_rise") - angles()
     assert fault_score((angles() - change)[None], form)[0] < 0.0
 
 
-def test_lost_landmarks_do_not_outweigh_everything(form: Form) -> None:
+def test_lost_landmarks_do_not_outweigh_everything(form: PostureModel) -> None:
     far, farther = (np.full((1, len(ANGLE_PARTS), 12), degrees, np.float32) for degrees in (1e4, 1e8))
     assert fault_score(far, form)[0] == fault_score(farther, form)[0]
 
 
-def test_cells_add_up_where_a_part_moves_wrongly(form: Form) -> None:
+def test_cells_add_up_where_a_part_moves_wrongly(form: PostureModel) -> None:
     ((parts, cells),) = form_cells(angles(fault="early_hip_rise"), form)
     assert parts == ANGLE_PARTS
     assert parts[int(cells.sum(axis=1).argmax())] in ("knees", "hips", "back")
 
 
-def test_further_people_move_the_mean_by_their_share(form: Form, sound: Floats) -> None:
+def test_further_people_move_the_mean_by_their_share(form: PostureModel, sound: Floats) -> None:
     more = with_people(form, sound[:3] + 7.0, ["new"] * 3)
     assert more.videos == form.videos + 1
     expected = (form.mean * form.videos + (sound[:3] + 7.0).mean(axis=0)) / more.videos
@@ -88,7 +96,7 @@ def test_pairs_differ_by_the_fault_alone() -> None:
 
 def test_faults_that_change_nothing_cannot_be_learnt(sound: Floats) -> None:
     with pytest.raises(ValueError, match="Expected faults that change angles"):
-        fit_form(sound, ["v"] * 30, sound, np.zeros((1, len(ANGLE_PARTS), 12), np.float32))
+        fit_posture_model(sound, ["v"] * 30, sound, np.zeros((1, len(ANGLE_PARTS), 12), np.float32))
 
 
 def test_no_pose_no_angles() -> None:

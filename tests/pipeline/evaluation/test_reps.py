@@ -13,10 +13,10 @@ from pipeline.errors import DatasetError
 from pipeline.evaluation.reps import (
     ClipResult,
     ClipTruth,
+    evaluate_reps,
     hysteresis_reps,
     load_groundtruth,
     match,
-    score,
 )
 from pipeline.records import Rep, tiou
 
@@ -45,49 +45,49 @@ def test_matching_takes_the_best_pairs_together() -> None:
 
 
 def test_a_perfect_cut_scores_one() -> None:
-    scores = score([result((ONE, TWO), ClipTruth("a", (ONE, TWO)))])
+    scores = evaluate_reps([result((ONE, TWO), ClipTruth("a", (ONE, TWO)))])
     assert (scores.f1, scores.map, scores.mae_ms()) == ({0.25: 1.0, 0.5: 1.0, 0.75: 1.0}, 1.0, (0.0, 0.0, 0.0))
 
 
 def test_f1_counts_missed_and_invented_repetitions() -> None:
-    scores = score([result((ONE,), ClipTruth("a", (ONE, TWO))), result((TWO,), ClipTruth("b", ()))])
+    scores = evaluate_reps([result((ONE,), ClipTruth("a", (ONE, TWO))), result((TWO,), ClipTruth("b", ()))])
     assert scores.f1[0.5] == pytest.approx(0.5)
 
 
 def test_boundary_errors_are_found_minus_true() -> None:
-    scores = score([result((Rep(0.1, 0.8, 2.0),), ClipTruth("a", (ONE,)))])
+    scores = evaluate_reps([result((Rep(0.1, 0.8, 2.0),), ClipTruth("a", (ONE,)))])
     assert scores.errors[0] == pytest.approx([0.1, -0.2, 0.0])
 
 
 def test_mae_is_in_milliseconds() -> None:
-    scores = score([result((Rep(0.1, 0.8, 2.0),), ClipTruth("a", (ONE,)))])
+    scores = evaluate_reps([result((Rep(0.1, 0.8, 2.0),), ClipTruth("a", (ONE,)))])
     assert scores.mae_ms() == pytest.approx((100.0, 200.0, 0.0))
 
 
 def test_a_partial_repetition_is_neither_required_nor_counted_against() -> None:
     truth = ClipTruth("a", (ONE,), partial=((3.0, 6.0),))
-    assert score([result((ONE, TWO), truth)]).f1[0.5] == score([result((ONE,), truth)]).f1[0.5] == 1.0
+    assert evaluate_reps([result((ONE, TWO), truth)]).f1[0.5] == evaluate_reps([result((ONE,), truth)]).f1[0.5] == 1.0
 
 
 def test_repetitions_on_negatives_are_counted() -> None:
-    assert score([result((ONE, TWO), ClipTruth("a", (), is_deadlift=False))]).false_on_negatives == 2
+    assert evaluate_reps([result((ONE, TWO), ClipTruth("a", (), is_deadlift=False))]).false_on_negatives == 2
 
 
 def test_counts() -> None:
-    scores = score([result((ONE, TWO), ClipTruth("a", (ONE,))), result((), ClipTruth("b", (ONE, TWO)))])
+    scores = evaluate_reps([result((ONE, TWO), ClipTruth("a", (ONE,))), result((), ClipTruth("b", (ONE, TWO)))])
     assert (scores.exact_counts, scores.count_mae, scores.off_by_one) == (0, 1.5, 0.5)
 
 
 def test_a_confident_false_repetition_costs_more_precision_than_a_doubtful_one() -> None:
     good, bad = ClipTruth("a", (ONE,)), ClipTruth("b", (), is_deadlift=False)
-    doubtful = score([result((ONE,), good, 0.9), result((ONE,), bad, 0.1)]).map
-    confident = score([result((ONE,), good, 0.1), result((ONE,), bad, 0.9)]).map
+    doubtful = evaluate_reps([result((ONE,), good, 0.9), result((ONE,), bad, 0.1)]).map
+    confident = evaluate_reps([result((ONE,), good, 0.1), result((ONE,), bad, 0.9)]).map
     assert [doubtful, confident] == pytest.approx([1.0, 0.5])
 
 
 def test_no_clip_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="at least one clip"):
-        score([])
+        evaluate_reps([])
 
 
 def test_groundtruth_is_read_with_partial_repetitions_apart(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline import synthetic
-from pipeline.anomaly.detector import Detector, load_base
+from pipeline.anomaly.detector import Detector, load_detector
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
@@ -36,53 +36,54 @@ def noisy(plan: synthetic.LiftPlan) -> Pose:
 
 @pytest.fixture(scope="module")
 def base() -> Detector:
-    return load_base()
+    return load_detector()
 
 
 def test_equal_input_and_seed_give_an_equal_detector(samples: list[LabelledRep], base: Detector) -> None:
     assert (
-        training.fit(samples, CONFIG, 1, base=base)[0].version == training.fit(samples, CONFIG, 1, base=base)[0].version
+        training.train(samples, CONFIG, 1, base=base)[0].version
+        == training.train(samples, CONFIG, 1, base=base)[0].version
     )
 
 
 def test_other_samples_give_another_version(samples: list[LabelledRep], base: Detector) -> None:
-    fewer = training.fit(samples[:-1], CONFIG, base=base)[0]
-    assert fewer.version != training.fit(samples, CONFIG, base=base)[0].version
+    fewer = training.train(samples[:-1], CONFIG, base=base)[0]
+    assert fewer.version != training.train(samples, CONFIG, base=base)[0].version
 
 
 def test_settings_are_found_by_the_camera(samples: list[LabelledRep], base: Detector) -> None:
-    detector, report = training.fit(samples, CONFIG, base=base)
-    assert len(detector.settings) == report.settings == 2
+    detector, report = training.train(samples, CONFIG, base=base)
+    assert len(detector.references) == report.settings == 2
 
 
 def test_given_setting_joins_what_looks_different(samples: list[LabelledRep], base: Detector) -> None:
     named = [LabelledRep(s.pose, s.rep, s.label, s.group, "gym") for s in samples]
-    assert [setting.name for setting in training.fit(named, CONFIG, base=base)[0].settings] == ["gym"]
+    assert [setting.name for setting in training.train(named, CONFIG, base=base)[0].references] == ["gym"]
 
 
 def test_too_few_of_a_setting_leave_it_unknown(samples: list[LabelledRep], base: Detector) -> None:
-    assert training.fit(samples[:4], CONFIG, base=base)[0].settings == ()
+    assert training.train(samples[:4], CONFIG, base=base)[0].references == ()
 
 
 def test_anomalous_samples_are_not_learnt_from(samples: list[LabelledRep], base: Detector) -> None:
     odd = [LabelledRep(s.pose, s.rep, "anomalous", s.group) for s in samples[9:]]
-    with_odd = training.fit(samples[:9] + odd, CONFIG, base=base)[0]
-    assert with_odd.version == training.fit(samples[:9], CONFIG, base=base)[0].version
+    with_odd = training.train(samples[:9] + odd, CONFIG, base=base)[0]
+    assert with_odd.version == training.train(samples[:9], CONFIG, base=base)[0].version
 
 
 def test_no_normal_sample_is_a_dataset_error(samples: list[LabelledRep], base: Detector) -> None:
     with pytest.raises(DatasetError, match="normal repetitions"):
-        training.fit([LabelledRep(s.pose, s.rep, "anomalous", s.group) for s in samples], CONFIG, base=base)
+        training.train([LabelledRep(s.pose, s.rep, "anomalous", s.group) for s in samples], CONFIG, base=base)
 
 
 def test_two_samples_are_too_few(samples: list[LabelledRep], base: Detector) -> None:
     with pytest.raises(DatasetError, match="at least 3"):
-        training.fit(samples[:2], CONFIG, base=base)
+        training.train(samples[:2], CONFIG, base=base)
 
 
 def test_progress_grows_to_a_hundred_percent(samples: list[LabelledRep], base: Detector) -> None:
     told: list[float] = []
-    training.fit(samples, CONFIG, progress=lambda now: told.append(now.percent), base=base)
+    training.train(samples, CONFIG, on_progress=lambda now: told.append(now.percent), base=base)
     assert told == sorted(told)
     assert told[-1] == 100.0
 
@@ -92,26 +93,26 @@ def test_progress_that_raises_cancels(samples: list[LabelledRep], base: Detector
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        training.fit(samples, CONFIG, progress=cancel, base=base)
+        training.train(samples, CONFIG, on_progress=cancel, base=base)
 
 
 def test_base_model_can_be_trained_from_drawn_lifters() -> None:
-    detector, report = training.fit(synthetic_samples(30, 3), CONFIG, name="base")
+    detector, report = training.train(synthetic_samples(30, 3), CONFIG, name="base")
     assert detector.name == "base"
-    assert detector.settings == ()
+    assert detector.references == ()
     assert report.normals > 50
 
 
 def test_calibration_samples_do_not_change_the_units(samples: list[LabelledRep]) -> None:
     only = [LabelledRep(s.pose, s.rep, "normal", s.group, role="calibration") for s in samples]
     drawn = synthetic_samples(30, 3)
-    with_them, without = training.fit(drawn + only, CONFIG)[0], training.fit(drawn, CONFIG)[0]
+    with_them, without = training.train(drawn + only, CONFIG)[0], training.train(drawn, CONFIG)[0]
     np.testing.assert_array_equal(with_them.scales[0].unit, without.scales[0].unit)
     assert len(with_them.in_form.distances) == len(only)
 
 
 def test_card_names_the_version_and_the_counts(samples: list[LabelledRep], base: Detector, tmp_path: Path) -> None:
-    detector, report = training.fit(samples, CONFIG, base=base)
+    detector, report = training.train(samples, CONFIG, base=base)
     detector.save(tmp_path / "model", training.card(detector, report))
     card = (tmp_path / "model" / "CARD.md").read_text()
     assert detector.version in card
@@ -119,6 +120,6 @@ def test_card_names_the_version_and_the_counts(samples: list[LabelledRep], base:
 
 
 def test_people_with_labels_join_the_form(samples: list[LabelledRep], base: Detector) -> None:
-    detector, _ = training.fit(samples, CONFIG, base=base)
+    detector, _ = training.train(samples, CONFIG, base=base)
     assert detector.form.videos == base.form.videos + 2
     assert len(detector.in_form.distances) == len(base.in_form.distances) + len(samples)

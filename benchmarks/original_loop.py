@@ -1,6 +1,6 @@
 """CPU seconds per second of video: the loop of the published project against ours, on the same clip in one run.
 
-    python benchmarks/seed_loop.py CLIP.mp4 [--seconds 10]
+    python benchmarks/original_loop.py CLIP.mp4 [--seconds 10]
 
 The published project looks at every frame twice (once to cut repetitions, once to write the annotated video): pose at
 full size, the skeleton drawn into the picture, and a random forest of 100 trees asked twice for a table of one row.
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
 from pipeline.analyze import analyze_video
-from pipeline.anomaly.detector import load_base
+from pipeline.anomaly.detector import load_detector
 from pipeline.config import PipelineConfig
 from pipeline.media import reading
 from pipeline.pose.cache import PoseCache
@@ -46,7 +46,7 @@ def pictures(path: Path, seconds: float) -> Iterator[NDArray[np.uint8]]:
         capture.release()
 
 
-def seed_pass(path: Path, seconds: float, forest: RandomForestClassifier) -> int:
+def original_pass(path: Path, seconds: float, forest: RandomForestClassifier) -> int:
     """One pass of the published loop; returns the number of frames."""
     drawing = mp.solutions.drawing_utils
     connections = mp.solutions.pose.POSE_CONNECTIONS
@@ -76,10 +76,10 @@ def main() -> None:
     forest.fit(random.random((502, _ROW)), random.integers(0, 2, 502))
 
     began = time.process_time()
-    frames = sum(seed_pass(arguments.clip, seconds, forest) for _ in range(_PASSES))
+    frames = sum(original_pass(arguments.clip, seconds, forest) for _ in range(_PASSES))
     theirs = (time.process_time() - began) / seconds
 
-    detector, config = load_base(), PipelineConfig()
+    detector, config = load_detector(), PipelineConfig()
     with TemporaryDirectory() as folder:
         began = time.process_time()
         analysis = analyze_video(arguments.clip, detector, PoseCache(folder), config)
