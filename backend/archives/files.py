@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from backend.labelstudio.labeling_config import Controls, effective_rate
 from backend.labelstudio.media import shown_address
 from backend.storage.analysis_json import is_readable, load_analysis
 from backend.storage.ledger import Entry, Ledger, is_address
+from pipeline.files import written_aside
 
 COLUMNS = (
     "video",
@@ -83,7 +83,5 @@ def media_address(name: str, root: Path | None) -> str:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[IO[str]]:
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8", newline="") as file:
+    with written_aside(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
         yield file
-    os.replace(part, path)

@@ -8,7 +8,6 @@ looked for in Label Studio before they are made.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 import threading
@@ -23,6 +22,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
+from filelock import FileLock, Timeout
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
@@ -290,17 +290,18 @@ class ArchiveRun:
 def exclusive(data_dir: Path, target: str) -> Iterator[None]:
     """No other run for the same target meanwhile: both would make its tasks. Raises BackendError."""
     name = f"prelabel-{hashlib.sha256(target.encode()).hexdigest()[:12]}.lock"
+    lock = FileLock(data_dir / name, timeout=0)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        lock = (data_dir / name).open("wb")
+        lock.acquire()
+    except Timeout as error:
+        raise BackendError(f"Another run already works on {target}. Wait for its end.") from error
     except OSError as error:
         raise BackendError(f"{data_dir} cannot be written ({error.strerror}). Choose another DATA_DIR.") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BackendError(f"Another run already works on {target}. Wait for its end.") from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def target_name(project: int | None = None, folder: Path | None = None) -> str:

@@ -147,6 +147,7 @@ def _environment(url: str, token: Path, data_dir: Path) -> tuple[str, str, str]:
 
 
 def _synthetic_video(folder: Path, console: Console) -> Path:
+    from pipeline.files import written_aside
     from pipeline.synthetic import demo_plan
     from pipeline.synthetic.drawing import render
 
@@ -156,7 +157,6 @@ def _synthetic_video(folder: Path, console: Console) -> Path:
             "Drawing a synthetic lifter: 6 reps, the third with hips rising early, the fifth with a soft lockout"
         )
         folder.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part.mp4")
-        render(demo_plan(), part)
-        part.replace(path)
+        with written_aside(path) as aside:
+            render(demo_plan(), aside)
     return path

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
-from backend.datasets.label_studio_json import task_to_import
-from backend.datasets.rows import Choice, LabelledTask, choose, controls_of, labelled_tasks
+from backend.datasets.label_studio_json import TasksToImport
+from backend.datasets.rows import LabelChoice, LabelledTask, choose, controls_of, labelled_tasks
 from backend.errors import BackendError, NothingToExport
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.labeling_config import Controls
@@ -21,35 +21,35 @@ from backend.storage.database import now
 from backend.storage.jobs import Store
 from backend.storage.scratch import scratch
 from pipeline.config import PipelineConfig
-from pipeline.datasets.coco import CocoWriter, coco_writer
 from pipeline.datasets.datasheet import Facts, write_datasheet
-from pipeline.datasets.elan import write_eaf
 from pipeline.datasets.filters import Filters, Funnel
-from pipeline.datasets.parts import PARTS, make_folders, write_parts
-from pipeline.datasets.rows import CSV_COLUMNS, ExportedRep, dataset_digest, to_csv, to_json
+from pipeline.datasets.formats import OpenFormats, rep_within
+from pipeline.datasets.rows import ExportedRep, dataset_digest, to_json
 from pipeline.datasets.summary import Summary
 from pipeline.datasets.versions import MANIFEST, Stored, new_version
 from pipeline.errors import PipelineError
 from pipeline.media.clips import cut
 from pipeline.pose.cache import PoseCache
+from pipeline.records import Pose, Rep
 
 FORMAT = 1
 """Of the folder; raised when readers have to tell two apart."""
 _SHOWN_MISSING = 20
 
-_LABEL_PARTS = {
-    MANIFEST: "one line of JSON per repetition: everything that is known of it",
-    "reps.csv": "the same as a table",
+_MANIFEST_PART = {MANIFEST: "one line of JSON per repetition: everything that is known of it"}
+_IMPORT_PARTS = {
     "label_studio.json": "tasks with annotations, for Label Studio's Import button",
     "labeling_config.xml": "the project's labeling config, for the project to import them into",
 }
+_MISSING_PART = {"missing.csv": "what could not be had, and why"}
 
 
 @dataclass(frozen=True)
 class ExportRequest:
     """What to export and where to. lifter_key: the task data that names the lifter.
 
-    labels_only: no files from landmarks, and no ELAN. clips: fetch the videos and cut them.
+    labels_only: only formats that say so (`DatasetFormat.with_labels_only`), and no landmarks are looked for.
+    clips: fetch the videos and cut them.
     """
 
     project: int
@@ -75,12 +75,17 @@ class Exported:
     clips: int
 
 
-Told = Callable[[int, int], None]
-"""Videos done, and of how many."""
+OnProgress = Callable[[int, int], None]
+"""Called with the number of videos that are done, and of how many."""
 
 
 def export(
-    request: ExportRequest, store: Store, config: PipelineConfig, pose_dir: Path, access: Access, told: Told
+    request: ExportRequest,
+    store: Store,
+    config: PipelineConfig,
+    pose_dir: Path,
+    access: Access,
+    on_progress: OnProgress,
 ) -> Exported:
     """Write a project's labels as the next version of a dataset, or find that nothing is new.
 
@@ -95,32 +100,32 @@ def export(
             "connected, or set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY to have them fetched."
         )
     with _writing(request.out), new_version(request.out) as draft:
-        writer = _Writer(draft.folder, request, controls, config, pose_dir, access)
-        with writer:
+        with _Draft(draft.folder, request, controls, config, pose_dir, access) as written:
             for number, task in enumerate(labelled_tasks(store, request.project, choice, controls, request.lifter_key)):
-                told(number, len(choice.videos))
-                writer.add(task)
-        told(len(choice.videos), len(choice.videos))
-        if not writer.summary.reps:
+                on_progress(number, len(choice.videos))
+                written.add(task)
+        on_progress(len(choice.videos), len(choice.videos))
+        summary, funnel, missing = written.summary, written.funnel, written.missing
+        if not summary.reps:
             raise NothingToExport(
-                f"Nothing is left of the {writer.funnel.seen} repetitions of project {request.project}: "
-                f"{'; '.join(writer.funnel.lines()) or 'its annotations are empty'}."
+                f"Nothing is left of the {funnel.seen} repetitions of project {request.project}: "
+                f"{'; '.join(funnel.lines()) or 'its annotations are empty'}."
             )
         config_xml = store.label_config(request.project)
         (draft.folder / "labeling_config.xml").write_text(config_xml, encoding="utf-8")
-        digest = dataset_digest(writer.labels)
-        writer.describe(choice, digest)
+        digest = dataset_digest(written.labels)
+        written.describe(choice, digest)
         stored = draft.store()
     return Exported(
-        stored,
-        writer.summary.reps,
-        writer.summary.video_count,
-        digest,
-        tuple(writer.funnel.lines()),
-        tuple(writer.missing),
-        writer.missing_count,
-        len(choice.repeated),
-        writer.clips,
+        stored=stored,
+        reps=summary.reps,
+        videos=summary.video_count,
+        digest=digest,
+        funnel=tuple(funnel.lines()),
+        missing=tuple(missing.first),
+        missing_count=missing.count,
+        repeated=len(choice.repeated),
+        clips=written.clips,
     )
 
 
@@ -132,8 +137,8 @@ def _writing(out: Path) -> Iterator[None]:
         raise BackendError(f"{out}: cannot be written ({error.strerror or error}). Choose another --out.") from error
 
 
-class _Writer:
-    """The open files of a draft, and what was counted on the way."""
+class _Draft:
+    """A dataset that is being written: its open files, and what was counted on the way."""
 
     def __init__(
         self,
@@ -147,37 +152,25 @@ class _Writer:
         self.summary = Summary()
         self.funnel = Funnel(request.filters)
         self.labels: list[tuple[str, float, float, str]] = []
-        self.missing: list[tuple[str, str]] = []
-        self.missing_count = 0
         self.clips = 0
         self._folder = folder
         self._request = request
-        self._controls = controls
         self._config = config
+        self._controls = controls
         self._cache = PoseCache(pose_dir)
         self._fetcher = MediaFetcher(access, LabelStudioClient(access))
         self._stack = ExitStack()
-        self._tasks = 0
 
-    def __enter__(self) -> _Writer:
+    def __enter__(self) -> Self:
         self._manifest = self._open(MANIFEST)
-        self._table = csv.writer(self._open("reps.csv"))
-        self._table.writerow(CSV_COLUMNS)
-        self._absent = csv.writer(self._open("missing.csv"))
-        self._absent.writerow(("what", "why"))
-        self._label_studio = self._open("label_studio.json")
-        self._label_studio.write("[")
-        self._coco: CocoWriter | None = None
-        if not self._request.labels_only:
-            make_folders(self._folder)
-            (self._folder / "elan").mkdir()
-            self._coco = self._stack.enter_context(coco_writer(self._folder / "coco_keypoints.json"))
+        self.missing = MissingList(self._open("missing.csv"))
+        self._tasks = self._stack.enter_context(TasksToImport(self._open("label_studio.json"), self._controls))
+        self._formats = self._stack.enter_context(OpenFormats(self._folder, self._request.labels_only))
         if self._request.clips:
             (self._folder / "clips").mkdir()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._label_studio.write("\n]\n")
         self._stack.close()
 
     def add(self, task: LabelledTask) -> None:
@@ -185,18 +178,27 @@ class _Writer:
         rows = [row for row in task.rows if self.funnel.passes(row)]
         if not rows:
             return
-        if not self._request.labels_only:
-            rows = self._with_parts(rows, task)
+        pose = None if self._request.labels_only else self._pose(task, rows[0].video)
+        reps: list[Rep | None] = [None] * len(rows)
+        if pose is not None:
+            reps = [rep_within(pose, row, self._config.segment) for row in rows]
+            rows = [self._with_files(row, pose, rep) for row, rep in zip(rows, reps, strict=True)]
         if self._request.clips:
             rows = self._with_clips(rows, task)
-        for row in rows:
+        for row, rep in zip(rows, reps, strict=True):
             self._manifest.write(to_json(row) + "\n")
-            self._table.writerow(to_csv(row))
+            self._formats.add(row, pose if rep is not None else None, rep)
             self.labels.append((row.digest, row.start_s, row.end_s, row.label))
         self.summary.add_video(tuple(rows))
-        self._add_task(rows, task)
+        if task.rate is not None:
+            self._tasks.add(task, rows)
+        else:
+            self.missing.add(
+                f"task {task.task} ({rows[0].video})",
+                "not in label_studio.json: its frame rate is not known; set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
+            )
 
-    def describe(self, choice: Choice, digest: str) -> None:
+    def describe(self, choice: LabelChoice, digest: str) -> None:
         """The datasheet and the facts that a program reads."""
         created = now().isoformat(timespec="seconds") + "Z"
         hertz = self._config.pose.poses_per_second
@@ -206,8 +208,8 @@ class _Writer:
             digest=digest,
             filters=self.funnel.lines(),
             parts=self._parts(),
-            missing_count=self.missing_count,
-            missing=self.missing,
+            missing_count=self.missing.count,
+            missing=self.missing.first,
             repeated=len(choice.repeated),
             sampling=f"{f'{hertz:g} poses per second' if hertz else 'A pose of every frame'}, by time."
             if not self._request.labels_only
@@ -222,36 +224,32 @@ class _Writer:
             "repetitions": self.summary.reps,
             "videos": self.summary.video_count,
             "filters": self.funnel.lines(),
-            "missing": self.missing_count,
+            "missing": self.missing.count,
             "poses_per_second": hertz,
         }
         (self._folder / "dataset.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
 
     def _parts(self) -> dict[str, str]:
-        parts = dict(_LABEL_PARTS)
-        if not self._request.labels_only:
-            parts |= PARTS | {
-                "elan/": "one ELAN document (.eaf) per video; it looks for a video of its own name beside it",
-                "coco_keypoints.json": "every pose within a repetition as COCO keypoints",
-            }
-        if self._request.clips:
-            parts["clips/"] = "one H.264 video per repetition, without sound"
-        return parts | {"missing.csv": "what could not be had, and why"}
+        """What the datasheet says of each file and folder."""
+        clips = {"clips/": "one H.264 video per repetition, without sound"} if self._request.clips else {}
+        return _MANIFEST_PART | self._formats.holds | _IMPORT_PARTS | clips | _MISSING_PART
 
-    def _with_parts(self, rows: list[ExportedRep], task: LabelledTask) -> list[ExportedRep]:
-        write_eaf(self._folder / "elan" / f"{rows[0].name}.eaf", rows)
+    def _pose(self, task: LabelledTask, video: str) -> Pose | None:
+        """The landmarks of a task's video; noted as missing where there are none."""
         pose = self._cache.get(task.digest, self._config.pose) if task.digest else None
         if pose is None:
             why = "no landmarks are kept of it" if task.digest else "the video was not looked at yet"
-            self._miss(f"task {task.task} ({rows[0].video})", f"{why}: predict it, then export again")
-            return rows
-        rows, missing = write_parts(self._folder, rows, pose, self._config.segment)
-        for what, why in missing:
-            self._miss(what, why)
-        for row in rows:
-            if self._coco is not None:
-                self._coco.add(row, pose)
-        return rows
+            self.missing.add(f"task {task.task} ({video})", f"{why}: predict it, then export again")
+        return pose
+
+    def _with_files(self, row: ExportedRep, pose: Pose, rep: Rep | None) -> ExportedRep:
+        if rep is None:
+            self.missing.add(row.rep, "no pose lies within it: nothing from landmarks")
+            return row
+        row, reasons = self._formats.with_files(row, pose, rep)
+        for why in reasons:
+            self.missing.add(row.rep, why)
+        return row
 
     def _with_clips(self, rows: list[ExportedRep], task: LabelledTask) -> list[ExportedRep]:
         done: list[ExportedRep] = []
@@ -264,26 +262,24 @@ class _Writer:
                     self.clips += 1
                     done.append(replace(row, files={**row.files, "clip": name}))
             except (BackendError, PipelineError) as error:
-                self._miss(f"task {task.task} ({rows[0].video})", f"no clips: {error}")
+                self.missing.add(f"task {task.task} ({rows[0].video})", f"no clips: {error}")
         return done + rows[len(done) :]
-
-    def _add_task(self, rows: Sequence[ExportedRep], task: LabelledTask) -> None:
-        if task.rate is None:
-            self._miss(
-                f"task {task.task} ({rows[0].video})",
-                "not in label_studio.json: its frame rate is not known; set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY",
-            )
-            return
-        imported = task_to_import(task.data, rows, task.result, task.provenance, self._controls, task.lead_time)
-        self._label_studio.write(",\n" if self._tasks else "\n")
-        self._label_studio.write(json.dumps(imported, ensure_ascii=False))
-        self._tasks += 1
-
-    def _miss(self, what: str, why: str) -> None:
-        self.missing_count += 1
-        self._absent.writerow((what, why))
-        if len(self.missing) < _SHOWN_MISSING:
-            self.missing.append((what, why))
 
     def _open(self, name: str) -> IO[str]:
         return self._stack.enter_context((self._folder / name).open("w", encoding="utf-8", newline=""))
+
+
+class MissingList:
+    """`missing.csv`: what could not be had and why. first: the first entries of `count`."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self.first: list[tuple[str, str]] = []
+        self.count = 0
+        self._table = csv.writer(file)
+        self._table.writerow(("what", "why"))
+
+    def add(self, what: str, why: str) -> None:
+        self.count += 1
+        self._table.writerow((what, why))
+        if len(self.first) < _SHOWN_MISSING:
+            self.first.append((what, why))

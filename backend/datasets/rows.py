@@ -9,19 +9,20 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from backend.datasets import queries as queries
-from backend.datasets.label_studio_json import Proposal, Provenance, RegionNotes, region_notes
+from backend.datasets import queries
+from backend.datasets.queries import StoredRegion
+from backend.datasets.region_notes import PredictedRep, Provenance, RegionNotes, region_notes
 from backend.errors import LabelConfigError
 from backend.labels.labelled import origin_of, rank
 from backend.labelstudio.format import Json
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.labelstudio.media import shown_address
-from backend.storage.annotation_json import AnnotationSource, sources
+from backend.storage.annotation_json import sources
 from backend.storage.database import batches
 from backend.storage.jobs import Store
 from backend.storage.labels import Annotation
 from pipeline.datasets.frames import nearest_frames
-from pipeline.datasets.rows import ExportedRep, split_group, split_of, video_name
+from pipeline.datasets.rows import ExportedRep, Origin, split_group, split_of, video_name
 from pipeline.records import Analysis, tiou
 
 _SAME_REP = 0.5
@@ -37,7 +38,7 @@ class ChosenVideo:
 
 
 @dataclass(frozen=True)
-class Choice:
+class LabelChoice:
     """What of a project's annotations goes into a dataset: by task. repeated: tasks whose video another one has too."""
 
     videos: dict[int, ChosenVideo]
@@ -59,38 +60,79 @@ class LabelledTask:
     provenance: dict[str, Provenance]
 
 
-def choose(store: Store, project: int) -> Choice:
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """The annotation of a task that counts. video: digest of its content, else its address; name: for its files."""
+
+    task: int
+    annotation: int
+    video: str
+    name: str
+    rank: tuple[bool, str, int]
+
+
+@dataclass(frozen=True)
+class _Prediction:
+    """The prediction that an annotation began with."""
+
+    model_version: str
+    reps: tuple[PredictedRep, ...]
+
+
+@dataclass(frozen=True)
+class _FoundAnnotation:
+    """What the database has of a chosen annotation.
+
+    name: of the video's files. by_others: the regions of each other annotator. data: the task's, None where it is not
+    known. result: the annotation in Label Studio's own words, empty where they are not kept.
+    """
+
+    annotation: Annotation
+    name: str
+    digest: str
+    regions: tuple[StoredRegion, ...]
+    by_others: tuple[Sequence[StoredRegion], ...]
+    data: Json | None
+    result: tuple[Json, ...]
+    lead_time: float | None
+    prediction: _Prediction | None
+
+
+def choose(store: Store, project: int) -> LabelChoice:
     """The annotations that training would learn from: of each task, and of tasks with the same video, the one that
     counts."""
-    found: dict[int, tuple[int, str, str]] = {}
-    ranks: dict[int, tuple[bool, str, int]] = {}
+    candidates = _candidates(store, project)
+    seen: set[str] = set()
     repeated = []
+    for one in sorted(candidates, key=lambda one: one.rank, reverse=True):
+        if one.video in seen:
+            repeated.append(one.task)
+        seen.add(one.video)
+    left_out = set(repeated)
+    kept = sorted((one for one in candidates if one.task not in left_out), key=lambda one: one.task)
+    names = Counter(one.name for one in kept)
+    videos = {
+        one.task: ChosenVideo(one.annotation, one.name if names[one.name] == 1 else f"{one.name}-{_short(one.video)}")
+        for one in kept
+    }
+    return LabelChoice(videos, tuple(sorted(repeated)))
+
+
+def _candidates(store: Store, project: int) -> list[_Candidate]:
+    """Of each task the annotation that counts."""
+    found = []
     with Session(store.engine) as session:
         for tasks in queries.task_batches(session, project):
-            chosen = [max(group, key=rank) for group in queries.of_tasks(session, project, tasks)]
-            digests = queries.digests(session, chosen)
-            for annotation in chosen:
-                digest = digests.get(annotation.id, "")
-                found[annotation.task] = annotation.id, digest or annotation.media, video_name(annotation.media)
-                ranks[annotation.task] = rank(annotation)
-    seen: set[str] = set()
-    for task in sorted(found, key=lambda task: ranks[task], reverse=True):
-        video = found[task][1]
-        if video in seen:
-            repeated.append(task)
-        seen.add(video)
-    for task in repeated:
-        del found[task]
-    names = Counter(name for _, _, name in found.values())
-    videos = {
-        task: ChosenVideo(annotation_id, name if names[name] == 1 else f"{name}-{_short(video)}")
-        for task, (annotation_id, video, name) in sorted(found.items())
-    }
-    return Choice(videos, tuple(sorted(repeated)))
+            best = [max(group, key=rank) for group in queries.of_tasks(session, project, tasks)]
+            digests = queries.digests(session, best)
+            found += [
+                _Candidate(a.task, a.id, digests.get(a.id, "") or a.media, video_name(a.media), rank(a)) for a in best
+            ]
+    return found
 
 
 def labelled_tasks(
-    store: Store, project: int, choice: Choice, controls: Controls, lifter_key: str
+    store: Store, project: int, choice: LabelChoice, controls: Controls, lifter_key: str
 ) -> Iterator[LabelledTask]:
     """The chosen annotations with their repetitions, by task; without those that were deleted or skipped meanwhile.
 
@@ -98,35 +140,40 @@ def labelled_tasks(
     """
     with Session(store.engine) as session:
         for tasks in batches(choice.videos, queries.BATCH):
-            groups = {
-                annotation: group
-                for group in queries.of_tasks(session, project, tasks)
-                for annotation in group
-                if annotation.id == choice.videos[annotation.task].annotation
-            }
-            chosen = list(groups)
-            regions = queries.regions(session, [one.id for group in groups.values() for one in group])
-            words = sources(store.engine, [annotation.id for annotation in chosen])
-            digests = queries.digests(session, chosen)
-            data = queries.task_data(session, [a.task for a in chosen if a.id not in words])
-            parents = queries.parents(session, chosen)
-            for annotation, group in groups.items():
-                source = words.get(annotation.id)
-                known = source.data if source is not None else data.get(annotation.task)
-                others = [regions.get(other.id, []) for other in _of_others(group, annotation)]
-                yield _labelled_task(
-                    annotation,
-                    choice.videos[annotation.task].name,
-                    digests.get(annotation.id, ""),
-                    regions.get(annotation.id, []),
-                    others,
-                    source,
-                    known,
-                    parents.get(annotation.parent_prediction or 0),
-                    controls,
-                    lifter_key,
-                )
+            for found in _found(session, store, project, tasks, choice):
+                yield _labelled_task(found, controls, lifter_key)
             session.expunge_all()
+
+
+def _found(
+    session: Session, store: Store, project: int, tasks: Sequence[int], choice: LabelChoice
+) -> Iterator[_FoundAnnotation]:
+    """What the database has of the chosen annotations of some hundred tasks."""
+    groups = {
+        annotation: group
+        for group in queries.of_tasks(session, project, tasks)
+        for annotation in group
+        if annotation.id == choice.videos[annotation.task].annotation
+    }
+    chosen = list(groups)
+    regions = queries.regions(session, [one.id for group in groups.values() for one in group])
+    words = sources(store.engine, [annotation.id for annotation in chosen])
+    digests = queries.digests(session, chosen)
+    data = queries.task_data(session, [a.task for a in chosen if a.id not in words])
+    parents = queries.parents(session, chosen)
+    for annotation, group in groups.items():
+        source = words.get(annotation.id)
+        yield _FoundAnnotation(
+            annotation=annotation,
+            name=choice.videos[annotation.task].name,
+            digest=digests.get(annotation.id, ""),
+            regions=tuple(regions.get(annotation.id, [])),
+            by_others=tuple(regions.get(other.id, []) for other in _of_others(group, annotation)),
+            data=source.data if source is not None else data.get(annotation.task),
+            result=tuple(source.result) if source is not None else (),
+            lead_time=source.lead_time if source is not None else None,
+            prediction=_prediction(parents.get(annotation.parent_prediction or 0)),
+        )
 
 
 def controls_of(store: Store, project: int) -> Controls:
@@ -150,44 +197,34 @@ def _of_others(group: Sequence[Annotation], annotation: Annotation) -> list[Anno
     return list(best.values())
 
 
-def _labelled_task(
-    annotation: Annotation,
-    name: str,
-    digest: str,
-    regions: Sequence[queries.Region],
-    others: Sequence[Sequence[queries.Region]],
-    source: AnnotationSource | None,
-    data: Json | None,
-    parent: tuple[str, Analysis] | None,
-    controls: Controls,
-    lifter_key: str,
-) -> LabelledTask:
-    rate = effective_rate(controls, data) if data is not None else None
-    result = tuple(source.result) if source is not None else ()
-    said = region_notes(result, controls)
-    named = (data or {}).get(lifter_key)
-    lifter = "" if named is None else str(named).strip()
+def _prediction(parent: tuple[str, Analysis] | None) -> _Prediction | None:
+    return _Prediction(parent[0], tuple(_predicted_reps(parent[1]))) if parent is not None else None
+
+
+def _labelled_task(found: _FoundAnnotation, controls: Controls, lifter_key: str) -> LabelledTask:
+    """The repetitions of an annotation as rows; regions without a duration are left out and not counted."""
+    annotation = found.annotation
+    rate = effective_rate(controls, found.data) if found.data is not None else None
+    lifter = _lifter(found.data, lifter_key)
     video = shown_address(annotation.media)
-    split = split_of(split_group(lifter, digest, video))
+    split = split_of(split_group(lifter, found.digest, video))
+    notes_of = region_notes(found.result, controls)
     rows, provenances = [], {}
-    proposals = _proposals(parent[1]) if parent is not None else None
-    for number, region in enumerate(one for one in regions if 0 <= one.start_s < one.end_s):
-        notes = said.get(region.region, RegionNotes())
-        provenance = _provenance(region, notes.provenance, proposals, parent[0] if parent else "", others)
+    for number, region in enumerate(one for one in found.regions if 0 <= one.start_s < one.end_s):
+        notes = notes_of.get(region.region, RegionNotes())
+        provenance = _provenance(region, notes.provenance, found)
         proposal = provenance.proposal
-        known = proposals if proposals is not None else [proposal] if proposal is not None else None
-        boundaries = None if known is None else [(one.start_s, one.end_s, one.label) for one in known]
         frames = nearest_frames(region.start_s, region.end_s, rate) if rate is not None else (None, None)
         row = ExportedRep(
-            rep=f"{name}_rep_{number}",
+            rep=f"{found.name}_rep_{number}",
             video=video,
-            digest=digest,
-            name=name,
+            digest=found.digest,
+            name=found.name,
             number=number,
             start_s=region.start_s,
             end_s=region.end_s,
             label="normal" if region.label == "normal" else "anomalous",
-            origin=origin_of(region.origin, region.start_s, region.end_s, region.label, boundaries),
+            origin=_origin(region, found.prediction, proposal),
             split=split,
             task=annotation.task,
             annotation=annotation.id,
@@ -209,38 +246,54 @@ def _labelled_task(
         rows.append(row)
         provenances[row.rep] = provenance
     return LabelledTask(
-        annotation.task,
-        annotation.media,
-        digest,
-        data or {},
-        result,
-        source.lead_time if source is not None else None,
-        rate,
-        tuple(rows),
-        provenances,
+        task=annotation.task,
+        media=annotation.media,
+        digest=found.digest,
+        data=found.data or {},
+        result=found.result,
+        lead_time=found.lead_time,
+        rate=rate,
+        rows=tuple(rows),
+        provenance=provenances,
     )
 
 
-def _provenance(
-    region: queries.Region,
-    noted: Provenance | None,
-    proposals: Sequence[Proposal] | None,
-    version: str,
-    others: Sequence[Sequence[queries.Region]],
-) -> Provenance:
+def _lifter(data: Json | None, key: str) -> str:
+    """The lifter's name in the task data, "" for none."""
+    named = (data or {}).get(key)
+    return "" if named is None else str(named).strip()
+
+
+def _origin(region: StoredRegion, prediction: _Prediction | None, proposal: PredictedRep | None) -> Origin:
+    """Whether a person left, changed or drew the region.
+
+    Compared with everything that the prediction proposed; where it is not kept, with the proposal that an earlier
+    export noted.
+    """
+    if prediction is not None:
+        known: Sequence[PredictedRep] | None = prediction.reps
+    else:
+        known = [proposal] if proposal is not None else None
+    boundaries = None if known is None else [(one.start_s, one.end_s, one.label) for one in known]
+    return origin_of(region.origin, region.start_s, region.end_s, region.label, boundaries)
+
+
+def _provenance(region: StoredRegion, noted: Provenance | None, found: _FoundAnnotation) -> Provenance:
     """Where a region comes from: by the prediction that its annotation began with, else as an earlier export noted."""
-    agreement = _agreement(region, others)
+    agreement = _agreement(region, found.by_others)
     if agreement is None and noted is not None:
         agreement = noted.agreement
     if region.origin == "manual":
         return Provenance(agreement=agreement)
-    if proposals is None:
+    prediction = found.prediction
+    if prediction is None:
         return Provenance(noted.model_version, noted.proposal, agreement) if noted else Provenance(agreement=agreement)
-    overlap, best = max(((tiou(one, region), number) for number, one in enumerate(proposals)), default=(0.0, 0))
-    return Provenance(version, proposals[best] if overlap >= _SAME_REP else None, agreement)
+    overlap, best = max(((tiou(one, region), number) for number, one in enumerate(prediction.reps)), default=(0.0, 0))
+    proposal = prediction.reps[best] if overlap >= _SAME_REP else None
+    return Provenance(prediction.model_version, proposal, agreement)
 
 
-def _agreement(region: queries.Region, others: Sequence[Sequence[queries.Region]]) -> float | None:
+def _agreement(region: StoredRegion, others: Sequence[Sequence[StoredRegion]]) -> float | None:
     """The share of other annotators' annotations that have the repetition with the same label; None without any."""
     if not others:
         return None
@@ -250,9 +303,9 @@ def _agreement(region: queries.Region, others: Sequence[Sequence[queries.Region]
     return agreeing / len(others)
 
 
-def _proposals(analysis: Analysis) -> list[Proposal]:
+def _predicted_reps(analysis: Analysis) -> list[PredictedRep]:
     return [
-        Proposal(
+        PredictedRep(
             rep.start_s,
             rep.end_s,
             score.label,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import httpx
 
 from backend.errors import LabelStudioError
+from pipeline.files import written_aside
 
 TIMEOUT_S = 30.0
 
@@ -46,7 +46,8 @@ def personal_token(url: str, username: str, password: str, keep: Path) -> str:
             raise LabelStudioError(
                 f"Label Studio at {url} did not answer ({type(error).__name__}). Is it running there?"
             ) from error
-    _write_private(keep, token)
+    with written_aside(keep, mode=0o600) as aside:  # which nobody else can read from the start
+        aside.write_text(token + "\n")
     return token
 
 
@@ -87,11 +88,3 @@ def _new_token(client: httpx.Client) -> str:
     created = client.post("/api/token/", headers=headers)
     created.raise_for_status()
     return str(created.json()["token"])
-
-
-def _write_private(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text + "\n")
-    partial.replace(path)

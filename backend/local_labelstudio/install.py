@@ -5,7 +5,6 @@ The two cannot share one: Label Studio needs numpy 2, mediapipe needs numpy 1.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -16,8 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import platformdirs
+from filelock import FileLock, Timeout
 
 from backend.errors import LabelStudioError
+from pipeline.files import written_aside
 
 VERSION = "1.23.2"
 CONSTRAINTS = Path(__file__).with_name("labelstudio_constraints.txt")
@@ -119,10 +120,9 @@ def _install_anew(folder: Path, progress: Progress, run: Run) -> None:
         raise LabelStudioError(
             f"pip reported success, but {folder} holds no Label Studio {VERSION}. Delete it, try again."
         )
-    # Written last, and by a rename: its presence says that everything before it is there.
-    partial = folder / (MARKER + ".partial")
-    partial.write_text(VERSION + "\n")
-    partial.replace(folder / MARKER)
+    # Written last, and whole: its presence says that everything before it is there.
+    with written_aside(folder / MARKER) as aside:
+        aside.write_text(VERSION + "\n")
 
 
 def _pip_progress(progress: Progress) -> Progress:
@@ -130,7 +130,7 @@ def _pip_progress(progress: Progress) -> Progress:
     total = sum(1 for line in CONSTRAINTS.read_text().splitlines() if "==" in line)
     fetched = 0
 
-    def hear(line: str) -> None:
+    def on_line(line: str) -> None:
         nonlocal fetched
         if line.startswith("Collecting "):
             fetched += 1
@@ -139,7 +139,7 @@ def _pip_progress(progress: Progress) -> Progress:
         elif line.startswith("Installing collected packages"):
             progress("Unpacking them")
 
-    return hear
+    return on_line
 
 
 def _is_complete(folder: Path) -> bool:
@@ -174,11 +174,14 @@ def _version_in(folder: Path) -> str | None:
 
 
 @contextmanager
-def _one_at_a_time(lock: Path, progress: Progress) -> Iterator[None]:
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress("Waiting for another process that installs Label Studio")
-            fcntl.flock(file, fcntl.LOCK_EX)
+def _one_at_a_time(path: Path, progress: Progress) -> Iterator[None]:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        progress("Waiting for another process that installs Label Studio")
+        lock.acquire()
+    try:
         yield
+    finally:
+        lock.release()

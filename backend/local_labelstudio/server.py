@@ -196,7 +196,7 @@ class LabelStudioServer:
             process.stdin.close()
 
     def personal_token(self) -> str:
-        """The account's personal access token, kept in `data_dir`; see `labelstudio_token.personal_token`."""
+        """The account's personal access token, kept in `data_dir`; see `access_token.personal_token`."""
         return access_token.personal_token(self.url, self.username, self.password, self.token_file)
 
     @property
@@ -243,7 +243,7 @@ class LabelStudioServer:
         }
 
     def _lock(self) -> IO[bytes]:
-        """The data directory's lock, held; its file names the process."""
+        """The data directory's lock, held. Not by `filelock`: its open file is passed on to Label Studio's process."""
         lock = (self.data_dir / "server.lock").open("ab")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,7 @@
-"""Folders for fetched videos, which may be large: gone when they are done with, also after a kill."""
+"""Folders for fetched videos, which may be large: gone when they are done with, also after a kill.
+
+A folder is in use while it is locked itself; `filelock` locks files alone.
+"""
 
 from __future__ import annotations
 

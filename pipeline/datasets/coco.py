@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from pipeline.datasets.dataset_format import Added, DatasetFormat
 from pipeline.datasets.rows import ExportedRep
 from pipeline.landmarks import INDEX
-from pipeline.records import Pose
+from pipeline.records import Pose, Rep
 
+NAME = "coco_keypoints.json"
 KEYPOINTS = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
     "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
@@ -34,48 +36,50 @@ _SEEN = 0.5
 _VISIBLE, _HIDDEN, _ABSENT = 2, 1, 0
 
 
-class CocoWriter:
-    """Collects the poses of repetitions. Made by `coco_writer`."""
+class CocoKeypoints(DatasetFormat):
+    """Every pose within a repetition in which a person was found; its two lists are put together when it is closed."""
 
-    def __init__(self, images: IO[str], annotations: IO[str]) -> None:
-        self._images = images
-        self._annotations = annotations
-        self.count = 0
+    holds: ClassVar[Mapping[str, str]] = {NAME: "every pose within a repetition as COCO keypoints"}
 
-    def add(self, row: ExportedRep, pose: Pose) -> None:
-        """Every pose of the repetition in which a person was found."""
+    def __init__(self, folder: Path) -> None:
+        self._file = (folder / NAME).open("w", encoding="utf-8")
+        self._annotations = tempfile.TemporaryFile("w+", encoding="utf-8", dir=folder)  # noqa: SIM115
+        head = json.dumps({"info": {"description": "Deadlift repetitions, 17 of MediaPipe's landmarks"}})[:-1]
+        self._file.write(head + ', "categories": ' + json.dumps([_category()]) + ', "images": [')
+        self._count = 0
+
+    def add(self, row: ExportedRep, pose: Pose | None, rep: Rep | None) -> Added:
+        if pose is None:
+            return Added()
         for frame in np.flatnonzero((pose.time >= row.start_s) & (pose.time < row.end_s) & pose.detected):
-            separator = ",\n" if self.count else "\n"
-            self.count += 1
-            time_s = round(float(pose.time[frame]), 4)
-            image = {
-                "id": self.count,
-                "file_name": f"{row.rep}_{round(time_s * 1000):08d}.jpg",
-                "width": pose.width,
-                "height": pose.height,
-                "video": row.video,
-                "time_s": time_s,
-                "rep": row.rep,
-                "label": row.label,
-                "split": row.split,
-            }
-            self._images.write(separator + json.dumps(image, ensure_ascii=False))
-            self._annotations.write(separator + json.dumps(_annotation(self.count, pose, int(frame))))
+            separator = ",\n" if self._count else "\n"
+            self._count += 1
+            image = _image(self._count, row, pose, int(frame))
+            self._file.write(separator + json.dumps(image, ensure_ascii=False))
+            self._annotations.write(separator + json.dumps(_annotation(self._count, pose, int(frame))))
+        return Added()
+
+    def close(self) -> None:
+        with self._file, self._annotations:
+            self._file.write('\n], "annotations": [')
+            self._annotations.seek(0)
+            shutil.copyfileobj(self._annotations, self._file)
+            self._file.write("\n]}\n")
 
 
-@contextmanager
-def coco_writer(path: Path) -> Iterator[CocoWriter]:
-    """A writer of that file; it is whole at the end of the block. Its two lists are kept beside it until then."""
-    aside = path.with_suffix(".annotations.part")
-    head = json.dumps({"info": {"description": "Deadlift repetitions, 17 of MediaPipe's landmarks"}})[:-1]
-    with path.open("w", encoding="utf-8") as file, aside.open("w+", encoding="utf-8") as annotations:
-        file.write(head + ', "categories": ' + json.dumps([_category()]) + ', "images": [')
-        yield CocoWriter(file, annotations)
-        file.write('\n], "annotations": [')
-        annotations.seek(0)
-        shutil.copyfileobj(annotations, file)
-        file.write("\n]}\n")
-    aside.unlink()
+def _image(number: int, row: ExportedRep, pose: Pose, frame: int) -> dict[str, Any]:
+    time_s = round(float(pose.time[frame]), 4)
+    return {
+        "id": number,
+        "file_name": f"{row.rep}_{round(time_s * 1000):08d}.jpg",
+        "width": pose.width,
+        "height": pose.height,
+        "video": row.video,
+        "time_s": time_s,
+        "rep": row.rep,
+        "label": row.label,
+        "split": row.split,
+    }
 
 
 def _category() -> dict[str, Any]:

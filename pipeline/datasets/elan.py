@@ -9,11 +9,18 @@ from __future__ import annotations
 
 import mimetypes
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
+from xml.etree.ElementTree import ParseError, iterparse
 from xml.sax.saxutils import escape, quoteattr
 
+from pipeline.datasets.dataset_format import Added, DatasetFormat
+from pipeline.datasets.manifest import rows_of
 from pipeline.datasets.rows import ExportedRep
+from pipeline.datasets.versions import MANIFEST
+from pipeline.records import Pose, Rep
 
 _OPENING = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -41,6 +48,47 @@ _DEPENDENT: tuple[tuple[str, Callable[[ExportedRep], str]], ...] = (
     ("fault", lambda row: "; ".join(row.faults)),
     ("note", lambda row: row.note),
 )
+
+
+class ElanDocuments(DatasetFormat):
+    """One document per video."""
+
+    holds: ClassVar[Mapping[str, str]] = {
+        "elan/": "one ELAN document (.eaf) per video; it looks for a video of its own name beside it",
+    }
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "elan"
+        self._folder.mkdir()
+        self._video: list[ExportedRep] = []
+
+    def add(self, row: ExportedRep, pose: Pose | None, rep: Rep | None) -> Added:
+        if self._video and self._video[0].name != row.name:
+            self._write()
+        self._video.append(row)
+        return Added()
+
+    def close(self) -> None:
+        if self._video:
+            self._write()
+
+    def _write(self) -> None:
+        write_eaf(self._folder / f"{self._video[0].name}.eaf", self._video)
+        self._video = []
+
+    @classmethod
+    def problems(cls, folder: Path) -> Iterator[str]:
+        if not (folder / "elan").is_dir():
+            return
+        for name, count in Counter(row.name for row in rows_of(folder)).items():
+            path = folder / "elan" / f"{name}.eaf"
+            try:
+                found = sum(element.tag == "ALIGNABLE_ANNOTATION" for _, element in iterparse(path))
+            except (OSError, ParseError) as error:
+                yield f"elan/{name}.eaf cannot be read ({error})"
+                continue
+            if found != count:
+                yield f"elan/{name}.eaf has {found} repetitions, {MANIFEST} has {count}"
 
 
 def write_eaf(path: Path, rows: Sequence[ExportedRep]) -> None:

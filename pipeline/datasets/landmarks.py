@@ -1,24 +1,60 @@
-"""What an exported repetition shows of its landmarks: the poses about it, its SkeleMotion array and its picture."""
+"""Repetitions as files of landmarks: the poses about each, and poses brought to an even rate."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
-from pipeline.config import EncodeConfig
+from pipeline.datasets.dataset_format import Added, DatasetFormat
+from pipeline.datasets.manifest import rows_of
+from pipeline.datasets.rows import ExportedRep
 from pipeline.errors import DatasetError, PoseFileDamaged
-from pipeline.original.model import orientation_image
-from pipeline.pose.interpolation import neighbours
 from pipeline.pose.npz import ARRAYS, read_pose, write_pose
 from pipeline.records import Pose, Rep
-from pipeline.skelemotion import SCALE_S, encode
+from pipeline.skelemotion import SCALE_S
 
 MARGIN_S = SCALE_S
 """Seconds of poses before and after a repetition that go with it: those that its encoding depends on."""
-PICTURE_HZ = 30.0
-"""The published detector counts frames, of videos with 30 per second."""
-_LONGEST_GAP_S = 0.35
+_SAME_S = 1e-9
+
+
+class LandmarkFiles(DatasetFormat):
+    """An .npz per repetition, as `write_landmarks` makes it."""
+
+    holds: ClassVar[Mapping[str, str]] = {
+        "landmarks/": "MediaPipe's 33 landmarks of a repetition, whose times are in it, and of half a minute before "
+        "and after, which scaling needs (NumPy .npz)",
+    }
+    makes_files_of_reps = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        (folder / "landmarks").mkdir()
+
+    def add(self, row: ExportedRep, pose: Pose | None, rep: Rep | None) -> Added:
+        assert pose is not None
+        assert rep is not None
+        name = f"landmarks/{row.rep}.npz"
+        write_landmarks(self._folder / name, pose, rep)
+        return Added({"landmarks": name})
+
+    @classmethod
+    def problems(cls, folder: Path) -> Iterator[str]:
+        for row in rows_of(folder):
+            if "landmarks" not in row.files:
+                continue
+            try:
+                pose, rep = read_landmarks(folder / row.files["landmarks"])
+            except DatasetError as error:
+                yield str(error)
+                continue
+            if abs(rep.start_s - row.start_s) > _SAME_S or abs(rep.end_s - row.end_s) > _SAME_S:
+                yield f"{row.rep}: its landmarks are of another time"
+            elif len(pose.time) == 0:
+                yield f"{row.rep}: its landmarks are empty"
 
 
 def around(pose: Pose, start_s: float, end_s: float, margin_s: float = MARGIN_S) -> Pose:
@@ -40,25 +76,6 @@ def read_landmarks(path: Path) -> tuple[Pose, Rep]:
         return pose, Rep(start_s, top_s, end_s)
     except (PoseFileDamaged, ValueError) as error:
         raise DatasetError(f"{path}: not the landmarks of a repetition ({error}). Export the dataset again.") from error
-
-
-def write_array(path: Path, pose: Pose, rep: Rep) -> bool:
-    """An .npy with the SkeleMotion image [C, J, L] that the detector sees; False where no body was found to show."""
-    encoded = encode(pose, rep, EncodeConfig())
-    if encoded.coverage > 0.0:
-        np.save(path, encoded.image)
-    return encoded.coverage > 0.0
-
-
-def write_picture(path: Path, pose: Pose, rep: Rep) -> bool:
-    """A PNG as the published detector was trained on, of poses brought to 30 per second; False without a body."""
-    import cv2
-
-    part = at_rate(around(pose, rep.start_s, rep.end_s, 0.5), PICTURE_HZ)
-    if not (part.detected & (part.time >= rep.start_s) & (part.time < rep.end_s)).any():
-        return False
-    cv2.imwrite(str(path), orientation_image(part, rep))
-    return True
 
 
 def at_rate(pose: Pose, per_second: float) -> Pose:

@@ -7,13 +7,17 @@ et al., "NTU RGB+D: A Large Scale Dataset for 3D Human Activity Analysis", CVPR 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.datasets.dataset_format import Added, DatasetFormat
+from pipeline.datasets.rows import ExportedRep
 from pipeline.landmarks import INDEX
-from pipeline.records import Pose
+from pipeline.records import Pose, Rep
 
 _SHOULDERS, _HIPS = ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip")
 _LEFT_HAND = ("left_pinky", "left_index", "left_wrist")
@@ -43,6 +47,26 @@ _TRACKED, _INFERRED = 2, 1
 _SEEN = 0.5
 _BODY_ID = 72057594037927936  # of the size that a Kinect gives; the same person throughout
 _BODY_LINE = f"{_BODY_ID} 0 0 0 0 0 0 0 0 {_TRACKED}"
+
+
+class SkeletonFiles(DatasetFormat):
+    """A .skeleton file per repetition."""
+
+    holds: ClassVar[Mapping[str, str]] = {
+        "skeleton/": "25 joints per pose in the text format of NTU RGB+D, as the SkeleMotion code reads it",
+    }
+    makes_files_of_reps = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        (folder / "skeleton").mkdir()
+
+    def add(self, row: ExportedRep, pose: Pose | None, rep: Rep | None) -> Added:
+        assert pose is not None
+        assert rep is not None
+        name = f"skeleton/{row.rep}.skeleton"
+        write_skeleton(self._folder / name, pose, rep.start_s, rep.end_s)
+        return Added({"skeleton": name})
 
 
 def write_skeleton(path: Path, pose: Pose, start_s: float, end_s: float) -> int:

@@ -1,27 +1,14 @@
-"""An exported dataset, read: its manifest, the digest of its labels, and the repetitions to train on."""
+"""An exported dataset, read: the digest of its labels, and the repetitions to train on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.datasets.landmarks import read_landmarks
-from pipeline.datasets.rows import ExportedRep, Split, dataset_digest, from_json
-from pipeline.datasets.versions import MANIFEST
-from pipeline.errors import DatasetError
+from pipeline.datasets.manifest import rows_of
+from pipeline.datasets.rows import Split, dataset_digest
 from pipeline.records import LabelledRep
-
-
-def rows_of(folder: Path) -> Iterator[ExportedRep]:
-    """The manifest, line by line. Raises DatasetError."""
-    path = folder / MANIFEST
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                yield from_json(line, f"{path}, line {number}")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{path}: cannot be read ({error}). Export the dataset again.") from error
 
 
 def digest_of(folder: Path) -> str:

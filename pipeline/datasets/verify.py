@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError, iterparse
 
+from pipeline.datasets.formats import FORMATS
 from pipeline.datasets.frames import are_frames_of
-from pipeline.datasets.landmarks import read_landmarks
-from pipeline.datasets.reader import digest_of, rows_of
+from pipeline.datasets.manifest import rows_of
+from pipeline.datasets.reader import digest_of
 from pipeline.datasets.rows import ExportedRep
 from pipeline.datasets.versions import MANIFEST, SUMS, file_sum, files_of, read_sums
 from pipeline.errors import DatasetError
-
-_SAME_S = 1e-9
 
 
 def problems_of(folder: Path) -> Iterator[str]:
@@ -48,11 +45,11 @@ def _of_contents(folder: Path) -> Iterator[str]:
     described = _json(folder / "dataset.json")
     split_of_group: dict[str, str] = {}
     names: set[str] = set()
-    by_name: dict[str, int] = {}
+    videos: set[str] = set()
     count = 0
     for row in rows_of(folder):
         count += 1
-        by_name[row.name] = by_name.get(row.name, 0) + 1
+        videos.add(row.name)
         if row.rep in names:
             yield f"{row.rep} is twice in {MANIFEST}"
         names.add(row.rep)
@@ -65,14 +62,13 @@ def _of_contents(folder: Path) -> Iterator[str]:
             yield from _of_frames(row)
     if described.get("repetitions") != count:
         yield f"dataset.json tells of {described.get('repetitions')} repetitions, {MANIFEST} has {count}"
-    if described.get("videos") != len(by_name):
-        yield f"dataset.json tells of {described.get('videos')} videos, {MANIFEST} has {len(by_name)}"
+    if described.get("videos") != len(videos):
+        yield f"dataset.json tells of {described.get('videos')} videos, {MANIFEST} has {len(videos)}"
     if described.get("dataset_digest") != digest_of(folder):
         yield f"the labels of {MANIFEST} have another digest than dataset.json tells"
-    yield from _of_table(folder, names)
+    for form in FORMATS:
+        yield from form.problems(folder)
     yield from _of_label_studio(folder)
-    yield from _of_landmarks(folder)
-    yield from _of_elan(folder, by_name)
 
 
 def _of_frames(row: ExportedRep) -> Iterator[str]:
@@ -81,17 +77,6 @@ def _of_frames(row: ExportedRep) -> Iterator[str]:
         return
     if not are_frames_of(row.start_frame, row.end_frame, row.frame_rate, row.start_s, row.end_s):
         yield f"{row.rep}: its frames are not its seconds"
-
-
-def _of_table(folder: Path, names: set[str]) -> Iterator[str]:
-    try:
-        with (folder / "reps.csv").open(encoding="utf-8", newline="") as file:
-            listed = [line["rep"] for line in csv.DictReader(file)]
-    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
-        yield f"reps.csv cannot be read ({error})"
-        return
-    if len(listed) != len(names) or set(listed) != names:
-        yield f"reps.csv does not have the repetitions of {MANIFEST}"
 
 
 def _of_label_studio(folder: Path) -> Iterator[str]:
@@ -120,35 +105,6 @@ def _spans(task: dict[str, Any]) -> Iterator[tuple[int, int]]:
         for result in annotation["result"]:
             if result["type"] == "timelinelabels" and "deadlift" in result.get("meta", {}):
                 yield from ((span["start"], span["end"]) for span in result["value"]["ranges"])
-
-
-def _of_landmarks(folder: Path) -> Iterator[str]:
-    for row in rows_of(folder):
-        if "landmarks" not in row.files:
-            continue
-        try:
-            pose, rep = read_landmarks(folder / row.files["landmarks"])
-        except DatasetError as error:
-            yield str(error)
-            continue
-        if abs(rep.start_s - row.start_s) > _SAME_S or abs(rep.end_s - row.end_s) > _SAME_S:
-            yield f"{row.rep}: its landmarks are of another time"
-        elif len(pose.time) == 0:
-            yield f"{row.rep}: its landmarks are empty"
-
-
-def _of_elan(folder: Path, by_name: dict[str, int]) -> Iterator[str]:
-    if not (folder / "elan").is_dir():
-        return
-    for name, count in by_name.items():
-        path = folder / "elan" / f"{name}.eaf"
-        try:
-            found = sum(element.tag == "ALIGNABLE_ANNOTATION" for _, element in iterparse(path))
-        except (OSError, ParseError) as error:
-            yield f"elan/{name}.eaf cannot be read ({error})"
-            continue
-        if found != count:
-            yield f"elan/{name}.eaf has {found} repetitions, {MANIFEST} has {count}"
 
 
 def _json(path: Path) -> dict[str, Any]:

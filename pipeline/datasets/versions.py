@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import re
 import shutil
@@ -11,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from pipeline.errors import DatasetError
 
@@ -61,18 +62,15 @@ def new_version(root: Path) -> Iterator[Draft]:
 
     Raises DatasetError where another process is exporting into `root`, or it is no folder.
     """
+    lock = FileLock(root / ".lock", timeout=0)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        lock = (root / ".lock").open("w")
+        lock.acquire()
+    except Timeout as error:
+        raise DatasetError(f"{root}: another export is writing to it. Wait for it, or choose another --out.") from error
     except OSError as error:
         raise DatasetError(f"{root}: cannot be written to ({error.strerror}). Choose another --out.") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DatasetError(
-                f"{root}: another export is writing to it. Wait for it, or choose another --out."
-            ) from error
+    try:
         for rest in root.glob(".draft-*"):  # of a process that died: nobody else writes now
             shutil.rmtree(rest, ignore_errors=True)
         folder = Path(tempfile.mkdtemp(prefix=".draft-", dir=root))
@@ -80,6 +78,8 @@ def new_version(root: Path) -> Iterator[Draft]:
             yield Draft(root, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        lock.release()
 
 
 def versions(root: Path) -> list[Path]:

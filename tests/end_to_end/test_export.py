@@ -21,7 +21,7 @@ from labeled_project import without_ids_and_times
 from backend.local_labelstudio.demo import Demo, running, wait_for_predictions
 from backend.local_labelstudio.server import LabelStudioServer, install
 from backend.settings import Settings
-from pipeline.datasets.reader import rows_of
+from pipeline.datasets.manifest import rows_of
 from pipeline.datasets.rows import ExportedRep
 from pipeline.synthetic import demo_plan
 from pipeline.synthetic.drawing import render

@@ -21,7 +21,8 @@ from backend.training.training_run import label_digest
 from pipeline.datasets import datasheet
 from pipeline.datasets.filters import Filters
 from pipeline.datasets.frames import to_frames
-from pipeline.datasets.reader import rows_of, training_set
+from pipeline.datasets.manifest import rows_of
+from pipeline.datasets.reader import training_set
 from pipeline.datasets.rows import ExportedRep
 from pipeline.datasets.verify import problems_of
 from pipeline.datasets.versions import new_version

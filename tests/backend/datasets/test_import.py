@@ -14,7 +14,7 @@ from backend.storage.jobs import Store
 from pipeline.datasets import datasheet
 from pipeline.datasets.filters import Filters
 from pipeline.datasets.frames import to_frames
-from pipeline.datasets.reader import rows_of
+from pipeline.datasets.manifest import rows_of
 from pipeline.datasets.rows import ExportedRep
 from pipeline.datasets.verify import problems_of
 

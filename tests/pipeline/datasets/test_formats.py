@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,12 @@ from dataset_rows import ROW
 from drawn_lifts import video
 
 from pipeline.config import EncodeConfig
-from pipeline.datasets.coco import KEYPOINTS, coco_writer
+from pipeline.datasets.coco import KEYPOINTS, NAME, CocoKeypoints
 from pipeline.datasets.elan import write_eaf
-from pipeline.datasets.landmarks import around, at_rate, read_landmarks, write_landmarks, write_picture
+from pipeline.datasets.landmarks import around, at_rate, read_landmarks, write_landmarks
 from pipeline.datasets.ntu_skeleton import DISTANCE_M, kinect_joints, write_skeleton
 from pipeline.datasets.rows import ExportedRep
+from pipeline.datasets.skelemotion import write_picture
 from pipeline.errors import DatasetError
 from pipeline.landmarks import INDEX
 from pipeline.original.model import grey_of, orientation_image
@@ -152,31 +154,29 @@ def test_left_is_left() -> None:
 # COCO keypoints
 
 
-def coco(path: Path, *poses: Pose) -> dict[str, Any]:
-    with coco_writer(path) as writer:
-        for pose in poses:
-            writer.add(row(), pose)
-    content: dict[str, Any] = json.loads(path.read_text())
+def coco(folder: Path, *poses: Pose, rows: tuple[ExportedRep, ...] = ()) -> dict[str, Any]:
+    with closing(CocoKeypoints(folder)) as keypoints:
+        for one, pose in zip(rows or [row()] * len(poses), poses, strict=True):
+            keypoints.add(one, pose, REP)
+    content: dict[str, Any] = json.loads((folder / NAME).read_text())
     return content
 
 
 def test_coco_has_an_image_and_a_person_for_every_pose(tmp_path: Path) -> None:
-    content = coco(tmp_path / "a.json", POSE, POSE)
+    content = coco(tmp_path, POSE, POSE)
     count = 2 * ((POSE.time >= REP.start_s) & (POSE.time < REP.end_s)).sum()
     assert [image["id"] for image in content["images"]] == list(range(1, count + 1))
     assert [one["image_id"] for one in content["annotations"]] == list(range(1, count + 1))
 
 
 def test_coco_images_of_overlapping_repetitions_have_names_of_their_own(tmp_path: Path) -> None:
-    with coco_writer(tmp_path / "a.json") as writer:
-        for number in (0, 1):
-            writer.add(row(rep=f"squad_rep_{number}"), POSE)
-    names = [image["file_name"] for image in json.loads((tmp_path / "a.json").read_text())["images"]]
+    rows = tuple(row(rep=f"squad_rep_{number}") for number in (0, 1))
+    names = [image["file_name"] for image in coco(tmp_path, POSE, POSE, rows=rows)["images"]]
     assert len(set(names)) == len(names) > 0
 
 
 def test_coco_keypoints_are_landmarks(tmp_path: Path) -> None:
-    content = coco(tmp_path / "a.json", POSE)
+    content = coco(tmp_path, POSE)
     first = int(np.flatnonzero(POSE.time >= REP.start_s)[0])
     nose = content["annotations"][0]["keypoints"][:3]
     assert nose[:2] == pytest.approx(POSE.image[first, INDEX["nose"]], abs=0.01)
@@ -186,13 +186,13 @@ def test_coco_keypoints_are_landmarks(tmp_path: Path) -> None:
 def test_coco_points_outside_of_the_picture_are_not_there(tmp_path: Path) -> None:
     image = POSE.image.copy()
     image[:, INDEX["nose"]] = -5.0
-    (person, *_) = coco(tmp_path / "a.json", replace(POSE, image=image))["annotations"]
+    (person, *_) = coco(tmp_path, replace(POSE, image=image))["annotations"]
     assert person["keypoints"][:3] == [0, 0, 0]
     assert person["num_keypoints"] == sum(v > 0 for v in person["keypoints"][2::3]) == 16
 
 
 def test_coco_boxes_hold_the_keypoints(tmp_path: Path) -> None:
-    for person in coco(tmp_path / "a.json", POSE)["annotations"]:
+    for person in coco(tmp_path, POSE)["annotations"]:
         x, y, _, height = person["bbox"]
         points = np.array(person["keypoints"]).reshape(-1, 3)
         assert (points[:, 0] >= x - 0.01).all()
@@ -200,12 +200,12 @@ def test_coco_boxes_hold_the_keypoints(tmp_path: Path) -> None:
 
 
 def test_coco_without_poses_is_whole(tmp_path: Path) -> None:
-    assert coco(tmp_path / "a.json")["images"] == []
+    assert coco(tmp_path)["images"] == []
 
 
 def test_nothing_is_left_beside_coco(tmp_path: Path) -> None:
-    coco(tmp_path / "a.json", POSE)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+    coco(tmp_path, POSE)
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
 
 
 # ELAN
