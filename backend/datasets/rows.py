@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from backend.datasets import queries as queries
 from backend.datasets.label_studio_json import Proposal, Provenance, RegionNotes, region_notes, to_frame_range
 from backend.errors import LabelConfigError
-from backend.labels.labelled import origin_of, rank
+from backend.labels.labelled import counting, origin_of, rank
 from backend.labelstudio.format import Json
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.labelstudio.media import shown_address
@@ -66,7 +66,7 @@ def choose(store: Store, project: int) -> Choice:
     repeated = []
     with Session(store.engine) as session:
         for tasks in queries.task_batches(session, project):
-            chosen = [max(group, key=rank) for group in queries.of_tasks(session, project, tasks)]
+            chosen = [counting(group) for group in queries.of_tasks(session, project, tasks)]
             digests = queries.digests(session, chosen)
             for annotation in chosen:
                 digest = digests.get(annotation.id, "")

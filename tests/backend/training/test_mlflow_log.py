@@ -172,7 +172,7 @@ def test_an_error_does_not_tell_the_password_of_mlflow(monkeypatch: pytest.Monke
 
     monkeypatch.setitem(sys.modules, "mlflow", ModuleType("mlflow"))
     monkeypatch.setitem(sys.modules, "mlflow.exceptions", SimpleNamespace(MlflowException=ValueError))
-    monkeypatch.setattr(mlflow_log, "_HABITS", {})
+    monkeypatch.setattr(mlflow_log, "_CLIENT_SETTINGS", {})
     monkeypatch.setattr(mlflow_log, "_log", refuse)
     with pytest.raises(BackendError) as caught:
         log_run(replace(finished, tracking_uri="http://anna:secret@mlflow.example.com/"))
