@@ -6,8 +6,8 @@ Serves PyPI's label-studio-ml 1.0.9 and the 2.x line of its repository. Give the
 
 (`label-studio-ml init my_backend --script my_model.py:DeadliftModel`), since it copies the file that it is given.
 Settings are the environment variables of `deadlift serve`; run one server process per project. `deadlift serve` needs
-none of this and does more: it starts on new tasks by itself, tells Label Studio its version and clears away after
-itself.
+none of this and does more: it starts on new tasks by itself, gives Label Studio its version and removes what is out of
+date.
 
 What the runner takes away:
 - 1.x announces "INITIAL" as the version, whatever the model says, so Label Studio asks again for what it has. The
@@ -191,7 +191,7 @@ def _is_missing(task: format.Task, prediction: format.Json) -> bool:
 
 
 def _clear_job(folder: Path) -> None:
-    """Remove what 1.x wrote of an event: it holds the project's invitation, and /setup would look at every folder."""
+    """Remove what 1.x wrote of an event: it holds the project's invitation, and /setup would read every folder."""
     (folder / "event.json").unlink(missing_ok=True)
     for other in folder.parent.iterdir():
         # Two events in one second share a folder. Its name is the second.

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Videos and trainings that the server works on.", invoke_without_command=True)
 
-Project = Annotated[int | None, typer.Option(help="Only this Label Studio project.", show_default=False)]
+ProjectOption = Annotated[int | None, typer.Option(help="Only this Label Studio project.", show_default=False)]
 
 
 @app.callback()
 def jobs(
     context: typer.Context,
-    project: Project = None,
+    project: ProjectOption = None,
     limit: Annotated[int, typer.Option(min=1, help="Newest trainings and videos to show, of each.")] = 20,
 ) -> None:
     """Show trainings and videos, the newest first."""
@@ -63,7 +63,7 @@ def cancel(run: Annotated[int, typer.Argument(help="Number of the training run."
 @app.command()
 def retry(
     job: Annotated[list[int] | None, typer.Argument(help="Numbers of failed videos; all of them by default.")] = None,
-    project: Project = None,
+    project: ProjectOption = None,
 ) -> None:
     """Analyze failed videos once more. A running server takes them up within a minute."""
     from backend.errors import UnknownRun
@@ -97,8 +97,8 @@ def _print_trainings(console: Console, runs: Sequence[Json], whose: str) -> None
     table.add_column("Model", no_wrap=True)
     table.add_column("What came of it, or why it was asked for", overflow="fold")
     for run in runs:
-        told = run["message"] or run["reason"]
-        table.add_row(str(run["id"]), str(run["project"]), _state(run), run["version"] or "", told)
+        text = run["message"] or run["reason"]
+        table.add_row(str(run["id"]), str(run["project"]), _state(run), run["version"] or "", text)
     console.print(table)
 
 
@@ -116,10 +116,10 @@ def _print_videos(console: Console, videos: Sequence[Job], whose: str) -> None:
     table.add_column("Model", no_wrap=True)
     table.add_column("In Label Studio, or why not", overflow="fold")
     for job in videos:
-        told = {"pushed": "stored", "answered": "answered"}.get(job.delivery, "")
+        text = {"pushed": "stored", "answered": "answered"}.get(job.delivery, "")
         if job.state == "failed":
-            told = job.error_message
-        table.add_row(str(job.id), str(job.project), str(job.task), job.state, job.model_version, told)
+            text = job.error_message
+        table.add_row(str(job.id), str(job.project), str(job.task), job.state, job.model_version, text)
     console.print(table)
     failed = sum(job.state == "failed" and job.error_type != "Superseded" for job in videos)
     if failed:

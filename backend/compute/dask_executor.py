@@ -21,7 +21,7 @@ from backend.errors import BackendError, SchedulerLost, WorkerLost
 
 log = logging.getLogger(__name__)
 
-_TEND_S = 2.0
+_CHECK_S = 2.0
 
 
 class Executor(Protocol):
@@ -52,9 +52,9 @@ class _Call:
 class DaskExecutor:
     """`workers` processes of our own on this machine, or those of an existing scheduler by its address.
 
-    A worker gets one call for each of its threads. Dask would hand out more in advance, and blame all that a worker has
-    when it dies: the videos that wait behind one that kills it would be given up as well. A scheduler without so many
-    workers is given `workers` calls all the same: some start workers only when there is work for them.
+    A worker gets one call for each of its threads. Dask would hand out more in advance, and blame all of them when the
+    worker dies: the videos that wait behind one that kills it would be given up as well. A scheduler with fewer workers
+    is given `workers` calls all the same: some start workers only when there is work for them.
 
     Raises BackendError where the scheduler cannot be reached.
     """
@@ -93,14 +93,14 @@ class DaskExecutor:
         self._closing = False
         self._closed = threading.Event()
         if self._cluster is not None:
-            threading.Thread(target=self._tend, args=(self._cluster,), name="workers", daemon=True).start()
+            threading.Thread(target=self._restart_missing, args=(self._cluster,), name="workers", daemon=True).start()
         self._waiting: list[_Call] = []
-        self._order = itertools.count()
+        self._counter = itertools.count()
         self._lock = threading.Lock()
 
     def submit(self, function: Callable[..., Any], *args: object, key: str, priority: int = 0) -> Future[Any]:
         with self._lock:
-            call = _Call((-priority, next(self._order)), function, args, key, priority)
+            call = _Call((-priority, next(self._counter)), function, args, key, priority)
             heapq.heappush(self._waiting, call)
         self._hand_out()
         return call.future
@@ -135,10 +135,10 @@ class DaskExecutor:
         if self._cluster is not None:
             self._cluster.close()
 
-    def _tend(self, cluster: LocalCluster) -> None:
+    def _restart_missing(self, cluster: LocalCluster) -> None:
         """Start workers where some are missing: Dask starts one again that died, but gives it up where it is just
         not there when `distributed.deploy.lost-worker-timeout` is over, as after another death."""
-        while not self._closed.wait(_TEND_S):
+        while not self._closed.wait(_CHECK_S):
             if len(cluster.workers) < self._workers and cluster.status.name == "running":
                 log.warning("A worker process is missing; another one is started.")
                 cluster.scale(self._workers)
@@ -156,8 +156,8 @@ class DaskExecutor:
                 remote = self._client.submit(
                     call.function, *call.args, key=call.key, priority=call.priority, pure=False
                 )
-            except Exception as error:  # noqa: BLE001  # the future tells whoever waits for this call
-                self._settle(call, error)
+            except Exception as error:  # noqa: BLE001  # raised where the call's future is waited for
+                self._end(call, error)
                 continue
             remote.add_done_callback(partial(self._finished, call))
 
@@ -166,14 +166,14 @@ class DaskExecutor:
         try:
             result = remote.result()
         except KilledWorker:
-            self._settle(call, WorkerLost("The worker process died on this video, repeatedly. It was given up."))
+            self._end(call, WorkerLost("The worker process died on this video, repeatedly. It was given up."))
         except BaseException as error:  # noqa: BLE001  # whatever the function raised, or Dask where the result is lost
-            self._settle(call, error)
+            self._end(call, error)
         else:
-            self._settle(call, None, result)
+            self._end(call, None, result)
         self._hand_out()
 
-    def _settle(self, call: _Call, error: BaseException | None, result: object = None) -> None:
+    def _end(self, call: _Call, error: BaseException | None, result: object = None) -> None:
         with self._lock:
             self._busy -= 1
         if error is None:

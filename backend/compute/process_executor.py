@@ -16,7 +16,7 @@ from typing import Any
 from backend.errors import WorkerLost
 
 NICENESS = 19
-_LOOK_S = 1.0
+_POLL_S = 1.0
 
 
 class BackgroundExecutor:
@@ -35,7 +35,7 @@ class BackgroundExecutor:
         with self._lock:
             process.start()
             self._running.add(process)
-        theirs.close()  # else its end would not be noticed
+        theirs.close()  # else the end of the process would not end the pipe
         threading.Thread(target=self._wait, args=(process, ours, future), name=key, daemon=True).start()
         return future
 
@@ -77,7 +77,7 @@ def _call(results: Connection, parent: int, function: Callable[..., Any], args: 
 
 
 def _end_with(parent: int) -> None:
-    """A server that is killed cannot end its processes."""
+    """End this process with its parent: a server that is killed cannot do it."""
     while os.getppid() == parent:
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
     os._exit(1)

@@ -13,7 +13,7 @@ from backend.datasets import queries
 from backend.datasets.queries import StoredRegion
 from backend.datasets.region_notes import PredictedRep, Provenance, RegionNotes, region_notes
 from backend.errors import LabelConfigError
-from backend.labels.labelled import origin_of, rank
+from backend.labels.labelled import counting, origin_of, rank
 from backend.labelstudio.format import Json
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.labelstudio.media import shown_address
@@ -123,7 +123,7 @@ def _candidates(store: Store, project: int) -> list[_Candidate]:
     found = []
     with Session(store.engine) as session:
         for tasks in queries.task_batches(session, project):
-            best = [max(group, key=rank) for group in queries.of_tasks(session, project, tasks)]
+            best = [counting(group) for group in queries.of_tasks(session, project, tasks)]
             digests = queries.digests(session, best)
             found += [
                 _Candidate(a.task, a.id, digests.get(a.id, "") or a.media, video_name(a.media), rank(a)) for a in best

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -22,12 +23,12 @@ log = logging.getLogger(__name__)
 Origin = Literal["untouched", "changed", "manual"]
 
 _MOVED_S = 0.1
-"""Predicted boundaries are rounded to frames; further away than this somebody has moved them."""
+"""Predicted boundaries are rounded to frames. One that differs by more than this was moved by a person."""
 
 
 @dataclass(frozen=True)
 class DrawnRep:
-    """A repetition as a person left it. proposed_by: the version of the model that proposed it, "" for none."""
+    """A repetition as a person left it. proposed_by: the version of the model that predicted it, "" for none."""
 
     start_s: float
     end_s: float
@@ -38,7 +39,7 @@ class DrawnRep:
 
 @dataclass(frozen=True)
 class LabelledVideo:
-    """A task with the repetitions of the annotation that counts; media_digest is "" until the video was looked at."""
+    """A task with the repetitions of the annotation that counts. media_digest: "" while the video is not analyzed."""
 
     task: int
     annotation: int
@@ -49,36 +50,32 @@ class LabelledVideo:
 
 
 def labelled_videos(store: Store, project: int) -> list[LabelledVideo]:
-    """The project's labels: of each task its ground truth, else its newest annotation; never a cancelled one.
-
-    In the order in which they count: of tasks with the same video, the first.
-    """
+    """The project's labels: of each task the annotation that counts, the highest rank first."""
     store_received_events(store)
-    chosen: dict[int, Annotation] = {}
+    of_task = defaultdict[int, list[Annotation]](list)
     for annotation in store.labels.valid_annotations(project):
-        best = chosen.get(annotation.task)
-        if best is None or rank(annotation) > rank(best):
-            chosen[annotation.task] = annotation
-    return [_video(store, annotation) for annotation in sorted(chosen.values(), key=rank, reverse=True)]
+        of_task[annotation.task].append(annotation)
+    chosen = [counting(annotations) for annotations in of_task.values()]
+    return [_video(store, annotation) for annotation in sorted(chosen, key=rank, reverse=True)]
 
 
 def pull(client: LabelStudioClient, store: Store, project: int) -> int:
     """Make the store's annotations of a project those that Label Studio has; returns how many it has.
 
     They are read by the labeling config that it has now; where that is not the one of the last pull, all are read anew.
-    What an event told meanwhile is kept. Raises LabelStudioError, LabelConfigError.
+    What an event said meanwhile is kept. Raises LabelStudioError, LabelConfigError.
     """
     store_received_events(store)
     known = {annotation.id: annotation for annotation in store.labels.valid_annotations(project, skipped=True)}
     deleted = store.labels.deleted_annotations()
     deleted_tasks = store.labels.deleted_tasks()
-    wordless = without_source(store.engine, list(known))
+    without_origin = without_source(store.engine, list(known))
     config = client.label_config(project)
     controls = parse_controls(config)
     store.remember_project(project, config)
     before = store.labels.read_by(project)
     is_read_anew = not before or parse_controls(before) != controls
-    told: dict[int, Json] = {}
+    data: dict[int, Json] = {}
     seen: set[int] = set()
     for task, stored in client.annotations(project):
         if task.id in deleted_tasks:
@@ -88,16 +85,16 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
             seen.add(number)
             ours = known.get(number)
             is_news = ours is None or ours.updated_at != str(annotation.get("updated_at") or "")
-            if is_news or not annotation.get("updated_at") or number in wordless:
+            if is_news or not annotation.get("updated_at") or number in without_origin:
                 save_annotations(store, AnnotationsSaved(((annotation, task),), config))
             elif is_read_anew:
                 (known_source,) = sources(store.engine, [number]).values()
                 drawn = replace(task, data=as_drawn(task.data, known_source.data, controls.rate_key))
                 save_annotations(store, AnnotationsSaved(((annotation, drawn),), config))
             else:
-                told[number] = task.data
-    # Who lifted may be noted after the labels: data has no time of its own that would tell.
-    refresh_data(store.engine, told, controls.rate_key)
+                data[number] = task.data
+    # Who lifted may be noted after the labels: task data has no time of its last change, so it is taken over each time.
+    refresh_data(store.engine, data, controls.rate_key)
     store.labels.note_read_by(project, config)
     store.labels.delete_annotations(set(known) - seen)
     # A list that changed while it was read, page by page, may have lacked them at an earlier pull.
@@ -105,8 +102,17 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
     return len(seen)
 
 
+def counting(annotations: Iterable[Annotation]) -> Annotation:
+    """The one of a task's annotations that counts. Give it only those that were neither deleted nor cancelled.
+
+    The rule of training and of exported datasets: of a task the annotation of the highest rank counts, and of tasks
+    with the same video the one whose annotation has the highest rank.
+    """
+    return max(annotations, key=rank)
+
+
 def rank(annotation: Annotation) -> tuple[bool, str, int]:
-    """Of a task's annotations the one that counts is the highest."""
+    """A ground truth comes before all others, then the newest; of annotations of the same moment the last made."""
     return annotation.ground_truth, annotation.updated_at, annotation.id
 
 
@@ -146,8 +152,11 @@ def _drawn(regions: Sequence[LabelledRegion], parent: Job | None) -> tuple[Drawn
 def origin_of(
     said: str, start_s: float, end_s: float, label: str, proposals: Iterable[tuple[float, float, str]] | None
 ) -> Origin:
-    """Whether a person changed what was proposed: (start_s, end_s, label) of each repetition, None where that is not
-    known. What Label Studio `said` of a region's origin misses moved boundaries."""
+    """Whether a person changed what was predicted.
+
+    said: Label Studio's word for the region's origin, which misses moved boundaries. proposals: (start_s, end_s, label)
+    of each predicted repetition, None where they are not known.
+    """
     if said == "manual" or (proposals is None and said == ""):
         return "manual"
     if proposals is None:

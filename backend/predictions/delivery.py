@@ -41,7 +41,7 @@ class Delivery:
     cluster: int | None = None
 
 
-Outcome = int | LabelStudioError
+PushOutcome = int | LabelStudioError
 """The id of a stored prediction, or why there is none: NotInLabelStudio where the task was deleted. After any other
 error it may be tried again."""
 
@@ -54,17 +54,17 @@ def push(client: LabelStudioClient, delivery: Delivery, controls: Controls) -> i
     return outcome
 
 
-def push_all(client: LabelStudioClient, deliveries: Sequence[Delivery], controls: Controls) -> list[Outcome]:
+def push_all(client: LabelStudioClient, deliveries: Sequence[Delivery], controls: Controls) -> list[PushOutcome]:
     """Store predictions for different tasks of one project, unless a task has one of that version.
 
     Predictions of the `superseded` versions are removed, but for those that an annotation was made from; all of them
-    stay where there are drafts, which do not tell what they were made from.
+    stay where there are drafts, which do not say what they were made from.
     """
     first = _states(client, [delivery.task for delivery in deliveries])
     is_fresh = len(deliveries) == 1
     stored = [_stored(client, delivery, first[delivery.task.id], controls, is_fresh) for delivery in deliveries]
-    # Others may have looked and stored at the same time (a server, a bulk run). Whoever looks last sees all, and
-    # everybody keeps the first.
+    # Others (a server, an archive run) may have found none and stored one at the same time. Whoever asks last sees
+    # all, and everybody keeps the first.
     second = _states(client, [one.task for one, new in zip(deliveries, stored, strict=True) if isinstance(new, int)])
     return [
         _tidied(client, delivery, second.get(delivery.task.id, first[delivery.task.id]), new)
@@ -111,10 +111,10 @@ def _stored(
     state: TaskState | LabelStudioError,
     controls: Controls,
     is_fresh: bool,
-) -> Outcome | None:
-    """The new prediction; None where the task has one already, or cannot be looked at.
+) -> PushOutcome | None:
+    """The new prediction; None where the task has one already, or its state is not known.
 
-    is_fresh: whether the state is of now, so that nothing that somebody changed meanwhile can be written over.
+    is_fresh: whether the state was read just now, so that writing the task's data undoes no change of somebody else.
     """
     if isinstance(state, LabelStudioError) or state.prediction_ids(delivery.analysis.model_version):
         return None
@@ -130,9 +130,9 @@ def _stored(
 
 
 def _tidied(
-    client: LabelStudioClient, delivery: Delivery, state: TaskState | LabelStudioError, new: Outcome | None
-) -> Outcome:
-    """The prediction that stays, when what is too much is removed."""
+    client: LabelStudioClient, delivery: Delivery, state: TaskState | LabelStudioError, new: PushOutcome | None
+) -> PushOutcome:
+    """The prediction that stays; surplus and superseded ones are removed."""
     if isinstance(new, LabelStudioError):
         return new
     if isinstance(state, LabelStudioError):

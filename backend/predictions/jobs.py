@@ -37,21 +37,23 @@ from pipeline.records import Analysis
 log = logging.getLogger(__name__)
 
 GRACE_PERIOD = timedelta(seconds=10)
-"""Label Studio picks tasks that lack a prediction, then asks: what was delivered in between it would store again."""
+"""After a delivery. Label Studio first picks the tasks that lack a prediction, then asks us for them: it would store a
+prediction a second time that was delivered in between, so a request gets none within this time."""
 ANSWER_GRACE_PERIOD = timedelta(minutes=2)
-"""It stores the predictions of an answer one by one, several in a second."""
+"""After an answer with a prediction: Label Studio stores those of an answer one by one, several in a second."""
 TRANSIENT = tuple(kind.__name__ for kind in (LabelStudioError, MediaUnreachable, SchedulerLost, WorkerLost))
 """Errors that may be gone at the next attempt, as a failed job names them."""
 _PUSH_ATTEMPTS = 3
 _TOGETHER = 10
-"""Jobs whose videos need not be looked at: handing one over, and asking for its task, takes longer than judging it."""
+"""Jobs with known landmarks that make up one call: handing one to a worker takes longer than judging it."""
 
-IMPORTED, ASKED, OPENED = range(3)
-"""What comes first: a task that somebody has open, then those that somebody asked for together, then new ones."""
+IMPORTED, REQUESTED, OPENED = range(3)
+"""Priorities: a task that somebody has open comes first, then those of a longer request, then newly imported ones."""
 
 
-class _Progress:
-    """A job that is being worked on: the key and priority of its call, and whether all that is to do has ended."""
+class _ActiveJob:
+    """A job that is being worked on. key: of its call to a worker, "" before that. ended: set when all is done that can
+    be done now, the delivery included."""
 
     def __init__(self, priority: int) -> None:
         self.key = ""
@@ -60,7 +62,7 @@ class _Progress:
 
 
 class JobRunner:
-    """Runs jobs and delivers what comes of them, each once at a time. Close it to stop its threads."""
+    """Runs jobs and delivers what comes of them, each by one thread at a time. Close it to stop its threads."""
 
     def __init__(self, context: Context, executor: Executor, retry_after_s: float = 1.0) -> None:
         self._context = context
@@ -71,63 +73,67 @@ class JobRunner:
         self._retry_after_s = retry_after_s
         self._deliverers = ThreadPoolExecutor(2, thread_name_prefix="deliver")
         self._lock = threading.Lock()
-        self._in_progress: dict[int, _Progress] = {}
+        self._active: dict[int, _ActiveJob] = {}
         self._shown: dict[int, str] = {}
         self._clusters = Clusters(context.store)
 
     def analyze(self, jobs: Sequence[Job], controls: Controls, priority: int = IMPORTED) -> None:
-        """Start on jobs, unless they are done; those that are in progress already are hastened."""
-        begun: dict[int, _Progress] = {}
+        """Start on jobs; those that are being worked on already get the priority where theirs is lower."""
+        begun: list[Job] = []
         for job in jobs:
-            progress = self._begin(job.id, priority)
-            if progress is not None:
-                begun[job.id] = progress
+            if self._begin(job.id, priority):
+                begun.append(job)
             else:
-                self._hasten(job.id, priority)
+                self._raise_priority(job.id, priority)
         submitted: set[int] = set()
         try:
-            models = {project: self._registry.current(project) for project in {job.project for job in jobs}}
-            timely = [job for job in jobs if job.id in begun and job.model_version == models[job.project].version]
-            for job in jobs:
-                if job.id in begun and job not in timely:
-                    self._store.fail_job(job.id, "Superseded", f"The model is {models[job.project].version} now.")
-            known = known_media(self._store, [(job.task, job.media) for job in timely])
-            work = {
-                started.id: VideoJob(
-                    task=Task(started.task, started.project, started.data),
-                    media=started.media,
-                    controls=controls,
-                    access=self._context.access,
-                    model_dir=models[started.project].folder,
-                    pose_dir=self._context.pose_dir,
-                    config=self._context.config,
-                    known=known.get((started.task, started.media)),
-                )
-                for started in self._store.start_jobs([job.id for job in timely])
-            }
-            for together in _calls(work):
-                self._submit({job_id: work[job_id] for job_id in together})
-                submitted.update(together)
+            for work in _calls(self._started(begun, controls)):
+                self._submit(work)
+                submitted |= work.keys()
         finally:
-            for job_id in set(begun) - submitted:
+            for job_id in {job.id for job in begun} - submitted:
                 self._end(job_id)
+
+    def _started(self, jobs: Sequence[Job], controls: Controls) -> dict[int, VideoJob]:
+        """What a worker gets for each job, by id; without those that need no work, or whose model is out of date."""
+        models = {project: self._registry.current(project) for project in {job.project for job in jobs}}
+        timely: list[Job] = []
+        for job in jobs:
+            if job.model_version == models[job.project].version:
+                timely.append(job)
+            else:
+                self._store.fail_job(job.id, "Superseded", f"The model is {models[job.project].version} now.")
+        known = known_media(self._store, [(job.task, job.media) for job in timely])
+        return {
+            started.id: VideoJob(
+                task=Task(started.task, started.project, started.data),
+                media=started.media,
+                controls=controls,
+                access=self._context.access,
+                model_dir=models[started.project].folder,
+                pose_dir=self._context.pose_dir,
+                config=self._context.config,
+                known=known.get((started.task, started.media)),
+            )
+            for started in self._store.start_jobs([job.id for job in timely])
+        }
 
     def deliver(self, job_ids: Sequence[int], controls: Controls) -> None:
         """Start to bring finished jobs' predictions to Label Studio, but for those in progress."""
-        begun = [job_id for job_id in job_ids if self._begin(job_id) is not None]
+        begun = [job_id for job_id in job_ids if self._begin(job_id)]
         for together in batches(begun, _TOGETHER):
             self._submit_delivery(together, controls)
 
     def is_in_progress(self, job_id: int) -> bool:
         with self._lock:
-            return job_id in self._in_progress
+            return job_id in self._active
 
     def wait(self, jobs: Sequence[Job], deadline: float) -> list[Job]:
         """The jobs as they are after waiting until the deadline (of time.monotonic) for their progress to end."""
         with self._lock:
-            waited = [self._in_progress[job.id] for job in jobs if job.id in self._in_progress]
-        for progress in waited:
-            progress.ended.wait(max(0.0, deadline - time.monotonic()))
+            waited = [self._active[job.id] for job in jobs if job.id in self._active]
+        for active in waited:
+            active.ended.wait(max(0.0, deadline - time.monotonic()))
         known = self._store.jobs_by_id(job.id for job in jobs)
         return [known.get(job.id, job) for job in jobs]
 
@@ -136,38 +142,38 @@ class JobRunner:
         self._deliverers.shutdown(wait=False, cancel_futures=True)
         self._executor.close()
 
-    def _begin(self, job_id: int, priority: int = IMPORTED) -> _Progress | None:
-        """None where the job is in progress already."""
+    def _begin(self, job_id: int, priority: int = IMPORTED) -> bool:
+        """False where the job is being worked on already."""
         with self._lock:
-            if job_id in self._in_progress:
-                return None
-            progress = self._in_progress[job_id] = _Progress(priority)
-            return progress
+            if job_id in self._active:
+                return False
+            self._active[job_id] = _ActiveJob(priority)
+            return True
 
-    def _hasten(self, job_id: int, priority: int) -> None:
+    def _raise_priority(self, job_id: int, priority: int) -> None:
         with self._lock:
-            progress = self._in_progress.get(job_id)
-            if progress is not None:
-                progress.priority = max(priority, progress.priority)
-        if progress is not None:
-            self._executor.raise_priority(progress.key, priority)
+            active = self._active.get(job_id)
+            if active is not None:
+                active.priority = max(priority, active.priority)
+        if active is not None:
+            self._executor.raise_priority(active.key, priority)
 
     def _end(self, job_id: int) -> None:
         with self._lock:
-            progress = self._in_progress.pop(job_id, None)
-        if progress is not None:
-            progress.ended.set()
+            active = self._active.pop(job_id, None)
+        if active is not None:
+            active.ended.set()
 
     def _submit(self, work: Mapping[int, VideoJob]) -> None:
-        """Have one job analyzed, or several whose videos need not be looked at judged in one call."""
+        """Have one job analyzed, or several with known landmarks judged in one call."""
         ids, jobs = list(work), list(work.values())
-        # Unlike any other key: a scheduler answers a known one with the result that it has.
+        # Unlike any other key: for a known one Dask's scheduler returns the result that it has.
         key = f"analyze-{ids[0]}-{uuid.uuid4().hex}"
         with self._lock:
-            begun = [self._in_progress[job_id] for job_id in ids]
-            for progress in begun:
-                progress.key = key
-            priority = max(progress.priority for progress in begun)
+            begun = [self._active[job_id] for job_id in ids]
+            for active in begun:
+                active.key = key
+            priority = max(active.priority for active in begun)
         if len(jobs) == 1:
             analyzed = self._executor.submit(analyze_task, jobs[0], key=key, priority=priority)
             analyzed.add_done_callback(partial(self._analyzed, ids[0], jobs[0].controls))
@@ -200,13 +206,11 @@ class JobRunner:
         errors."""
         going_on: set[int] = set()
         try:
-            results: dict[int, str] = {}
-            for job_id, analysis in zip(work, _outcome(future, len(work)), strict=True):
-                if analysis is not None:
-                    results[job_id] = dump_analysis(analysis)
-                else:
-                    self._submit({job_id: work[job_id]})
-                    going_on.add(job_id)
+            judged = dict(zip(work, _judgements(future, len(work)), strict=True))
+            results = {job_id: dump_analysis(analysis) for job_id, analysis in judged.items() if analysis is not None}
+            for job_id in [job_id for job_id in work if job_id not in results]:
+                self._submit({job_id: work[job_id]})
+                going_on.add(job_id)
             self._store.finish_jobs(results)
             if results and self._client.configured:
                 self._submit_delivery(list(results), next(iter(work.values())).controls)
@@ -250,7 +254,7 @@ class JobRunner:
             self.show_version(project)
 
     def _is_wanted(self, job: Job) -> bool:
-        # An answer to Label Studio that it is perhaps just storing. If it does not, the next round delivers.
+        # Label Studio is perhaps just storing the answer. If it does not, the next round delivers.
         if job.delivery == "answered" and in_grace_period(job, now()):
             return False
         if job.model_version != self._registry.current(job.project).version:
@@ -259,14 +263,13 @@ class JobRunner:
         return True
 
     def _push(self, project: int, jobs: Sequence[Job], controls: Controls) -> Iterator[Job]:
-        """Those that Label Studio has the prediction of now; the next round or start tries the others again."""
+        """Yields jobs as Label Studio stores their predictions; the next round or start tries the others again."""
         ours = self._store.model_versions(project) if self._context.remove_superseded else set()
         for attempt in range(1, _PUSH_ATTEMPTS + 1):
             deliveries = [self._delivery(job, ours) for job in jobs]
+            outcomes = delivery.push_all(self._client, deliveries, controls)
             failed: list[Job] = []
-            for job, made, outcome in zip(
-                jobs, deliveries, delivery.push_all(self._client, deliveries, controls), strict=True
-            ):
+            for job, made, outcome in zip(jobs, deliveries, outcomes, strict=True):
                 if isinstance(outcome, NotInLabelStudio):
                     log.info("Task %s is forgotten: %s", job.task, outcome)
                     self._store.forget_job(job.id)
@@ -288,7 +291,7 @@ class JobRunner:
         return delivery.Delivery(Task(job.task, job.project, job.data), analysis, ours - {job.model_version}, cluster)
 
     def show_version(self, project: int) -> None:
-        """Once per model: a project's score column and sampling look at one version, which must be ours of now."""
+        """Once per model: a project's score column and sampling use one model version, which must be the one in use."""
         version = self._registry.current(project).version
         if self._shown.get(project) == version:
             return
@@ -301,7 +304,7 @@ class JobRunner:
 
 
 def known_media(store: Store, tasks: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Analysis]:
-    """The newest analysis of each task and address, where there is one that tells which video it is of."""
+    """The newest analysis of each (task, address), where there is one that names its video by a digest."""
     found: dict[tuple[int, str], Analysis] = {}
     for key, result in store.latest_results(tasks).items():
         with suppress(ResultUnreadable):
@@ -318,18 +321,19 @@ def in_grace_period(job: Job, moment: datetime) -> bool:
     return job.delivered_at >= moment - (ANSWER_GRACE_PERIOD if job.delivery == "answered" else GRACE_PERIOD)
 
 
-def _calls(work: Mapping[int, VideoJob]) -> list[list[int]]:
-    """The jobs by id, those together that one call is for."""
+def _calls(work: Mapping[int, VideoJob]) -> list[dict[int, VideoJob]]:
+    """The jobs, by id, of each call to a worker: known ones in batches, each other one alone."""
     known = [job_id for job_id, job in work.items() if job.known is not None]
-    return [*batches(known, _TOGETHER), *([job_id] for job_id, job in work.items() if job.known is None)]
+    alone = [[job_id] for job_id, job in work.items() if job.known is None]
+    return [{job_id: work[job_id] for job_id in ids} for ids in (*batches(known, _TOGETHER), *alone)]
 
 
-def _outcome(judged: Future[list[Analysis | None]], count: int) -> list[Analysis | None]:
-    """What came of a call for several jobs: nothing for any where it failed. Raises CancelledError, SchedulerLost."""
+def _judgements(judged: Future[list[Analysis | None]], count: int) -> list[Analysis | None]:
+    """What came of a call for several jobs: None for each where it failed. Raises CancelledError, SchedulerLost."""
     try:
         return judged.result()
     except (CancelledError, SchedulerLost):
         raise
-    except Exception as error:  # noqa: BLE001  # each job alone will tell
+    except Exception as error:  # noqa: BLE001  # is found again by the job that it is an error of, on its own
         log.warning("%d jobs are judged one by one: %s", count, error)
         return [None] * count

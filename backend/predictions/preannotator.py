@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,15 @@ from backend.errors import BackendError, BadRequest, LabelConfigError, LabelStud
 from backend.labelstudio.format import Json, Task, to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.labelstudio.records import TaskState
-from backend.predictions.jobs import ANSWER_GRACE_PERIOD, ASKED, IMPORTED, OPENED, TRANSIENT, JobRunner, in_grace_period
+from backend.predictions.jobs import (
+    ANSWER_GRACE_PERIOD,
+    IMPORTED,
+    OPENED,
+    REQUESTED,
+    TRANSIENT,
+    JobRunner,
+    in_grace_period,
+)
 from backend.storage.analysis_json import is_readable, load_analysis
 from backend.storage.database import now
 from backend.storage.jobs import Job
@@ -26,15 +34,17 @@ log = logging.getLogger(__name__)
 
 # A failed task is tried again when somebody asks for it, but not at every click.
 _RETRY_AFTER = timedelta(seconds=60)
-# One that may succeed now is tried again unasked, after pauses that double.
+# One that may succeed now is tried again without a request, after pauses that double.
 _ATTEMPTS = 5
 _ROUND_S = 60.0
-_LOOK_S = 2.0
-_SHORTEST_LOOK_S = 0.5
+_POLL_S = 2.0
+"""Other processes promote models as well."""
+_LABEL_STUDIO_S = 0.5
+"""Time that a request leaves for asking Label Studio what it has."""
 _BATCH = 100
 """Tasks that are looked up in the database together."""
 _STARTED_AT_ONCE = 16
-"""Of a longer list nothing new is finished within the wait: the request does not stay for its start."""
+"""Of a longer list nothing new is finished while the request waits: it is started beside the request."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +65,10 @@ class Answer:
 
 
 class Preannotator:
-    """The use cases behind the server's routes. Close it to stop its threads and workers."""
+    """Answers requests for predictions, and makes them before anybody asks. Close it to stop its threads and workers.
+
+    predict_wait_s: the longest that a request waits for unfinished tasks.
+    """
 
     def __init__(self, context: Context, executor: Executor, predict_wait_s: float) -> None:
         self._store = context.store
@@ -69,7 +82,7 @@ class Preannotator:
         self._lookups = ThreadPoolExecutor(4, thread_name_prefix="look-up")
         self._closed = threading.Event()
         self._caught_up: dict[int, tuple[str, int]] = {}
-        self._looks: Counter[int] = Counter()
+        self._catch_up_requests: Counter[int] = Counter()
         self._wake = threading.Event()
 
     def model_version(self, project: int | None = None) -> str:
@@ -77,7 +90,7 @@ class Preannotator:
         return self._registry.current(project).version
 
     def connect(self, project: int, label_config: str) -> str:
-        """A project was connected or looked at; returns the model version. Raises LabelConfigError."""
+        """A project was connected, or its settings opened; returns the model version. Raises LabelConfigError."""
         parse_controls(label_config)
         self._store.remember_project(project, label_config)
         return self.model_version(project)
@@ -94,42 +107,40 @@ class Preannotator:
         controls = parse_controls(label_config)
         asked_at = now()
         deadline = time.monotonic() + self._predict_wait_s
+        requested, errors = self._requested_jobs(tasks, controls)
+        self._start_requested(list(requested.values()), controls, OPENED if len(tasks) == 1 else REQUESTED)
+        wait_until = deadline - _LABEL_STUDIO_S if self._client.configured else deadline
+        jobs = dict(zip(requested, self._runner.wait(list(requested.values()), wait_until), strict=True))
+        failed = [job for job in jobs.values() if job.state == "failed"]
+        errors += [TaskError(job.task, job.error_type, job.error_message) for job in failed]
+        if self._client.configured:
+            answered = self._tasks_to_answer(list(jobs.values()), controls, asked_at, deadline)
+        else:
+            answered = {task.id: task for task in tasks if isinstance(task, Task)}
+        predictions = [_prediction(jobs.get(position), answered, controls) for position in range(len(tasks))]
+        return Answer(predictions, errors)
+
+    def _requested_jobs(
+        self, tasks: Sequence[Task | BadRequest], controls: Controls
+    ) -> tuple[dict[int, Job], list[TaskError]]:
+        """The jobs of a request's tasks, by their position in the request; and what is wrong with other tasks."""
+        wanted: dict[int, tuple[Task, str, str]] = {}
         errors: list[TaskError] = []
-        usable: list[tuple[int, tuple[Task, str, str]]] = []
-        for index, task in enumerate(tasks):
+        for position, task in enumerate(tasks):
             try:
-                usable.append((index, self._wanted(task, controls)))
+                wanted[position] = self._wanted(task, controls)
             except BackendError as error:
                 number = task.id if isinstance(task, Task) else None
                 errors.append(TaskError(number, type(error).__name__, str(error)))
-        found = self._store.jobs_for([one for _, one in usable], self._config.digest())
-        places = [index for (index, _), job in zip(usable, found, strict=True) if job is not None]
-        jobs = [self._readable(job) for job in found if job is not None]
+        found = self._store.jobs_for(list(wanted.values()), self._config.digest())
+        jobs = {position: self._readable(job) for position, job in zip(wanted, found, strict=True) if job is not None}
+        return jobs, errors
+
+    def _start_requested(self, jobs: Sequence[Job], controls: Controls, priority: int) -> None:
         if len(jobs) <= _STARTED_AT_ONCE:
-            self._start_all(jobs, controls, OPENED if len(tasks) == 1 else ASKED)
+            self._start_all(jobs, controls, priority)
         else:
-            self._background.submit(self._start_all, jobs, controls, ASKED)
-        # The last of the time is for a look at Label Studio.
-        wait_until = deadline - _SHORTEST_LOOK_S if self._client.configured else deadline
-        settled: list[Job | None] = [None] * len(tasks)
-        for index, ended in zip(places, self._runner.wait(jobs, wait_until), strict=True):
-            settled[index] = ended
-        for job in settled:
-            if job is not None and job.state == "failed":
-                errors.append(TaskError(job.task, job.error_type, job.error_message))
-        if self._client.configured:
-            current = self._tasks_to_answer([job for job in settled if job is not None], controls, asked_at, deadline)
-        else:
-            current = {task.id: task for task in tasks if isinstance(task, Task)}
-        return Answer(
-            [
-                _prediction(current[job.task], job, controls)
-                if job is not None and job.state == "done" and job.task in current
-                else None
-                for job in settled
-            ],
-            errors,
-        )
+            self._background.submit(self._start_all, jobs, controls, priority)
 
     def tasks_created(self, tasks: Sequence[Task], label_config: str) -> None:
         """Start on new tasks before anybody opens them, in the background. Tasks without a video are left alone."""
@@ -154,8 +165,8 @@ class Preannotator:
             version = self.model_version(project.id)
             self._take_up_all(self._store.undelivered_jobs(project.id, version, self._config.digest()))
         for project in projects:
-            is_behind = self._caught_up.get(project.id) != (self.model_version(project.id), self._looks[project.id])
-            if is_behind and not self._closed.is_set():
+            newest = self.model_version(project.id), self._catch_up_requests[project.id]
+            if self._caught_up.get(project.id) != newest and not self._closed.is_set():
                 self._catch_up(project.id, project.label_config)
 
     def run_until_closed(self) -> None:
@@ -170,7 +181,7 @@ class Preannotator:
                     self.resume()
             except Exception:  # the top of a thread
                 log.exception("Unfinished work was not taken up.")
-            woken = self._wake.wait(_LOOK_S)
+            woken = self._wake.wait(_POLL_S)
             self._wake.clear()
 
     def _models(self) -> dict[int, str]:
@@ -178,8 +189,8 @@ class Preannotator:
         return {project.id: self.model_version(project.id) for project in self._store.projects()}
 
     def catch_up_soon(self, project: int) -> None:
-        """Look at once for tasks of the project that lack a prediction of the model in use now."""
-        self._looks[project] += 1  # a look that is going on now may have begun too early
+        """Search at once for tasks of the project that lack a prediction of the model in use now. Does not wait."""
+        self._catch_up_requests[project] += 1  # a search that is going on now may have begun too early
         self._wake.set()
 
     def close(self) -> None:
@@ -192,39 +203,40 @@ class Preannotator:
     def _tasks_to_answer(
         self, jobs: Sequence[Job], controls: Controls, asked_at: datetime, deadline: float
     ) -> dict[int, Task]:
-        """The tasks that the answer to a request of Label Studio carries predictions of, as they are now."""
-        ready = {
-            job.task: job
-            for job in jobs
-            if job.state == "done" and not self._runner.is_in_progress(job.id) and not in_grace_period(job, asked_at)
-        }
+        """The tasks, by id and as they are now, whose predictions the answer to a request of Label Studio carries."""
+        of_project = defaultdict[int, dict[int, Job]](dict)
+        for job in jobs:
+            is_over = job.state == "done" and not self._runner.is_in_progress(job.id)
+            if is_over and not in_grace_period(job, asked_at):
+                of_project[job.project][job.task] = job
         answered: dict[int, Task] = {}
-        look_until = max(deadline, time.monotonic() + _SHORTEST_LOOK_S)
-        for project in {job.project for job in ready.values()}:
-            here = [job for job in ready.values() if job.project == project]
+        ask_until = max(deadline, time.monotonic() + _LABEL_STUDIO_S)
+        for project, by_task in of_project.items():
+            done = list(by_task.values())
             try:
-                states = self._states(project, [job.task for job in here], look_until)
+                states = self._states(project, list(by_task), ask_until)
             except LabelStudioError as error:
-                log.warning("Answering without a look at Label Studio: %s", error)
-                answered |= {
-                    job.task: Task(job.task, job.project, job.data)
-                    for job in here
-                    if self._store.claim_answer(job.id, asked_at - ANSWER_GRACE_PERIOD)
-                }
+                log.warning("Answering without knowing what Label Studio has: %s", error)
+                answered |= self._claimed(done, asked_at)
                 continue
-            lacking: list[int] = []
-            for job in here:
-                state = states.get(job.task)
-                if state is not None and state.prediction_ids(job.model_version):
-                    answered[job.task] = state.task
-                elif state is not None:
-                    lacking.append(job.id)
-            self._runner.deliver(lacking, controls)
-            self._runner.wait(here, deadline)
+            known = [(job, states[job.task]) for job in done if job.task in states]
+            has_it = {job.id for job, state in known if state.prediction_ids(job.model_version)}
+            answered |= {job.task: state.task for job, state in known if job.id in has_it}
+            self._runner.deliver([job.id for job, _ in known if job.id not in has_it], controls)
+            self._runner.wait(done, deadline)
         return answered
 
+    def _claimed(self, jobs: Sequence[Job], asked_at: datetime) -> dict[int, Task]:
+        """The tasks, by id, that no other answer carries a prediction of just now: this one does."""
+        return {
+            job.task: Task(job.task, job.project, job.data)
+            for job in jobs
+            if self._store.claim_answer(job.id, asked_at - ANSWER_GRACE_PERIOD)
+        }
+
     def _states(self, project: int, task_ids: list[int], deadline: float) -> dict[int, TaskState]:
-        """Label Studio waits for us, and may have no hand free to answer: a look at it must have an end."""
+        """How tasks are in Label Studio, which may be waiting for us with no thread free to answer: hence the deadline
+        (of time.monotonic). Raises LabelStudioError."""
         seconds = max(0.0, deadline - time.monotonic())
         try:
             return self._lookups.submit(self._client.task_states, project, task_ids).result(seconds)
@@ -267,7 +279,7 @@ class Preannotator:
         self._runner.analyze([job for job in current if job.state != "done"], controls)
 
     def _catch_up(self, project: int, label_config: str) -> None:
-        look = self._looks[project]
+        requests = self._catch_up_requests[project]
         try:
             controls = parse_controls(label_config)
             version = self.model_version(project)
@@ -285,8 +297,8 @@ class Preannotator:
                 if len(unlabelled) == _BATCH:
                     self._enqueue(unlabelled, controls)
                     unlabelled = []
-            # Labelled ones last, and only where we have looked at the video before: so that the project's column of
-            # scores, which shows one version, has no gaps where people are done.
+            # Labelled ones last, and only where the video was analyzed before: so that the project's column of scores,
+            # which shows one version, has no gaps where people are done.
             rest = [*unlabelled, *labelled]
             for first in range(0, len(rest), _BATCH):
                 self._enqueue(rest[first : first + _BATCH], controls)
@@ -297,7 +309,7 @@ class Preannotator:
         except (LabelStudioError, LabelConfigError) as error:
             log.warning("Project %s was not checked for new tasks yet: %s", project, error)
             return
-        self._caught_up[project] = version, look
+        self._caught_up[project] = version, requests
 
     def _enqueue_all(self, tasks: Sequence[Task], controls: Controls) -> None:
         try:
@@ -357,5 +369,8 @@ def _is_due(job: Job) -> bool:
     return now() - job.updated_at > _RETRY_AFTER * (1 << max(0, job.attempts - 1))
 
 
-def _prediction(task: Task, job: Job, controls: Controls) -> Json:
-    return to_prediction(load_analysis(job.result), controls, effective_rate(controls, task.data))
+def _prediction(job: Job | None, answered: Mapping[int, Task], controls: Controls) -> Json | None:
+    """What a job's task gets, None where there is no result or its task is not among those to answer."""
+    if job is None or job.state != "done" or job.task not in answered:
+        return None
+    return to_prediction(load_analysis(job.result), controls, effective_rate(controls, answered[job.task].data))

@@ -55,12 +55,12 @@ class FileJob:
 
 
 def analyze_file(job: FileJob) -> Analysis:
-    """Look, cut, score. Raises VideoError and PoseModelError."""
+    """Find landmarks, cut, score. Raises VideoError and PoseModelError."""
     return analyze_video(job.path, load_detector(job.model_dir), PoseCache(job.pose_dir), job.config)
 
 
 def analyze_task(job: VideoJob) -> Analysis:
-    """Fetch, look, cut, score; without fetching and looking where the landmarks are known.
+    """Fetch the video, find landmarks, cut, score; the first two only where the landmarks are not kept.
 
     Raises the MediaError, VideoError and PoseModelError of its parts.
     """

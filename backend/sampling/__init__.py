@@ -1,1 +1,1 @@
-"""Which video people label next, and which videos look alike."""
+"""Which video people label next, and which videos show the same lifter and camera."""

@@ -1,5 +1,7 @@
-"""Which videos of a project look alike, as the `cluster` of their predictions. In SQLite, because a number must last:
-Label Studio counts the labelled tasks of a cluster over predictions of all versions.
+"""Which videos of a project show the same lifter and camera, as the `cluster` of their predictions.
+
+In SQLite, because a number must last: Label Studio counts the labelled tasks of a cluster over predictions of all model
+versions.
 
 Its uncertainty sampling (projects/functions/next_task.py of 1.23.2) takes the cluster with the fewest labelled tasks
 first, and of that the prediction with the lowest score; without clusters, the lowest score of all.
@@ -19,15 +21,16 @@ from pipeline.config import DetectorConfig
 from pipeline.records import Analysis
 
 
-class Look(Base):
-    """How a video looks (see pipeline/clusters.py), and its cluster; others are compared with the first of each."""
+class VideoAppearance(Base):
+    """The appearance of a video (see pipeline/anomaly/appearance.py) and its cluster. is_leader: whether it founded the
+    cluster; other videos are compared with leaders alone."""
 
     __tablename__ = "looks"
     project: Mapped[int] = mapped_column(primary_key=True)
     media_digest: Mapped[str] = mapped_column(primary_key=True)
     cluster: Mapped[int]
     is_leader: Mapped[bool]
-    look: Mapped[list[float]] = mapped_column(JSON)
+    appearance: Mapped[list[float]] = mapped_column("look", JSON)
 
 
 class Sampling(Base):
@@ -60,9 +63,9 @@ class Clusters:
         return self.of(project, analysis) if self.is_diverse(project) else None
 
     def of(self, project: int, analysis: Analysis) -> int | None:
-        """The cluster of a video, the same for ever; None where nothing is known of its look.
+        """The cluster of a video, the same for ever; None where its appearance is not known.
 
-        A video is in the cluster of the one that looks most like it, or founds a new one.
+        A video joins the cluster whose leader's appearance is nearest, or founds a new one where none is near.
         """
         if not analysis.reps:
             return NO_REPETITION
@@ -70,27 +73,31 @@ class Clusters:
             return None
         key = {"project": project, "media_digest": analysis.media_digest}
         with self._sessions.begin() as session:  # most are known, and need not wait for others to write
-            known = session.get(Look, tuple(key.values()))
+            known = session.get(VideoAppearance, tuple(key.values()))
         if known is not None:
             return known.cluster
         with self._sessions.begin() as session:
-            # Takes the database's one place for writing before it looks: two videos at once may look alike.
+            # Takes the database's lock for writing before it reads: two videos of one lifter may come at once.
             session.execute(update(Sampling).where(Sampling.project == -1).values(is_diverse=True))
-            known = session.get(Look, tuple(key.values()))
+            known = session.get(VideoAppearance, tuple(key.values()))
             if known is not None:
                 return known.cluster
             leaders = session.scalars(
-                select(Look).where(Look.project == project, Look.is_leader).order_by(Look.cluster)
+                select(VideoAppearance)
+                .where(VideoAppearance.project == project, VideoAppearance.is_leader)
+                .order_by(VideoAppearance.cluster)
             ).all()
-            # A release that measures looks in another way starts anew beside the old ones.
-            alike = [leader for leader in leaders if len(leader.look) == len(analysis.appearance)]
+            # A release that measures appearance in another way starts anew beside the clusters of before.
+            comparable = [leader for leader in leaders if len(leader.appearance) == len(analysis.appearance)]
             index = nearest(
                 np.array(analysis.appearance, np.float32),
-                [np.array(leader.look, np.float32) for leader in alike],
+                [np.array(leader.appearance, np.float32) for leader in comparable],
                 DetectorConfig().setting_distance,
             )
             cluster = (
-                alike[index].cluster if index is not None else 1 + max((one.cluster for one in leaders), default=0)
+                comparable[index].cluster if index is not None else 1 + max((one.cluster for one in leaders), default=0)
             )
-            session.add(Look(**key, cluster=cluster, is_leader=index is None, look=list(analysis.appearance)))
+            session.add(
+                VideoAppearance(**key, cluster=cluster, is_leader=index is None, appearance=list(analysis.appearance))
+            )
             return cluster

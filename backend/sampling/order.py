@@ -1,7 +1,7 @@
 """In which order Label Studio gives a project's tasks to people: the uncertain ones first, in turns, or as imported.
 
-Label Studio has one order that follows predictions ("Uncertainty sampling"). Whether it takes turns among videos that
-look alike is said by the clusters of the predictions, see backend/clusters.py.
+Label Studio has one order that follows predictions ("Uncertainty sampling"). With clusters in the predictions it takes
+turns among them, see backend/sampling/clusters.py.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Chosen:
     clusters: int
 
 
-def choose(context: Context, project: int, order: Order, told: Callable[[int, int], None]) -> Chosen:
-    """Set the order of a project; `told` gets how many of how many predictions are up to date.
+def choose(context: Context, project: int, order: Order, on_progress: Callable[[int, int], None]) -> Chosen:
+    """Set the order of a project. on_progress gets how many tasks, of how many, have the clusters that belong to it.
 
     Raises LabelStudioError, also where Label Studio has no prediction of the model in use: it would take tasks at
     random without saying so. Raises LabelConfigError for a project that the backend cannot work with.
@@ -68,13 +68,13 @@ def choose(context: Context, project: int, order: Order, told: Callable[[int, in
         for stored in found:
             if stored.model_version in ours and stored.cluster != cluster:
                 client.set_cluster(stored.id, cluster)
-        told(number, len(tasks))
+        on_progress(number, len(tasks))
     client.set_sampling(project, _FOLLOWS_PREDICTIONS, version)
     return Chosen(version, predicted, len(tasks), len(seen))
 
 
 def _analysis(context: Context, task: int, media: str) -> Analysis | None:
-    """What is known of a task's video; its appearance is measured where an earlier release did not note it."""
+    """What is known of a task's video; with its appearance, also where an earlier release stored none."""
     result = context.store.latest_result(task, media)
     if not result or not is_readable(result):
         return None
@@ -82,5 +82,5 @@ def _analysis(context: Context, task: int, media: str) -> Analysis | None:
     if analysis.appearance or not analysis.reps:
         return analysis
     pose = PoseCache(context.pose_dir).get(analysis.media_digest, context.config.pose)
-    found = appearance_of(pose, analysis.reps, DetectorConfig().encode) if pose is not None else None
-    return replace(analysis, appearance=tuple(found.tolist()) if found is not None else ())
+    appearance = appearance_of(pose, analysis.reps, DetectorConfig().encode) if pose is not None else None
+    return replace(analysis, appearance=tuple(appearance.tolist()) if appearance is not None else ())

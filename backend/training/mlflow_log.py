@@ -18,17 +18,17 @@ from backend.labelstudio.media import shown_address
 _STATUS = {"done": "FINISHED", "skipped": "FINISHED", "failed": "FAILED", "cancelled": "KILLED"}
 _MOST_TAG = 5000
 """Characters of a value that MLflow keeps."""
-_HABITS = {
+_CLIENT_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # s; with its own settings it would try for half an hour
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-"""Of the process that this runs in, where the environment does not say otherwise."""
+"""MLflow's environment variables; those that are set already stay."""
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """What is told to MLflow. folder: of the model that came of it, None for none. promoted: whether it is in use."""
+    """What MLflow gets. folder: of the model that came of the run, None for none. promoted: whether it is in use."""
 
     tracking_uri: str
     project: int
@@ -49,10 +49,10 @@ def log_run(run: FinishedRun) -> str:
 
     Raises BackendError where MLflow is not installed, cannot be reached or does not accept what it is given.
     """
-    for name, value in _HABITS.items():
+    for name, value in _CLIENT_SETTINGS.items():
         os.environ.setdefault(name, value)
     if not run.tracking_uri.startswith("http"):
-        # MLflow wants folders confirmed, in favour of databases; who names one has chosen it.
+        # MLflow, which prefers databases, wants the use of a folder confirmed; whoever names one has chosen it.
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     try:
         from mlflow.exceptions import MlflowException

@@ -30,7 +30,7 @@ from backend.storage.database import now
 from backend.storage.runs import Run, Runs
 from backend.training.mlflow_log import FinishedRun, log_run
 from backend.training.schedule import reason_to_train
-from backend.training.training_run import Outcome, TrainWork, train_run
+from backend.training.training_run import RunOutcome, TrainWork, train_run
 from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
@@ -246,7 +246,7 @@ class Trainer:
         self._tracked = self._executor.submit(log_run, finished, key=f"mlflow-{run.project}-{run.id}")
         self._tracked.add_done_callback(lambda done: _warn(run.id, done))
 
-    def _train(self, run: Run) -> Outcome:
+    def _train(self, run: Run) -> RunOutcome:
         self.runs.note(run.id, "labels", 0.0)
         moment = now()
         if self._client.configured:
@@ -270,10 +270,10 @@ class Trainer:
             pose_dir=self._context.pose_dir,
             config=self._context.config,
         )
-        outcome: Outcome = self._executor.submit(train_run, work, key=f"train-{run.project}-{run.id}").result()
+        outcome: RunOutcome = self._executor.submit(train_run, work, key=f"train-{run.project}-{run.id}").result()
         return outcome
 
-    def _promoted(self, project: int, outcome: Outcome) -> str:
+    def _promoted(self, project: int, outcome: RunOutcome) -> str:
         """Use the model if it passed the gate; returns what came of the run, in words."""
         in_use = self._registry.current_name(project)
         if not outcome.passed or outcome.name == in_use:

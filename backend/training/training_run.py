@@ -1,4 +1,4 @@
-"""A training run from labels to a judged, published model. Runs in a process of its own, told everything it needs."""
+"""A training run from labels to a judged, published model. Runs in a process of its own, given everything it needs."""
 
 from __future__ import annotations
 
@@ -37,13 +37,16 @@ from pipeline.reps.lockout import with_lockout
 log = logging.getLogger(__name__)
 
 LEAST_NORMALS = TrainConfig().least_references
-"""Normal repetitions below which nothing can be learnt of a lifter."""
+"""Fewer normal repetitions are too few to learn from."""
 _NOTE_EVERY_S = 0.25
 _MOST_NAMED = 8
 
 
-class Tell(Protocol):
-    """Told the phase and percent of the whole run, and epoch and loss of a phase that has them; may raise to end it."""
+class OnProgress(Protocol):
+    """Gets the phase and the percent of the whole run that are done, and the epoch and loss of a phase that has them.
+
+    May raise an error to end the run.
+    """
 
     def __call__(self, phase: str, percent: float, epoch: int = 0, loss: float = math.nan) -> None: ...
 
@@ -67,7 +70,7 @@ class TrainWork:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """The model that came of a run: its name, whether it may be used, and why (not)."""
 
     name: str
@@ -75,8 +78,8 @@ class Outcome:
     reason: str
 
 
-def train_run(work: TrainWork) -> Outcome:
-    """Train, judge and publish; promoting is the caller's. Progress goes into the runs table.
+def train_run(work: TrainWork) -> RunOutcome:
+    """Train, judge and publish; whether the model is used is up to the caller. Progress goes into the runs table.
 
     A run that was interrupted after publishing finds its model and goes on from there. Raises TooFewLabels, Cancelled,
     ModelError, and PipelineError where the labels cannot be used.
@@ -86,31 +89,31 @@ def train_run(work: TrainWork) -> Outcome:
         published = next((v for v in registry.versions(work.project) if v.run.get("run") == work.run), None)
         if published is not None:
             return _outcome(published)
-        return _train(work, registry, _teller(Runs(store), work.run))
+        return _train(work, registry, _progress_writer(Runs(store), work.run))
 
 
-def _train(work: TrainWork, registry: Registry, tell: Tell) -> Outcome:
-    samples, labels, skipped = _samples(work, tell)
+def _train(work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunOutcome:
+    samples, labels, skipped = _samples(work, on_progress)
     _check_enough(samples, skipped)
     digest = label_digest(labels)
     base = _load(work.fallback)
-    known = _already(registry, work, digest, base.version)
+    known = _made_before(registry, work, digest, base.version)
     if known is not None:
         return known
     earlier = _earlier_samples(work)
     current = _load(work.parent)
     config = TrainConfig(detector=base.config)
     verdict = promotion_gate.judge(
-        samples, earlier, current, base, config, work.seed, lambda share: tell("judge", 40.0 + 40.0 * share)
+        samples, earlier, current, base, config, work.seed, lambda share: on_progress("judge", 40.0 + 40.0 * share)
     )
     losses: list[Json] = []
 
-    def follow(progress: training.TrainingProgress) -> None:
-        tell(progress.phase, 80.0 + 0.19 * progress.percent, progress.epoch, progress.loss)
+    def on_epoch(progress: training.TrainingProgress) -> None:
+        on_progress(progress.phase, 80.0 + 0.19 * progress.percent, progress.epoch, progress.loss)
         if not np.isnan(progress.loss):
             losses.append({"epoch": progress.epoch, "loss": progress.loss})
 
-    detector, report = training.train(samples, config, work.seed, follow, base)
+    detector, report = training.train(samples, config, work.seed, on_epoch, base)
     run: Json = {
         "run": work.run,
         "created": now().isoformat(timespec="seconds") + "Z",
@@ -129,12 +132,12 @@ def _train(work: TrainWork, registry: Registry, tell: Tell) -> Outcome:
         "losses": losses,
         "gate": _gate(verdict, labels),
     }
-    tell("publish", 99.0)
+    on_progress("publish", 99.0)
     return _outcome(registry.publish(work.project, detector, training.card(detector, report), run, labels))
 
 
 def _gate(verdict: promotion_gate.Verdict, labels: Sequence[Json]) -> Json:
-    """The verdict, with the tasks whose labels should be looked at again first."""
+    """The verdict, with the tasks whose labels people should check first."""
     task_of = {one["media_digest"]: one["task"] for one in labels}
     tasks = sorted(task_of[video] for video in verdict.doubtful[:_MOST_NAMED] if video in task_of)
     reason = verdict.reason
@@ -151,7 +154,7 @@ def label_digest(labels: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _samples(work: TrainWork, tell: Tell) -> tuple[list[LabelledRep], list[Json], list[str]]:
+def _samples(work: TrainWork, on_progress: OnProgress) -> tuple[list[LabelledRep], list[Json], list[str]]:
     """The labels with their poses; and which videos could not be had, in words."""
     samples: list[LabelledRep] = []
     labels: list[Json] = []
@@ -159,9 +162,9 @@ def _samples(work: TrainWork, tell: Tell) -> tuple[list[LabelledRep], list[Json]
     seen: set[str] = set()
     for number, one in enumerate(work.videos):
         begun, share = 40.0 * number / len(work.videos), 40.0 / len(work.videos)
-        tell("poses", begun)
+        on_progress("poses", begun)
         try:
-            digest, pose = _pose(work, one, lambda part: tell("poses", begun + share * part))  # noqa: B023  # used at once
+            digest, pose = _pose(work, one, lambda part: on_progress("poses", begun + share * part))  # noqa: B023  # used at once
         except Cancelled:
             raise
         except (BackendError, PipelineError) as error:
@@ -181,15 +184,15 @@ def _samples(work: TrainWork, tell: Tell) -> tuple[list[LabelledRep], list[Json]
     return samples, labels, skipped
 
 
-def _pose(work: TrainWork, one: LabelledVideo, told: Callable[[float], None]) -> tuple[str, Pose]:
-    """A video's digest and landmarks: kept ones, or else it is fetched and looked at."""
+def _pose(work: TrainWork, one: LabelledVideo, on_share: Callable[[float], None]) -> tuple[str, Pose]:
+    """A video's digest and landmarks: kept ones, else found in the video. on_share gets the share that is done."""
     cache = PoseCache(work.pose_dir)
     kept = cache.get(one.media_digest, work.config.pose) if one.media_digest else None
     if kept is not None:
         return one.media_digest, kept
     with scratch() as folder:
         path = MediaFetcher(work.access, LabelStudioClient(work.access)).fetch(one.media, one.task, folder)
-        _, digest, pose = landmarks_of(path, cache, work.config.pose, on_progress=told)
+        _, digest, pose = landmarks_of(path, cache, work.config.pose, on_progress=on_share)
     return digest, pose
 
 
@@ -203,21 +206,21 @@ def _check_enough(samples: Sequence[LabelledRep], skipped: Sequence[str]) -> Non
     raise TooFewLabels(message)
 
 
-def _already(registry: Registry, work: TrainWork, digest: str, base: str) -> Outcome | None:
-    """What came of these very labels before: the model in use, or one that was judged against it."""
+def _made_before(registry: Registry, work: TrainWork, digest: str, base: str) -> RunOutcome | None:
+    """The model that exactly these labels made before: the one in use, or one that was compared with it."""
     for version in reversed(registry.versions(work.project)):
         run = version.run
         if run.get("label_digest") != digest or run.get("base") != base:
             continue
         if version.name == work.parent_name:
-            return Outcome(version.name, True, f"Nothing new: {version.name} has learnt from exactly these labels.")
+            return RunOutcome(version.name, True, f"Nothing new: {version.name} has learnt from exactly these labels.")
         if run.get("parent") == work.parent.version:
-            return Outcome(version.name, False, f"Nothing new: {version.name} was made of exactly these labels.")
+            return RunOutcome(version.name, False, f"Nothing new: {version.name} was made of exactly these labels.")
     return None
 
 
 def _earlier_samples(work: TrainWork) -> list[LabelledRep]:
-    """What the model in use has learnt from, as far as it is known and its landmarks are kept."""
+    """What the model in use has learnt from, without videos whose landmarks are no longer kept."""
     if work.parent.folder is None:
         return []
     try:
@@ -237,18 +240,18 @@ def _load(model: Model) -> Detector:
     return load_detector() if model.folder is None else Detector.load(model.folder)
 
 
-def _outcome(version: Version) -> Outcome:
-    return Outcome(version.name, bool(version.gate.get("passed")), str(version.gate.get("reason", "")))
+def _outcome(version: Version) -> RunOutcome:
+    return RunOutcome(version.name, bool(version.gate.get("passed")), str(version.gate.get("reason", "")))
 
 
-def _teller(runs: Runs, run: int) -> Tell:
+def _progress_writer(runs: Runs, run: int) -> OnProgress:
     """Writes into the runs table, but not at every step."""
     last = [0.0]
 
-    def tell(phase: str, percent: float, epoch: int = 0, loss: float = math.nan) -> None:
+    def on_progress(phase: str, percent: float, epoch: int = 0, loss: float = math.nan) -> None:
         moment = time.monotonic()
         if moment - last[0] >= _NOTE_EVERY_S:
             last[0] = moment
             runs.note(run, phase, percent, epoch, loss)
 
-    return tell
+    return on_progress

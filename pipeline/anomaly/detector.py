@@ -1,8 +1,8 @@
 """Judging repetitions: how far each is from normal ones, as a calibrated score with reasons.
 
 A repetition whose lifter and camera are known is compared with the normal repetitions of that setting. One of somebody
-unknown is looked at for faults of posture, and compared with the other repetitions of the video. Each of these has a calibration
-of its own.
+unknown is checked for faults of posture, and compared with the other repetitions of the video. Each of these has a
+calibration of its own.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class Judgement:
 class Detector:
     """A trained anomaly detector: everything that a score depends on.
 
-    scales: the unit of each feature. form: sound joint angles, and what faults do to them. settings: the normal
-    repetitions of one lifter and camera each. The calibrations say what normal repetitions of videos that were not
-    learnt from get in their setting, for their posture, and within their video; `in_setting` is None where no setting is
-    known. encoder: of the autoencoder whose latent repetitions are compared by, None where by statistics.
+    scales: the unit of each feature. form: sound joint angles, and what faults do to them. references: the normal
+    repetitions of one setting (lifter and camera) each. The calibrations say what normal repetitions of videos that
+    were not learnt from get in their setting, for their posture, and within their video; `in_setting` is None where no
+    setting is known. encoder: of the autoencoder whose latent repetitions are compared by, None where by statistics.
     """
 
     config: DetectorConfig

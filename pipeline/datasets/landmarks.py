@@ -12,12 +12,14 @@ from pipeline.datasets.dataset_format import Added, DatasetFormat
 from pipeline.datasets.manifest import rows_of
 from pipeline.datasets.rows import ExportedRep
 from pipeline.errors import DatasetError, PoseFileDamaged
+from pipeline.pose.interpolation import neighbours
 from pipeline.pose.npz import ARRAYS, read_pose, write_pose
 from pipeline.records import Pose, Rep
 from pipeline.skelemotion import SCALE_S
 
 MARGIN_S = SCALE_S
 """Seconds of poses before and after a repetition that go with it: those that its encoding depends on."""
+_LONGEST_GAP_S = 0.35
 _SAME_S = 1e-9
 
 

@@ -22,7 +22,7 @@ from backend.errors import (
 )
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access
-from backend.predictions.jobs import ASKED, IMPORTED, OPENED
+from backend.predictions.jobs import IMPORTED, OPENED, REQUESTED
 from backend.predictions.preannotator import Preannotator
 from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.jobs import Job, Store
@@ -50,7 +50,7 @@ def test_an_imported_task_that_somebody_opens_is_hastened(lone_service: Preannot
 
 def test_tasks_that_are_asked_for_together_come_between(lone_service: Preannotator, executor: FakeExecutor) -> None:
     lone_service.predict([task(1), task(2)], CONFIG)
-    assert executor.priorities == {1: ASKED, 2: ASKED}
+    assert executor.priorities == {1: REQUESTED, 2: REQUESTED}
 
 
 def test_a_long_list_of_new_tasks_is_started_behind_the_answer(

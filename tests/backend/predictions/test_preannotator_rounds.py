@@ -94,7 +94,7 @@ def test_a_database_that_is_locked_for_a_while_does_not_end_the_rounds(
 
     store.job_for(task(1), "/data/upload/1/a.mp4", VERSION, PipelineConfig().digest())
     monkeypatch.setattr(store, "projects", locked)
-    monkeypatch.setattr("backend.predictions.preannotator._LOOK_S", 0.01)
+    monkeypatch.setattr("backend.predictions.preannotator._POLL_S", 0.01)
     rounds = threading.Thread(target=lone_service.run_until_closed)
     rounds.start()
     until(lambda: executor.tasks() == [1])

@@ -13,15 +13,12 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from training_lab import InlineExecutor, Lab
 
 from backend.compute.process_executor import BackgroundExecutor
 from backend.errors import BackendError
 from backend.labelstudio.format import Json
-from backend.labelstudio.records import Access
 from backend.models.registry import Model, Registry
-from backend.storage.jobs import Store
 from backend.training import mlflow_log
 from backend.training.mlflow_log import FinishedRun, log_run, metrics
 from backend.training.trainer import Trainer
@@ -66,11 +63,6 @@ def finished(tmp_path: Path) -> FinishedRun:
         f"file:{tmp_path / 'mlruns'}", 12, 5, "done", "Start Training", "In use.", 1, 100.0, 160.5, published.name,
         published.model.folder, True,
     )  # fmt: skip
-
-
-@pytest.fixture
-def lab(store: Store, tmp_path: Path) -> Lab:
-    return Lab(store, tmp_path, Access("", SecretStr("")))
 
 
 def following(lab: Lab, executor: Following, tracking_uri: str = "http://mlflow.example.com") -> None:
@@ -172,7 +164,7 @@ def test_an_error_does_not_tell_the_password_of_mlflow(monkeypatch: pytest.Monke
 
     monkeypatch.setitem(sys.modules, "mlflow", ModuleType("mlflow"))
     monkeypatch.setitem(sys.modules, "mlflow.exceptions", SimpleNamespace(MlflowException=ValueError))
-    monkeypatch.setattr(mlflow_log, "_HABITS", {})
+    monkeypatch.setattr(mlflow_log, "_CLIENT_SETTINGS", {})
     monkeypatch.setattr(mlflow_log, "_log", refuse)
     with pytest.raises(BackendError) as caught:
         log_run(replace(finished, tracking_uri="http://anna:secret@mlflow.example.com/"))

@@ -113,7 +113,7 @@ def test_a_detector_compares_by_one_block_of_the_latent(base: Detector) -> None:
 
 
 def test_training_tells_the_loss_of_every_epoch() -> None:
-    told: list[training.Progress] = []
+    told: list[training.TrainingProgress] = []
     training.train(synthetic_samples(3, seed=0), CONFIG, on_progress=told.append)
     assert [now.epoch for now in told if now.phase == "fit" and not np.isnan(now.loss)] == list(range(1, 11))
 

@@ -89,7 +89,7 @@ def test_progress_grows_to_a_hundred_percent(samples: list[LabelledRep], base: D
 
 
 def test_progress_that_raises_cancels(samples: list[LabelledRep], base: Detector) -> None:
-    def cancel(_: training.Progress) -> None:
+    def cancel(_: training.TrainingProgress) -> None:
         raise InterruptedError
 
     with pytest.raises(InterruptedError):

@@ -1,0 +1,103 @@
+"""Runs one by one: which model is in use afterwards, and what survives a crash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from label_studio_api import FakeLabelStudio
+from pydantic import SecretStr
+from training_lab import Lab
+
+from backend.errors import WorkerLost
+from backend.labelstudio.records import Access
+from backend.storage.jobs import Store
+from backend.storage.runs import MOST_ATTEMPTS
+from pipeline.anomaly.detector import load_detector
+
+
+def test_a_label_studio_that_is_away_does_not_keep_from_training(
+    store: Store, tmp_path: Path, label_studio: FakeLabelStudio
+) -> None:
+    lab = Lab(store, tmp_path, Access(label_studio.url, SecretStr(label_studio.refresh_token)))
+    lab.label(1)
+    label_studio.rejects_token = True
+    assert lab.train().message.startswith("Too few labels")
+
+
+def test_requests_during_a_run_are_one_more(lab: Lab) -> None:
+    lab.executor.before = lambda: [lab.trainer.request(1, "again") for _ in range(3)] and None
+    lab.train()
+    assert [run.state for run in lab.trainer.runs.runs()] == ["queued", "skipped"]
+
+
+def test_a_model_of_honest_labels_is_in_use(trained: Lab) -> None:
+    (run,) = trained.trainer.runs.runs()
+    assert (run.state, run.version, run.percent) == ("done", "v0001", 100.0)
+    assert trained.registry.current_name(1) == "v0001"
+    assert trained.changes == 1
+
+
+def test_a_run_can_be_cancelled_while_it_goes_on(lab: Lab) -> None:
+    for task in range(1, 6):
+        lab.label(task)
+    lab.executor.before = lambda: lab.trainer.runs.cancel(lab.trainer.runs.runs()[0].id) and None
+    assert lab.train().state == "cancelled"
+    assert lab.registry.versions(1) == []
+
+
+def test_a_run_whose_process_dies_is_repeated(lab: Lab) -> None:
+    lab.executor.fails = [WorkerLost("died")]
+    assert lab.train().state == "queued"
+    lab.trainer.run_next()
+    assert lab.trainer.runs.runs()[0].state == "skipped"
+
+
+def test_a_run_whose_process_always_dies_is_given_up(lab: Lab) -> None:
+    lab.executor.fails = [WorkerLost("died") for _ in range(MOST_ATTEMPTS)]
+    lab.trainer.request(1, "test")
+    while lab.trainer.run_next():
+        pass
+    assert lab.trainer.runs.runs()[0].state == "failed"
+
+
+def test_a_run_that_was_interrupted_is_repeated_at_the_next_start(lab: Lab) -> None:
+    lab.trainer.request(1, "test")
+    lab.trainer.runs.begin()
+    with lab.trainer.exclusive() as is_alone:
+        assert is_alone
+        assert [run.state for run in lab.trainer.runs.runs()] == ["queued"]
+
+
+def test_a_run_is_repeated_however_often_its_server_is_killed(lab: Lab) -> None:
+    lab.trainer.request(1, "test")
+    for _ in range(MOST_ATTEMPTS + 1):
+        lab.trainer.runs.begin()
+        with lab.trainer.exclusive():
+            assert [run.state for run in lab.trainer.runs.runs()] == ["queued"]
+
+
+def test_two_processes_do_not_train_at_once(lab: Lab) -> None:
+    with lab.trainer.exclusive() as first, lab.trainer.exclusive() as second:
+        assert (first, second) == (True, False)
+
+
+def test_a_run_that_died_after_publishing_does_not_train_again(trained: Lab) -> None:
+    trained.registry.rollback(1)  # as if it had died before the promotion
+    run = trained.trainer.runs.runs()[0]
+    trained.trainer.runs.retry(run.id)
+    trained.trainer.run_next()
+    assert len(trained.registry.versions(1)) == 1
+    assert trained.registry.current_name(1) == "v0001"
+
+
+def test_what_was_judged_against_another_model_is_not_promoted(lab: Lab) -> None:
+    for task in range(1, 6):
+        lab.label(task)
+    lab.registry.publish(1, load_detector(), "", {"gate": {}}, [])
+    run = lab.trainer.request(1, "test")
+    begun = lab.trainer.runs.begin()
+    assert begun is not None
+    outcome = lab.trainer._train(begun)
+    lab.registry.promote(1, "v0001")
+    assert "v0001 is in use now" in lab.trainer._promoted(1, outcome)
+    assert run.id == begun.id

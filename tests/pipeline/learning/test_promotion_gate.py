@@ -1,0 +1,31 @@
+"""The gate: honest labels pass, and doubtful ones are named."""
+
+from __future__ import annotations
+
+import pytest
+from drawn_lifts import samples
+
+from pipeline.anomaly.detector import load_detector
+from pipeline.config import TrainConfig
+from pipeline.learning import promotion_gate
+
+
+@pytest.mark.parametrize("earlier", [0, 5])
+def test_honest_labels_pass(earlier: int) -> None:
+    base = load_detector()
+    before = samples(earlier, 1) if earlier else []
+    assert promotion_gate.judge(samples(6, 1), before, base, base, TrainConfig(), 0).passed
+
+
+def test_faults_called_normal_are_told_without_earlier_labels() -> None:
+    base = load_detector()
+    verdict = promotion_gate.judge(samples(15, 1, honest=False), [], base, base, TrainConfig(), 0)
+    assert verdict.passed  # a rare lift and a fault look the same to who knows nothing else: people decide
+    assert "look anomalous beside the other normal ones" in verdict.reason
+    assert verdict.doubtful
+
+
+def test_a_gate_of_equal_input_judges_equally() -> None:
+    base = load_detector()
+    found = [promotion_gate.judge(samples(3, 1), [], base, base, TrainConfig(), 1) for _ in range(2)]
+    assert found[0] == found[1]
