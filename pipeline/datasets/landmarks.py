@@ -19,7 +19,7 @@ from pipeline.records import Pose, Rep
 from pipeline.skelemotion import SCALE_S
 
 MARGIN_S = SCALE_S
-"""Poses before and after a repetition that go with it: what encoding it looks at."""
+"""Poses before and after a repetition that go with it: encoding takes them into account."""
 _LONGEST_GAP_S = 0.35
 
 _SAME_S = 1e-9

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from backend.errors import BadRequest
 from backend.labelstudio import format
 from backend.labelstudio.format import Task, parse_event, parse_regions, to_prediction
-from backend.labelstudio.labeling_config import Choice, Controls, effective_rate, parse_controls
+from backend.labelstudio.labeling_config import Controls, FaultChoice, effective_rate, parse_controls
 from pipeline.datasets.frames import to_frames, to_seconds
 from pipeline.records import Analysis, Phase, Reason, Rep, RepScore, VideoInfo
 
@@ -190,21 +190,21 @@ def reason(part: str = "hips", phase: Phase = "pull") -> Reason:
 @pytest.mark.parametrize(
     ("choices", "expected"),
     [
-        ((Choice("Other"), Choice("Early hips", ("hips pull",))), "Early hips"),
-        ((Choice("Any hips", ("hips",)), Choice("Early hips", ("hips pull",))), "Early hips"),
-        ((Choice("Late", ("hips lowering",)),), ""),
-        ((Choice("Hips rise first"),), "Hips rise first"),
-        ((Choice("Hip shift"),), "Hip shift"),
-        ((Choice("Hips rise first", ("back",)),), ""),
+        ((FaultChoice("Other"), FaultChoice("Early hips", ("hips pull",))), "Early hips"),
+        ((FaultChoice("Any hips", ("hips",)), FaultChoice("Early hips", ("hips pull",))), "Early hips"),
+        ((FaultChoice("Late", ("hips lowering",)),), ""),
+        ((FaultChoice("Hips rise first"),), "Hips rise first"),
+        ((FaultChoice("Hip shift"),), "Hip shift"),
+        ((FaultChoice("Hips rise first", ("back",)),), ""),
         ((), ""),
     ],
 )
-def test_the_likely_fault_is_the_choice_that_names_the_reason(choices: tuple[Choice, ...], expected: str) -> None:
+def test_the_likely_fault_is_the_choice_that_names_the_reason(choices: tuple[FaultChoice, ...], expected: str) -> None:
     assert format.likely_fault([reason()], choices) == expected
 
 
 def test_the_strongest_reason_that_has_a_choice_decides() -> None:
-    choices = (Choice("Back", ("back",)), Choice("Knees", ("knees",)))
+    choices = (FaultChoice("Back", ("back",)), FaultChoice("Knees", ("knees",)))
     assert format.likely_fault([reason("hips"), reason("knees"), reason("back")], choices) == "Knees"
 
 
