@@ -91,8 +91,8 @@ class Sent:
                 ours is None
                 or ours.updated_at != sent["updated_at"]
                 or ours.deleted != (number in self.deleted)
-                or [region.label == "normal" for region in store.labels.labeled_regions(number)] != labels
-                or [round(r.start_s * 10) + 1 for r in store.labels.labeled_regions(number)] != starts
+                or [region.label == "normal" for region in store.labels.labelled_regions(number)] != labels
+                or [round(r.start_s * 10) + 1 for r in store.labels.labelled_regions(number)] != starts
             ):
                 lost.append(number)
         return lost

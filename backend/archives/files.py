@@ -67,7 +67,7 @@ def write(folder: Path, done: Iterable[Entry], failed: Iterable[Entry], controls
         raise BackendError(f"{folder} cannot be written ({error.strerror}). Choose another --out.") from error
 
 
-def look_again(ledger: Ledger, run: int) -> None:
+def queue_unreadable(ledger: Ledger, run: int) -> None:
     """Have videos of a run analyzed anew that an earlier release analyzed in a form that cannot be read any more."""
     for entry in ledger.of_run(run, "done"):
         if not is_readable(entry.result):

@@ -48,7 +48,7 @@ class ProjectTasks:
         An upload is known by its name and size, anything else by its address. Raises LabelStudioError.
         """
         with self._lock:  # one after the other: Label Studio's database takes no two writers either
-            self._look()
+            self._read_project()
             address = self.address(name)
             found = self._found_at(address) if address is not None else self._found_upload(Path(name))
             if found is not None:
@@ -62,7 +62,7 @@ class ProjectTasks:
                 raise
 
     def forget(self) -> None:
-        """Look at the project again before the next task: it is no longer as it was seen."""
+        """Read the project again before the next task: it is no longer as it was read."""
         with self._lock:
             self._by_address = None
 
@@ -73,15 +73,18 @@ class ProjectTasks:
     def is_there(self, name: str) -> bool:
         """Whether the project has a task for the video already."""
         with self._lock:
-            self._look()
+            self._read_project()
             address = self.address(name)
             try:
                 return (self._found_at(address) if address is not None else self._found_upload(Path(name))) is not None
             except FileNotFoundError:  # a list may name what is not there
                 return False
 
-    def _look(self) -> None:
-        """As late as possible: what an earlier run asked for may have come into being after it was killed."""
+    def _read_project(self) -> None:
+        """Read the project's tasks, once.
+
+        As late as possible: what an earlier run asked for may have come into being after that run was killed.
+        """
         if self._by_address is not None:
             return
         by_address: dict[str, Task] = {}

@@ -47,8 +47,8 @@ log = logging.getLogger(__name__)
 
 _DELIVERING = 2
 """Videos that may be on their way to Label Studio while the workers have others."""
-_LOOK_S = 5.0
-"""How long a look at the number of workers may be ago."""
+_POLL_S = 5.0
+"""Seconds after which the number of workers is asked for again."""
 _MOST_THREADS = 1024
 """Threads start when they are needed: one per video in hand."""
 
@@ -68,7 +68,8 @@ class Finished:
     seconds: float = 0.0
 
 
-Told = Callable[[Finished], None]
+OnProgress = Callable[[Finished], None]
+"""Called after every attempt at a video."""
 
 
 @dataclass(frozen=True)
@@ -198,11 +199,11 @@ class ArchiveRun:
         self._capacity = capacity
         self._stopping = threading.Event()
 
-    def run(self, run: int, max_attempts: int, limit: int | None, told: Told) -> None:
+    def run(self, run: int, max_attempts: int, limit: int | None, on_progress: OnProgress) -> None:
         """Work until every video of the run is done, or has failed `max_attempts` times; at most `limit` of them.
 
-        A video that failed is tried again after all others. `told` hears of every attempt, in this thread. Raises
-        SchedulerLost; what was not done by then is as it was.
+        A video that failed is tried again after all others. `on_progress` is called in this
+        thread. Raises SchedulerLost; what was not done by then is as it was.
         """
         chosen: set[int] = set()
         for failures in range(max_attempts):
@@ -211,7 +212,7 @@ class ArchiveRun:
                 entries = _first(entries, limit, chosen)
             with closing(self._each(entries, failures + 1 == max_attempts)) as attempts:
                 for finished in attempts:
-                    told(finished)
+                    on_progress(finished)
 
     def _each(self, entries: Iterator[Entry], is_last: bool) -> Generator[Finished]:
         """Only as many are in hand as are worked on, however long the list."""
@@ -224,7 +225,7 @@ class ArchiveRun:
                     busy |= {threads.submit(self._through, entry, is_last) for entry in islice(entries, room)}
                     if not busy:
                         return
-                    done, busy = wait(busy, _LOOK_S, FIRST_COMPLETED)
+                    done, busy = wait(busy, _POLL_S, FIRST_COMPLETED)
                     for future in done:
                         yield future.result()
             except BaseException:

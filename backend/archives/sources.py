@@ -1,4 +1,4 @@
-"""Which videos a bulk command is about: folders, file lists, patterns and addresses, or the tasks of a project."""
+"""Which videos an archive run is about: folders, file lists, patterns and addresses, or the tasks of a project."""
 
 from __future__ import annotations
 

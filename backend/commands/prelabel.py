@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,11 +14,14 @@ from backend.errors import BackendError, BadRequest, LabelStudioError
 from backend.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from backend.archives.run import Target
+    from backend.commands.prelabel_display import Display
+    from backend.compute.dask_executor import DaskExecutor
     from backend.context import Context
     from backend.labelstudio.labeling_config import Controls
+    from backend.models.registry import Model
     from backend.storage.jobs import Store
     from backend.storage.ledger import Ledger, Source
 
@@ -74,88 +79,176 @@ def prelabel(
     """Pre-label an archive. May be interrupted and repeated at any time. Exit code 1 if any video failed."""
     import logging
 
-    from backend.archives.files import look_again, write
-    from backend.archives.run import ArchiveRun, exclusive, target_name
+    from backend.archives.run import exclusive
     from backend.commands.prelabel_display import Display
     from backend.commands.serve import setup_logging, stop_on_sigterm
-    from backend.compute.dask_executor import DaskExecutor
     from backend.storage.jobs import Store
-    from backend.storage.ledger import Ledger
 
-    if (project is None) == (out is None):
-        raise BackendError("Where shall the predictions go? Give either --project or --out.")
-    if bool(sources) == bool(tasks) or (tasks and project is None):
-        raise BackendError("Which videos? Give files or folders, or --tasks of a --project.")
+    request = _Request(
+        sources=tuple(sources or ()),
+        tasks=tasks,
+        project=project,
+        out=out,
+        root=local_files_root.absolute() if local_files_root is not None else None,
+        resume=resume,
+        retry_failed=retry_failed,
+        max_attempts=max_attempts,
+        limit=limit,
+    )
     setup_logging(logging.WARNING)
     stop_on_sigterm()
     settings, display = Settings(), Display(json_progress)
-    root = local_files_root.absolute() if local_files_root is not None else None
-    target = target_name(project, out)
-    with exclusive(settings.data_dir, target), closing(Store(settings.database_url)) as store:
-        ledger = Ledger(store.engine)
-        context, controls, goal = _opened(settings, store, ledger, project, root)
-        model, config = context.registry.current(project), context.config.digest()
-        found = _videos(context, controls, sources or [], project, tasks)
+    with exclusive(settings.data_dir, request.target), closing(Store(settings.database_url)) as store:
+        setting = _opened(settings, store, request)
+        found = _videos(setting, request)
         if dry_run:
-            videos = list(found)
-            states = ledger.known(target, model.version, config, videos)
-            display.plan(target, model.version, states | goal.new_tasks(videos))
+            _show_plan(setting, request, found, display)
             return
-        run = ledger.begin(target, model.version, config, found)
-        if sources and not ledger.counts(run):
-            raise BadRequest(f"No videos in {', '.join(sources)}. Expected files such as MP4, or folders of them.")
-        if not resume:
-            ledger.start_over(run)
-        if retry_failed:
-            ledger.forgive(run)
-        if out is not None:
-            look_again(ledger, run)
-        to_do = ledger.count_unfinished(run, max_attempts)
-        to_do = to_do if limit is None else min(limit, to_do)
-        display.begin(target, model.version, ledger.counts(run), to_do)
-        interrupted = False
-        if to_do:
-            executor = DaskExecutor(workers or settings.workers, scheduler or settings.dask_scheduler)
-            bulk = ArchiveRun(context, ledger, executor, goal, model, controls, lambda: executor.capacity)
-            try:
-                with display:
-                    bulk.run(run, max_attempts, limit, display.told)
-            except KeyboardInterrupt:
-                interrupted = True
-            finally:
-                executor.close()
-        if out is not None:
-            write(out, ledger.of_run(run, "done"), ledger.of_run(run, "failed"), controls, root)
-        counts = ledger.counts(run)
-        display.end(counts, ledger.of_run(run, "failed"), interrupted, out, root)
-    if interrupted or counts.get("failed"):
-        raise typer.Exit(130 if interrupted else 1)
+        run = _begin(setting, request, found)
+        executor = partial(_executor, workers or settings.workers, scheduler or settings.dask_scheduler)
+        is_interrupted = _work(setting, request, run, executor, display)
+        counts = _finish(setting, request, run, is_interrupted, display)
+    if is_interrupted or counts.get("failed"):
+        raise typer.Exit(130 if is_interrupted else 1)
 
 
-def _opened(
-    settings: Settings, store: Store, ledger: Ledger, project: int | None, root: Path | None
-) -> tuple[Context, Controls, Target]:
-    """What a run works with: a project's labeling config, or for files the one that this project comes with."""
+@dataclass(frozen=True)
+class _Request:
+    """Which videos, where their predictions go, and how often a video is tried. Raises BackendError for half of it.
+
+    root: the folder that Label Studio serves local files from. limit: at most so many videos in this run.
+    """
+
+    sources: tuple[str, ...]
+    tasks: str
+    project: int | None
+    out: Path | None
+    root: Path | None
+    resume: bool
+    retry_failed: bool
+    max_attempts: int
+    limit: int | None
+
+    def __post_init__(self) -> None:
+        if (self.project is None) == (self.out is None):
+            raise BackendError("Where shall the predictions go? Give either --project or --out.")
+        if bool(self.sources) == bool(self.tasks) or (self.tasks and self.project is None):
+            raise BackendError("Which videos? Give files or folders, or --tasks of a --project.")
+
+    @property
+    def target(self) -> str:
+        from backend.archives.run import target_name
+
+        return target_name(self.project, self.out)
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What a run works with."""
+
+    context: Context
+    ledger: Ledger
+    controls: Controls
+    destination: Target
+    model: Model
+
+
+def _opened(settings: Settings, store: Store, request: _Request) -> _Setting:
+    """A project's labeling config and model, or for files those that come with the backend."""
     from backend.archives.run import FolderTarget, ProjectTarget
     from backend.context import context_of
     from backend.labelstudio.labeling_config import default_config, parse_controls
+    from backend.storage.ledger import Ledger
 
+    ledger = Ledger(store.engine)
     context = context_of(settings, store)
+    project = request.project
     if project is None:
-        return context, parse_controls(default_config()), FolderTarget()
+        controls = parse_controls(default_config())
+        return _Setting(context, ledger, controls, FolderTarget(), context.registry.current(None))
     if not context.client.configured:
         raise LabelStudioError("--project needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
     label_config = context.client.label_config(project)
     controls = parse_controls(label_config)
     store.remember_project(project, label_config)
-    return context, controls, ProjectTarget(context, ledger, project, controls, root)
+    destination = ProjectTarget(context, ledger, project, controls, request.root)
+    return _Setting(context, ledger, controls, destination, context.registry.current(project))
 
 
-def _videos(
-    context: Context, controls: Controls, given: list[str], project: int | None, tasks: str
-) -> Iterator[Source]:
+def _videos(setting: _Setting, request: _Request) -> Iterator[Source]:
     from backend.archives import sources
 
-    if project is None or not tasks:
-        return sources.files(given)
-    return sources.tasks(context.client, project, controls, tasks)
+    if request.project is None or not request.tasks:
+        return sources.files(request.sources)
+    return sources.tasks(setting.context.client, request.project, setting.controls, request.tasks)
+
+
+def _show_plan(setting: _Setting, request: _Request, found: Iterable[Source], display: Display) -> None:
+    videos, version = list(found), setting.model.version
+    states = setting.ledger.known(request.target, version, setting.context.config.digest(), videos)
+    display.plan(request.target, version, states | setting.destination.new_tasks(videos))
+
+
+def _begin(setting: _Setting, request: _Request, found: Iterable[Source]) -> int:
+    """Write the videos into the ledger as a run; returns its number. Raises BadRequest where there are none."""
+    from backend.archives.files import queue_unreadable
+
+    ledger = setting.ledger
+    run = ledger.begin(request.target, setting.model.version, setting.context.config.digest(), found)
+    if request.sources and not ledger.counts(run):
+        raise BadRequest(f"No videos in {', '.join(request.sources)}. Expected files such as MP4, or folders of them.")
+    if not request.resume:
+        ledger.start_over(run)
+    if request.retry_failed:
+        ledger.forgive(run)
+    if request.out is not None:
+        queue_unreadable(ledger, run)
+    return run
+
+
+def _work(
+    setting: _Setting, request: _Request, run: int, executor: Callable[[], DaskExecutor], display: Display
+) -> bool:
+    """Take the videos of the run through; returns whether somebody interrupted that. Workers start if there is work."""
+    from backend.archives.run import ArchiveRun
+
+    to_do = setting.ledger.count_unfinished(run, request.max_attempts)
+    to_do = to_do if request.limit is None else min(request.limit, to_do)
+    display.begin(request.target, setting.model.version, setting.ledger.counts(run), to_do)
+    if not to_do:
+        return False
+    with closing(executor()) as workers:
+        archive_run = ArchiveRun(
+            setting.context,
+            setting.ledger,
+            workers,
+            setting.destination,
+            setting.model,
+            setting.controls,
+            lambda: workers.capacity,
+        )
+        try:
+            with display:
+                archive_run.run(run, request.max_attempts, request.limit, display.on_progress)
+        except KeyboardInterrupt:
+            return True
+    return False
+
+
+def _executor(workers: int, scheduler: str) -> DaskExecutor:
+    from backend.compute.dask_executor import DaskExecutor
+
+    return DaskExecutor(workers, scheduler)
+
+
+def _finish(setting: _Setting, request: _Request, run: int, is_interrupted: bool, display: Display) -> dict[str, int]:
+    """Write the files, if they are wanted, and show the summary; returns the number of videos by state."""
+    from backend.archives.files import write
+
+    ledger = setting.ledger
+    if request.out is not None:
+        done, failed = ledger.of_run(run, "done"), ledger.of_run(run, "failed")
+        write(request.out, done, failed, setting.controls, request.root)
+    counts = ledger.counts(run)
+    display.end(counts, ledger.of_run(run, "failed"), is_interrupted, request.out, request.root)
+    return counts

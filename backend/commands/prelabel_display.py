@@ -81,8 +81,8 @@ class Display:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.stop()
 
-    def told(self, finished: Finished) -> None:
-        """Hear of one attempt at one video."""
+    def on_progress(self, finished: Finished) -> None:
+        """Show one attempt at one video."""
         analysis = finished.analysis
         if analysis is not None:
             self._done += 1

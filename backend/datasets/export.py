@@ -33,7 +33,7 @@ from pipeline.pose.cache import PoseCache
 from pipeline.records import Pose, Rep
 
 FORMAT = 1
-"""Of the folder; raised when readers have to tell two apart."""
+"""Of the folder; raised when readers have to distinguish two."""
 _SHOWN_MISSING = 20
 
 _MANIFEST_PART = {MANIFEST: "one line of JSON per repetition: everything that is known of it"}
@@ -48,7 +48,7 @@ _MISSING_PART = {"missing.csv": "what could not be had, and why"}
 class ExportRequest:
     """What to export and where to. lifter_key: the task data that names the lifter.
 
-    labels_only: only formats that say so (`DatasetFormat.with_labels_only`), and no landmarks are looked for.
+    labels_only: only formats that say so (`DatasetFormat.with_labels_only`), and nothing from landmarks.
     clips: fetch the videos and cut them.
     """
 

@@ -52,7 +52,7 @@ def task_to_import(task: LabelledTask, rows: Sequence[ExportedRep], controls: Co
     kept = {row.region: row for row in rows if row.region and drawn_times[row.region] == 1}
     results = list(_kept_results(task, kept, _frames_by_region(rows), controls))
     with_label = {id_of(item) for item in results if item.get("from_name") == controls.labels}
-    # What an earlier release stored without Label Studio's own words is written anew.
+    # What an earlier release stored without Label Studio's JSON is written anew.
     rows_of_region = Counter(row.region for row in rows)
     for row in rows:
         if row.region not in with_label:

@@ -32,7 +32,10 @@ class PredictedRep:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a region comes from, as an earlier export noted it. agreement: None where nobody else looked."""
+    """Where a region comes from, as an earlier export noted it.
+
+    agreement: the share of other annotators who drew the same, None where nobody else annotated the task.
+    """
 
     model_version: str = ""
     proposal: PredictedRep | None = None

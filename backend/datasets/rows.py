@@ -84,7 +84,7 @@ class _FoundAnnotation:
     """What the database has of a chosen annotation.
 
     name: of the video's files. by_others: the regions of each other annotator. data: the task's, None where it is not
-    known. result: the annotation in Label Studio's own words, empty where they are not kept.
+    known. result: the annotation's regions in Label Studio's JSON, empty where it is not kept.
     """
 
     annotation: Annotation
@@ -157,12 +157,12 @@ def _found(
     }
     chosen = list(groups)
     regions = queries.regions(session, [one.id for group in groups.values() for one in group])
-    words = sources(store.engine, [annotation.id for annotation in chosen])
+    json_of = sources(store.engine, [annotation.id for annotation in chosen])
     digests = queries.digests(session, chosen)
-    data = queries.task_data(session, [a.task for a in chosen if a.id not in words])
+    data = queries.task_data(session, [a.task for a in chosen if a.id not in json_of])
     parents = queries.parents(session, chosen)
     for annotation, group in groups.items():
-        source = words.get(annotation.id)
+        source = json_of.get(annotation.id)
         yield _FoundAnnotation(
             annotation=annotation,
             name=choice.videos[annotation.task].name,

@@ -1,1 +1,1 @@
-"""What `deadlift doctor` looks at: this machine, and the connection with Label Studio."""
+"""What `deadlift doctor` checks: this machine, and the connection with Label Studio."""

@@ -1,4 +1,4 @@
-"""What `deadlift doctor` looks at, on this machine and in Label Studio: each finding with its remedy."""
+"""What `deadlift doctor` checks, on this machine and in Label Studio: each finding with its remedy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from backend.doctor.machine import Check, backend_at
 from backend.errors import LabelConfigError, LabelStudioError, MediaError, MediaTooLarge
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.labeling_config import parse_controls
-from backend.labelstudio.records import Access, ConnectedBackend, Project
+from backend.labelstudio.records import Access, ConnectedBackend, ProjectInfo
 from backend.local_labelstudio.install import VERSION as TESTED_LABEL_STUDIO
 from backend.models.registry import Model, Registry
 from backend.settings import Settings
@@ -109,7 +109,7 @@ def projects(settings: Settings, client: LabelStudioClient, access: Access, vers
 
 
 def connection(
-    client: LabelStudioClient, access: Access, project: Project, backend: ConnectedBackend, version: str
+    client: LabelStudioClient, access: Access, project: ProjectInfo, backend: ConnectedBackend, version: str
 ) -> Iterator[Check]:
     """One project and our backend: the connection, its webhook, the labeling config, the version shown, a video."""
     subject = f"Project {project.id}, {project.title}"

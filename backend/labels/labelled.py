@@ -125,7 +125,7 @@ def _video(store: Store, annotation: Annotation) -> LabelledVideo:
         annotation.annotator,
         annotation.media,
         load_analysis(latest).media_digest if latest and is_readable(latest) else "",
-        _drawn(store.labels.labeled_regions(annotation.id), parent),
+        _drawn(store.labels.labelled_regions(annotation.id), parent),
     )
 
 

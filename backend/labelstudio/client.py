@@ -16,7 +16,7 @@ from backend.labelstudio.format import Json, Task
 from backend.labelstudio.records import (
     Access,
     ConnectedBackend,
-    Project,
+    ProjectInfo,
     StoredPrediction,
     TaskState,
     Webhook,
@@ -239,11 +239,11 @@ class LabelStudioClient:
         with _mapped("the token's user"):
             return str(self._api.users.whoami().email)
 
-    def projects(self) -> Iterator[Project]:
+    def projects(self) -> Iterator[ProjectInfo]:
         """Every project that the token's user sees."""
         with _mapped("the projects"):
             for project in self._api.projects.list():
-                yield Project(
+                yield ProjectInfo(
                     int(project.id), project.title or "", project.label_config or "", project.model_version or ""
                 )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from backend.errors import BadRequest
-from backend.labelstudio.labeling_config import Choice, Controls
+from backend.labelstudio.labeling_config import Controls, FaultChoice
 from pipeline.datasets.frames import to_frames, to_seconds
 from pipeline.records import Analysis, Reason, RepLabel, RepScore
 
@@ -29,7 +29,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Region:
+class AnnotatedRegion:
     """A repetition as a person left it: [start_s, end_s) and how it came about.
 
     origin is Label Studio's word: prediction (untouched), prediction-changed, manual, or "" (made by API).
@@ -149,7 +149,7 @@ def note_text(score: RepScore) -> str:
     return ""
 
 
-def likely_fault(reasons: Iterable[Reason], choices: Iterable[Choice]) -> str:
+def likely_fault(reasons: Iterable[Reason], choices: Iterable[FaultChoice]) -> str:
     """The choice that names the strongest reason, or "".
 
     A choice says what it stands for by `predicted_values` ("hips pull" or "hips"); one without is matched by the body
@@ -238,7 +238,7 @@ def parse_event(payload: Any) -> Event:
     return Ignored(action)
 
 
-def parse_regions(results: Any, controls: Controls, rate: float) -> tuple[Region, ...]:
+def parse_regions(results: Any, controls: Controls, rate: float) -> tuple[AnnotatedRegion, ...]:
     """The repetitions of an annotation. The label decides, never a stale score; other controls' results are skipped.
 
     Label Studio accepts whatever its API is given: what is no repetition (no frames, no known label) is left out, and
@@ -260,7 +260,7 @@ def parse_regions(results: Any, controls: Controls, rate: float) -> tuple[Region
             if frames is not None:
                 start_s, end_s = to_seconds(*frames, rate)
                 regions.append(
-                    Region(str(result.get("id") or ""), start_s, end_s, label, str(result.get("origin") or ""))
+                    AnnotatedRegion(str(result.get("id") or ""), start_s, end_s, label, str(result.get("origin") or ""))
                 )
     return tuple(sorted(regions, key=lambda region: region.start_s))
 

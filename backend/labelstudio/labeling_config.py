@@ -20,7 +20,7 @@ _HIGHEST_RATE = 1e6
 
 
 @dataclass(frozen=True)
-class Choice:
+class FaultChoice:
     """One choice of a per-region Choices control; `predicted` are the words of its `predicted_values`, if any."""
 
     value: str
@@ -43,7 +43,7 @@ class Controls:
     anomalous: str
     number: str = ""
     choices: str = ""
-    choice_values: tuple[Choice, ...] = ()
+    choice_values: tuple[FaultChoice, ...] = ()
     text: str = ""
 
     @property
@@ -152,11 +152,11 @@ def _name(tag: Element | None) -> str:
     return tag.get("name", "") if tag is not None else ""
 
 
-def _choices(tag: Element | None) -> tuple[Choice, ...]:
+def _choices(tag: Element | None) -> tuple[FaultChoice, ...]:
     if tag is None:
         return ()
     return tuple(
-        Choice(_value(choice), _words(choice.get("predicted_values")))
+        FaultChoice(_value(choice), _words(choice.get("predicted_values")))
         for choice in tag.iter("Choice")
         if _value(choice)
     )

@@ -56,7 +56,7 @@ class StoredPrediction:
 
 
 @dataclass(frozen=True)
-class Project:
+class ProjectInfo:
     """A project; `model_version` is the one whose predictions it shows, "" for none chosen."""
 
     id: int

@@ -1,4 +1,4 @@
-"""Annotations in Label Studio's own words, in the database: what has to be known to give them back as they were."""
+"""Annotations as Label Studio's own JSON, in the database: what has to be known to give them back as they were."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from backend.storage.database import Base, batches
 
 
 class AnnotationSource(Base):
-    """What Label Studio said of an annotation and its task when it last told of it.
+    """An annotation and its task in Label Studio's JSON, as it last sent them.
 
     data: the task's, by which the frame rate is known that the annotation was drawn at. result: all of its regions
-    with all of their controls. Annotations of earlier releases have no such row until they are told of again.
+    with all of their controls. Annotations that earlier releases stored have no such row until
+    Label Studio sends them again.
     """
 
     __tablename__ = "annotation_sources"
@@ -33,7 +34,7 @@ ON CONFLICT (annotation_id) DO UPDATE SET data = excluded.data, result = exclude
 
 
 def put_source(connection: Connection, annotation: Json, task: Task) -> None:
-    """Keep an annotation's own words, in the transaction that stores the annotation."""
+    """Keep an annotation's JSON, in the transaction that stores the annotation."""
     result, lead_time = annotation.get("result"), annotation.get("lead_time")
     items = [item for item in result if isinstance(item, dict)] if isinstance(result, list) else []
     row = (
@@ -46,7 +47,7 @@ def put_source(connection: Connection, annotation: Json, task: Task) -> None:
 
 
 def sources(engine: Engine, annotation_ids: Iterable[int]) -> dict[int, AnnotationSource]:
-    """The own words of annotations, as far as they are kept."""
+    """The JSON of annotations, as far as it is kept."""
     found: dict[int, AnnotationSource] = {}
     with Session(engine, expire_on_commit=False) as session:
         for ids in batches(annotation_ids):
@@ -55,26 +56,26 @@ def sources(engine: Engine, annotation_ids: Iterable[int]) -> dict[int, Annotati
     return found
 
 
-def as_drawn(told: Json, known: Json, rate_key: str) -> Json:
+def as_drawn(current: Json, known: Json, rate_key: str) -> Json:
     """Task data as it is now, but with the frame rate, or without any, that the annotation was drawn at."""
     rate = {rate_key: known[rate_key]} if rate_key in known else {}
-    return {name: value for name, value in told.items() if name != rate_key} | rate
+    return {name: value for name, value in current.items() if name != rate_key} | rate
 
 
-def refresh_data(engine: Engine, told: Mapping[int, Json], rate_key: str) -> None:
+def refresh_data(engine: Engine, current: Mapping[int, Json], rate_key: str) -> None:
     """Task data as Label Studio has it now, by annotation; but the rate that frames were drawn at stays as it was."""
     with Session(engine) as session, session.begin():
-        for ids in batches(told):
+        for ids in batches(current):
             query = select(AnnotationSource.annotation_id, AnnotationSource.data)
             for number, known in session.execute(query.where(AnnotationSource.annotation_id.in_(ids))).all():
-                data = as_drawn(told[number], known, rate_key)
+                data = as_drawn(current[number], known, rate_key)
                 if data != known:
                     kept = update(AnnotationSource).where(AnnotationSource.annotation_id == number)
                     session.execute(kept.values(data=data))
 
 
 def without_source(engine: Engine, annotation_ids: Sequence[int]) -> set[int]:
-    """Which of the annotations are kept without their own words."""
+    """Which of the annotations are kept without their JSON."""
     known: set[int] = set()
     with Session(engine) as session:
         for ids in batches(annotation_ids):

@@ -16,7 +16,7 @@ from backend.storage.database import Base, batches, now, open_database
 from backend.storage.labels import Annotation, DeletedTask, LabelStore
 
 
-class Project(Base):
+class KnownProject(Base):
     """A Label Studio project that the backend was connected to."""
 
     __tablename__ = "projects"
@@ -86,17 +86,19 @@ class Store:
         row = {"id": project, "label_config": label_config, "seen_at": now()}
         changes = row if label_config else {"seen_at": row["seen_at"]}
         with self._transaction() as session:
-            session.execute(insert(Project).values(**row).on_conflict_do_update(index_elements=["id"], set_=changes))
+            session.execute(
+                insert(KnownProject).values(**row).on_conflict_do_update(index_elements=["id"], set_=changes)
+            )
 
     def label_config(self, project: int) -> str:
         """The labeling config that the project was last seen with, or ""."""
         with self._transaction() as session:
-            found = session.get(Project, project)
+            found = session.get(KnownProject, project)
             return found.label_config if found else ""
 
-    def projects(self) -> Sequence[Project]:
+    def projects(self) -> Sequence[KnownProject]:
         with self._transaction() as session:
-            return session.scalars(select(Project).order_by(Project.id)).all()
+            return session.scalars(select(KnownProject).order_by(KnownProject.id)).all()
 
     # Jobs
 

@@ -1,5 +1,5 @@
-"""What people labelled, in the database: annotations as Label Studio last told them, with their repetitions; and
-events about them that came and are not stored yet."""
+"""What people labelled, in the database: annotations as Label Studio last sent them, with their repetitions; and
+events about them that were received and are not stored yet."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sqlalchemy import DateTime, Engine, ForeignKey, PoolProxiedConnection, dele
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
-from backend.labelstudio.format import Json, Region, Task
+from backend.labelstudio.format import AnnotatedRegion, Json, Task
 from backend.storage.annotation_json import put_source
 from backend.storage.database import Base, batches, now
 
 
 class Annotation(Base):
-    """An annotation as Label Studio last told it. A deleted one stays, marked, so that nothing is lost."""
+    """An annotation as Label Studio last sent it. A deleted one stays, marked, so that nothing is lost."""
 
     __tablename__ = "annotations"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -48,7 +48,7 @@ class LabelledRegion(Base):
 
 
 class DeletedTask(Base):
-    """A task that Label Studio no longer has: what is still told of its annotations comes late."""
+    """A task that Label Studio no longer has: events about its annotations that still come are late."""
 
     __tablename__ = "deleted_tasks"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -63,7 +63,7 @@ class LabelsRead(Base):
 
 
 class ReceivedEvent(Base):
-    """The body of an event as it came, until what it tells is stored.
+    """The body of an event as it came, until its content is stored.
 
     tries: how often that was not possible; put_off_until: when it is tried again.
     """
@@ -150,12 +150,12 @@ class LabelStore:
             yield found
 
     def forget_received(self, number: int) -> None:
-        """What that event told is stored."""
+        """The content of that event is stored."""
         with self._writing, self._sessions.begin() as session:
             session.execute(delete(ReceivedEvent).where(ReceivedEvent.id == number))
 
     def put_off(self, number: int) -> None:
-        """What that event told could not be stored: it is tried again after pauses that double."""
+        """The content of that event could not be stored: it is tried again after pauses that double."""
         with self._writing, self._sessions.begin() as session:
             event = session.get(ReceivedEvent, number)
             if event is not None:
@@ -163,7 +163,12 @@ class LabelStore:
                 event.tries += 1
 
     def put_annotation(
-        self, annotation: Json, task: Task, media: str, regions: Iterable[Region], received_at: datetime | None = None
+        self,
+        annotation: Json,
+        task: Task,
+        media: str,
+        regions: Iterable[AnnotatedRegion],
+        received_at: datetime | None = None,
     ) -> None:
         """Store an annotation and its repetitions, replacing what was known of it, unless that is newer.
 
@@ -223,7 +228,7 @@ class LabelStore:
             session.merge(LabelsRead(project=project, label_config=label_config))
 
     def restore_task(self, task: int) -> None:
-        """Take back that a task was deleted: what is told of its annotations from now on counts."""
+        """Take back that a task was deleted: events about its annotations count from now on."""
         with self._sessions.begin() as session:
             session.execute(delete(DeletedTask).where(DeletedTask.id == task))
 
@@ -261,7 +266,7 @@ class LabelStore:
         with self._sessions.begin() as session:
             return session.scalar(query) or 0
 
-    def labeled_regions(self, annotation_id: int) -> Sequence[LabelledRegion]:
+    def labelled_regions(self, annotation_id: int) -> Sequence[LabelledRegion]:
         with self._sessions.begin() as session:
             return session.scalars(
                 select(LabelledRegion).filter_by(annotation_id=annotation_id).order_by(LabelledRegion.start_s)

@@ -1,4 +1,4 @@
-"""What came of each video of a bulk run, in SQLite: written step by step, so that a killed run goes on where it was."""
+"""What came of each video of an archive run, in SQLite: step by step, so that a killed run goes on where it was."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Entry(Base):
 
 
 class Ledger:
-    """The bulk runs of a database. Every method is one transaction and safe to call from any thread."""
+    """The archive runs of a database. Every method is one transaction and safe to call from any thread."""
 
     def __init__(self, engine: Engine) -> None:
         self._sessions = sessionmaker(engine, expire_on_commit=False)
@@ -162,7 +162,7 @@ class Ledger:
         self._set(entry, task=task)
 
     def forget_task(self, entry: Entry) -> None:
-        """The video has no task any more, whichever model it was looked for with."""
+        """The video has no task any more, whichever model it was analyzed with."""
         same = update(Entry).where(Entry.target == entry.target, Entry.source == entry.source)
         with self._sessions.begin() as session:
             session.execute(same.values(task=None, updated_at=now()))
@@ -186,7 +186,7 @@ class Ledger:
             session.execute(failed.values(state="queued", failures=0))
 
     def queue_again(self, entry: int) -> None:
-        """What came of the video cannot be used: it is to be looked at again."""
+        """What came of the video cannot be used: it is to be analyzed again."""
         self._set(entry, state="queued", failures=0, result="")
 
     def task_of(self, entry: Entry) -> int | None:

@@ -13,7 +13,7 @@ from pipeline.records import RepLabel
 class Filters:
     """Empty and None let everything pass. since, until: days (ISO 8601, UTC) of the last change, inclusive.
 
-    agreement: the least share of other annotators who drew the same; what nobody else looked at does not pass.
+    agreement: the least share of other annotators who drew the same; what nobody else annotated does not pass.
     min_confidence: of the proposal that the label came from; what was drawn by hand has none and does not pass.
     """
 

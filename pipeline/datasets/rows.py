@@ -121,7 +121,7 @@ def split_group(lifter: str, digest: str, video: str) -> str:
 def split_of(group: str) -> Split:
     """The split of a lifter or video, by a hash of its name: in every version of a dataset the same, whatever is added.
 
-    A video's name is the digest of its content; one that was not looked at yet has its address, until it was.
+    A video's name is the digest of its content; one that was not analyzed yet has its address, until it is.
     70 % of groups train, 15 % val, 15 % test, in the long run.
     """
     place = int.from_bytes(hashlib.sha256(group.encode()).digest()[:8]) / 2**64

@@ -1,4 +1,4 @@
-"""Counts of a dataset, taken row by row: what its datasheet tells and draws, in memory that does not grow with it."""
+"""Counts of a dataset, taken row by row: what its datasheet says and draws, in memory that does not grow with it."""
 
 from __future__ import annotations
 

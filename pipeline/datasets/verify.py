@@ -20,7 +20,7 @@ from pipeline.errors import DatasetError
 def problems_of(folder: Path) -> Iterator[str]:
     """What is wrong with a version, one sentence each; nothing for one that is whole.
 
-    Raises DatasetError where it cannot be told, because the sums or the manifest are missing.
+    Raises DatasetError where nothing can be checked, because the sums or the manifest are missing.
     """
     yield from _of_sums(folder)
     yield from _of_contents(folder)

@@ -18,7 +18,7 @@ from pipeline.errors import DatasetError
 SUMS = "SHA256SUMS"
 MANIFEST = "manifest.jsonl"
 NOT_CONTENT = frozenset({"DATASHEET.md", "dataset.json"})
-"""Files that tell when and how a dataset was exported: two that differ in them alone are the same."""
+"""Files that say when and how a dataset was exported: two that differ in them alone are the same."""
 
 _VERSION = re.compile(r"v\d{4,}")
 

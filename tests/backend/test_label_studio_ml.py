@@ -130,7 +130,7 @@ def test_annotation_is_stored(runner: Runner) -> None:
     runner.post("/webhook", payload("20"))
     store = Store(f"sqlite:///{runner.data / 'backend.sqlite3'}")
     eventually(lambda: store.labels.annotations(task=5))
-    assert [(region.label, region.origin) for region in store.labels.labeled_regions(6)] == [
+    assert [(region.label, region.origin) for region in store.labels.labelled_regions(6)] == [
         ("normal", "prediction"),
         ("anomalous", "prediction-changed"),
     ]
@@ -204,4 +204,4 @@ def test_label_studio_stores_one_prediction_and_sends_the_labels(binaries: Path,
             ).raise_for_status()
             store = Store(f"sqlite:///{runner.data / 'backend.sqlite3'}")
             (annotation,) = eventually(lambda: store.labels.annotations(task=task.id))
-            assert len(store.labels.labeled_regions(annotation.id)) == len(PLAN.reps)
+            assert len(store.labels.labelled_regions(annotation.id)) == len(PLAN.reps)

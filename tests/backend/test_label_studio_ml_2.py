@@ -139,7 +139,7 @@ def test_unfinished_task_gets_an_empty_list(runner: FlaskClient) -> None:
 
 def test_annotation_is_stored(runner: FlaskClient, store: Store) -> None:
     assert runner.post("/webhook", json=body("20")).status_code == 201
-    assert [region.label for region in store.labels.labeled_regions(6)] == ["normal", "anomalous"]
+    assert [region.label for region in store.labels.labelled_regions(6)] == ["normal", "anomalous"]
 
 
 def test_deleted_annotation_is_marked_where_the_runner_passes_it_on(

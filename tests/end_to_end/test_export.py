@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from labeled_project import without_ids_and_times
+from labelled_project import without_ids_and_times
 
 from backend.local_labelstudio.demo import Demo, running, wait_for_predictions
 from backend.local_labelstudio.server import LabelStudioServer, install

@@ -172,7 +172,7 @@ def _stored_regions(demo: Demo, task: int) -> list[LabelledRegion]:
     while time.monotonic() < deadline:
         annotations = demo.store.labels.annotations(task)
         if annotations:
-            return list(demo.store.labels.labeled_regions(annotations[-1].id))
+            return list(demo.store.labels.labelled_regions(annotations[-1].id))
         time.sleep(0.2)
     return []
 

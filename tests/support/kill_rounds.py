@@ -165,7 +165,7 @@ class KillRounds:
                 if number not in stored
                 or stored[number].deleted
                 or stored[number].updated_at < one["updated_at"]
-                or len(store.labels.labeled_regions(number)) != len(one["result"])
+                or len(store.labels.labelled_regions(number)) != len(one["result"])
             ]
 
     def _pending(self) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import CONFIG
-from labeled_project import RATE, VERSION, LabeledProject
+from labelled_project import RATE, VERSION, LabelledProject
 
 from backend.datasets import export as export_module
 from backend.datasets.rows import choose, controls_of, labelled_tasks
@@ -30,9 +30,9 @@ from pipeline.errors import DatasetError, VideoDamaged
 
 
 @pytest.fixture
-def project(store: Store, tmp_path: Path) -> LabeledProject:
+def project(store: Store, tmp_path: Path) -> LabelledProject:
     """Two videos with three repetitions each, left as they were predicted."""
-    project = LabeledProject(store, tmp_path)
+    project = LabelledProject(store, tmp_path)
     for task in (1, 2):
         project.add_video(task)
         project.label(task)
@@ -45,18 +45,18 @@ def _no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasheet, "_figures", lambda summary: {})
 
 
-def rows(lab: LabeledProject, filters: Filters | None = None, **how: Any) -> list[ExportedRep]:
+def rows(lab: LabelledProject, filters: Filters | None = None, **how: Any) -> list[ExportedRep]:
     return list(rows_of(lab.export(filters, **how).stored.folder))
 
 
 # What a row says
 
 
-def test_every_repetition_is_exported_in_order(project: LabeledProject) -> None:
+def test_every_repetition_is_exported_in_order(project: LabelledProject) -> None:
     assert [row.rep for row in rows(project)] == [f"squad-{task}_rep_{n}" for task in (1, 2) for n in range(3)]
 
 
-def test_a_row_has_the_seconds_and_frames_of_its_region(project: LabeledProject) -> None:
+def test_a_row_has_the_seconds_and_frames_of_its_region(project: LabelledProject) -> None:
     rep = project.analyses[1].reps[0]
     start, end = to_frames(rep.start_s, rep.end_s, RATE, 1000.0)
     row = rows(project)[0]
@@ -64,30 +64,30 @@ def test_a_row_has_the_seconds_and_frames_of_its_region(project: LabeledProject)
     assert (row.start_s, row.end_s) == ((start - 1) / RATE, end / RATE)
 
 
-def test_a_row_says_what_the_model_had_said(project: LabeledProject) -> None:
+def test_a_row_says_what_the_model_had_said(project: LabelledProject) -> None:
     row = rows(project)[0]
     assert (row.score, row.confidence, row.model_version, row.origin) == (0.3, 0.7, VERSION, "untouched")
 
 
-def test_a_row_names_its_source(project: LabeledProject) -> None:
+def test_a_row_names_its_source(project: LabelledProject) -> None:
     row = rows(project)[0]
     assert (row.task, row.annotation, row.annotator, row.region) == (1, 1, 7, "rep0")
     assert (row.digest, row.video) == (f"{1:064x}", project.media(1))
 
 
-def test_a_moved_boundary_is_a_change(project: LabeledProject) -> None:
+def test_a_moved_boundary_is_a_change(project: LabelledProject) -> None:
     cut = project.analyses[1].reps
     project.label(1, project.region(cut[0], "rep0", later=5), project.region(cut[1], "rep1"), number=9)
     assert [row.origin for row in rows(project)[:2]] == ["changed", "untouched"]
 
 
-def test_what_was_drawn_by_hand_has_no_score(project: LabeledProject) -> None:
+def test_what_was_drawn_by_hand_has_no_score(project: LabelledProject) -> None:
     project.label(1, project.region(project.analyses[1].reps[0], "mine", origin="manual"), number=9)
     row = rows(project)[0]
     assert (row.score, row.confidence, row.model_version, row.origin) == (None, None, "", "manual")
 
 
-def test_faults_and_notes_are_told(project: LabeledProject) -> None:
+def test_faults_and_notes_are_told(project: LabelledProject) -> None:
     span = project.region(project.analyses[1].reps[0], "rep0")
     value = span["value"]["ranges"]
     fault = {"id": "rep0", "type": "choices", "from_name": "fault", "to_name": "video"}
@@ -103,18 +103,18 @@ def test_faults_and_notes_are_told(project: LabeledProject) -> None:
     assert (row.faults, row.note) == (("Hitching",), "slow")
 
 
-def test_the_lifter_decides_the_split(project: LabeledProject) -> None:
+def test_the_lifter_decides_the_split(project: LabelledProject) -> None:
     for task in (1, 2):
         project.label(task, number=10 + task, data={"lifter": "anna"})
     assert {(row.lifter, row.group) for row in rows(project)} == {("anna", "lifter anna")}
 
 
-def test_another_key_may_name_the_lifter(project: LabeledProject) -> None:
+def test_another_key_may_name_the_lifter(project: LabelledProject) -> None:
     project.label(1, number=9, data={"athlete": "bert"})
     assert rows(project, lifter_key="athlete")[0].lifter == "bert"
 
 
-def test_agreement_is_the_share_of_others_who_drew_the_same(project: LabeledProject) -> None:
+def test_agreement_is_the_share_of_others_who_drew_the_same(project: LabelledProject) -> None:
     first, second, third = project.proposed(1)
     project.label(1, first, second, number=20, completed_by=8, ground_truth=True)
     project.label(1, first, number=21, completed_by=9)
@@ -123,12 +123,12 @@ def test_agreement_is_the_share_of_others_who_drew_the_same(project: LabeledProj
     assert agreed == [1.0, pytest.approx(2 / 3)]
 
 
-def test_nobody_agrees_with_himself(project: LabeledProject) -> None:
+def test_nobody_agrees_with_himself(project: LabelledProject) -> None:
     project.label(1, *project.proposed(1), number=20, completed_by=7)
     assert {row.agreement for row in rows(project)} == {None}
 
 
-def test_somebody_who_annotated_twice_is_one_other(project: LabeledProject) -> None:
+def test_somebody_who_annotated_twice_is_one_other(project: LabelledProject) -> None:
     first, second, _ = project.proposed(1)
     project.label(1, first, second, number=20, completed_by=8, ground_truth=True)
     project.label(1, first, number=21, completed_by=9, updated_at="2026-02-01T00:00:00Z")
@@ -138,7 +138,7 @@ def test_somebody_who_annotated_twice_is_one_other(project: LabeledProject) -> N
 
 
 @pytest.mark.parametrize(("lifter", "name"), [(0, "0"), (None, ""), (" anna ", "anna")])
-def test_a_lifter_may_be_a_number(project: LabeledProject, lifter: object, name: str) -> None:
+def test_a_lifter_may_be_a_number(project: LabelledProject, lifter: object, name: str) -> None:
     project.label(1, number=9, data={"lifter": lifter})
     assert rows(project)[0].lifter == name
 
@@ -146,12 +146,12 @@ def test_a_lifter_may_be_a_number(project: LabeledProject, lifter: object, name:
 # What is chosen
 
 
-def test_ground_truth_counts_before_newer_annotations(project: LabeledProject) -> None:
+def test_ground_truth_counts_before_newer_annotations(project: LabelledProject) -> None:
     project.label(1, number=20, ground_truth=True, updated_at="2025-01-01T00:00:00Z")
     assert {row.annotation for row in rows(project)} == {20, 2}
 
 
-def test_of_one_video_in_two_tasks_the_newer_labels_count(project: LabeledProject) -> None:
+def test_of_one_video_in_two_tasks_the_newer_labels_count(project: LabelledProject) -> None:
     project.add_video(3)
     job = project.store.job_for(project.task(3), project.media(3), VERSION, "c")
     project.store.finish_job(job.id, project.store.latest_result(1, project.media(1)))
@@ -161,7 +161,7 @@ def test_of_one_video_in_two_tasks_the_newer_labels_count(project: LabeledProjec
     assert done.repeated == 1
 
 
-def test_of_one_video_in_two_tasks_ground_truth_counts_before_newer_labels(project: LabeledProject) -> None:
+def test_of_one_video_in_two_tasks_ground_truth_counts_before_newer_labels(project: LabelledProject) -> None:
     project.label(1, number=1, ground_truth=True)
     project.add_video(3)
     job = project.store.job_for(project.task(3), project.media(3), VERSION, "c")
@@ -171,7 +171,7 @@ def test_of_one_video_in_two_tasks_ground_truth_counts_before_newer_labels(proje
     assert [one.task for one in labelled_videos(project.store, 1)] == [1, 3, 2]
 
 
-def test_videos_of_one_name_are_told_apart(project: LabeledProject) -> None:
+def test_videos_of_one_name_are_told_apart(project: LabelledProject) -> None:
     media = "/data/upload/2/9876abcd-squad 1.mp4"
     project.add_video(3, is_predicted=False)
     project.label(3, number=3, data={"video": media})
@@ -180,12 +180,12 @@ def test_videos_of_one_name_are_told_apart(project: LabeledProject) -> None:
     assert all(name.startswith("squad-") for name in names)
 
 
-def test_skipped_annotations_are_not_exported(project: LabeledProject) -> None:
+def test_skipped_annotations_are_not_exported(project: LabelledProject) -> None:
     project.label(1, number=1, was_cancelled=True, updated_at="2026-02-01T00:00:00Z")
     assert {row.task for row in rows(project)} == {2}
 
 
-def test_labels_that_were_deleted_meanwhile_are_left_out(project: LabeledProject) -> None:
+def test_labels_that_were_deleted_meanwhile_are_left_out(project: LabelledProject) -> None:
     project.label(1, number=9, completed_by=8, updated_at="2025-01-01T00:00:00Z")
     choice = choose(project.store, 1)
     project.store.labels.delete_annotations([1])
@@ -193,12 +193,12 @@ def test_labels_that_were_deleted_meanwhile_are_left_out(project: LabeledProject
     assert [task.task for task in found] == [2]
 
 
-def test_a_filter_changes_no_names(project: LabeledProject) -> None:
+def test_a_filter_changes_no_names(project: LabelledProject) -> None:
     kept = rows(project, Filters(min_confidence=0.75))
     assert [row.rep for row in kept] == [f"squad-{task}_rep_{n}" for task in (1, 2) for n in (1, 2)]
 
 
-def test_labels_are_those_that_training_would_learn_from(project: LabeledProject) -> None:
+def test_labels_are_those_that_training_would_learn_from(project: LabelledProject) -> None:
     learnt = [
         {"media_digest": one.media_digest, "start_s": rep.start_s, "end_s": rep.end_s, "label": rep.label}
         for one in labelled_videos(project.store, 1)
@@ -210,29 +210,29 @@ def test_labels_are_those_that_training_would_learn_from(project: LabeledProject
 # What cannot be
 
 
-def test_a_project_that_is_not_known_is_named(project: LabeledProject) -> None:
+def test_a_project_that_is_not_known_is_named(project: LabelledProject) -> None:
     with pytest.raises(LabelConfigError, match=r"Project 9 is not known here \(known: 1\)"):
         project.export(project=9)
 
 
 def test_a_project_without_labels_is_named(store: Store, tmp_path: Path) -> None:
     with pytest.raises(NothingToExport, match="Project 1 has no labels"):
-        LabeledProject(store, tmp_path).export()
+        LabelledProject(store, tmp_path).export()
 
 
-def test_filters_that_leave_nothing_are_named_with_their_counts(project: LabeledProject) -> None:
+def test_filters_that_leave_nothing_are_named_with_their_counts(project: LabelledProject) -> None:
     with pytest.raises(NothingToExport, match="--label anomalous removed 6 of 6"):
         project.export(Filters(labels=("anomalous",)))
 
 
-def test_an_export_that_fails_leaves_nothing(project: LabeledProject) -> None:
+def test_an_export_that_fails_leaves_nothing(project: LabelledProject) -> None:
     with pytest.raises(NothingToExport):
         project.export(Filters(labels=("anomalous",)))
     assert [path.name for path in project.out.iterdir()] == [".lock"]
 
 
 def test_a_disk_that_takes_no_more_is_an_error_of_ours(
-    project: LabeledProject, monkeypatch: pytest.MonkeyPatch
+    project: LabelledProject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any) -> str:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -242,12 +242,12 @@ def test_a_disk_that_takes_no_more_is_an_error_of_ours(
         project.export()
 
 
-def test_two_exports_to_one_folder_are_refused(project: LabeledProject) -> None:
+def test_two_exports_to_one_folder_are_refused(project: LabelledProject) -> None:
     with new_version(project.out), pytest.raises(DatasetError, match="another export is writing"):
         project.export()
 
 
-def test_a_video_without_landmarks_is_listed(project: LabeledProject) -> None:
+def test_a_video_without_landmarks_is_listed(project: LabelledProject) -> None:
     project.add_video(3, has_poses=False)
     project.label(3)
     done = project.export()
@@ -257,13 +257,13 @@ def test_a_video_without_landmarks_is_listed(project: LabeledProject) -> None:
     assert [row.files for row in rows_of(done.stored.folder) if row.task == 3] == [{}] * 3
 
 
-def test_a_video_that_was_never_looked_at_is_listed(project: LabeledProject) -> None:
+def test_a_video_that_was_never_looked_at_is_listed(project: LabelledProject) -> None:
     project.add_video(3, is_predicted=False)
     project.label(3)
     assert "was not looked at" in project.export().missing[0][1]
 
 
-def test_a_repetition_without_a_body_is_listed(project: LabeledProject) -> None:
+def test_a_repetition_without_a_body_is_listed(project: LabelledProject) -> None:
     far = replace(project.analyses[1].reps[0], start_s=900.0, top_s=901.0, end_s=902.0)
     project.label(1, project.region(far, "mine", origin="manual"), number=9)
     done = project.export()
@@ -274,69 +274,69 @@ def test_a_repetition_without_a_body_is_listed(project: LabeledProject) -> None:
 # The folder
 
 
-def test_versions_are_numbered(project: LabeledProject) -> None:
+def test_versions_are_numbered(project: LabelledProject) -> None:
     first = project.export().stored
     project.label(1, project.region(project.analyses[1].reps[0], "rep0", later=3), number=9)
     second = project.export().stored
     assert [(one.folder.name, one.is_new) for one in (first, second)] == [("v0001", True), ("v0002", True)]
 
 
-def test_equal_content_is_no_new_version(project: LabeledProject) -> None:
+def test_equal_content_is_no_new_version(project: LabelledProject) -> None:
     first, second = project.export().stored, project.export().stored
     assert (second.folder, second.is_new) == (first.folder, False)
 
 
-def test_content_of_an_earlier_version_is_found_again(project: LabeledProject) -> None:
+def test_content_of_an_earlier_version_is_found_again(project: LabelledProject) -> None:
     first = project.export().stored
     project.export(Filters(min_confidence=0.75))
     assert project.export().stored == replace(first, is_new=False)
 
 
-def test_a_version_can_not_be_written_to(project: LabeledProject) -> None:
+def test_a_version_can_not_be_written_to(project: LabelledProject) -> None:
     folder = project.export().stored.folder
     assert {
         path.stat().st_mode & 0o222 for path in folder.rglob("*") if path.is_file() and path.name != "SHA256SUMS"
     } == {0}
 
 
-def test_every_file_of_a_row_is_there(project: LabeledProject) -> None:
+def test_every_file_of_a_row_is_there(project: LabelledProject) -> None:
     done = project.export()
     for row in rows_of(done.stored.folder):
         assert row.files.keys() == {"landmarks", "skeleton", "skelemotion", "picture"}
         assert all((done.stored.folder / name).is_file() for name in row.files.values())
 
 
-def test_pictures_are_where_the_published_detector_looks(project: LabeledProject) -> None:
+def test_pictures_are_where_the_published_detector_looks(project: LabelledProject) -> None:
     project.label(1, project.region(project.analyses[1].reps[0], "rep0", "Anomalous rep"), number=9)
     folder = project.export().stored.folder / "skelemotion"
     assert [p.name for p in (folder / "anomaly").iterdir()] == ["squad-1_rep_0_1_CaetanoOrientation.png"]
     assert len(list((folder / "normal").iterdir())) == 3
 
 
-def test_labels_alone_need_no_landmarks(project: LabeledProject) -> None:
+def test_labels_alone_need_no_landmarks(project: LabelledProject) -> None:
     folder = project.export(labels_only=True).stored.folder
     assert not (folder / "landmarks").exists()
     assert not list(problems_of(folder))
 
 
-def test_a_fresh_dataset_is_whole(project: LabeledProject) -> None:
+def test_a_fresh_dataset_is_whole(project: LabelledProject) -> None:
     assert list(problems_of(project.export().stored.folder)) == []
 
 
-def test_the_datasheet_counts(project: LabeledProject) -> None:
+def test_the_datasheet_counts(project: LabelledProject) -> None:
     text = (project.export(Filters(min_confidence=0.75)).stored.folder / "DATASHEET.md").read_text()
     assert "4 deadlift repetitions (4 normal, 0 anomalous" in text
     assert "--min-confidence 0.75 removed 2 of 6" in text
 
 
-def test_training_gets_every_repetition_with_its_landmarks(project: LabeledProject) -> None:
+def test_training_gets_every_repetition_with_its_landmarks(project: LabelledProject) -> None:
     done = project.export()
     found = training_set(done.stored.folder)
     assert (len(found.samples), found.left_out, found.digest) == (6, 0, done.digest)
     assert {sample.group for sample in found.samples} == {f"{task:064x}" for task in (1, 2)}
 
 
-def test_training_takes_one_split_alone(project: LabeledProject) -> None:
+def test_training_takes_one_split_alone(project: LabelledProject) -> None:
     folder = project.export().stored.folder
     counts = [len(training_set(folder, split).samples) for split in ("train", "val", "test")]
     assert sum(counts) == 6
@@ -346,7 +346,7 @@ def test_training_takes_one_split_alone(project: LabeledProject) -> None:
 # Clips
 
 
-def test_clips_are_cut_of_fetched_videos(project: LabeledProject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clips_are_cut_of_fetched_videos(project: LabelledProject, monkeypatch: pytest.MonkeyPatch) -> None:
     def fetch(_: object, media: str, task: int, folder: Path) -> Path:
         return folder / "video.mp4"
 
@@ -361,7 +361,7 @@ def test_clips_are_cut_of_fetched_videos(project: LabeledProject, monkeypatch: p
     assert next(row.files["clip"] for row in rows_of(done.stored.folder)) == "clips/squad-1_rep_0.mp4"
 
 
-def test_a_video_that_cannot_be_cut_is_listed(project: LabeledProject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_video_that_cannot_be_cut_is_listed(project: LabelledProject, monkeypatch: pytest.MonkeyPatch) -> None:
     def cut(source: Path, target: Path, start_s: float, end_s: float) -> str:
         raise VideoDamaged("it is damaged")
 
@@ -370,10 +370,10 @@ def test_a_video_that_cannot_be_cut_is_listed(project: LabeledProject, monkeypat
     assert project.export(clips=True).missing[0][1] == "no clips: it is damaged"
 
 
-def test_the_labeling_config_goes_with_it(project: LabeledProject) -> None:
+def test_the_labeling_config_goes_with_it(project: LabelledProject) -> None:
     assert (project.export().stored.folder / "labeling_config.xml").read_text() == CONFIG
 
 
-def test_arrays_are_those_the_detector_sees(project: LabeledProject) -> None:
+def test_arrays_are_those_the_detector_sees(project: LabelledProject) -> None:
     folder = project.export().stored.folder
     assert np.load(folder / rows(project)[0].files["skelemotion"]).shape == (12, 45, 48)

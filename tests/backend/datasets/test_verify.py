@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from label_studio_api import FakeLabelStudio
-from labeled_project import LabeledProject
+from labelled_project import LabelledProject
 from typer.testing import CliRunner
 
 from backend.cli import app
@@ -24,7 +24,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The files of a dataset with two videos, by name."""
     folder = tmp_path_factory.mktemp("export")
     store = Store(f"sqlite:///{folder / 'backend.sqlite3'}")
-    project = LabeledProject(store, folder)
+    project = LabelledProject(store, folder)
     for task in (1, 2):
         project.add_video(task, reps=2)
         project.label(task)

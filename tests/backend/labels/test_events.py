@@ -46,7 +46,7 @@ def test_a_received_event_survives_the_server_that_received_it(store: Store, cre
     assert store.labels.annotations() == []
     other = Store(store.url)
     assert store_received_events(other) == {1}
-    assert len(store.labels.labeled_regions(created["annotation"]["id"])) == len(created["annotation"]["result"])
+    assert len(store.labels.labelled_regions(created["annotation"]["id"])) == len(created["annotation"]["result"])
     other.close()
 
 
@@ -68,10 +68,10 @@ def test_an_event_that_was_stored_by_two_changes_nothing(store: Store, created: 
     events = LabelEvents(store, told)
     receive(events, created)
     store_received_events(store)
-    before = [(region.start_s, region.end_s) for region in store.labels.labeled_regions(1)]
+    before = [(region.start_s, region.end_s) for region in store.labels.labelled_regions(1)]
     receive(events, created)
     store_received_events(store)
-    assert [(region.start_s, region.end_s) for region in store.labels.labeled_regions(1)] == before
+    assert [(region.start_s, region.end_s) for region in store.labels.labelled_regions(1)] == before
 
 
 def test_an_event_that_cannot_be_stored_holds_up_no_other(store: Store, created: Json) -> None:

@@ -39,7 +39,7 @@ def test_a_missed_annotation_is_pulled(store: Store, client: LabelStudioClient, 
     _labelled_task(label_studio)
     assert labelled.pull(client, store, 1) == 1
     assert [(a.id, a.annotator) for a in store.labels.annotations()] == [(5, 7)]
-    assert [r.label for r in store.labels.labeled_regions(5)] == ["normal"]
+    assert [r.label for r in store.labels.labelled_regions(5)] == ["normal"]
 
 
 def test_a_missed_deletion_is_pulled(store: Store, client: LabelStudioClient, label_studio: FakeLabelStudio) -> None:
@@ -78,7 +78,7 @@ def test_a_label_that_was_renamed_meanwhile_is_read(
     label_studio.label_config = CONFIG.replace("Anomalous rep", "Bad rep")
     _labelled_task(label_studio, "Bad rep")
     labelled.pull(client, store, 1)
-    assert [region.label for region in store.labels.labeled_regions(5)] == ["anomalous"]
+    assert [region.label for region in store.labels.labelled_regions(5)] == ["anomalous"]
     assert store.label_config(1) == label_studio.label_config
 
 
@@ -87,12 +87,14 @@ def test_what_is_known_is_read_again_by_a_labeling_config_that_changed(
 ) -> None:
     _labelled_task(label_studio, "Bad rep")
     labelled.pull(client, store, 1)
-    assert store.labels.labeled_regions(5) == []
+    assert store.labels.labelled_regions(5) == []
     label_studio.label_config = CONFIG.replace("Anomalous rep", "Bad rep")
     store.remember_project(1, label_studio.label_config)  # as with every request for predictions
     label_studio.tasks[1]["data"]["fps"] = 50.0
     labelled.pull(client, store, 1)
-    assert [(one.label, one.start_s, one.end_s) for one in store.labels.labeled_regions(5)] == [("anomalous", 1.0, 3.0)]
+    assert [(one.label, one.start_s, one.end_s) for one in store.labels.labelled_regions(5)] == [
+        ("anomalous", 1.0, 3.0)
+    ]
 
 
 def test_a_labeling_config_that_cannot_be_used_replaces_none(

@@ -10,7 +10,7 @@ from fakes import CONFIG
 from places import LABELING_CONFIG
 
 from backend.errors import LabelConfigError
-from backend.labelstudio.labeling_config import DEFAULT_RATE, Choice, Controls, effective_rate, parse_controls
+from backend.labelstudio.labeling_config import DEFAULT_RATE, Controls, FaultChoice, effective_rate, parse_controls
 
 RENAMED = """<View><Video name="film" value="$clip" framerate="25"/>
 <TimelineLabels name="lifts" toName="film">
@@ -86,8 +86,8 @@ def test_choices_keep_what_they_stand_for() -> None:
         '<Choice value="Hitching"/>', '<Choice value="Hitching" predicted_values="knees pull, knees"/>'
     )
     assert parse_controls(config).choice_values == (
-        Choice("Rounded back"),
-        Choice("Hitching", ("knees pull", "knees")),
+        FaultChoice("Rounded back"),
+        FaultChoice("Hitching", ("knees pull", "knees")),
     )
 
 

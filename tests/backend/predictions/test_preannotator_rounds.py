@@ -21,7 +21,7 @@ from backend.errors import (
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access
 from backend.predictions.preannotator import Preannotator
-from backend.storage.jobs import Project, Store
+from backend.storage.jobs import KnownProject, Store
 from pipeline.config import PipelineConfig
 
 
@@ -87,7 +87,7 @@ def test_a_database_that_is_locked_for_a_while_does_not_end_the_rounds(
 ) -> None:
     projects, failures = store.projects, [OperationalError("SELECT", {}, Exception("database is locked"))]
 
-    def locked() -> Sequence[Project]:
+    def locked() -> Sequence[KnownProject]:
         if failures:
             raise failures.pop()
         return projects()

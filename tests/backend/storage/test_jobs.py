@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from backend.errors import BackendError
-from backend.labelstudio.format import Region, Task
+from backend.labelstudio.format import AnnotatedRegion, Task
 from backend.storage.database import now
 from backend.storage.jobs import Job, Store
 
@@ -23,15 +23,15 @@ def job(store: Store, task: int = 1, media: str = "a.mp4", version: str = "v1", 
     return store.job_for(Task(task, 1, {"video": media}), media, version, config)
 
 
-def region(start_s: float = 1.0, label: Any = "normal") -> Region:
-    return Region("r", start_s, start_s + 1, label, "manual")
+def region(start_s: float = 1.0, label: Any = "normal") -> AnnotatedRegion:
+    return AnnotatedRegion("r", start_s, start_s + 1, label, "manual")
 
 
 def annotation(number: int = 7, **changes: Any) -> dict[str, Any]:
     return {"id": number, "completed_by": 3, "updated_at": "2026-01-01T00:00:00Z"} | changes
 
 
-def put(store: Store, *regions: Region, **changes: Any) -> None:
+def put(store: Store, *regions: AnnotatedRegion, **changes: Any) -> None:
     store.labels.put_annotation(annotation(**changes), TASK, "a.mp4", regions)
 
 
@@ -212,24 +212,24 @@ def test_any_number_of_tasks_may_be_deleted_at_once(store: Store) -> None:
 
 def test_an_annotation_is_stored_with_its_repetitions(store: Store) -> None:
     put(store, region(1.0), region(4.0, "anomalous"))
-    assert [(r.start_s, r.label) for r in store.labels.labeled_regions(7)] == [(1.0, "normal"), (4.0, "anomalous")]
+    assert [(r.start_s, r.label) for r in store.labels.labelled_regions(7)] == [(1.0, "normal"), (4.0, "anomalous")]
 
 
 def test_where_a_repetition_comes_from_is_kept(store: Store) -> None:
     put(store, region())
-    assert store.labels.labeled_regions(7)[0].origin == "manual"
+    assert store.labels.labelled_regions(7)[0].origin == "manual"
 
 
 def test_an_update_replaces_the_repetitions(store: Store) -> None:
     put(store, region(1.0), region(4.0))
     put(store, region(2.0), updated_at="2026-01-02T00:00:00Z")
-    assert [r.start_s for r in store.labels.labeled_regions(7)] == [2.0]
+    assert [r.start_s for r in store.labels.labelled_regions(7)] == [2.0]
 
 
 def test_an_update_that_comes_late_does_not_replace_a_newer_one(store: Store) -> None:
     put(store, region(2.0), updated_at="2026-01-02T00:00:00Z")
     put(store, region(1.0), updated_at="2026-01-01T00:00:00Z")
-    assert [r.start_s for r in store.labels.labeled_regions(7)] == [2.0]
+    assert [r.start_s for r in store.labels.labelled_regions(7)] == [2.0]
 
 
 @pytest.mark.parametrize(("updated_at", "count"), [("2026-01-01T00:00:00Z", 0), ("2026-01-02T00:00:00Z", 1)])
@@ -243,12 +243,12 @@ def test_only_an_annotation_that_was_changed_is_new_again(store: Store, updated_
 def test_an_update_without_a_date_counts(store: Store) -> None:
     put(store, region(2.0))
     put(store, region(1.0), updated_at=None)
-    assert [r.start_s for r in store.labels.labeled_regions(7)] == [1.0]
+    assert [r.start_s for r in store.labels.labelled_regions(7)] == [1.0]
 
 
 def test_updates_at_once_leave_one_set_of_repetitions(store: Store) -> None:
     together(lambda: put(store, region(1.0), region(4.0)))
-    assert len(store.labels.labeled_regions(7)) == 2
+    assert len(store.labels.labelled_regions(7)) == 2
 
 
 def test_a_skipped_task_is_marked(store: Store) -> None:
@@ -260,7 +260,7 @@ def test_a_deleted_annotation_stays_marked(store: Store) -> None:
     put(store, region())
     store.labels.delete_annotations([7])
     assert store.labels.annotations()[0].deleted
-    assert len(store.labels.labeled_regions(7)) == 1
+    assert len(store.labels.labelled_regions(7)) == 1
 
 
 def test_an_update_that_comes_after_the_deletion_does_not_bring_an_annotation_back(store: Store) -> None:

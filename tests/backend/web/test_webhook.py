@@ -37,7 +37,7 @@ def test_a_correction_is_stored_as_the_person_left_it(
     lone_http: FlaskClient, payload: Callable[[str], Any], store: Store
 ) -> None:
     lone_http.post("/webhook", json=payload("20_webhook_ANNOTATION_CREATED_from_UI_after_correction"))
-    first, second = labels_of(store).labeled_regions(6)
+    first, second = labels_of(store).labelled_regions(6)
     assert [(r.label, r.origin) for r in (first, second)] == [
         ("normal", "prediction"),
         ("anomalous", "prediction-changed"),
@@ -51,7 +51,7 @@ def test_an_update_replaces_what_was_stored(
     update = payload("21_webhook_ANNOTATION_UPDATED_from_UI")
     lone_http.post("/webhook", json=update)
     drawn = [r for r in update["annotation"]["result"] if r["type"] == "timelinelabels"]
-    assert len(labels_of(store).labeled_regions(6)) == len(drawn)
+    assert len(labels_of(store).labelled_regions(6)) == len(drawn)
 
 
 def test_a_skipped_task_is_stored_as_skipped(
@@ -60,7 +60,7 @@ def test_a_skipped_task_is_stored_as_skipped(
     lone_http.post("/webhook", json=payload("14_webhook_ANNOTATION_CREATED_skipped_task"))
     (annotation,) = labels_of(store).annotations()
     assert annotation.was_cancelled
-    assert labels_of(store).labeled_regions(annotation.id) == []
+    assert labels_of(store).labelled_regions(annotation.id) == []
 
 
 def test_several_annotations_in_one_event_are_stored(
@@ -161,7 +161,7 @@ def test_an_annotation_without_a_labeling_config_is_read_with_the_known_one(
     store.remember_project(event["task"]["project"], event["project"]["label_config"])
     event["project"] = {"id": event["project"]["id"]} | ({} if config is None else {"label_config": config})
     assert lone_http.post("/webhook", json=event).status_code == 200
-    assert [region.label for region in labels_of(store).labeled_regions(6)] == ["normal", "anomalous"]
+    assert [region.label for region in labels_of(store).labelled_regions(6)] == ["normal", "anomalous"]
 
 
 @pytest.mark.parametrize("name", ["17_webhook_PROJECT_UPDATED", "10_webhook_START_TRAINING"])

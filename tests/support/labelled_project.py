@@ -34,7 +34,7 @@ def without_ids_and_times(row: ExportedRep) -> Json:
     return {key: value for key, value in vars(row).items() if key not in _IDS_AND_TIMES}
 
 
-class LabeledProject:
+class LabelledProject:
     """Project 1 of a store, with its landmarks and exports below a folder."""
 
     def __init__(self, store: Store, folder: Path) -> None:
