@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import VideoDamaged
 from pipeline.media import reading, writing
+from pipeline.media.clock import zero_s as zero_of
+from pipeline.media.opening import INDEXED, opened, video_stream
 
 _Packet: TypeAlias = "Packet[VideoStream]"
 
@@ -38,15 +40,16 @@ def cut(source: str | Path, target: Path, start_s: float, end_s: float) -> Liter
     info = reading.probe(source)
     slack = _ROUNDING_FRAMES / info.fps
     between = max(0.0, start_s - slack), end_s - slack
-    if info.codec == _COPIED and info.rotation == 0:
-        with suppress(av.FFmpegError), av.open(str(source), metadata_errors="ignore") as container:
-            # Where there is no index to seek by, nothing is found, and the piece is encoded.
-            stream = container.streams.video[0]
-            container.seek(int((info.start_s + between[0]) * av.time_base), backward=True)
-            packets = _exactly(container.demux(stream), stream, info.start_s + between[0], info.start_s + between[1])
-            if packets:
-                _copy(packets, stream, target)
-                return "copied"
+    if info.codec == _COPIED and info.rotation == 0 and not info.mirrored and info.pixel_aspect == 1.0:
+        with suppress(av.FFmpegError), opened(source) as container:
+            # Where there is no index to seek by the piece is encoded.
+            stream, zero_s = video_stream(container), zero_of(container)
+            if container.format.name in INDEXED:
+                container.seek(int((zero_s + between[0]) * av.time_base), backward=True)
+                packets = _exactly(container.demux(stream), stream, zero_s + between[0], zero_s + between[1])
+                if packets:
+                    _copy(packets, stream, target)
+                    return "copied"
     pictures = _from_zero(reading.frames(source, between=between))
     try:
         writing.write(target, pictures, Fraction(info.fps).limit_denominator(1001))
