@@ -46,10 +46,10 @@ def look(
     and PoseModelError.
     """
     info, media_digest = reading.probe(path), reading.digest(path)
-    pose = cache.get(media_digest, config)
+    pose = cache.get_of(info, media_digest, config)
     if pose is None:
         with cache.exclusive(media_digest):
-            pose = cache.get(media_digest, config)
+            pose = cache.get_of(info, media_digest, config)
             if pose is None:
                 pose = _estimated(path, info, config, estimator, progress)
                 cache.put(media_digest, config, pose)

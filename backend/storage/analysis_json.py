@@ -11,6 +11,7 @@ from backend.errors import ResultUnreadable
 from pipeline.records import Analysis
 
 _ANALYSIS = TypeAdapter(Analysis)
+_SAME_CLOCK_S = 1e-3
 
 
 def dump_analysis(analysis: Analysis) -> str:
@@ -19,11 +20,15 @@ def dump_analysis(analysis: Analysis) -> str:
 
 
 def load_analysis(text: str) -> Analysis:
-    """Raises ResultUnreadable where the text is damaged, or of a release with other fields."""
+    """Raises ResultUnreadable where the text is damaged, or of a release with other fields, or with another clock: the
+    times of a video that begins late were counted from its beginning before there was `earliest_s`."""
     try:
-        return _ANALYSIS.validate_json(text)
+        analysis = _ANALYSIS.validate_json(text)
     except ValidationError as error:
         raise ResultUnreadable("A stored result cannot be read. Its video is analyzed again.") from error
+    if analysis.video.start_s > _SAME_CLOCK_S and "earliest_s" not in json.loads(text)["video"]:
+        raise ResultUnreadable("A stored result is of another clock. Its video is analyzed again.")
+    return analysis
 
 
 def is_readable(result: str) -> bool:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.errors import VideoDamaged
 from pipeline.media import reading, writing
 from pipeline.media.clock import zero_s as zero_of
-from pipeline.media.opening import INDEXED, opened, video_stream
+from pipeline.media.opening import opened, video_stream
 
 _Packet: TypeAlias = "Packet[VideoStream]"
 
@@ -42,9 +42,9 @@ def cut(source: str | Path, target: Path, start_s: float, end_s: float) -> Liter
     between = max(0.0, start_s - slack), end_s - slack
     if info.codec == _COPIED and info.rotation == 0 and not info.mirrored and info.pixel_aspect == 1.0:
         with suppress(av.FFmpegError), opened(source) as container:
-            # Where there is no index to seek by the piece is encoded.
+            # Where the piece cannot be found by its time it is encoded.
             stream, zero_s = video_stream(container), zero_of(container)
-            if container.format.name in INDEXED:
+            if reading.can_seek(source):
                 container.seek(int((zero_s + between[0]) * av.time_base), backward=True)
                 packets = _exactly(container.demux(stream), stream, zero_s + between[0], zero_s + between[1])
                 if packets:

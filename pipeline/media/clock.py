@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TypeVar
@@ -48,8 +49,17 @@ _DECLARED_TOLERANCE = 0.01
 
 def zero_s(container: InputContainer) -> float:
     """The container's time, in seconds, that is media time 0; see above."""
-    start_s = container.start_time / av.time_base if container.start_time is not None else 0.0
+    start_s = _container_start_s(container)
     return min(0.0, start_s) if container.format.name in _PLAYED_BY_BROWSERS else start_s
+
+
+def earliest_s(container: InputContainer) -> float:
+    """The media time at which the earliest of pictures and sound begins, at least 0."""
+    return _container_start_s(container) - zero_s(container)
+
+
+def _container_start_s(container: InputContainer) -> float:
+    return container.start_time / av.time_base if container.start_time is not None else 0.0
 
 
 def continued(packets: Iterable[Packet[_S]], container: InputContainer) -> Iterator[Packet[_S]]:
@@ -74,6 +84,22 @@ def continued(packets: Iterable[Packet[_S]], container: InputContainer) -> Itera
             step = packet.duration or (now - last if last is not None and now > last else step)
             last = now if last is None else max(last, now)
         yield packet
+
+
+def begins_again(container: InputContainer) -> bool:
+    """Whether time stamps do so anywhere: such a file cannot be entered by a time. Reads all packets."""
+    stamps = (
+        float(stamp * packet.time_base)
+        for packet in container.demux(video_stream(container))
+        if (stamp := packet.dts if packet.dts is not None else packet.pts) is not None
+    )
+    latest = -np.inf
+    with suppress(av.FFmpegError):  # what could be read counts
+        for stamp_s in stamps:
+            if stamp_s < latest - _BACK_S:
+                return True
+            latest = max(latest, stamp_s)
+    return False
 
 
 def in_order(frames: Iterable[VideoFrame], waiting: list[int]) -> Iterator[VideoFrame]:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import av
@@ -40,6 +40,7 @@ def probe(path: str | Path) -> VideoInfo:
         display = display_of(first, stream)
         width, height = display.size(first.width, first.height)
         codec, start_s = str(stream.codec_context.name), float(first.time) - clock.zero_s(container)
+        earliest_s = clock.earliest_s(container)
     with opened(path) as container:  # anew: not every format can go back
         rhythm, declared_s = clock.rhythm(container), clock.declared_s(container)
     duration_s = rhythm.end_s if rhythm.end_s > 0 else declared_s
@@ -57,6 +58,7 @@ def probe(path: str | Path) -> VideoInfo:
         variable_rate=rhythm.is_variable,
         codec=codec,
         start_s=start_s,
+        earliest_s=earliest_s,
     )
 
 
@@ -120,8 +122,7 @@ def samples(
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = _decoding_threads()
         zero_s = clock.zero_s(container)
-        # Others are read from their beginning.
-        from_s = between[0] if container.format.name in INDEXED else 0.0
+        from_s = between[0] if between[0] > 0 and can_seek(path) else 0.0
         interval = 1.0 / per_second if per_second else 0.0
         due_s, last_s = -np.inf, -np.inf
         for frame in _decoded_from(container, from_s):
@@ -140,6 +141,21 @@ def samples(
             yield SampledFrame(time_s, partial(display_of(frame, stream).picture, frame))
         if last_s == -np.inf:
             raise VideoDamaged(f"{path}: no frame can be decoded. Is the upload complete?")
+
+
+def can_seek(path: str | Path) -> bool:
+    """Whether a place in the file is found by its time; others are read from their beginning. Errors as of `probe`."""
+    with opened(path) as container:
+        if container.format.name not in INDEXED:
+            return False
+    status = Path(path).stat()
+    return not _begins_again(str(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _begins_again(path: str, size: int, modified_ns: int) -> bool:  # one file is cut into many clips
+    with opened(path) as container:
+        return clock.begins_again(container)
 
 
 def _decoding_threads() -> int:

@@ -9,16 +9,21 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.config import PoseConfig, config_digest
-from pipeline.records import Pose
+from pipeline.records import Pose, VideoInfo
 
 # Raised when what `pose.estimate` computes changes for the same settings.
 _FORMAT = 6
+# Which way of reading videos the times and pictures are of; files of earlier releases say nothing, and were made when
+# times counted from the container's start and pictures were not mirrored nor made of square pixels.
+_READING = 1
+# An older file that ends so long before its video is of the first of several recordings that were joined.
+_SHORT_S = 2.0
 
 
 class PoseCache:
@@ -32,11 +37,37 @@ class PoseCache:
 
     def get(self, media_digest: str, config: PoseConfig) -> Pose | None:
         """The stored landmarks, or None. A file that cannot be read counts as absent: it is made again."""
+        found = self._load(media_digest, config)
+        return found[0] if found is not None else None
+
+    def get_of(self, info: VideoInfo, media_digest: str, config: PoseConfig) -> Pose | None:
+        """The stored landmarks of a video that is at hand, or None.
+
+        Those of an earlier release are kept with today's times; where it saw other pictures, or not all, they are none.
+        """
+        found = self._load(media_digest, config)
+        if found is None:
+            return None
+        pose, is_current = found
+        if is_current or not len(pose.time):
+            return pose
+        # Both releases begin with the first picture.
+        moved = replace(pose, time=pose.time - pose.time[0] + info.start_s)
+        is_same_picture = (pose.width, pose.height) == (info.width, info.height) and not info.mirrored
+        if not is_same_picture or moved.time[-1] < info.duration_s - _SHORT_S:
+            return None
+        if abs(info.start_s - float(pose.time[0])) > 1e-3:
+            self.put(media_digest, config, moved)
+        return moved
+
+    def _load(self, media_digest: str, config: PoseConfig) -> tuple[Pose, bool] | None:
+        """The stored landmarks, and whether the video is read in the same way today."""
         try:
             with np.load(self.path(media_digest, config), allow_pickle=False) as stored:
-                return Pose(
+                pose = Pose(
                     **{name: stored[name] for name in _ARRAYS}, width=int(stored["width"]), height=int(stored["height"])
                 )
+                return pose, "reading" in stored.files and int(stored["reading"]) == _READING
         except (
             OSError,
             zipfile.BadZipFile,
@@ -68,7 +99,7 @@ class PoseCache:
         handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
         try:
             with os.fdopen(handle, "wb") as file:
-                np.savez_compressed(file, **{f.name: getattr(pose, f.name) for f in fields(pose)})
+                np.savez_compressed(file, reading=_READING, **{f.name: getattr(pose, f.name) for f in fields(pose)})
             os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)

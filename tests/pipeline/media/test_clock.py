@@ -44,8 +44,9 @@ def test_joined_files_go_on(tmp_path: Path, name: str, codec: str) -> None:
     assert found[-1] == pytest.approx(5.9, abs=0.3)
 
 
-def test_a_piece_of_the_second_of_joined_files_is_found(tmp_path: Path) -> None:
-    one = write_video(tmp_path / "v.ts", fps=10)
+@pytest.mark.parametrize("name", ["v.ts", "v.webm"])
+def test_a_piece_of_the_second_of_joined_files_is_found(tmp_path: Path, name: str) -> None:
+    one = write_video(tmp_path / name, fps=10, codec="libvpx" if name == "v.webm" else "libx264")
     cut(joined(one, one), tmp_path / "clip.mp4", 3.5, 4.0)
     assert shown(tmp_path / "clip.mp4") == [5, 6, 7, 8, 9]
 
