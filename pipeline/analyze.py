@@ -70,10 +70,10 @@ def landmarks_of(
         PoseModelError: the pose model cannot be loaded or run.
     """
     info, media_digest = reading.probe(path), reading.digest(path)
-    pose = cache.get(media_digest, config)
+    pose = cache.get_of(info, media_digest, config)
     if pose is None:
         with cache.exclusive(media_digest):
-            pose = cache.get(media_digest, config)
+            pose = cache.get_of(info, media_digest, config)
             if pose is None:
                 pose = _estimated(path, info, config, estimator, on_progress)
                 cache.put(media_digest, config, pose)

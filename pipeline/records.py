@@ -30,8 +30,12 @@ OnProgress = Callable[[float], None]
 class VideoInfo:
     """What the container says about a video, and how it will be displayed.
 
-    `width` and `height` are in pixels after rotation. `fps` is the average rate; `variable_rate` says that frames are
-    not evenly spaced. `start_s` is the container time that a player shows as 0.
+    `width` and `height` are in square pixels as displayed: mirrored left to right where `mirrored`, then turned
+    counter-clockwise by `rotation` degrees (0, 90, 180, 270); `pixel_aspect` is width by height of a stored pixel.
+    `fps` is the average rate; `variable_rate` says that frames are not evenly spaced. `start_s` is the time of the
+    first picture and `duration_s` that at which the last one ends, on the clock of `pipeline.media.clock` (Chromium's
+    currentTime): a video that was cut may begin later than 0. `earliest_s` is the same of the earliest of pictures and
+    sound: Firefox, which counts from there, shows everything so much earlier.
     """
 
     path: str
@@ -43,6 +47,9 @@ class VideoInfo:
     variable_rate: bool = False
     codec: str = ""
     start_s: float = 0.0
+    mirrored: bool = False
+    pixel_aspect: float = 1.0
+    earliest_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not (self.duration_s > 0 and self.fps > 0 and self.width > 0 and self.height > 0):

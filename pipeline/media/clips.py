@@ -28,7 +28,8 @@ def cut(source: str | Path, target: Path, start_s: float, end_s: float) -> None:
         raise ValueError(f"Expected 0 <= start < end, got {start_s} and {end_s}.")
     info = reading.probe(source)
     slack = _ROUNDING_FRAMES / info.fps
-    pictures = _from_zero(reading.frames(source, between=(max(0.0, start_s - slack), end_s - slack)))
+    between = max(0.0, start_s - slack), end_s - slack
+    pictures = _from_zero(reading.frames(source, between=between))
     try:
         writing.write(target, pictures, Fraction(info.fps).limit_denominator(1001))
     except VideoDamaged as error:

@@ -1,7 +1,6 @@
 """Reading video by its presentation timestamps: what it is, and its pictures in time. The only reader of media files.
 
-Media time is what a player shows: presentation timestamp minus the container's start time, so that an edit list or a
-late first frame does not shift anything. A phone's rotation is applied.
+Times are of the one clock that `clock` describes, pictures are as players show them, which `display` knows.
 """
 
 from __future__ import annotations
@@ -9,38 +8,27 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 from av.container import InputContainer
-from av.stream import Disposition
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
-from pipeline.errors import NotAVideo, VideoDamaged, VideoNotFound
+from pipeline.errors import VideoDamaged, VideoNotFound
+from pipeline.media import clock
+from pipeline.media.display import Picture as Picture
+from pipeline.media.display import display_of
+from pipeline.media.opening import INDEXED, opened, video_stream
 from pipeline.records import VideoInfo
-
-Picture = NDArray[np.uint8]
-
-# Frame intervals that differ from the median by more than this share make a rate variable. Containers round
-# timestamps to 1 ms, which is 6 % of a 60 fps interval.
-_RATE_TOLERANCE = 0.2
-_PACKETS_TO_JUDGE_RATE = 300
-# What cameras, phones and browsers write. Others that FFmpeg knows read text as pictures, or playlists that name files
-# and addresses of their own.
-_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,asf,ogg,gif"
-# Those whose index leads to the last key frame before a time.
-_INDEXED = ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm")
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Describe a video without decoding more than its first frame.
+    """Describe a video: read it all, but decode no more than its first picture.
 
     Args:
         path: the video file.
@@ -53,41 +41,34 @@ def probe(path: str | Path) -> VideoInfo:
         NotAVideo: the file is empty, is no media file, or has no video stream.
         VideoDamaged: not one frame can be decoded.
     """
-    with _opened(path) as container:
-        stream = _video_stream(container)
-        start_s = _start_s(container)
-        intervals = _frame_intervals(container)
-        try:
-            container.seek(0)
-            first = next(iter(container.decode(stream)))
-        except (StopIteration, av.FFmpegError) as error:
-            raise VideoDamaged(f"{path}: no frame can be decoded. Is the upload complete?") from error
-        rotation = _quarter_turns(first.rotation) * 90
-        width, height = first.width, first.height
-        if rotation in (90, 270):
-            width, height = height, width
-        duration_s = _duration_s(container, start_s)
-        fps = float(stream.average_rate or stream.guessed_rate or 0)
-        variable = False
-        if len(intervals):
-            median = float(np.median(intervals))
-            variable = bool(np.mean(np.abs(intervals - median) > _RATE_TOLERANCE * median) > 0.02)
-            fps = fps or 1.0 / median
-        if fps > 0 and duration_s <= 0:  # recorded by a browser, which wrote the header before it knew the end
-            duration_s = _last_time_s(container) - start_s + 1.0 / fps
-        if fps <= 0 or duration_s <= 0:
-            raise VideoDamaged(f"{path}: the file gives neither its frame rate nor its duration. Re-encode it, please.")
-        return VideoInfo(
-            path=str(path),
-            duration_s=duration_s,
-            fps=fps,
-            width=width,
-            height=height,
-            rotation=rotation,
-            variable_rate=variable,
-            codec=str(stream.codec_context.name),
-            start_s=start_s,
-        )
+    with opened(path) as container:
+        stream = video_stream(container)
+        first = next((frame for frame in clock.decoded(container) if frame.time is not None), None)
+        if first is None or first.time is None:
+            raise VideoDamaged(f"{path}: no frame can be decoded. Is the upload complete?")
+        display = display_of(first, stream)
+        width, height = display.size(first.width, first.height)
+        codec, start_s = str(stream.codec_context.name), float(first.time) - clock.zero_s(container)
+        earliest_s = clock.earliest_s(container)
+    with opened(path) as container:  # anew: not every format can go back
+        rhythm, declared_s = clock.rhythm(container), clock.declared_s(container)
+    duration_s = rhythm.end_s if rhythm.end_s > 0 else declared_s
+    if rhythm.fps <= 0 or duration_s <= 0:
+        raise VideoDamaged(f"{path}: the file tells neither its frame rate nor its duration. Re-encode it, please.")
+    return VideoInfo(
+        path=str(path),
+        duration_s=duration_s,
+        fps=rhythm.fps,
+        width=width,
+        height=height,
+        rotation=display.turns * 90,
+        mirrored=display.mirrored,
+        pixel_aspect=display.pixel_aspect,
+        variable_rate=rhythm.is_variable,
+        codec=codec,
+        start_s=start_s,
+        earliest_s=earliest_s,
+    )
 
 
 @dataclass(frozen=True)
@@ -157,19 +138,18 @@ def samples(
     """
     if per_second < 0:
         raise ValueError(f"Expected a rate of 0 or more, got {per_second}.")
-    with _opened(path) as container:
-        stream = _video_stream(container)
+    with opened(path) as container:
+        stream = video_stream(container)
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = _decoding_threads()
-        start_s = _start_s(container)
-        # Others are read from their beginning.
-        from_s = between[0] if container.format.name in _INDEXED else 0.0
+        zero_s = clock.zero_s(container)
+        from_s = between[0] if between[0] > 0 and can_seek(path) else 0.0
         interval = 1.0 / per_second if per_second else 0.0
         due_s, last_s = -np.inf, -np.inf
         for frame in _decoded_from(container, from_s):
             if frame.time is None:
                 continue
-            time_s = float(frame.time) - start_s
+            time_s = float(frame.time) - zero_s
             if between[0] > 0 and time_s < between[0]:  # a first frame may lie a rounding error before 0
                 continue
             if time_s >= between[1]:
@@ -179,9 +159,24 @@ def samples(
                 continue
             last_s = time_s
             due_s = max(due_s + interval, time_s) if time_s - due_s < interval else time_s + interval
-            yield SampledFrame(time_s, partial(_picture, frame))
+            yield SampledFrame(time_s, partial(display_of(frame, stream).picture, frame))
         if last_s == -np.inf:
             raise VideoDamaged(f"{path}: no frame can be decoded. Is the upload complete?")
+
+
+def can_seek(path: str | Path) -> bool:
+    """Whether a place in the file is found by its time; others are read from their beginning. Errors as of `probe`."""
+    with opened(path) as container:
+        if container.format.name not in INDEXED:
+            return False
+    status = Path(path).stat()
+    return not _begins_again(str(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _begins_again(path: str, size: int, modified_ns: int) -> bool:  # one file is cut into many clips
+    with opened(path) as container:
+        return clock.begins_again(container)
 
 
 def _decoding_threads() -> int:
@@ -203,132 +198,24 @@ def digest(path: str | Path) -> str:
         raise VideoNotFound(f"{path}: no such video file. Check the path.") from error
 
 
-@contextmanager
-def _opened(path: str | Path) -> Iterator[InputContainer]:
-    file = Path(path)
-    if file.is_dir():
-        raise VideoNotFound(f"{path} is a folder, no such video file. Name the videos in it.")
-    if not file.is_file():
-        raise VideoNotFound(f"{path}: no such video file. Check the path.")
-    if file.stat().st_size == 0:
-        raise NotAVideo(f"{path}: the file is empty. Copy or upload it again.")
-    try:
-        options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
-        container = av.open(str(file), mode="r", metadata_errors="ignore", options=options)
-    except (av.FFmpegError, ValueError) as error:
-        raise NotAVideo(
-            f"{path}: not a readable media file ({_reason(error)}). Expected a video such as MP4."
-        ) from error
-    with container:
-        if not _pictures_in(container):
-            raise NotAVideo(f"{path}: has no video stream. Expected a video such as MP4.")
-        yield container
-
-
-def _pictures_in(container: InputContainer) -> list[VideoStream]:
-    """The video streams, without the cover pictures of music files."""
-    return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-
-
-def _video_stream(container: InputContainer) -> VideoStream:
-    return _pictures_in(container)[0]
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _decoded(container: InputContainer) -> Iterator[VideoFrame]:
-    """Frames of the video stream, passing over packets that do not decode."""
-    stream = _video_stream(container)
-    try:
-        for packet in container.demux(stream):
-            try:
-                yield from packet.decode()
-            except av.InvalidDataError:
-                continue
-    except av.FFmpegError:
-        # The demuxer gave up: a truncated file. What was decoded so far is what a player shows too.
-        return
-
-
 def _decoded_from(container: InputContainer, from_s: float) -> Iterator[VideoFrame]:
     """Frames from a key frame on that leads to the one shown at `from_s` seconds; from the first on for 0 and less.
 
     The key frame last before it may not: pictures that come after it and are shown before it may need earlier ones
     (an open group of pictures), and are not decoded then.
     """
-    start_s = _start_s(container)
+    zero_s = clock.zero_s(container)
     earlier_s = 0.0
     while from_s > 0:
         with suppress(av.FFmpegError):
-            container.seek(int((start_s + from_s - earlier_s) * av.time_base), backward=True)
-        frames = _decoded(container)
+            container.seek(int((zero_s + from_s - earlier_s) * av.time_base), backward=True)
+        frames = clock.decoded(container)
         first = next(frames, None)
         if first is None:
             return
-        if earlier_s >= from_s or first.time is None or float(first.time) - start_s <= from_s:
+        if earlier_s >= from_s or first.time is None or float(first.time) - zero_s <= from_s:
             yield first
             yield from frames
             return
         earlier_s = 2 * earlier_s + 1.0
-    yield from _decoded(container)
-
-
-def _start_s(container: InputContainer) -> float:
-    return container.start_time / av.time_base if container.start_time is not None else 0.0
-
-
-def _duration_s(container: InputContainer, start_s: float) -> float:
-    stream = _video_stream(container)
-    if stream.duration is not None and stream.time_base is not None:
-        begin = float((stream.start_time or 0) * stream.time_base) - start_s
-        return begin + float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration else 0.0
-
-
-def _last_time_s(container: InputContainer) -> float:
-    """The time of the last packet, by reading the whole file (nothing is decoded)."""
-    last_s = 0.0
-    with suppress(av.FFmpegError):  # what could be read counts
-        container.seek(0)
-        for packet in container.demux(_video_stream(container)):
-            if packet.pts is not None and packet.time_base is not None:
-                last_s = max(last_s, float(packet.pts * packet.time_base))
-    return last_s
-
-
-def _frame_intervals(container: InputContainer) -> NDArray[np.float64]:
-    """Seconds between the first few hundred frames, from packets alone (nothing is decoded)."""
-    stream = _video_stream(container)
-    times = []
-    try:
-        for packet in container.demux(stream):
-            if packet.pts is not None and packet.time_base is not None:
-                times.append(float(packet.pts * packet.time_base))
-            if len(times) >= _PACKETS_TO_JUDGE_RATE:
-                break
-    except av.FFmpegError:
-        pass  # judged by what could be read
-    # The last packets may miss earlier-shown neighbours that come later in the file (B-frames).
-    ordered = np.sort(np.array(times))[: max(0, len(times) - 8) or None]
-    intervals = np.diff(ordered)
-    return intervals[intervals > 0]
-
-
-def _quarter_turns(degrees: float) -> int:
-    """Counter-clockwise quarter turns that display the frame upright."""
-    return round(degrees / 90) % 4
-
-
-def _picture(frame: VideoFrame, max_side_px: int) -> Picture:
-    width, height = frame.width, frame.height
-    if max_side_px and max(width, height) > max_side_px:
-        scale = max_side_px / max(width, height)
-        width, height = max(2, round(width * scale)), max(2, round(height * scale))
-    # Averaging over the area is both what shrinking needs and four times cheaper than the default, bicubic.
-    # More threads would be started for every picture, which costs what they bring.
-    shrunk = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="AREA", threads=1)
-    picture = shrunk.astype(np.uint8, copy=False)
-    turns = _quarter_turns(frame.rotation)
-    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+    yield from clock.decoded(container)

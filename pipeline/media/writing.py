@@ -14,6 +14,8 @@ from av.container import InputContainer, OutputContainer
 from numpy.typing import NDArray
 
 from pipeline.files import written_aside
+from pipeline.media.clock import continued, zero_s
+from pipeline.media.opening import opened
 
 Picture = NDArray[np.uint8]
 
@@ -46,7 +48,7 @@ def write(
         ):
             if sound_of is None:
                 return _encode(container, pictures, rate)
-            with av.open(str(sound_of), metadata_errors="ignore") as source:
+            with opened(sound_of) as source:
                 return _encode(container, pictures, rate, source)
     except av.FFmpegError as error:
         raise OSError(f"cannot be encoded: {error}") from error
@@ -95,8 +97,8 @@ class _Sound:
             return
         self._copy = container.add_stream_from_template(self._track)
         base = self._track.time_base or Fraction(1, 1000)
-        self._start = round((source.start_time or 0) / av.time_base / base)
-        self._packets = source.demux(self._track)
+        self._zero = round(zero_s(source) / base)
+        self._packets = continued(source.demux(self._track), source)
         self._last_dts = -1
         self._done = False
 
@@ -110,8 +112,8 @@ class _Sound:
                 return
             if packet.pts is None or packet.dts is None:
                 continue
-            packet.pts -= self._start
-            packet.dts -= self._start
+            packet.pts -= self._zero
+            packet.dts -= self._zero
             if packet.dts <= self._last_dts:  # before the first picture, or a fault of the container
                 continue
             self._last_dts = packet.dts

@@ -5,16 +5,22 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.config import PoseConfig, config_digest
 from pipeline.errors import PoseFileDamaged
 from pipeline.files import written_aside
 from pipeline.pose.npz import read_pose, write_pose
-from pipeline.records import Pose
+from pipeline.records import Pose, VideoInfo
 
 # Raised when what `estimation.estimate` computes changes for the same settings.
 _FORMAT = 6
+# Which way of reading videos the times and pictures are of; files of earlier releases say nothing, and were made when
+# times counted from the container's start and pictures were not mirrored nor made of square pixels.
+_READING = 1
+# An older file that ends so long before its video is of the first of several recordings that were joined.
+_SHORT_S = 2.0
 
 
 class PoseCache:
@@ -46,8 +52,39 @@ class PoseCache:
         Returns:
             The landmarks, or None. A file that cannot be read counts as absent: it is made again.
         """
+        found = self._load(media_digest, config)
+        return found[0] if found is not None else None
+
+    def get_of(self, info: VideoInfo, media_digest: str, config: PoseConfig) -> Pose | None:
+        """The stored landmarks of a video that is at hand, or None.
+
+        Those of an earlier release are kept with today's times; where it saw other pictures, or not all, they are none.
+        """
+        found = self._load(media_digest, config)
+        if found is None:
+            return None
+        pose, is_current = found
+        if is_current or not len(pose.time):
+            return pose
+        # Both releases begin with the first picture.
+        moved = replace(pose, time=pose.time - pose.time[0] + info.start_s)
+        is_same_picture = (pose.width, pose.height) == (info.width, info.height) and not info.mirrored
+        if not is_same_picture or moved.time[-1] < info.duration_s - _SHORT_S:
+            return None
+        if abs(info.start_s - float(pose.time[0])) > 1e-3:
+            self.put(media_digest, config, moved)
+        return moved
+
+    def _load(self, media_digest: str, config: PoseConfig) -> tuple[Pose, bool] | None:
+        """The stored landmarks, and whether the video is read in the same way today."""
+        path = self.path(media_digest, config)
         try:
-            return read_pose(self.path(media_digest, config))[0]
+            pose, (reading,) = read_pose(path, ("reading",))
+            return pose, reading == _READING
+        except PoseFileDamaged:
+            pass
+        try:
+            return read_pose(path)[0], False
         except PoseFileDamaged:
             return None
 
@@ -81,4 +118,4 @@ class PoseCache:
         path = self.path(media_digest, config)
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_aside(path, mode=0o600) as aside:  # landmarks of people: only this user reads them
-            write_pose(aside, pose)
+            write_pose(aside, pose, reading=float(_READING))

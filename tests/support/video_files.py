@@ -43,8 +43,12 @@ def write_video(
     audio: bool = False,
     codec: str = "libx264",
     options: dict[str, str] | None = None,
+    pixel_aspect: Fraction | None = None,
 ) -> Path:
-    """A video of `count` pictures, shown at `times` (seconds; evenly by `fps` where not given)."""
+    """A video of `count` pictures, shown at `times` (seconds; evenly by `fps` where not given).
+
+    pixel_aspect: width by height of a pixel, where that is said.
+    """
     rate = Fraction(fps).limit_denominator(1001)
     width, height = size
     shown = [index / rate for index in range(count)] if times is None else [Fraction(time) for time in times]
@@ -52,6 +56,8 @@ def write_video(
         stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height = width, height
         stream.pix_fmt = "yuv420p" if width % 2 == 0 and height % 2 == 0 else "yuv444p"
+        if pixel_aspect is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
         stream.time_base = stream.codec_context.time_base = _TIME_BASE
         sound = container.add_stream("aac", rate=44100) if audio else None
         for index, time in enumerate(shown):
@@ -81,11 +87,15 @@ def write_audio(path: Path) -> Path:
 
 def rotate(path: Path, degrees: int) -> Path:
     """Say in the track header that the picture is to be turned clockwise by 90, 180 or 270 degrees, as phones do."""
-    one, minus = 0x00010000, 0xFFFF0000
-    a, b, c, d = {90: (0, one, minus, 0), 180: (minus, 0, 0, minus), 270: (0, minus, one, 0)}[degrees]
-    matrix = b"".join(n.to_bytes(4, "big") for n in (a, b, 0, c, d, 0, 0, 0, 0x40000000))
+    matrix = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}
+    return with_matrix(path, *matrix[degrees])
+
+
+def with_matrix(path: Path, a: float, b: float, c: float, d: float) -> Path:
+    """Say in the track header how the picture is to be shown: a stored point (x, y) at (a x + c y, b x + d y)."""
+    fixed = [round(number * 0x10000) & 0xFFFFFFFF for number in (a, b, 0, c, d, 0, 0, 0)]
     content = bytearray(path.read_bytes())
     at = content.index(b"tkhd") + 4 + 40  # after version, times, track, duration, layer, group and volume
-    content[at : at + 36] = matrix
+    content[at : at + 36] = b"".join(number.to_bytes(4, "big") for number in (*fixed, 0x40000000))
     path.write_bytes(content)
     return path

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from video_files import write_video
 
 from backend.cli import app
-from backend.commands.predict import as_json, rep_table
+from backend.commands.predict import as_json, late_start, rep_table
 from backend.errors import BackendError
 from pipeline.records import RepScore, VideoInfo
 
@@ -83,6 +83,18 @@ def test_json_holds_every_repetition() -> None:
 def test_json_of_a_repetition_that_could_not_be_judged_is_json() -> None:
     unjudged = replace(analysis((0.1,)), scores=(RepScore(0.5, 1.0, float("nan"), reliable=False),))
     json.dumps(as_json(unjudged), allow_nan=False)
+
+
+def test_a_late_start_is_said(tmp_path: Path) -> None:
+    late = write_video(tmp_path / "late.mp4", times=[0.5 + n / 30 for n in range(6)])
+    assert "starts at 0.50 s: Firefox shows it that much earlier" in run(late).stdout
+    (found,) = json.loads(run(late, "--json", "-").stdout)
+    assert (found["start_s"], found["duration_s"]) == pytest.approx((0.5, 0.7), abs=0.002)
+
+
+@pytest.mark.parametrize("earliest_s", [0.0, 0.02])
+def test_a_start_within_the_first_frame_is_no_late_one(earliest_s: float) -> None:
+    assert not late_start(VideoInfo("v.mp4", 2.0, 30.0, 640, 480, start_s=0.5, earliest_s=earliest_s))
 
 
 def test_the_table_says_why_a_repetition_is_unusual() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
 from concurrent.futures import CancelledError
@@ -71,6 +72,18 @@ def test_an_analysis_survives_storing() -> None:
 def test_an_analysis_with_a_rep_that_could_not_be_judged_survives_storing() -> None:
     unjudged = replace(analysis(scores=(0.1,)), scores=(RepScore(0.5, 1.0, float("nan"), reliable=False),))
     assert load_analysis(dump_analysis(unjudged)).scores[0].reliable is False
+
+
+def test_a_late_video_that_an_earlier_release_analyzed_is_analyzed_again() -> None:
+    """It counted from the container's start, and did not note `earliest_s`."""
+    late = analysis()
+    stored = json.loads(dump_analysis(replace(late, video=replace(late.video, start_s=0.5))))
+    assert load_analysis(json.dumps(stored)).video.start_s == 0.5
+    del stored["video"]["earliest_s"]
+    with pytest.raises(ResultUnreadable, match="analyzed again"):
+        load_analysis(json.dumps(stored))
+    stored["video"]["start_s"] = 0.0
+    assert load_analysis(json.dumps(stored)) == late
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"reps": []}'])

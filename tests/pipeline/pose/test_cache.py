@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.config import PoseConfig
 from pipeline.pose.cache import PoseCache
-from pipeline.records import Pose
+from pipeline.records import Pose, VideoInfo
 
 DIGEST = "ab" * 32
 CONFIG = PoseConfig()
@@ -93,6 +93,49 @@ def test_storing_again_replaces(cache: PoseCache) -> None:
     found = cache.get(DIGEST, CONFIG)
     assert found is not None
     assert len(found.time) == 7
+
+
+# Landmarks of the release before 'reading': times count from the container's start
+
+
+def store_as_before(cache: PoseCache, kept: Pose) -> None:
+    cache.put(DIGEST, CONFIG, kept)
+    path = cache.path(DIGEST, CONFIG)
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files if name != "reading"}
+    np.savez_compressed(path, **arrays)
+
+
+def video(**values: object) -> VideoInfo:
+    return VideoInfo(**{"path": "v.mp4", "duration_s": 0.5, "fps": 30.0, "width": 640, "height": 480} | values)  # type: ignore[arg-type]
+
+
+def test_earlier_landmarks_of_a_late_video_are_kept_with_the_times_of_today(cache: PoseCache) -> None:
+    store_as_before(cache, pose())
+    found = cache.get_of(video(start_s=0.5, duration_s=1.0), DIGEST, CONFIG)
+    assert found is not None
+    assert found.time == pytest.approx([0.5, 0.6, 0.7, 0.8, 0.9])
+    again = cache.get(DIGEST, CONFIG)  # by those who have no video
+    assert again is not None
+    assert again.time == pytest.approx(found.time)
+
+
+def test_earlier_landmarks_of_other_videos_stay_as_they_are(cache: PoseCache) -> None:
+    store_as_before(cache, pose())
+    before = cache.path(DIGEST, CONFIG).read_bytes()
+    found = cache.get_of(video(), DIGEST, CONFIG)
+    assert found is not None
+    assert found.time == pytest.approx(pose().time)
+    assert cache.path(DIGEST, CONFIG).read_bytes() == before
+
+
+@pytest.mark.parametrize("other", [{"width": 854}, {"mirrored": True}, {"duration_s": 60.0}])
+def test_earlier_landmarks_of_other_pictures_count_as_absent(cache: PoseCache, other: dict[str, object]) -> None:
+    """The pixels are square today, a mirror is one, and joined recordings go on."""
+    store_as_before(cache, pose())
+    assert cache.get_of(video(**other), DIGEST, CONFIG) is None
+    cache.put(DIGEST, CONFIG, pose())
+    assert cache.get_of(video(**other), DIGEST, CONFIG) is not None
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, 2000])

@@ -1,0 +1,91 @@
+"""How a stored picture is shown: turned, mirrored, its pixels made square. The one place that knows.
+
+Files store what the sensor gave and say beside it how to show it: by a display matrix (phones that were held upright,
+front cameras and security cameras that mirror) and by the shape of a pixel (camcorders that store 1440 x 1080 for
+1920 x 1080).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+
+_MATRIX = struct.Struct("=9i")
+# Pixels more uneven than this are a fault of the file; the widest in use is 2.22 (1 x 2.2 films on DVD).
+_MOST_UNEVEN = 8.0
+
+
+@dataclass(frozen=True)
+class Display:
+    """What stands between a stored picture and the one that players show.
+
+    pixel_aspect: width of a stored pixel divided by its height. mirrored: left and right change places, before it is
+    turned counter-clockwise by so many quarter `turns` (0..3).
+    """
+
+    turns: int = 0
+    mirrored: bool = False
+    pixel_aspect: float = 1.0
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height as shown of a picture that is stored with these. No side gets smaller."""
+        width, height = self._square(width, height)
+        return (height, width) if self.turns % 2 else (width, height)
+
+    def picture(self, frame: VideoFrame, max_side_px: int = 0) -> Picture:
+        """RGB [height, width, 3] as shown, contiguous, the longer side at most `max_side_px` (0: as it is)."""
+        width, height = self._square(frame.width, frame.height)
+        if max_side_px and max(width, height) > max_side_px:
+            scale = max_side_px / max(width, height)
+            width, height = max(2, round(width * scale)), max(2, round(height * scale))
+        # Averaging over the area is both what shrinking needs and four times cheaper than the default, bicubic.
+        # More threads would be started for every picture, which costs what they bring.
+        stored = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="AREA", threads=1)
+        shown = np.fliplr(stored) if self.mirrored else stored
+        # FFmpeg pads rows whose bytes are no multiple of its alignment (360, 540 or 1080 pixels), and PyAV passes them
+        # on as a view, which mediapipe.Image refuses.
+        return np.ascontiguousarray(np.rot90(shown, self.turns), np.uint8)
+
+    def _square(self, width: int, height: int) -> tuple[int, int]:
+        if self.pixel_aspect >= 1.0:
+            return max(1, round(width * self.pixel_aspect)), height
+        return width, max(1, round(height / self.pixel_aspect))
+
+
+def display_of(frame: VideoFrame, stream: VideoStream) -> Display:
+    """How players show this frame of that stream."""
+    aspect = float(stream.sample_aspect_ratio or 1)
+    if not 1 / _MOST_UNEVEN <= aspect <= _MOST_UNEVEN:
+        aspect = 1.0
+    # PyAV's frame.rotation is the angle of the matrix alone, in which a mirror looks like half a turn (PyAV#570).
+    matrix = cast(Any, frame.side_data).get(Type.DISPLAYMATRIX)  # PyAV declares another type
+    turns, mirrored = _nearest(bytes(matrix)) if matrix is not None else (0, False)
+    return Display(turns, mirrored, aspect)
+
+
+def _nearest(matrix: bytes) -> tuple[int, bool]:
+    """Quarter turns and mirroring that come nearest to a display matrix, none where that shows nothing.
+
+    matrix: FFmpeg's, nine integers a b u c d v x y w; a stored point (p, q) is shown at (a p + c q, b p + d q).
+    """
+    if len(matrix) < _MATRIX.size:
+        return 0, False
+    a, b, _, c, d, *_ = _MATRIX.unpack(matrix[: _MATRIX.size])
+    given = np.array([[a, c], [b, d]], np.float64)
+    choices = [(turns, mirrored) for mirrored in (False, True) for turns in range(4)]
+    return max(choices, key=lambda choice: float((given * _as_matrix(*choice)).sum()))
+
+
+def _as_matrix(turns: int, mirrored: bool) -> NDArray[np.float64]:
+    quarter = np.array([[0.0, 1.0], [-1.0, 0.0]])  # counter-clockwise where y points down
+    turned: NDArray[np.float64] = np.linalg.matrix_power(quarter, turns) @ np.diag([-1.0 if mirrored else 1.0, 1.0])
+    return turned
