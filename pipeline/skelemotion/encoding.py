@@ -16,25 +16,8 @@ from numpy.typing import NDArray
 from pipeline.config import EncodeConfig
 from pipeline.landmarks import INDEX, LANDMARK_COUNT, MIRRORED
 from pipeline.pose.interpolation import values_at
-from pipeline.records import Floats, Phase, Pose, Rep
-
-WALK = (
-    0, 12, 14, 16, 22, 16, 20, 18, 20, 16, 14, 12, 24, 26, 28, 32, 28, 30, 28, 26, 24, 12, 0,
-    11, 13, 15, 21, 15, 19, 17, 19, 15, 13, 11, 23, 25, 27, 29, 27, 31, 27, 25, 23, 11, 0,
-)  # fmt: skip
-"""The depth-first walk over the body: landmark of each of the J = 45 rows. Neighbours in the image are neighbours in
-the body, which is what lets a convolution see limbs (Caetano et al., section 3.1)."""
-
-JOINTS = tuple(sorted(set(WALK)))
-"""The distinct landmarks of the walk (23)."""
-WALK_JOINT = tuple(JOINTS.index(landmark) for landmark in WALK)
-"""Row of the walk -> position in JOINTS."""
-
-CHANNELS = (
-    "yx_cos", "yx_sin", "yx_motion", "yz_cos", "yz_sin", "yz_motion", "zx_cos", "zx_sin", "zx_motion",
-    "magnitude", "x", "y",
-)  # fmt: skip
-"""What the C channels of an image are."""
+from pipeline.records import Floats, Pose, Rep
+from pipeline.skelemotion.layout import CHANNELS, WALK, phase_lengths
 
 _PLANES = ((1, 0), (1, 2), (2, 0))
 _Doubles = NDArray[np.float64]
@@ -45,7 +28,6 @@ _HEELS = (INDEX["left_heel"], INDEX["right_heel"])
 _TOES = (INDEX["left_foot_index"], INDEX["right_foot_index"])
 # Feet that point sideways by more than this (torsos) say which way the lifter faces.
 _FACING = 0.12
-_LOCKOUT_SHARE = 1 / 6
 _LOCKOUT_DROP = 0.05
 _FEWEST_POSES = 4
 SCALE_S = 30.0
@@ -119,18 +101,6 @@ def joint_positions(pose: Pose, rep: Rep, config: EncodeConfig) -> NDArray[np.fl
     return positions
 
 
-def phase_of_column(length: int) -> tuple[Phase, ...]:
-    """The phase that each of the L columns shows."""
-    pull, lockout = _phase_lengths(length)
-    named: list[tuple[Phase, int]] = [("pull", pull), ("lockout", lockout), ("lowering", length - pull - lockout)]
-    return tuple(phase for phase, columns in named for _ in range(columns))
-
-
-def _phase_lengths(length: int) -> tuple[int, int]:
-    lockout = max(1, round(length * _LOCKOUT_SHARE))
-    return (length - lockout) // 2, lockout
-
-
 def _phase_times(track: _Track, rep: Rep, length: int) -> _Doubles:
     """The media time [L] of each column, seconds: equal steps within the pull, the lockout and the lowering.
 
@@ -145,7 +115,7 @@ def _phase_times(track: _Track, rep: Rep, length: int) -> _Doubles:
     # The ends of the repetition are never lockout, whatever the landmarks say: each phase keeps some columns.
     first, last = int(np.clip(high[0], 10, 89)), int(np.clip(high[-1], 11, 90))
     top, lower = grid[first], grid[max(last, first + 1)]
-    pull, lockout = _phase_lengths(length)
+    pull, lockout = phase_lengths(length)
     return np.concatenate(
         [
             np.linspace(rep.start_s, top, pull, endpoint=False),
