@@ -232,7 +232,8 @@ class _Draft:
     def _parts(self) -> dict[str, str]:
         """What the datasheet says of each file and folder."""
         clips = {"clips/": "one H.264 video per repetition, without sound"} if self._request.clips else {}
-        return _MANIFEST_PART | self._formats.holds | _IMPORT_PARTS | clips | _MISSING_PART
+        of_labels, of_landmarks = self._formats.holds(True), self._formats.holds(False)
+        return _MANIFEST_PART | of_labels | _IMPORT_PARTS | of_landmarks | clips | _MISSING_PART
 
     def _pose(self, task: LabelledTask, video: str) -> Pose | None:
         """The landmarks of a task's video; noted as missing where there are none."""

@@ -208,10 +208,10 @@ class LabelStudioClient:
             ) from error
 
     def media_size(self, address: str) -> int | None:
-        """The bytes of a video that Label Studio itself serves, None where it does not tell."""
+        """The bytes of a video that Label Studio itself serves, None where it does not say."""
         with _mapped(address):
             url = f"{self._access.url}/{address.lstrip('/')}"
-            # Of a whole file Label Studio does not tell the length, but of which whole a part is.
+            # Label Studio sends no length with a whole file, but the whole's length with a part of it.
             headers = {**self.authorization(), "Range": "bytes=0-0"}
             with httpx.stream("GET", url, headers=headers, timeout=10.0) as response:
                 size = response.headers.get("content-range", "").rpartition("/")[2]
@@ -224,7 +224,7 @@ class LabelStudioClient:
             return [{"result": p.result, "score": p.score, "model_version": p.model_version} for p in stored]
 
     def server_version(self) -> str:
-        """Label Studio's release, which it tells without a token."""
+        """Label Studio's release, which it gives without a token."""
         with _mapped("its version"):
             response = httpx.get(f"{self._access.url}/api/version", timeout=10.0, follow_redirects=True)
             if response.status_code >= 400:

@@ -70,7 +70,7 @@ def default_config() -> str:
 def parse_controls(label_config: str) -> Controls:
     """Find the controls. Raises LabelConfigError, naming what is missing.
 
-    The two labels are told apart by `predicted_values` ("normal", "anomalous"), else by order: normal, anomalous.
+    The two labels are distinguished by `predicted_values` ("normal", "anomalous"), else by order: normal, anomalous.
     """
     try:
         root = fromstring(label_config)

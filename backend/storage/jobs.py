@@ -28,8 +28,8 @@ class KnownProject(Base):
 class Job(Base):
     """One video of one task under one model version and configuration: from queued to a delivered prediction.
 
-    state: queued, running, done, failed. delivery: "" (not yet), answered (in /predict, where nothing tells whether
-    Label Studio kept it), pushed.
+    state: queued, running, done, failed. delivery: "" (not yet), answered (in /predict; whether
+    Label Studio kept it is not known), pushed.
     """
 
     __tablename__ = "jobs"

@@ -112,7 +112,7 @@ class LabelStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._sessions = sessionmaker(engine, expire_on_commit=False)
-        # Threads that find SQLite busy look again after up to a tenth of a second: they had better queue.
+        # Threads that find SQLite busy try again after up to a tenth of a second: queueing here is faster.
         self._writing = threading.Lock()
         self._receiving: PoolProxiedConnection | None = None
 

@@ -119,7 +119,7 @@ class Runs:
             session.execute(update(Run).where(Run.state == "running").values(**values))
 
     def note(self, run_id: int, phase: str, percent: float, epoch: int = 0, loss: float = math.nan) -> None:
-        """Tell how far a run is. Raises Cancelled where somebody wants it to end."""
+        """Write down how far a run is. Raises Cancelled where somebody wants it to end."""
         values = {"phase": phase, "percent": percent, "epoch": epoch, "loss": None if math.isnan(loss) else loss}
         with self._sessions.begin() as session:
             changed = update(Run).where(Run.id == run_id).values(**values, updated_at=now())

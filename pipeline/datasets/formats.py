@@ -46,10 +46,10 @@ class OpenFormats:
             for form in self._formats:
                 stack.callback(form.close)
 
-    @property
-    def holds(self) -> dict[str, str]:
-        """File or folder below the dataset -> what it holds."""
-        return {name: text for form in self._formats for name, text in form.holds.items()}
+    def holds(self, with_labels_only: bool) -> dict[str, str]:
+        """File or folder below the dataset -> what it holds, of the formats that say so of themselves or do not."""
+        chosen = (form for form in self._formats if form.with_labels_only == with_labels_only)
+        return {name: text for form in chosen for name, text in form.holds.items()}
 
     def with_files(self, row: ExportedRep, pose: Pose, rep: Rep) -> tuple[ExportedRep, list[str]]:
         """The row with its lockout and the files that were made of the repetition; and why some were not made."""
