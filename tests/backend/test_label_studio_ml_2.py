@@ -93,7 +93,7 @@ def body(name: str) -> Any:
 def model_class(
     lone_service: Preannotator, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Any]:
-    """DeadliftModel on the stand-in, with a service that looks at no video and knows no Label Studio."""
+    """DeadliftModel on the stand-in, with a service that analyzes no video and knows no Label Studio."""
     package, module = ModuleType("label_studio_ml"), ModuleType("label_studio_ml.model")
     vars(module)["LabelStudioMLBase"] = LabelStudioMLBase
     monkeypatch.setenv("DATA_DIR", str(tmp_path))

@@ -29,7 +29,7 @@ VIDEOS = 8
 
 @dataclass(frozen=True)
 class Observed:
-    """What `deadlift prelabel` told, its exit code, and which landmarks were kept."""
+    """What `deadlift prelabel` said, its exit code, and which landmarks were kept."""
 
     code: int
     events: list[dict[str, object]]
@@ -61,7 +61,7 @@ def kill(started: subprocess.Popen[str]) -> None:
 
 
 def short_videos(folder: Path) -> None:
-    """Equal pictures in files that differ, so that each is looked at."""
+    """Equal pictures in files that differ, so that each is analyzed."""
     folder.mkdir()
     plan = LiftPlan((RepPlan(pull_s=0.9, lowering_s=0.9),), width=320, height=240, fps=20.0, setup_s=0.7, leave_s=0.7)
     render(plan, folder / "0.mp4")

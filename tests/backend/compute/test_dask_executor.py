@@ -65,7 +65,7 @@ def test_an_urgent_job_goes_first(dask: DaskExecutor) -> None:
     assert order == ["urgent", "casual"]
 
 
-def test_a_call_that_waits_can_be_hastened(dask: DaskExecutor) -> None:
+def test_the_priority_of_a_call_that_waits_can_be_raised(dask: DaskExecutor) -> None:
     order: list[str] = []
     futures = [dask.submit(time.sleep, 0.5, key="busy-2")]
     for key in ("first", "second", "third"):

@@ -20,8 +20,8 @@ from backend.storage.jobs import Store
 from backend.storage.labels import ReceivedEvent
 
 
-def told(projects: Collection[int]) -> None:
-    """Somebody who is told of changed projects and does nothing."""
+def ignore(projects: Collection[int]) -> None:
+    """What LabelEvents reports to where a test is not about that."""
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def receive(events: LabelEvents, event: Json) -> None:
 
 
 def test_a_received_event_survives_the_server_that_received_it(store: Store, created: Json) -> None:
-    receive(LabelEvents(store, told), created)
+    receive(LabelEvents(store, ignore), created)
     assert store.labels.annotations() == []
     other = Store(store.url)
     assert store_received_events(other) == {1}
@@ -51,13 +51,13 @@ def test_a_received_event_survives_the_server_that_received_it(store: Store, cre
 
 
 def test_what_is_stored_is_received_no_more(store: Store, created: Json) -> None:
-    receive(LabelEvents(store, told), created)
+    receive(LabelEvents(store, ignore), created)
     store_received_events(store)
     assert list(store.labels.received()) == []
 
 
 def test_events_are_stored_in_the_order_they_came(store: Store, created: Json, payload: Callable[[str], Any]) -> None:
-    events = LabelEvents(store, told)
+    events = LabelEvents(store, ignore)
     receive(events, created)
     receive(events, payload("13_webhook_ANNOTATIONS_DELETED"))
     store_received_events(store)
@@ -65,7 +65,7 @@ def test_events_are_stored_in_the_order_they_came(store: Store, created: Json, p
 
 
 def test_an_event_that_was_stored_by_two_changes_nothing(store: Store, created: Json) -> None:
-    events = LabelEvents(store, told)
+    events = LabelEvents(store, ignore)
     receive(events, created)
     store_received_events(store)
     before = [(region.start_s, region.end_s) for region in store.labels.labelled_regions(1)]
@@ -76,7 +76,7 @@ def test_an_event_that_was_stored_by_two_changes_nothing(store: Store, created: 
 
 def test_an_event_that_cannot_be_stored_holds_up_no_other(store: Store, created: Json) -> None:
     store.labels.receive(b"no JSON")
-    receive(LabelEvents(store, told), created)
+    receive(LabelEvents(store, ignore), created)
     store_received_events(store)
     assert len(store.labels.annotations()) == 1
     assert [event.body for event in kept(store)] == [b"no JSON"]
@@ -95,7 +95,7 @@ def test_an_event_that_cannot_be_stored_is_tried_again_after_pauses_that_double(
     assert pauses == [1, 2, 4]
 
 
-def test_whoever_settles_late_forgets_no_event_that_came_meanwhile(store: Store, created: Json) -> None:
+def test_whoever_stores_late_forgets_no_event_that_came_meanwhile(store: Store, created: Json) -> None:
     store.labels.receive(json.dumps(created).encode())
     late = store.labels.received()
     number = next(late).id
@@ -106,7 +106,7 @@ def test_whoever_settles_late_forgets_no_event_that_came_meanwhile(store: Store,
 
 
 def test_labels_have_the_time_at_which_they_came(store: Store, created: Json) -> None:
-    receive(LabelEvents(store, told), created)
+    receive(LabelEvents(store, ignore), created)
     (event,) = kept(store)
     moment = now()
     store_received_events(store)
@@ -117,35 +117,35 @@ def test_labels_have_the_time_at_which_they_came(store: Store, created: Json) ->
 def test_labels_that_nobody_can_read_are_refused(store: Store, created: Json) -> None:
     created["project"]["label_config"] = "<View/>"
     with pytest.raises(LabelConfigError):
-        receive(LabelEvents(store, told), created)
+        receive(LabelEvents(store, ignore), created)
     assert list(store.labels.received()) == []
 
 
-def told_by_thread(store: Store, created: Json, before: Callable[[], object]) -> list[Collection[int]]:
-    """What the thread tells of after an event came; `before` happens between the two."""
-    heard: list[Collection[int]] = []
-    is_told = threading.Event()
+def reported_by_thread(store: Store, created: Json, before: Callable[[], object]) -> list[Collection[int]]:
+    """What the thread reports after an event came; `before` happens between the two."""
+    reports: list[Collection[int]] = []
+    is_reported = threading.Event()
 
-    def hear(projects: Collection[int]) -> None:
-        heard.append(projects)
-        is_told.set()
+    def report(projects: Collection[int]) -> None:
+        reports.append(projects)
+        is_reported.set()
 
-    events = LabelEvents(store, hear)
+    events = LabelEvents(store, report)
     receive(events, created)
     before()
     thread = threading.Thread(target=events.run_until_closed)
     thread.start()
-    is_told.wait(20)
+    is_reported.wait(20)
     events.close()
     thread.join(20)
     assert not thread.is_alive()
-    return heard
+    return reports
 
 
-def test_the_thread_stores_what_comes_and_tells_of_it(store: Store, created: Json) -> None:
-    assert told_by_thread(store, created, lambda: None) == [{1}]
+def test_the_thread_stores_what_comes_and_reports_it(store: Store, created: Json) -> None:
+    assert reported_by_thread(store, created, lambda: None) == [{1}]
     assert len(store.labels.annotations()) == 1
 
 
-def test_projects_are_told_of_though_somebody_else_has_settled(store: Store, created: Json) -> None:
-    assert told_by_thread(store, created, lambda: store_received_events(store)) == [{1}]
+def test_projects_are_reported_though_somebody_else_stored_the_event(store: Store, created: Json) -> None:
+    assert reported_by_thread(store, created, lambda: store_received_events(store)) == [{1}]

@@ -1,4 +1,4 @@
-"""Videos whose landmarks are kept are judged many in one call, and delivered with few looks at Label Studio."""
+"""Videos whose landmarks are kept are judged many in one call, and delivered with few requests to Label Studio."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_tasks_that_are_known_share_calls(
 ) -> None:
     promoted()
     assert (executor.together, executor.alone) == ([10, 2], [])
-    # One list to find them; two batches, each looked at before and after; one prediction more and one less per task.
+    # One list to find them; two batches, each asked for before and after; one prediction more and one less per task.
     until(lambda: label_studio.project_version)
     assert label_studio.calls["GET /api/tasks/"] == 5
     assert label_studio.calls["POST /api/predictions/"] == label_studio.calls["DELETE /api/predictions/N/"] == 12
@@ -112,7 +112,7 @@ def test_what_a_stop_left_undone_shares_calls_as_well(
     assert (executor.together, executor.alone) == ([10, 2], [])
 
 
-def test_one_whose_landmarks_are_gone_is_looked_at_alone(
+def test_one_whose_landmarks_are_gone_is_analyzed_in_a_call_of_its_own(
     promoted: Callable[..., None], executor: Worker, tmp_path: Path
 ) -> None:
     PoseCache(tmp_path / "poses").path("d7", PipelineConfig().pose).unlink()

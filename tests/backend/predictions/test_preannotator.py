@@ -42,7 +42,7 @@ def test_a_task_that_somebody_opens_comes_before_imported_ones(
     assert executor.priorities == {1: IMPORTED, 2: IMPORTED, 3: OPENED}
 
 
-def test_an_imported_task_that_somebody_opens_is_hastened(lone_service: Preannotator, executor: FakeExecutor) -> None:
+def test_an_imported_task_that_somebody_opens_comes_first(lone_service: Preannotator, executor: FakeExecutor) -> None:
     lone_service.tasks_created([task(1), task(2)], CONFIG)
     until(lambda: executor.tasks() == [1, 2])
     lone_service.predict([task(2)], CONFIG)

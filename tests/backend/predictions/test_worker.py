@@ -1,4 +1,4 @@
-"""What runs in a worker process: fetch, tell the frame rate, analyze."""
+"""What runs in a worker process: fetch, set the frame rate, analyze."""
 
 from __future__ import annotations
 

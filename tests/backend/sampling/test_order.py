@@ -121,7 +121,7 @@ def test_without_a_token_the_remedy_is_named(tmp_path: Path) -> None:
 @pytest.mark.e2e
 def test_label_studio_gives_tasks_in_the_order_that_was_chosen(store: Store, tmp_path: Path) -> None:
     """Six videos of three kinds, and what the next task is after each one labelled."""
-    looks, scores = (0.0, 0.0, 0.0, 1.0, 1.0, 2.0), (0.10, 0.20, 0.30, 0.15, 0.90, 0.80)
+    appearances, scores = (0.0, 0.0, 0.0, 1.0, 1.0, 2.0), (0.10, 0.20, 0.30, 0.15, 0.90, 0.80)
     with LabelStudioServer(
         install(), tmp_path / "label-studio", 0, username="next@example.com", password="a-long-password"
     ) as label_studio:
@@ -132,11 +132,11 @@ def test_label_studio_gives_tasks_in_the_order_that_was_chosen(store: Store, tmp
         def given(order: sampling.Order) -> list[int]:
             project = client.create_project(f"In the order {order}", CONFIG)
             tasks = []
-            for number, (look, score) in enumerate(zip(looks, scores, strict=True)):
+            for number, (appearance, score) in enumerate(zip(appearances, scores, strict=True)):
                 address = f"https://example.com/{number}.mp4"
                 task = client.create_task(project, {"video": address, "fps": 30}).id
                 client.create_prediction(task, {"result": [], "score": score, "model_version": VERSION})
-                analyzed(store, project, task, address, look)
+                analyzed(store, project, task, address, appearance)
                 tasks.append(task)
             sampling.choose(context, project, order, lambda done, total: None)
             found = []

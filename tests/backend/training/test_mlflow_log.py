@@ -36,17 +36,17 @@ REPORT: Json = {
 
 
 class Following(InlineExecutor):
-    """Trains at once, and keeps what is told to MLflow, which answers as it is told to."""
+    """Trains at once, and keeps what MLflow gets, which answers as the test says."""
 
     def __init__(self, error: Exception | None = None) -> None:
         super().__init__()
-        self.told: list[FinishedRun] = []
+        self.logged: list[FinishedRun] = []
         self._error = error
 
     def submit(self, function: Callable[..., Any], *args: Any, key: str, priority: int = 0) -> Future[Any]:
         if function is not log_run:
             return super().submit(function, *args, key=key, priority=priority)
-        self.told.append(args[0])
+        self.logged.append(args[0])
         future: Future[Any] = Future()
         if self._error is None:
             future.set_result("an-id")
@@ -118,17 +118,17 @@ def test_a_run_is_told_with_its_model_and_its_promotion(lab: Lab) -> None:
     executor = Following()
     following(labelled(lab), executor)
     run = lab.train()
-    (told,) = executor.told
-    assert (told.run, told.state, told.name, told.promoted) == (run.id, "done", "v0001", True)
-    assert told.folder == lab.registry.root / "1" / "v0001"
-    assert told.ended_s >= told.begun_s
+    (finished,) = executor.logged
+    assert (finished.run, finished.state, finished.name, finished.promoted) == (run.id, "done", "v0001", True)
+    assert finished.folder == lab.registry.root / "1" / "v0001"
+    assert finished.ended_s >= finished.begun_s
 
 
 def test_a_run_without_enough_labels_is_told_without_a_model(lab: Lab) -> None:
     executor = Following()
     following(lab, executor)
     lab.train()
-    assert [(told.name, told.folder, told.promoted) for told in executor.told] == [("", None, False)]
+    assert [(finished.name, finished.folder, finished.promoted) for finished in executor.logged] == [("", None, False)]
 
 
 def test_a_failure_of_mlflow_harms_no_run(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
@@ -142,8 +142,8 @@ def test_a_failure_of_mlflow_harms_no_run(lab: Lab, caplog: pytest.LogCaptureFix
 def test_who_closes_when_a_run_is_done_has_it_told_first(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     executor = Following()
     following(lab, executor)
-    told_at_the_end: list[int] = []
-    monkeypatch.setattr(executor, "close", lambda: told_at_the_end.append(len(executor.told)))
+    logged_at_the_end: list[int] = []
+    monkeypatch.setattr(executor, "close", lambda: logged_at_the_end.append(len(executor.logged)))
     closing = threading.Thread(target=lab.trainer.close)
     finish = lab.trainer.runs.finish
 
@@ -155,7 +155,7 @@ def test_who_closes_when_a_run_is_done_has_it_told_first(lab: Lab, monkeypatch: 
     monkeypatch.setattr(lab.trainer.runs, "finish", finish_and_close)
     lab.train()
     closing.join()
-    assert told_at_the_end == [1]
+    assert logged_at_the_end == [1]
 
 
 def test_an_error_does_not_tell_the_password_of_mlflow(monkeypatch: pytest.MonkeyPatch, finished: FinishedRun) -> None:
@@ -176,4 +176,4 @@ def test_nothing_is_told_where_nobody_asked(lab: Lab) -> None:
     executor = Following()
     following(lab, executor, "")
     lab.train()
-    assert executor.told == []
+    assert executor.logged == []

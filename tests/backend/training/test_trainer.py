@@ -63,8 +63,8 @@ def test_a_run_whose_process_always_dies_is_given_up(lab: Lab) -> None:
 def test_a_run_that_was_interrupted_is_repeated_at_the_next_start(lab: Lab) -> None:
     lab.trainer.request(1, "test")
     lab.trainer.runs.begin()
-    with lab.trainer.exclusive() as is_alone:
-        assert is_alone
+    with lab.trainer.exclusive() as is_exclusive:
+        assert is_exclusive
         assert [run.state for run in lab.trainer.runs.runs()] == ["queued"]
 
 

@@ -31,7 +31,7 @@ def test_too_few_labels_are_a_skipped_run_that_says_so(lab: Lab) -> None:
 
 
 def test_too_few_because_videos_are_missing_is_a_failure(lab: Lab) -> None:
-    """Which new labels alone do not mend, so that they start no run each."""
+    """New labels do not bring videos back, so the next ones must start no run."""
     for task in range(1, 6):
         lab.label(task)
         PoseCache(lab.folder / "poses").path(f"digest-{task}", PipelineConfig().pose).unlink()
