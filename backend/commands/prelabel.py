@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -76,7 +77,7 @@ def prelabel(
 
     from backend.archives.files import look_again, write
     from backend.archives.run import ArchiveRun, exclusive, target_name
-    from backend.commands.prelabel_display import Display
+    from backend.commands.prelabel_display import Display, passed_over_files
     from backend.commands.serve import setup_logging, stop_on_sigterm
     from backend.compute.dask_executor import DaskExecutor
     from backend.storage.jobs import Store
@@ -95,15 +96,19 @@ def prelabel(
         ledger = Ledger(store.engine)
         context, controls, goal = _opened(settings, store, ledger, project, root)
         model, config = context.registry.current(project), context.config.digest()
-        found = _videos(context, controls, sources or [], project, tasks)
+        passed_over: Counter[str] = Counter()
+        found = _videos(context, controls, sources or [], project, tasks, passed_over)
         if dry_run:
             videos = list(found)
             states = ledger.known(target, model.version, config, videos)
-            display.plan(target, model.version, states | goal.new_tasks(videos))
+            display.plan(target, model.version, states | goal.new_tasks(videos), passed_over)
             return
         run = ledger.begin(target, model.version, config, found)
         if sources and not ledger.counts(run):
-            raise BadRequest(f"No videos in {', '.join(sources)}. Expected files such as MP4, or folders of them.")
+            others = f" ({passed_over_files(passed_over)})" if passed_over else ""
+            raise BadRequest(
+                f"No videos in {', '.join(sources)}{others}. Expected files such as MP4, or folders of them."
+            )
         if not resume:
             ledger.start_over(run)
         if retry_failed:
@@ -127,7 +132,7 @@ def prelabel(
         if out is not None:
             write(out, ledger.of_run(run, "done"), ledger.of_run(run, "failed"), controls, root)
         counts = ledger.counts(run)
-        display.end(counts, ledger.of_run(run, "failed"), interrupted, out, root)
+        display.end(counts, ledger.of_run(run, "failed"), interrupted, out, root, passed_over)
     if interrupted or counts.get("failed"):
         raise typer.Exit(130 if interrupted else 1)
 
@@ -152,10 +157,15 @@ def _opened(
 
 
 def _videos(
-    context: Context, controls: Controls, given: list[str], project: int | None, tasks: str
+    context: Context,
+    controls: Controls,
+    given: list[str],
+    project: int | None,
+    tasks: str,
+    passed_over: Counter[str],
 ) -> Iterator[Source]:
     from backend.archives import sources
 
     if project is None or not tasks:
-        return sources.files(given)
+        return sources.files(given, passed_over)
     return sources.tasks(context.client, project, controls, tasks)

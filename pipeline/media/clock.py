@@ -69,11 +69,11 @@ def continued(packets: Iterable[Packet[_S]], container: InputContainer) -> Itera
     streams gaps of more than ten seconds are closed as well, as FFmpeg, VLC and mpv do.
     """
     is_broadcast = container.format.name in _BROADCAST
-    last, step, offset = None, 0, 0
+    last, step, offset, second = None, 0, 0, 0.0
     for packet in packets:
         stamp = packet.dts if packet.dts is not None else packet.pts
         if stamp is not None and packet.time_base:
-            second = 1 / packet.time_base
+            second = second or float(1 / packet.time_base)  # of one stream all have the same
             jump = 0 if last is None else stamp + offset - last
             if last is not None and (jump < -_BACK_S * second or (is_broadcast and jump > _FORWARD_S * second)):
                 offset = last + step - stamp
@@ -88,17 +88,17 @@ def continued(packets: Iterable[Packet[_S]], container: InputContainer) -> Itera
 
 def begins_again(container: InputContainer) -> bool:
     """Whether time stamps do so anywhere: such a file cannot be entered by a time. Reads all packets."""
-    stamps = (
-        float(stamp * packet.time_base)
-        for packet in container.demux(video_stream(container))
-        if (stamp := packet.dts if packet.dts is not None else packet.pts) is not None
-    )
-    latest = -np.inf
+    stream = video_stream(container)
+    back = _BACK_S / float(stream.time_base or Fraction(1, 90_000))
+    latest = None
     with suppress(av.FFmpegError):  # what could be read counts
-        for stamp_s in stamps:
-            if stamp_s < latest - _BACK_S:
+        for packet in container.demux(stream):
+            stamp = packet.dts if packet.dts is not None else packet.pts
+            if stamp is None:
+                continue
+            if latest is not None and stamp < latest - back:
                 return True
-            latest = max(latest, stamp_s)
+            latest = stamp if latest is None else max(latest, stamp)
     return False
 
 

@@ -74,10 +74,10 @@ def test_a_long_pause_that_a_browser_plays_is_kept(tmp_path: Path) -> None:
 
 def without_first_packet(path: Path) -> Path:
     with av.open(str(path)) as container:
-        packet = next(iter(container.demux(video=0)))
-        at, size = packet.pos or 0, packet.size
+        first = bytes(next(iter(container.demux(video=0))))
     content = bytearray(path.read_bytes())
-    content[at : at + size] = b"\xff" * size
+    at = content.index(first)
+    content[at : at + len(first)] = b"\xff" * len(first)
     path.write_bytes(content)
     return path
 
@@ -93,8 +93,9 @@ def encoded(path: Path, count: int = 30, **options: str) -> Path:
     return path
 
 
-def test_a_damaged_first_picture_is_passed_over(tmp_path: Path) -> None:
-    path = without_first_packet(encoded(tmp_path / "v.mp4", g="10", sc_threshold="0"))
+@pytest.mark.parametrize("name", ["v.mp4", "v.mkv", "v.flv"])
+def test_a_damaged_first_picture_is_passed_over(tmp_path: Path, name: str) -> None:
+    path = without_first_packet(encoded(tmp_path / name, g="10", sc_threshold="0"))
     info = reading.probe(path)
     assert info.duration_s == pytest.approx(1.0)
     assert shown(path)[-20:] == list(range(10, 30))

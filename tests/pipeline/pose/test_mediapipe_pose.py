@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mediapipe import Image, ImageFormat
 from mediapipe.python.solutions.pose import Pose as Graph
 from numpy.typing import NDArray
 from psutil import Process
@@ -109,6 +110,21 @@ def test_a_cut_begins_a_shot_and_forgets_the_person(tmp_path: Path) -> None:
     pose = look(write_video(tmp_path / "v.mp4", draw=room), estimator)
     assert pose.shot.tolist() == [0] * 15 + [1] * 15
     assert estimator.resets == [15]
+
+
+@pytest.mark.parametrize("size", [(360, 640), (540, 960), (1080, 1920)])
+@pytest.mark.parametrize("max_side_px", [0, 640])
+def test_pictures_are_contiguous_for_the_network(tmp_path: Path, size: tuple[int, int], max_side_px: int) -> None:
+    """`mediapipe.Image`, which a .task model is given, refuses rows with padding."""
+
+    class Picky(FakeEstimator):
+        def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+            Image(image_format=ImageFormat.SRGB, data=picture)
+            return super().landmarks(picture, time_s)
+
+    path = write_video(tmp_path / "v.mp4", count=3, size=size)
+    pose = estimate(path, reading.probe(path), PoseConfig(poses_per_second=0, max_side_px=max_side_px), Picky())
+    assert len(pose.time) == 3
 
 
 def test_progress_comes_to_its_end(tmp_path: Path) -> None:
