@@ -44,6 +44,17 @@ def test_joined_files_go_on(tmp_path: Path, name: str, codec: str) -> None:
     assert found[-1] == pytest.approx(5.9, abs=0.3)
 
 
+@pytest.mark.parametrize("name", ["v.mp4", "v.mov", "v.flv", "v.asf"])
+@pytest.mark.parametrize("options", [{}, {"movflags": "faststart"}])
+def test_joined_files_of_which_only_the_first_is_read_are_refused(
+    tmp_path: Path, name: str, options: dict[str, str]
+) -> None:
+    one = write_video(tmp_path / name, audio=True, options=options if name == "v.mp4" else {})
+    assert reading.probe(one).duration_s == pytest.approx(1.0, abs=0.05)
+    with pytest.raises(VideoDamaged, match="joined end to end"):
+        reading.probe(joined(one, one))
+
+
 @pytest.mark.parametrize("name", ["v.ts", "v.webm"])
 def test_a_piece_of_the_second_of_joined_files_is_found(tmp_path: Path, name: str) -> None:
     one = write_video(tmp_path / name, fps=10, codec="libvpx" if name == "v.webm" else "libx264")
