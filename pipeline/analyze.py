@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.anomaly.appearance import appearance_of
-from pipeline.anomaly.detector import Detector
+from pipeline.anomaly.detector import Detector, load_detector
 from pipeline.config import PipelineConfig, PoseConfig
 from pipeline.media import reading
 from pipeline.pose.cache import PoseCache
@@ -19,9 +19,9 @@ from pipeline.skelemotion import encode
 
 def analyze_video(
     path: str | Path,
-    detector: Detector,
-    cache: PoseCache,
-    config: PipelineConfig,
+    detector: Detector | None = None,
+    cache: PoseCache | None = None,
+    config: PipelineConfig = PipelineConfig(),  # noqa: B008  # frozen
     estimator: PoseEstimator | None = None,
     on_progress: OnProgress | None = None,
 ) -> Analysis:
@@ -29,8 +29,8 @@ def analyze_video(
 
     Args:
         path: the video file.
-        detector: the model that scores the repetitions.
-        cache: where landmarks are kept; those that it knows are not estimated again.
+        detector: the model that scores the repetitions; by default the one that is shipped.
+        cache: where landmarks are kept: those that it knows are not estimated again. Without it none are kept.
         config: how landmarks are taken and repetitions are cut.
         estimator: finds the person in the pictures; by default one is opened for this video alone.
         on_progress: called with the share (0..1) of the video whose landmarks are estimated.
@@ -42,14 +42,15 @@ def analyze_video(
         VideoError: the file cannot be used as a video.
         PoseModelError: the pose model cannot be loaded or run.
     """
+    detector = detector or load_detector()
     info, media_digest, pose = landmarks_of(path, cache, config.pose, estimator, on_progress)
     return analyze_pose(pose, info, detector, config, media_digest)
 
 
 def landmarks_of(
     path: str | Path,
-    cache: PoseCache,
-    config: PoseConfig,
+    cache: PoseCache | None = None,
+    config: PoseConfig = PoseConfig(),  # noqa: B008  # frozen
     estimator: PoseEstimator | None = None,
     on_progress: OnProgress | None = None,
 ) -> tuple[VideoInfo, str, Pose]:
@@ -57,7 +58,7 @@ def landmarks_of(
 
     Args:
         path: the video file.
-        cache: where landmarks are kept.
+        cache: where landmarks are kept; without it none are.
         config: how landmarks are taken.
         estimator: finds the person in the pictures; by default one is opened for this video alone.
         on_progress: called with the share (0..1) of the video whose landmarks are estimated.
@@ -70,6 +71,8 @@ def landmarks_of(
         PoseModelError: the pose model cannot be loaded or run.
     """
     info, media_digest = reading.probe(path), reading.digest(path)
+    if cache is None:
+        return info, media_digest, _estimated(path, info, config, estimator, on_progress)
     pose = cache.get_of(info, media_digest, config)
     if pose is None:
         with cache.exclusive(media_digest):
@@ -84,7 +87,7 @@ def analyze_pose(
     pose: Pose,
     info: VideoInfo,
     detector: Detector,
-    config: PipelineConfig,
+    config: PipelineConfig = PipelineConfig(),  # noqa: B008  # frozen
     media_digest: str = "",
     appearance: tuple[float, ...] = (),
 ) -> Analysis:

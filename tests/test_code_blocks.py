@@ -15,7 +15,6 @@ from code_blocks import PAGES, Block, blocks, command_lines, mentions, program
 from commands import deadlift
 from places import ROOT
 
-import pipeline
 from backend.cli import COMMANDS, load_command
 from pipeline import synthetic
 from pipeline.errors import DatasetError
@@ -27,7 +26,6 @@ LANGUAGES = ("python", "sh", "json")
 RUN = ("predict", "render", "skelemotion")
 """Commands that need nothing but video files. What needs a Label Studio, or takes minutes, is parsed only."""
 OTHER_PROGRAMS = ("cd", "cp", "dask", "docker", "helm", "make", "pip", "ssh")
-_API_IS_THERE = all(hasattr(pipeline, name) for name in ("evaluate_reps", "landmarks_of", "load_detector", "train"))
 _OPTION = re.compile(r"--[a-z][a-z-]+")
 
 
@@ -65,7 +63,6 @@ def test_every_block_is_of_a_language_that_is_checked(page: str) -> None:
     assert [block.place for block in blocks(page) if block.language not in LANGUAGES] == []
 
 
-@pytest.mark.xfail(not _API_IS_THERE, raises=(ImportError, TypeError), reason="the public API is not there yet")
 @pytest.mark.parametrize("page", [page for page in PAGES if any(not block.title for block in blocks(page, "python"))])
 def test_python_runs(page: str, folder: Path) -> None:
     """All blocks of a page, one after the other."""

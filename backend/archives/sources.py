@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import os
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,30 +13,28 @@ from backend.errors import BadRequest
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.labeling_config import Controls
 from backend.storage.ledger import Source, is_address
+from pipeline.media.opening import suffixes
 
 log = logging.getLogger(__name__)
 
-VIDEO_SUFFIXES = frozenset(
-    {
-        *(".3g2", ".3gp", ".asf", ".avi", ".flv", ".m4v", ".mj2", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
-        *(".ogv", ".ts", ".webm", ".wmv"),
-    }
-)
-"""What is taken for a video in a folder. A file that is named itself may be called anything."""
 _LIST_SUFFIXES = frozenset((".txt", ".list"))
 
 
-def files(given: Iterable[str]) -> Iterator[Source]:
+def files(given: Iterable[str], passed_over: Counter[str] | None = None) -> Iterator[Source]:
     """The videos that folders, lists, patterns, paths and addresses name, each once, in the order given.
 
     A folder means the videos in it and below, without hidden ones; a pattern (`*`, `**`, `?`) what it matches; a file
     that ends in .txt or .list has one of all these per line, relative to its own folder, with # for remarks. Raises
     BadRequest for what is not there; a path in a list that is missing is a video that cannot be read, and so is a file
     whose name is no UTF-8. Folders that cannot be read are warned of.
+
+    In a folder a video is what ends as videos do (`suffixes`); a file that is named itself may be called anything.
+    passed_over: counts the other files of folders by their suffixes in lower case, "" for none.
     """
+    passed_over = Counter() if passed_over is None else passed_over
     seen: set[str] = set()
     for text in given:
-        for name in _named(text, Path.cwd()):
+        for name in _named(text, Path.cwd(), passed_over):
             if name not in seen:
                 seen.add(name)
                 kept = _in_unicode(name)
@@ -70,7 +68,7 @@ def _in_unicode(name: str) -> str:
     return name
 
 
-def _named(text: str, base: Path) -> Iterator[str]:
+def _named(text: str, base: Path, passed_over: Counter[str]) -> Iterator[str]:
     if is_address(text):
         yield text
         return
@@ -80,9 +78,9 @@ def _named(text: str, base: Path) -> Iterator[str]:
     except (OSError, RuntimeError, ValueError) as error:  # too long a name, nobody's home, a null character
         raise BadRequest(f"{text[:100]}: no such file or folder. Check the path.") from error
     if is_folder:
-        yield from _in_folder(path)
+        yield from _in_folder(path, passed_over)
     elif is_file:
-        yield from _listed(path) if path.suffix.lower() in _LIST_SUFFIXES else [_absolute(path)]
+        yield from _listed(path, passed_over) if path.suffix.lower() in _LIST_SUFFIXES else [_absolute(path)]
     elif glob.has_magic(text):
         pattern = str(Path(text).expanduser())
         found = sorted(glob.glob(pattern, root_dir=base, recursive=True))  # noqa: PTH207  # takes absolute ones too
@@ -93,7 +91,7 @@ def _named(text: str, base: Path) -> Iterator[str]:
         raise BadRequest(f"{text}: no such file or folder. Check the path.")
 
 
-def _in_folder(folder: Path) -> Iterator[str]:
+def _in_folder(folder: Path, passed_over: Counter[str]) -> Iterator[str]:
     """Folder by folder, so that the first videos of a large archive are known at once; then linked folders, but for
     those that hold what was there already, or are held by it."""
     roots, waiting = [folder.resolve()], deque([folder])
@@ -103,8 +101,13 @@ def _in_folder(folder: Path) -> Iterator[str]:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             links += [path for name in folders if (path := Path(where) / name).is_symlink()]  # which it does not enter
             for name in sorted(names):
-                if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES:
+                suffix = Path(name).suffix.lower()
+                if name.startswith("."):
+                    continue
+                if suffix in suffixes():
                     yield _absolute(Path(where) / name)
+                else:
+                    passed_over[suffix] += 1
         for link in links:
             target = link.resolve()
             if not any(target.is_relative_to(root) or root.is_relative_to(target) for root in roots):
@@ -116,7 +119,7 @@ def _warn(error: OSError) -> None:
     log.warning("%s cannot be read (%s): videos in it are left out.", error.filename, error.strerror)
 
 
-def _listed(path: Path) -> Iterator[str]:
+def _listed(path: Path, passed_over: Counter[str]) -> Iterator[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -128,7 +131,7 @@ def _listed(path: Path) -> Iterator[str]:
         if Path(text).suffix.lower() in _LIST_SUFFIXES:
             raise BadRequest(f"{path}: a list names videos and folders, not another list ({text}).")
         try:
-            yield from _named(text, path.parent)
+            yield from _named(text, path.parent, passed_over)
         except BadRequest:
             yield _absolute(path.parent / text)
 

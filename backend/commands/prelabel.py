@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -100,14 +101,15 @@ def prelabel(
     settings, display = Settings(), Display(json_progress)
     with exclusive(settings.data_dir, request.target), closing(Store(settings.database_url)) as store:
         setting = _opened(settings, store, request)
-        found = _videos(setting, request)
+        passed_over: Counter[str] = Counter()
+        found = _videos(setting, request, passed_over)
         if dry_run:
-            _show_plan(setting, request, found, display)
+            _show_plan(setting, request, found, passed_over, display)
             return
-        run = _begin(setting, request, found)
+        run = _begin(setting, request, found, passed_over)
         executor = partial(_executor, workers or settings.workers, scheduler or settings.dask_scheduler)
         is_interrupted = _work(setting, request, run, executor, display)
-        counts = _finish(setting, request, run, is_interrupted, display)
+        counts = _finish(setting, request, run, is_interrupted, passed_over, display)
     if is_interrupted or counts.get("failed"):
         raise typer.Exit(130 if is_interrupted else 1)
 
@@ -175,28 +177,34 @@ def _opened(settings: Settings, store: Store, request: _Request) -> _Setting:
     return _Setting(context, ledger, controls, destination, context.registry.current(project))
 
 
-def _videos(setting: _Setting, request: _Request) -> Iterator[Source]:
+def _videos(setting: _Setting, request: _Request, passed_over: Counter[str]) -> Iterator[Source]:
+    """The videos of the run. passed_over: counts the other files of folders by their suffixes, as they are met."""
     from backend.archives import sources
 
     if request.project is None or not request.tasks:
-        return sources.files(request.sources)
+        return sources.files(request.sources, passed_over)
     return sources.tasks(setting.context.client, request.project, setting.controls, request.tasks)
 
 
-def _show_plan(setting: _Setting, request: _Request, found: Iterable[Source], display: Display) -> None:
+def _show_plan(
+    setting: _Setting, request: _Request, found: Iterable[Source], passed_over: Counter[str], display: Display
+) -> None:
     videos, version = list(found), setting.model.version
     states = setting.ledger.known(request.target, version, setting.context.config.digest(), videos)
-    display.plan(request.target, version, states | setting.destination.new_tasks(videos))
+    display.plan(request.target, version, states | setting.destination.new_tasks(videos), passed_over)
 
 
-def _begin(setting: _Setting, request: _Request, found: Iterable[Source]) -> int:
+def _begin(setting: _Setting, request: _Request, found: Iterable[Source], passed_over: Counter[str]) -> int:
     """Write the videos into the ledger as a run; returns its number. Raises BadRequest where there are none."""
     from backend.archives.files import queue_unreadable
+    from backend.commands.prelabel_display import passed_over_files
 
     ledger = setting.ledger
     run = ledger.begin(request.target, setting.model.version, setting.context.config.digest(), found)
     if request.sources and not ledger.counts(run):
-        raise BadRequest(f"No videos in {', '.join(request.sources)}. Expected files such as MP4, or folders of them.")
+        others = f" ({passed_over_files(passed_over)})" if passed_over else ""
+        places = ", ".join(request.sources)
+        raise BadRequest(f"No videos in {places}{others}. Expected files such as MP4, or folders of them.")
     if not request.resume:
         ledger.start_over(run)
     if request.retry_failed:
@@ -241,7 +249,9 @@ def _executor(workers: int, scheduler: str) -> DaskExecutor:
     return DaskExecutor(workers, scheduler)
 
 
-def _finish(setting: _Setting, request: _Request, run: int, is_interrupted: bool, display: Display) -> dict[str, int]:
+def _finish(
+    setting: _Setting, request: _Request, run: int, is_interrupted: bool, passed_over: Counter[str], display: Display
+) -> dict[str, int]:
     """Write the files, if they are wanted, and show the summary; returns the number of videos by state."""
     from backend.archives.files import write
 
@@ -250,5 +260,5 @@ def _finish(setting: _Setting, request: _Request, run: int, is_interrupted: bool
         done, failed = ledger.of_run(run, "done"), ledger.of_run(run, "failed")
         write(request.out, done, failed, setting.controls, request.root)
     counts = ledger.counts(run)
-    display.end(counts, ledger.of_run(run, "failed"), is_interrupted, request.out, request.root)
+    display.end(counts, ledger.of_run(run, "failed"), is_interrupted, request.out, request.root, passed_over)
     return counts

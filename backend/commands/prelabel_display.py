@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +20,7 @@ from backend.storage.ledger import Entry
 
 _LISTED = 100
 """Failures in the summary's table."""
+_LISTED_SUFFIXES = 10
 _LINE_EVERY_S = 30.0
 
 
@@ -52,10 +53,13 @@ class Display:
         )
         self._total = to_do
 
-    def plan(self, target: str, model_version: str, states: dict[str, int]) -> None:
-        """What a run would begin with."""
+    def plan(
+        self, target: str, model_version: str, states: dict[str, int], passed_over: Mapping[str, int] | None = None
+    ) -> None:
+        """What a run would begin with. passed_over: other files of the folders, by suffix."""
         if self._as_json:
-            _line(event="plan", target=target, model_version=model_version, **states)
+            others = {"passed_over": dict(passed_over)} if passed_over else {}
+            _line(event="plan", target=target, model_version=model_version, **states, **others)
             return
         words = {
             "queued": "to do",
@@ -71,6 +75,7 @@ class Display:
                 table.add_row(text, str(states[state]))
         self._out.print(f"Plan for {target}, model {model_version}", soft_wrap=True, markup=False)
         self._out.print(table if table.row_count else "No videos.")
+        self._print_passed_over(passed_over)
 
     def __enter__(self) -> Self:
         self._began = time.monotonic()
@@ -111,8 +116,10 @@ class Display:
         interrupted: bool,
         files: Path | None,
         root: Path | None = None,
+        passed_over: Mapping[str, int] | None = None,
     ) -> None:
-        """The summary. counts: videos by state; failed: those given up, with their reasons.
+        """The summary. counts: videos by state; failed: those given up, with their reasons; passed_over: other files of
+        the folders, by suffix.
 
         files: where they were written to, with the videos as Label Studio serves them from `root`.
         """
@@ -129,7 +136,9 @@ class Display:
                 )
             summary = {"done": counts.get("done", 0), "failed": counts.get("failed", 0), "left": left}
             speed = {"seconds": round(seconds, 1), "videos_per_minute": round(self._per_minute(), 1)}
-            _line(event="end", interrupted=interrupted, **summary, reps=self._reps, anomalous=self._anomalous, **speed)
+            others = {"passed_over": dict(passed_over)} if passed_over else {}
+            found = {"reps": self._reps, "anomalous": self._anomalous}
+            _line(event="end", interrupted=interrupted, **summary, **found, **speed, **others)
             return
         table = _figures()
         table.add_row("videos", str(sum(counts.values())))
@@ -141,6 +150,7 @@ class Display:
         if left:
             table.add_row("left", str(left))
         self._out.print(table)
+        self._print_passed_over(passed_over)
         self._print_failures(counts.get("failed", 0), failed)
         if files is not None:
             self._out.print(f"Written: {files}/tasks.json, reps.csv, failed.csv", soft_wrap=True, markup=False)
@@ -155,6 +165,10 @@ class Display:
             self._out.print("The same command goes on with the rest.")
         if counts.get("failed"):
             self._out.print("--retry-failed tries again what failed.")
+
+    def _print_passed_over(self, passed_over: Mapping[str, int] | None) -> None:
+        if passed_over:
+            self._out.print(passed_over_files(passed_over), soft_wrap=True, markup=False)
 
     def _print_failures(self, count: int, failed: Iterable[Entry]) -> None:
         if not count:
@@ -184,6 +198,15 @@ class Display:
 
     def _per_minute(self) -> float:
         return 60.0 * (self._done + self._failed) / max(1e-3, time.monotonic() - self._began)
+
+
+def passed_over_files(counts: Mapping[str, int]) -> str:
+    """Other files than videos, by suffix, the most frequent first: `passed over: 3 files (.txt 2, .jpg 1)`."""
+    total = sum(counts.values())
+    by_count = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    listed = ", ".join(f"{suffix or 'no suffix'} {count}" for suffix, count in by_count[:_LISTED_SUFFIXES])
+    more = ", ..." if len(by_count) > _LISTED_SUFFIXES else ""
+    return f"passed over: {total} file{'s' * (total != 1)} ({listed}{more})"
 
 
 def _figures() -> Table:

@@ -18,7 +18,8 @@ from pipeline.reps import find_reps
 from pipeline.reps.signal import lift_signals
 from pipeline.skelemotion import encode
 from pipeline.synthetic.drawing import draw
-from pipeline.visuals.representations import representation, save_heat
+from pipeline.visuals.pictures import save_heat
+from pipeline.visuals.representations import representation
 
 _FAULTY = 2
 """Index of the repetition whose hips rise early."""

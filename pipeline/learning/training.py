@@ -76,18 +76,30 @@ class Normals:
 
 def train(
     samples: Sequence[LabelledRep],
-    config: TrainConfig,
+    config: TrainConfig = TrainConfig(),  # noqa: B008  # frozen
     seed: int = 0,
     on_progress: ProgressCallback | None = None,
     base: Detector | None = None,
     name: str = "model",
 ) -> tuple[Detector, TrainingReport]:
-    """Train on the normal repetitions among `samples`; equal input and seed give an equal detector.
+    """Train a detector on the normal repetitions among `samples`.
 
-    base: what to start from: its units, form and calibrations serve lifters that are not known. Without it they are
-    learnt from `samples`. An autoencoder is fitted without a base only: the base's units and calibrations are in its
-    own latent, and the images that they were made of are not kept.
-    Raises DatasetError where too few normal repetitions can be used, ValueError for a base of another method.
+    Args:
+        samples: labelled repetitions of one or more videos; those labelled anomalous are left out.
+        config: the method and its settings.
+        seed: equal input and seed give an equal detector.
+        on_progress: told how far training is; what it raises ends the training.
+        base: what to start from: its units, posture model and calibrations serve lifters that are not known. Without it
+            these are learnt from `samples`. An autoencoder is fitted without a base only: the base's units and
+            calibrations are in its own latent, and the images that they were made of are not kept.
+        name: how the detector's version begins.
+
+    Returns:
+        The detector, and what it was trained on.
+
+    Raises:
+        DatasetError: too few normal repetitions can be used.
+        ValueError: the base is of another method.
     """
     method = config.detector.method
     if base is not None and base.config.method != method:

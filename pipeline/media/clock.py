@@ -46,6 +46,9 @@ _MOST_UNEVEN = 0.02
 # A declared rate that differs by a larger share from that of the time stamps is wrong.
 _DECLARED_TOLERANCE = 0.01
 
+# FFmpeg's guess where it knows no rate is the ticks of the clock.
+_FASTEST = 1000.0
+
 
 def zero_s(container: InputContainer) -> float:
     """The container's time, in seconds, that is media time 0; see above."""
@@ -69,11 +72,11 @@ def continued(packets: Iterable[Packet[_S]], container: InputContainer) -> Itera
     streams gaps of more than ten seconds are closed as well, as FFmpeg, VLC and mpv do.
     """
     is_broadcast = container.format.name in _BROADCAST
-    last, step, offset = None, 0, 0
+    last, step, offset, second = None, 0, 0, 0.0
     for packet in packets:
         stamp = packet.dts if packet.dts is not None else packet.pts
         if stamp is not None and packet.time_base:
-            second = 1 / packet.time_base
+            second = second or float(1 / packet.time_base)  # of one stream all have the same
             jump = 0 if last is None else stamp + offset - last
             if last is not None and (jump < -_BACK_S * second or (is_broadcast and jump > _FORWARD_S * second)):
                 offset = last + step - stamp
@@ -88,17 +91,17 @@ def continued(packets: Iterable[Packet[_S]], container: InputContainer) -> Itera
 
 def begins_again(container: InputContainer) -> bool:
     """Whether time stamps do so anywhere: such a file cannot be entered by a time. Reads all packets."""
-    stamps = (
-        float(stamp * packet.time_base)
-        for packet in container.demux(video_stream(container))
-        if (stamp := packet.dts if packet.dts is not None else packet.pts) is not None
-    )
-    latest = -np.inf
+    stream = video_stream(container)
+    back = _BACK_S / float(stream.time_base or Fraction(1, 90_000))
+    latest = None
     with suppress(av.FFmpegError):  # what could be read counts
-        for stamp_s in stamps:
-            if stamp_s < latest - _BACK_S:
+        for packet in container.demux(stream):
+            stamp = packet.dts if packet.dts is not None else packet.pts
+            if stamp is None:
+                continue
+            if latest is not None and stamp < latest - back:
                 return True
-            latest = max(latest, stamp_s)
+            latest = stamp if latest is None else max(latest, stamp)
     return False
 
 
@@ -139,11 +142,13 @@ def decoded(container: InputContainer) -> Iterator[VideoFrame]:
 @dataclass(frozen=True)
 class Rhythm:
     """What the time stamps of all pictures say. `end_s`: media time at which the last one ends, 0 where unknown; `fps`:
-    their rate, 0 where unknown; `is_variable`: they are not evenly spaced."""
+    their rate, 0 where unknown; `is_variable`: they are not evenly spaced; `read_to`: where in the file the last one
+    that could be read lies, in bytes."""
 
     end_s: float
     fps: float
     is_variable: bool
+    read_to: int
 
 
 def rhythm(container: InputContainer) -> Rhythm:
@@ -158,7 +163,7 @@ def rhythm(container: InputContainer) -> Rhythm:
     shown: list[int] = []
     stored: list[int] = []
     durations: dict[int, int] = {}
-    count = 0
+    count = read_to = 0
     try:
         for packet in continued(container.demux(stream), container):
             stamp = packet.dts if packet.pts is None else packet.pts
@@ -166,6 +171,7 @@ def rhythm(container: InputContainer) -> Rhythm:
                 continue
             # An empty packet is a picture too: the one before is shown again.
             count += 1
+            read_to = max(read_to, packet.pos or 0)
             durations[stamp] = packet.duration or 0
             if packet.dts is not None:
                 stored.append(packet.dts)
@@ -180,17 +186,17 @@ def rhythm(container: InputContainer) -> Rhythm:
     declared = [float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
     fps, is_variable = _rate(intervals, declared)
     if not len(stamps):
-        return Rhythm(0.0, fps, is_variable)
+        return Rhythm(0.0, fps, is_variable, read_to)
     last_s = durations.get(int(stamps[-1]), 0) * float(base)
     if untimed or last_s <= 0:
         last_s = 1 / fps if fps > 0 else 0.0
-    return Rhythm(float(int(stamps[-1]) * base) + last_s - zero_s(container), fps, is_variable)
+    return Rhythm(float(int(stamps[-1]) * base) + last_s - zero_s(container), fps, is_variable, read_to)
 
 
 def _rate(intervals: NDArray[np.float64], declared: list[float]) -> tuple[float, bool]:
     """Pictures per second, and whether that varies; by what was declared where nothing contradicts it."""
     if not len(intervals):
-        return next(iter(declared), 0.0), False
+        return next((rate for rate in declared if rate <= _FASTEST), 0.0), False
     median = float(np.median(intervals))
     even = np.abs(intervals - median) <= _RATE_TOLERANCE * median
     is_variable = bool(np.mean(~even) > _MOST_UNEVEN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -33,6 +34,8 @@ _OTHER_SUFFIXES = {
 }
 # Sound, still pictures and subtitles in the same formats.
 _NO_VIDEOS = frozenset(("m4a", "m4b", "isma", "mka", "mks", "ogg", "avif", "heic", "heif", "gif"))
+_SIGNATURE = 12  # bytes: length, type and brand in MP4, the header in FLV, most of the identifier in WMV
+_GOOD_PART = 0.1
 
 
 @cache
@@ -67,6 +70,16 @@ def opened(path: str | Path) -> Iterator[InputContainer]:
         if not _pictures_in(container):
             raise NotAVideo(f"{path}: has no video stream. Expected a video such as MP4.")
         yield container
+
+
+def has_unread_recording(path: str | Path, read_to: int) -> bool:
+    """Whether another recording of the same kind begins after that byte and makes a good part of the file.
+
+    FFmpeg and players read the first only of MP4, FLV and WMV files that were joined end to end.
+    """
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        at = content.find(content[:_SIGNATURE], max(read_to, 1))
+        return at >= 0 and len(content) - at > _GOOD_PART * len(content)
 
 
 def video_stream(container: InputContainer) -> VideoStream:

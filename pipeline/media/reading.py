@@ -23,7 +23,7 @@ from pipeline.errors import VideoDamaged, VideoNotFound
 from pipeline.media import clock
 from pipeline.media.display import Picture as Picture
 from pipeline.media.display import display_of
-from pipeline.media.opening import INDEXED, opened, video_stream
+from pipeline.media.opening import INDEXED, has_unread_recording, opened, video_stream
 from pipeline.records import VideoInfo
 
 
@@ -39,7 +39,8 @@ def probe(path: str | Path) -> VideoInfo:
     Raises:
         VideoNotFound: there is no such file.
         NotAVideo: the file is empty, is no media file, or has no video stream.
-        VideoDamaged: not one frame can be decoded.
+        VideoDamaged: not one frame can be decoded, or several recordings are joined so that only the first can be
+            read.
     """
     with opened(path) as container:
         stream = video_stream(container)
@@ -52,6 +53,11 @@ def probe(path: str | Path) -> VideoInfo:
         earliest_s = clock.earliest_s(container)
     with opened(path) as container:  # anew: not every format can go back
         rhythm, declared_s = clock.rhythm(container), clock.declared_s(container)
+    if has_unread_recording(path, rhythm.read_to):
+        raise VideoDamaged(
+            f"{path}: several recordings were joined end to end, and only the first has time stamps that can be read. "
+            "Join them with ffmpeg's concat, please."
+        )
     duration_s = rhythm.end_s if rhythm.end_s > 0 else declared_s
     if rhythm.fps <= 0 or duration_s <= 0:
         raise VideoDamaged(f"{path}: the file tells neither its frame rate nor its duration. Re-encode it, please.")

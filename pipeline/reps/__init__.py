@@ -33,7 +33,7 @@ def segment(pose: Pose, config: SegmentConfig) -> Segmentation:
     return Segmentation(reps, confidence(pose, reps, found, config))
 
 
-def find_reps(pose: Pose, config: SegmentConfig) -> tuple[Rep, ...]:
+def find_reps(pose: Pose, config: SegmentConfig = SegmentConfig()) -> tuple[Rep, ...]:  # noqa: B008  # frozen
     """The repetitions of a video, without a measure of trust in them.
 
     Args:

@@ -54,7 +54,7 @@ class Encoded:
     gap: float = 1.0
 
 
-def encode(pose: Pose, rep: Rep, config: EncodeConfig) -> Encoded:
+def encode(pose: Pose, rep: Rep, config: EncodeConfig = EncodeConfig()) -> Encoded:  # noqa: B008  # frozen
     """The SkeleMotion image of one repetition, independent of the sampling rate, of place and of size in the picture.
 
     Channels as named in CHANNELS. For the planes y-x, y-z and z-x: cosine and sine of the motion's direction times the

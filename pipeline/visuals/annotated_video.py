@@ -43,7 +43,9 @@ _LONGEST_GAP_S = 0.5
 """Between two poses further apart than this nothing is drawn: the person was lost, or the rate is very low."""
 
 
-def render(path: Path, pose: Pose, analysis: Analysis, target: Path, on_progress: OnProgress | None = None) -> int:
+def render(
+    path: str | Path, pose: Pose, analysis: Analysis, target: str | Path, on_progress: OnProgress | None = None
+) -> int:
     """Write the video at `path` with what was found in it drawn in, at its own frame times and with its sound.
 
     Args:
@@ -61,7 +63,7 @@ def render(path: Path, pose: Pose, analysis: Analysis, target: Path, on_progress
         OSError: `target` cannot be written; nothing half-written is left.
     """
     rate = Fraction(analysis.video.fps).limit_denominator(1001)
-    return writing.write(target, annotated(path, pose, analysis, on_progress), rate, sound_of=path)
+    return writing.write(target, annotated(Path(path), pose, analysis, on_progress), rate, sound_of=Path(path))
 
 
 def annotated(

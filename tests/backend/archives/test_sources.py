@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,30 @@ def names(*given: object, base: Path) -> list[str]:
 
 def test_a_folder_is_its_videos_and_those_below(archive: Path) -> None:
     assert names(archive, base=archive) == ["a.MOV", "b.mp4", "below/c.mkv"]
+
+
+# (photoprism#2899, stash#4524, immich#3300)
+CAMERAS = "00001.m2ts b.MTS VTS_01_1.VOB MOV001.MOD M2U.TOD a.m4v b.3gp c.webm d.ogv e.wmv f.mpg g.ts h.flv i.qt j.mpeg"
+
+
+@pytest.mark.parametrize("name", CAMERAS.split())
+def test_what_cameras_write_is_found_in_a_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"1")
+    assert names(tmp_path, base=tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["a.m4a", "a.jpg", "a.heic", "a.srt", "a.m3u8", "a.txt", "a.avif", "a"])
+def test_what_is_no_video_is_counted(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"1")
+    passed_over: Counter[str] = Counter()
+    assert list(files([str(tmp_path)], passed_over)) == []
+    assert passed_over == {Path(name).suffix: 1}
+
+
+def test_only_in_folders_files_are_passed_over(archive: Path) -> None:
+    passed_over: Counter[str] = Counter()
+    assert len(list(files([str(archive), str(archive / "notes.pdf")], passed_over))) == 4
+    assert passed_over == {".pdf": 1}
 
 
 def test_a_pattern_is_what_it_matches(archive: Path) -> None:

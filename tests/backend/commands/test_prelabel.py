@@ -159,6 +159,23 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     assert (label_studio.tasks, executor.calls) == ({}, {})
 
 
+def test_files_that_were_passed_over_are_counted(executor: InlineExecutor, archive: Path, tmp_path: Path) -> None:
+    for name in ("a.txt", "b.TXT", "c.jpg", "d"):
+        (archive / name).write_bytes(b"1")
+    said = "passed over: 4 files (.txt 2, no suffix 1, .jpg 1)"
+    assert said in run(archive, "--project=1", "--dry-run").stdout
+    assert said in run(archive, "--out", tmp_path / "out").stdout
+    lines = run(archive, "--out", tmp_path / "out", "--json-progress").stdout.splitlines()
+    assert json.loads(lines[-1])["passed_over"] == {".txt": 2, ".jpg": 1, "": 1}
+
+
+def test_a_folder_without_videos_says_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "a.jpg").write_bytes(b"1")
+    result = run(tmp_path / "pictures", "--out", tmp_path / "out")
+    assert "passed over: 1 file (.jpg 1)" in str(result.exception)
+
+
 def test_tasks_of_the_project(executor: InlineExecutor, label_studio: FakeLabelStudio) -> None:
     labelled, other = label_studio.add_task("/data/upload/1/x.mp4"), label_studio.add_task("/data/upload/1/y.mp4")
     label_studio.tasks[labelled]["total_annotations"] = 1

@@ -44,6 +44,17 @@ def test_joined_files_go_on(tmp_path: Path, name: str, codec: str) -> None:
     assert found[-1] == pytest.approx(5.9, abs=0.3)
 
 
+@pytest.mark.parametrize("name", ["v.mp4", "v.mov", "v.flv", "v.asf"])
+@pytest.mark.parametrize("options", [{}, {"movflags": "faststart"}])
+def test_joined_files_of_which_only_the_first_is_read_are_refused(
+    tmp_path: Path, name: str, options: dict[str, str]
+) -> None:
+    one = write_video(tmp_path / name, audio=True, options=options if name == "v.mp4" else {})
+    assert reading.probe(one).duration_s == pytest.approx(1.0, abs=0.05)
+    with pytest.raises(VideoDamaged, match="joined end to end"):
+        reading.probe(joined(one, one))
+
+
 @pytest.mark.parametrize("name", ["v.ts", "v.webm"])
 def test_a_piece_of_the_second_of_joined_files_is_found(tmp_path: Path, name: str) -> None:
     one = write_video(tmp_path / name, fps=10, codec="libvpx" if name == "v.webm" else "libx264")
@@ -74,10 +85,10 @@ def test_a_long_pause_that_a_browser_plays_is_kept(tmp_path: Path) -> None:
 
 def without_first_packet(path: Path) -> Path:
     with av.open(str(path)) as container:
-        packet = next(iter(container.demux(video=0)))
-        at, size = packet.pos or 0, packet.size
+        first = bytes(next(iter(container.demux(video=0))))
     content = bytearray(path.read_bytes())
-    content[at : at + size] = b"\xff" * size
+    at = content.index(first)
+    content[at : at + len(first)] = b"\xff" * len(first)
     path.write_bytes(content)
     return path
 
@@ -93,8 +104,9 @@ def encoded(path: Path, count: int = 30, **options: str) -> Path:
     return path
 
 
-def test_a_damaged_first_picture_is_passed_over(tmp_path: Path) -> None:
-    path = without_first_packet(encoded(tmp_path / "v.mp4", g="10", sc_threshold="0"))
+@pytest.mark.parametrize("name", ["v.mp4", "v.mkv", "v.flv"])
+def test_a_damaged_first_picture_is_passed_over(tmp_path: Path, name: str) -> None:
+    path = without_first_packet(encoded(tmp_path / name, g="10", sc_threshold="0"))
     info = reading.probe(path)
     assert info.duration_s == pytest.approx(1.0)
     assert shown(path)[-20:] == list(range(10, 30))

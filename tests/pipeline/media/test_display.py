@@ -99,14 +99,14 @@ def test_a_part_is_one_of_the_shown_picture(clip: Path) -> None:
 @pytest.mark.parametrize("matrix", [(-1, 0, 0, 1), (1, 0, 0, -1)])
 def test_a_clip_of_a_mirrored_video_needs_no_mirroring(clip: Path, tmp_path: Path, matrix: tuple[int, ...]) -> None:
     before = sides(with_matrix(clip, *matrix))
-    assert cut(clip, tmp_path / "clip.mp4", 0.0, 1.0) == "encoded"
+    cut(clip, tmp_path / "clip.mp4", 0.0, 1.0)
     assert sides(tmp_path / "clip.mp4") == before
     assert not reading.probe(tmp_path / "clip.mp4").mirrored
 
 
 def test_a_clip_has_square_pixels(tmp_path: Path) -> None:
     source = write_video(tmp_path / "v.mp4", pixel_aspect=Fraction(4, 3), size=(48, 48))
-    assert cut(source, tmp_path / "clip.mp4", 0.0, 1.0) == "encoded"
+    cut(source, tmp_path / "clip.mp4", 0.0, 1.0)
     info = reading.probe(tmp_path / "clip.mp4")
     assert (info.width, info.height, info.pixel_aspect) == (64, 48, 1.0)
 

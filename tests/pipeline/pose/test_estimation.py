@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mediapipe import Image, ImageFormat
 from numpy.typing import NDArray
 from video_files import Picture, arrow, index_of, rotate, write_video
 
@@ -123,3 +124,17 @@ def test_a_video_that_cannot_be_decoded_is_damaged(tmp_path: Path) -> None:
     path.write_bytes(content[: content.index(b"mdat") + 8])
     with pytest.raises(VideoDamaged):
         estimate(path, info, PoseConfig(), FakeEstimator())
+
+
+@pytest.mark.parametrize("size", [(360, 640), (540, 960), (1080, 1920)])
+@pytest.mark.parametrize("max_side_px", [0, 640])
+def test_pictures_are_contiguous_for_the_network(tmp_path: Path, size: tuple[int, int], max_side_px: int) -> None:
+    """`mediapipe.Image`, which a .task model is given, refuses rows with padding."""
+
+    class Picky(FakeEstimator):
+        def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+            Image(image_format=ImageFormat.SRGB, data=picture)
+            return super().landmarks(picture, time_s)
+
+    path = write_video(tmp_path / "v.mp4", count=3, size=size)
+    assert len(pose_of(path, Picky(), max_side_px=max_side_px).time) == 3
