@@ -1,1 +1,1 @@
-"""HTTP: the server, its routes, the page for people, and the fast path for events about labels."""
+"""HTTP: the server, its routes, and the page for people."""

@@ -22,7 +22,6 @@ from backend.training.trainer import Trainer
 from backend.web import dashboard
 from backend.web.routes import bp
 from backend.web.services import Services
-from backend.web.webhook_fast_path import EventsFirst
 from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
@@ -43,18 +42,15 @@ def create_app(
     context, starts = context_of(settings, store), service is None
     service = service or create_service(settings, context)
     trainer = trainer or create_trainer(settings, context, service.catch_up_soon, starts)
-    events = create_label_events(store, trainer, starts)
-    secret = settings.webhook_secret.get_secret_value()
     Services(
         store=store,
         registry=context.registry,
         preannotator=service,
         trainer=trainer,
-        label_events=events,
-        webhook_secret=secret,
+        label_events=create_label_events(store, trainer, starts),
+        webhook_secret=settings.webhook_secret.get_secret_value(),
         retrain_after=settings.retrain_after,
     ).attach(app)
-    app.wsgi_app = EventsFirst(app.wsgi_app, events, secret)  # type: ignore[method-assign]
     app.register_blueprint(bp)
     app.register_blueprint(dashboard.bp)
     app.register_error_handler(BackendError, _own_error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,25 @@ from backend.web.app import create_app
 )  # fmt: skip
 def test_every_event_is_accepted(lone_http: FlaskClient, payload: Callable[[str], Any], name: str) -> None:
     assert lone_http.post("/webhook", json=payload(name)).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["11_webhook_ANNOTATION_CREATED_api", "13_webhook_ANNOTATIONS_DELETED"])
+def test_an_event_about_labels_is_kept_as_it_came(
+    lone_http: FlaskClient, payload: Callable[[str], Any], store: Store, name: str
+) -> None:
+    sent = json.dumps(payload(name)).encode()
+    assert lone_http.post("/webhook", data=sent).json == {"status": "ok"}
+    assert [event.body for event in store.labels.received()] == [sent]
+
+
+def test_an_event_that_cannot_be_kept_is_an_error(
+    lone_http: FlaskClient, payload: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(LabelStore, "receive", full)
+    assert lone_http.post("/webhook", json=payload("11_webhook_ANNOTATION_CREATED_api")).status_code == 500
 
 
 def test_a_correction_is_stored_as_the_person_left_it(
@@ -126,7 +146,10 @@ def guarded_http(lone_service: Preannotator, store: Store, tmp_path: Path) -> Fl
     return create_app(Settings(data_dir=tmp_path, webhook_secret=SecretStr("s")), lone_service, store).test_client()
 
 
-@pytest.mark.parametrize(("headers", "status"), [({}, 401), ({WEBHOOK_HEADER: "x"}, 401), ({WEBHOOK_HEADER: "s"}, 200)])
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({}, 401), ({WEBHOOK_HEADER: "x"}, 401), ({WEBHOOK_HEADER: "gänzlich anders"}, 401), ({WEBHOOK_HEADER: "s"}, 200)],
+)
 def test_an_event_needs_the_secret(
     guarded_http: FlaskClient, payload: Callable[[str], Any], headers: dict[str, str], status: int
 ) -> None:
