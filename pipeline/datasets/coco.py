@@ -115,6 +115,7 @@ def _annotation(number: int, pose: Pose, frame: int) -> dict[str, Any]:
         "id": number,
         "image_id": number,
         "category_id": 1,
+        "segmentation": [],  # readers of object annotations take it for granted
         "keypoints": keypoints,
         "num_keypoints": int(inside.sum()),
         "bbox": [round(float(value), 2) for value in (x, y, width, height)],

@@ -191,6 +191,12 @@ def test_coco_points_outside_of_the_picture_are_not_there(tmp_path: Path) -> Non
     assert person["num_keypoints"] == sum(v > 0 for v in person["keypoints"][2::3]) == 16
 
 
+def test_coco_people_have_the_fields_of_object_annotations(tmp_path: Path) -> None:
+    for person in coco(tmp_path / "a.json", POSE)["annotations"]:
+        assert {"id", "image_id", "category_id", "segmentation", "area", "bbox", "iscrowd"} < person.keys()
+        assert person["segmentation"] == []
+
+
 def test_coco_boxes_hold_the_keypoints(tmp_path: Path) -> None:
     for person in coco(tmp_path, POSE)["annotations"]:
         x, y, _, height = person["bbox"]
