@@ -67,11 +67,16 @@ class CocoKeypoints(DatasetFormat):
             self._file.write("\n]}\n")
 
 
+def picture_name(row: ExportedRep, time_s: float) -> str:
+    """The file name of the picture of a pose: a pose in two repetitions has two."""
+    return f"{row.rep}_{round(round(time_s, 4) * 1000):08d}.jpg"
+
+
 def _image(number: int, row: ExportedRep, pose: Pose, frame: int) -> dict[str, Any]:
     time_s = round(float(pose.time[frame]), 4)
     return {
         "id": number,
-        "file_name": f"{row.rep}_{round(time_s * 1000):08d}.jpg",
+        "file_name": picture_name(row, time_s),
         "width": pose.width,
         "height": pose.height,
         "video": row.video,
