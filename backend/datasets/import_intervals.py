@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from backend.datasets.label_studio_json import to_frame_range
 from backend.errors import LabelStudioError
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.labelstudio.media import shown_address
+from pipeline.datasets.frames import nearest_frames
 from pipeline.datasets.intervals import NamedInterval
 from pipeline.datasets.rows import LABELS, video_name
 from pipeline.errors import DatasetError
@@ -132,7 +132,7 @@ def _digest(intervals: Iterable[NamedInterval], labels: Mapping[str, RepLabel]) 
 
 def _region(one: NamedInterval, label: RepLabel, rate: float, controls: Controls, number: int) -> Json:
     """The interval as a timeline region: of the frames whose boundaries are nearest."""
-    start, end = to_frame_range(one.start_s, one.end_s, rate)
+    start, end = nearest_frames(one.start_s, one.end_s, rate)
     return {
         "id": f"import{number}",
         "type": "timelinelabels",

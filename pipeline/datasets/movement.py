@@ -7,19 +7,40 @@ video's own seconds, since poses need not be evenly spaced.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.io import netcdf_file
 
+from pipeline.datasets.dataset_format import Added, DatasetFormat
+from pipeline.datasets.rows import ExportedRep
 from pipeline.landmarks import LANDMARKS
-from pipeline.records import Pose
+from pipeline.records import Pose, Rep
 
 SOURCE = "deadlift"
 INDIVIDUAL = "lifter"
+
+
+class MovementFiles(DatasetFormat):
+    """One file per repetition."""
+
+    holds: ClassVar[Mapping[str, str]] = {
+        "movement/": "MediaPipe's 33 landmarks in pixels, as movement and xarray read them (netCDF)"
+    }
+    makes_files_of_reps = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        (folder / "movement").mkdir()
+
+    def add(self, row: ExportedRep, pose: Pose | None, rep: Rep | None) -> Added:
+        assert pose is not None
+        name = f"movement/{row.rep}.nc"
+        write_movement(self._folder / name, pose, row.start_s, row.end_s)
+        return Added({"movement": name})
 
 
 def write_movement(path: Path, pose: Pose, start_s: float, end_s: float) -> int:

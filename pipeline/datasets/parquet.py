@@ -7,16 +7,20 @@ Spark and the `datasets` library of Hugging Face read it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.datasets.dataset_format import Added, DatasetFormat
+from pipeline.datasets.manifest import rows_of
 from pipeline.datasets.rows import SPLITS, ExportedRep, Split
+from pipeline.datasets.versions import MANIFEST
+from pipeline.records import Pose, Rep
 
 TABLE = "reps.parquet"
 SPLIT_TABLES: dict[Split, str] = {split: f"splits/{split}.parquet" for split in SPLITS}
@@ -61,8 +65,14 @@ SCHEMA = pa.schema(
 _ROWS_AT_A_TIME = 10_000
 
 
-class ParquetTables:
-    """Writes the tables row by row; whole once closed. In memory are ten thousand rows at most."""
+class ParquetTables(DatasetFormat):
+    """A row per repetition. In memory are ten thousand rows at most. A split without repetitions has an empty table."""
+
+    holds: ClassVar[Mapping[str, str]] = {
+        TABLE: "the same as a typed table (Parquet), with null where nothing is known",
+        "splits/": "the same for each split",
+    }
+    with_labels_only = True
 
     def __init__(self, folder: Path) -> None:
         (folder / "splits").mkdir()
@@ -72,14 +82,31 @@ class ParquetTables:
             split: self._stack.enter_context(_Table(folder / name)) for split, name in SPLIT_TABLES.items()
         }
 
-    def add(self, row: ExportedRep) -> None:
+    def add(self, row: ExportedRep, pose: Pose | None, rep: Rep | None) -> Added:
         values = _values(row)
         self._all.add(values)
         self._by_split[row.split].add(values)
+        return Added()
 
     def close(self) -> None:
-        """Write what is left. A split without repetitions has a table without rows."""
         self._stack.close()
+
+    @classmethod
+    def problems(cls, folder: Path) -> Iterator[str]:
+        wanted: dict[str, list[str]] = {TABLE: [], **{name: [] for name in SPLIT_TABLES.values()}}
+        for row in rows_of(folder):
+            wanted[TABLE].append(row.rep)
+            wanted[SPLIT_TABLES[row.split]].append(row.rep)
+        for name, reps in wanted.items():
+            if not (folder / name).is_file():  # of an earlier release; else the sums name it
+                continue
+            try:
+                found = pq.read_table(folder / name, columns=["rep"])["rep"].to_pylist()
+            except (OSError, pa.ArrowException, KeyError) as error:
+                yield f"{name} cannot be read ({error})"
+                continue
+            if found != reps:
+                yield f"{name} does not have the repetitions of {MANIFEST}"
 
 
 class _Table:
@@ -103,21 +130,6 @@ class _Table:
         if self._rows:
             self._writer.write_table(pa.Table.from_pylist(self._rows, schema=SCHEMA))
             self._rows.clear()
-
-
-def problems_of_tables(folder: Path, split_of_rep: dict[str, Split]) -> Iterator[str]:
-    """What is wrong with the tables, one sentence each. split_of_rep: the manifest's repetitions with their splits."""
-    wanted = {TABLE: sorted(split_of_rep)}
-    for split, name in SPLIT_TABLES.items():
-        wanted[name] = sorted(rep for rep, own in split_of_rep.items() if own == split)
-    for name, reps in wanted.items():
-        try:
-            found = pq.read_table(folder / name, columns=["rep"])["rep"].to_pylist()
-        except (OSError, pa.ArrowException, KeyError) as error:
-            yield f"{name} cannot be read ({error})"
-            continue
-        if sorted(found) != reps:
-            yield f"{name} does not have the repetitions of the manifest"
 
 
 def _values(row: ExportedRep) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Without the `configs` at its head, `datasets` takes the pictures of a folder for
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pipeline.datasets.parquet import SPLIT_TABLES
@@ -30,12 +30,12 @@ _OPENED_BY = (
 )
 
 
-def write_readme(folder: Path, title: str, splits: Mapping[Split, int], parts: Sequence[str]) -> None:
+def write_readme(folder: Path, title: str, splits: Mapping[Split, int], parts: Collection[str]) -> None:
     """Write it. splits: how many repetitions each has; parts: the folders and files that the dataset has."""
     (folder / "README.md").write_text("\n".join(_lines(title, splits, parts)) + "\n", encoding="utf-8")
 
 
-def _lines(title: str, splits: Mapping[Split, int], parts: Sequence[str]) -> list[str]:
+def _lines(title: str, splits: Mapping[Split, int], parts: Collection[str]) -> list[str]:
     # The library refuses to load any split where one has no rows.
     data_files = [
         line
@@ -43,9 +43,7 @@ def _lines(title: str, splits: Mapping[Split, int], parts: Sequence[str]) -> lis
         if splits.get(split)
         for line in (f"  - split: {split}", f"    path: {SPLIT_TABLES[split]}")
     ]
-    opened_by = [
-        f"| {tool} | `{call}` |" for tool, part, call in _OPENED_BY if not part or any(one == part for one in parts)
-    ]
+    opened_by = [f"| {tool} | `{call}` |" for tool, part, call in _OPENED_BY if not part or part in parts]
     return [
         "---",
         "configs:",

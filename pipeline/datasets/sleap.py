@@ -7,15 +7,16 @@ the lifter as a predicted instance. Frames are those of the video, counted from 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.datasets.rows import ExportedRep
+from pipeline.datasets.dataset_format import VideoFormat
+from pipeline.datasets.rows import ExportedRep, file_beside
 from pipeline.landmarks import INDEX, LANDMARK_COUNT, LANDMARKS
 from pipeline.records import Pose
 
@@ -59,6 +60,23 @@ _INSTANCE = np.dtype(
 )
 _POINT = np.dtype([("x", "<f8"), ("y", "<f8"), ("visible", "?"), ("complete", "?")])
 _PREDICTED_POINT = np.dtype([*_POINT.descr, ("score", "<f8")])
+
+
+class SleapFiles(VideoFormat):
+    """One file per video whose frame rate is known: it has frames, no seconds."""
+
+    holds: ClassVar[Mapping[str, str]] = {
+        "sleap/": "MediaPipe's 33 landmarks of every pose within a repetition, a SLEAP labels file (.slp) per video"
+    }
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._folder = folder / "sleap"
+        self._folder.mkdir()
+
+    def write_video(self, rows: Sequence[ExportedRep], pose: Pose | None) -> None:
+        if pose is not None and rows[0].frame_rate is not None:
+            write_slp(self._folder / f"{rows[0].name}.slp", file_beside(rows[0]), rows, pose)
 
 
 def write_slp(path: Path, video: str, rows: Sequence[ExportedRep], pose: Pose) -> int:

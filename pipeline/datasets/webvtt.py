@@ -5,11 +5,28 @@ After the W3C's "WebVTT: The Web Video Text Tracks Format".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import ClassVar
 
+from pipeline.datasets.dataset_format import VideoFormat
 from pipeline.datasets.rows import ExportedRep
+from pipeline.records import Pose
+
+
+class WebVttFiles(VideoFormat):
+    """One file per video."""
+
+    holds: ClassVar[Mapping[str, str]] = {"webvtt/": "the repetitions as subtitles (WebVTT), one file per video"}
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._folder = folder / "webvtt"
+        self._folder.mkdir()
+
+    def write_video(self, rows: Sequence[ExportedRep], pose: Pose | None) -> None:
+        write_webvtt(self._folder / f"{rows[0].name}.vtt", rows)
 
 
 def write_webvtt(path: Path, rows: Sequence[ExportedRep]) -> None:

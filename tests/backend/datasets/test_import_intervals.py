@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from label_studio_api import FakeLabelStudio
-from labeled_project import LabeledProject
+from labelled_project import LabelledProject
 from typer.testing import CliRunner
 
 from backend.cli import app
@@ -111,7 +111,7 @@ def test_labels_that_mean_nothing_are_named_before_anything_is_stored(
 def test_what_was_exported_comes_back_to_the_frame(
     store: Store, tmp_path: Path, label_studio: FakeLabelStudio, client: LabelStudioClient, name: str
 ) -> None:
-    project = LabeledProject(store, tmp_path)
+    project = LabelledProject(store, tmp_path)
     project.add_video(1)
     frames = [(n * 90 + 8, n * 90 + 71) for n in range(3)]
     regions = [

@@ -9,23 +9,27 @@ from pathlib import Path
 import pytest
 from dataset_rows import ROW
 
-from pipeline.datasets.fiftyone import FiftyOneLabels, problems_of_fiftyone
+from pipeline.datasets.fiftyone import NAME, FiftyOneLabels
 from pipeline.datasets.readme import write_readme
+from pipeline.datasets.rows import to_json
+from pipeline.datasets.versions import MANIFEST
 from pipeline.datasets.webvtt import write_webvtt
 
 REP = replace(ROW, start_frame=9, end_frame=60, frame_rate=24.0, confidence=0.75)
 
 
-def fiftyone(path: Path, *videos: tuple[str, int | None]) -> Path:
-    labels = FiftyOneLabels(path)
-    for name, start in videos:
-        labels.add_video([replace(REP, name=name, rep=f"{name}_rep_0", start_frame=start)])
+def fiftyone(folder: Path, *videos: tuple[str, int | None]) -> Path:
+    labels = FiftyOneLabels(folder)
+    rows = [replace(REP, name=name, rep=f"{name}_rep_0", start_frame=start) for name, start in videos]
+    for row in rows:
+        labels.add(row, None, None)
     labels.close()
-    return path
+    (folder / MANIFEST).write_text("".join(f"{to_json(row)}\n" for row in rows))
+    return folder / NAME
 
 
 def test_fiftyone_has_frames_labels_and_attributes(tmp_path: Path) -> None:
-    content = json.loads(fiftyone(tmp_path / "a.json", ("squad", 9), ("hall", 9)).read_text())
+    content = json.loads(fiftyone(tmp_path, ("squad", 9), ("hall", 9)).read_text())
     (one,) = content["labels"]["squad"]
     assert content["classes"][one["label"]] == "normal"
     assert (one["support"], one["confidence"]) == ([9, 60], 0.75)
@@ -34,22 +38,21 @@ def test_fiftyone_has_frames_labels_and_attributes(tmp_path: Path) -> None:
 
 
 def test_fiftyone_without_repetitions_is_whole(tmp_path: Path) -> None:
-    assert json.loads(fiftyone(tmp_path / "a.json", ("squad", None)).read_text())["labels"] == {}
+    assert json.loads(fiftyone(tmp_path, ("squad", None)).read_text())["labels"] == {}
 
 
 def test_fiftyone_is_checked(tmp_path: Path) -> None:
-    path = fiftyone(tmp_path / "a.json", ("squad", 9))
-    assert list(problems_of_fiftyone(path, {"squad_rep_0": (9, 60)})) == []
-    assert list(problems_of_fiftyone(path, {"squad_rep_0": (9, 61)})) == [
-        "a.json does not have the repetitions of the manifest"
-    ]
+    fiftyone(tmp_path, ("squad", 9), ("hall", None))
+    assert list(FiftyOneLabels.problems(tmp_path)) == []
+    (tmp_path / MANIFEST).write_text(to_json(replace(REP, end_frame=61)))
+    assert list(FiftyOneLabels.problems(tmp_path)) == [f"{NAME} does not have the repetitions of {MANIFEST}"]
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"labels": [1]}', '{"labels": {"a": [{}]}}'])
 def test_damaged_fiftyone_is_named(tmp_path: Path, content: str) -> None:
-    (tmp_path / "a.json").write_text(content)
-    (found,) = problems_of_fiftyone(tmp_path / "a.json", {})
-    assert found.startswith("a.json cannot be read (")
+    (tmp_path / NAME).write_text(content)
+    (found,) = FiftyOneLabels.problems(tmp_path)
+    assert found.startswith(f"{NAME} cannot be read (")
 
 
 def test_subtitles_are_in_order_of_time(tmp_path: Path) -> None:

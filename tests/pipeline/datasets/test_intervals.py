@@ -92,7 +92,7 @@ def test_tables_of_text(tmp_path: Path, name: str, text: str) -> None:
 def test_our_tables_come_back(tmp_path: Path) -> None:
     tables = ParquetTables(tmp_path)
     for row in ROWS:
-        tables.add(row)
+        tables.add(row, None, None)
     tables.close()
     assert read_intervals(tmp_path / "reps.parquet") == WANTED
 

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from dataset_rows import ROW
 
-from pipeline.datasets.parquet import SCHEMA, SPLIT_TABLES, TABLE, ParquetTables, problems_of_tables
-from pipeline.datasets.rows import ExportedRep
+from pipeline.datasets.parquet import SCHEMA, SPLIT_TABLES, TABLE, ParquetTables
+from pipeline.datasets.rows import ExportedRep, to_json
+from pipeline.datasets.versions import MANIFEST
 
 VAL = replace(ROW, rep="squad_rep_1", split="val", faults=(), score=0.25)
 
@@ -19,8 +20,9 @@ VAL = replace(ROW, rep="squad_rep_1", split="val", faults=(), score=0.25)
 def written(folder: Path, *rows: ExportedRep) -> Path:
     tables = ParquetTables(folder)
     for row in rows:
-        tables.add(row)
+        tables.add(row, None, None)
     tables.close()
+    (folder / MANIFEST).write_text("".join(f"{to_json(row)}\n" for row in rows))
     return folder
 
 
@@ -70,18 +72,24 @@ def test_many_rows_come_in_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_whole_tables_have_no_problems(tmp_path: Path) -> None:
-    assert list(problems_of_tables(written(tmp_path, ROW, VAL), {ROW.rep: "train", VAL.rep: "val"})) == []
+    assert list(ParquetTables.problems(written(tmp_path, ROW, VAL))) == []
 
 
 def test_other_repetitions_are_found(tmp_path: Path) -> None:
-    found = list(problems_of_tables(written(tmp_path, ROW, VAL), {ROW.rep: "train", VAL.rep: "test"}))
-    assert found == [
-        f"splits/{split}.parquet does not have the repetitions of the manifest" for split in ("val", "test")
+    written(tmp_path, ROW, VAL)
+    (tmp_path / MANIFEST).write_text(f"{to_json(ROW)}\n{to_json(replace(VAL, split='test'))}\n")
+    assert list(ParquetTables.problems(tmp_path)) == [
+        f"splits/{split}.parquet does not have the repetitions of {MANIFEST}" for split in ("val", "test")
     ]
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"rep\n1\n"])
 def test_a_damaged_table_is_named(tmp_path: Path, content: bytes) -> None:
     (written(tmp_path, ROW) / TABLE).write_bytes(content)
-    (found,) = problems_of_tables(tmp_path, {ROW.rep: "train"})
+    (found,) = ParquetTables.problems(tmp_path)
     assert found.startswith("reps.parquet cannot be read (")
+
+
+def test_a_dataset_of_an_earlier_release_has_no_tables(tmp_path: Path) -> None:
+    (tmp_path / MANIFEST).write_text(f"{to_json(ROW)}\n")
+    assert list(ParquetTables.problems(tmp_path)) == []
