@@ -46,6 +46,10 @@ COMMANDS = {
         "export:export",
         "Write a project's labelled repetitions as an immutable, numbered dataset.",
     ),
+    "import": (
+        "import_intervals:import_intervals",
+        "Bring intervals that were labelled with another tool into a project.",
+    ),
     "skelemotion": ("skelemotion:skelemotion", "Write one array and one picture of every repetition."),
     "sampling": ("sampling:sampling", 'Say in which order people get the tasks of a project by "Label All Tasks".'),
     "models": ("models:app", "The models of a Label Studio project: list, compare, choose."),

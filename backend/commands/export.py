@@ -48,6 +48,9 @@ def export(
         bool, typer.Option("--labels-only", help="Manifest, table and Label Studio JSON; nothing from landmarks.")
     ] = False,
     clips: Annotated[bool, typer.Option("--clips", help="Fetch the videos and cut out every repetition.")] = False,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="Fetch the videos and write the picture of every pose, for COCO's readers.")
+    ] = False,
 ) -> None:
     """Write a project's labelled repetitions as an immutable, numbered dataset; equal content is not written twice."""
     from backend.datasets.export import ExportRequest
@@ -71,7 +74,7 @@ def export(
         agreement=agreement,
         min_confidence=min_confidence,
     )
-    _report(_export(ExportRequest(project, out, filters, lifter_key, labels_only, clips)))
+    _report(_export(ExportRequest(project, out, filters, lifter_key, labels_only, clips, frames)))
 
 
 def _export(request: ExportRequest) -> Exported:

@@ -21,10 +21,13 @@ from backend.storage.database import now
 from backend.storage.jobs import Store
 from backend.storage.scratch import scratch
 from pipeline.config import PipelineConfig
+from pipeline.datasets.coco import PICTURES
 from pipeline.datasets.datasheet import Facts, write_datasheet
 from pipeline.datasets.filters import Filters, Funnel
 from pipeline.datasets.formats import OpenFormats, rep_within
-from pipeline.datasets.rows import ExportedRep, dataset_digest, to_json
+from pipeline.datasets.pose_pictures import write_pictures
+from pipeline.datasets.readme import write_readme
+from pipeline.datasets.rows import SPLITS, ExportedRep, dataset_digest, to_json
 from pipeline.datasets.summary import Summary
 from pipeline.datasets.versions import MANIFEST, Stored, new_version
 from pipeline.errors import PipelineError
@@ -37,6 +40,7 @@ FORMAT = 1
 _SHOWN_MISSING = 20
 
 _MANIFEST_PART = {MANIFEST: "one line of JSON per repetition: everything that is known of it"}
+_README_PART = {"README.md": "how tools open it"}
 _IMPORT_PARTS = {
     "label_studio.json": "tasks with annotations, for Label Studio's Import button",
     "labeling_config.xml": "the project's labeling config, for the project to import them into",
@@ -49,7 +53,7 @@ class ExportRequest:
     """What to export and where to. lifter_key: the task data that names the lifter.
 
     labels_only: only formats that say so (`DatasetFormat.with_labels_only`), and nothing from landmarks.
-    clips: fetch the videos and cut them.
+    clips: fetch the videos and cut them. frames: fetch them and write the picture of every pose.
     """
 
     project: int
@@ -58,6 +62,7 @@ class ExportRequest:
     lifter_key: str = "lifter"
     labels_only: bool = False
     clips: bool = False
+    frames: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ class Exported:
     missing_count: int
     repeated: int
     clips: int
+    frames: int
 
 
 OnProgress = Callable[[int, int], None]
@@ -126,6 +132,7 @@ def export(
         missing_count=missing.count,
         repeated=len(choice.repeated),
         clips=written.clips,
+        frames=written.frames,
     )
 
 
@@ -153,6 +160,7 @@ class _Draft:
         self.funnel = Funnel(request.filters)
         self.labels: list[tuple[str, float, float, str]] = []
         self.clips = 0
+        self.frames = 0
         self._folder = folder
         self._request = request
         self._config = config
@@ -168,6 +176,9 @@ class _Draft:
         self._formats = self._stack.enter_context(OpenFormats(self._folder, self._request.labels_only))
         if self._request.clips:
             (self._folder / "clips").mkdir()
+        if self._writes_frames:
+            for split in SPLITS:
+                (self._folder / PICTURES / split).mkdir()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -183,8 +194,8 @@ class _Draft:
         if pose is not None:
             reps = [rep_within(pose, row, self._config.segment) for row in rows]
             rows = [self._with_files(row, pose, rep) for row, rep in zip(rows, reps, strict=True)]
-        if self._request.clips:
-            rows = self._with_clips(rows, task)
+        if self._request.clips or self._writes_frames:
+            rows = self._with_pictures(rows, pose, task)
         for row, rep in zip(rows, reps, strict=True):
             self._manifest.write(to_json(row) + "\n")
             self._formats.add(row, pose if rep is not None else None, rep)
@@ -216,6 +227,7 @@ class _Draft:
             else "None: exported with --labels-only.",
         )
         write_datasheet(self._folder, self.summary, facts)
+        write_readme(self._folder, facts.title, {split: self.summary.of_split(split) for split in SPLITS}, facts.parts)
         described = {
             "format": FORMAT,
             "project": self._request.project,
@@ -233,7 +245,11 @@ class _Draft:
         """What the datasheet says of each file and folder."""
         clips = {"clips/": "one H.264 video per repetition, without sound"} if self._request.clips else {}
         of_labels, of_landmarks = self._formats.holds(True), self._formats.holds(False)
-        return _MANIFEST_PART | of_labels | _IMPORT_PARTS | of_landmarks | clips | _MISSING_PART
+        return _README_PART | _MANIFEST_PART | of_labels | _IMPORT_PARTS | of_landmarks | clips | _MISSING_PART
+
+    @property
+    def _writes_frames(self) -> bool:
+        return self._request.frames and not self._request.labels_only
 
     def _pose(self, task: LabelledTask, video: str) -> Pose | None:
         """The landmarks of a task's video; noted as missing where there are none."""
@@ -252,18 +268,26 @@ class _Draft:
             self.missing.add(row.rep, why)
         return row
 
-    def _with_clips(self, rows: list[ExportedRep], task: LabelledTask) -> list[ExportedRep]:
+    def _with_pictures(self, rows: list[ExportedRep], pose: Pose | None, task: LabelledTask) -> list[ExportedRep]:
+        """The rows with their clips; and the pictures of their poses are written."""
         done: list[ExportedRep] = []
+        what = " and ".join(
+            name for name, is_wanted in (("clips", self._request.clips), ("frames", self._writes_frames)) if is_wanted
+        )
         with scratch() as folder:
             try:
                 path = self._fetcher.fetch(task.media, task.task, folder)
                 for row in rows:
-                    name = f"clips/{row.rep}.mp4"
-                    cut(path, self._folder / name, row.start_s, row.end_s)
-                    self.clips += 1
-                    done.append(replace(row, files={**row.files, "clip": name}))
+                    files = dict(row.files)
+                    if self._request.clips:
+                        files["clip"] = f"clips/{row.rep}.mp4"
+                        cut(path, self._folder / files["clip"], row.start_s, row.end_s)
+                        self.clips += 1
+                    if self._writes_frames and pose is not None:
+                        self.frames += write_pictures(self._folder / PICTURES / row.split, path, row, pose)
+                    done.append(replace(row, files=files))
             except (BackendError, PipelineError) as error:
-                self.missing.add(f"task {task.task} ({rows[0].video})", f"no clips: {error}")
+                self.missing.add(f"task {task.task} ({rows[0].video})", f"no {what}: {error}")
         return done + rows[len(done) :]
 
     def _open(self, name: str) -> IO[str]:

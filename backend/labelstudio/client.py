@@ -82,6 +82,11 @@ class LabelStudioClient:
             wanted |= {"model_version": prediction["model_version"], "cluster": prediction.get("cluster")}
             return int(self._json("POST", "api/predictions/", json=wanted).get("id") or 0)
 
+    def create_annotation(self, task_id: int, result: list[Json]) -> int:
+        """Store an annotation, submitted by the token's user; returns its id."""
+        with _mapped(f"an annotation for task {task_id}"):
+            return int(self._json("POST", f"api/tasks/{task_id}/annotations/", json={"result": result}).get("id") or 0)
+
     def clusters(self, project: int) -> Iterator[tuple[Task, list[StoredPrediction]]]:
         """Every task of a project with its predictions, oldest first."""
         with _mapped(f"the tasks of project {project}"):

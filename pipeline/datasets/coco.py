@@ -1,7 +1,8 @@
 """Poses of exported repetitions as COCO keypoints: one image entry per pose, written as they come.
 
-After the format that cocodataset.org describes for keypoint detection. Pictures are not exported: an image entry says
-which video it is of and when, next to the usual fields.
+After the format that cocodataset.org describes for keypoint detection: one file of all, and one per split, laid out as
+datumaro and others expect. An image entry says which video it is of and when, next to the usual fields; its picture is
+written if it is asked for (see pose_pictures.py).
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipeline.datasets.dataset_format import Added, DatasetFormat
-from pipeline.datasets.rows import ExportedRep
+from pipeline.datasets.rows import SPLITS, ExportedRep, Split
 from pipeline.landmarks import INDEX
 from pipeline.records import Pose, Rep
 
 NAME = "coco_keypoints.json"
+SPLIT_NAMES: dict[Split, str] = {split: f"annotations/person_keypoints_{split}.json" for split in SPLITS}
+PICTURES = "images"
 KEYPOINTS = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
     "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
@@ -37,27 +40,54 @@ _VISIBLE, _HIDDEN, _ABSENT = 2, 1, 0
 
 
 class CocoKeypoints(DatasetFormat):
-    """Every pose within a repetition in which a person was found; its two lists are put together when it is closed."""
+    """Every pose within a repetition in which a person was found."""
 
-    holds: ClassVar[Mapping[str, str]] = {NAME: "every pose within a repetition as COCO keypoints"}
+    holds: ClassVar[Mapping[str, str]] = {
+        NAME: "every pose within a repetition as COCO keypoints",
+        "annotations/": "the same for each split",
+        f"{PICTURES}/": "the pictures of these poses, where they were exported",
+    }
 
     def __init__(self, folder: Path) -> None:
-        self._file = (folder / NAME).open("w", encoding="utf-8")
-        self._annotations = tempfile.TemporaryFile("w+", encoding="utf-8", dir=folder)  # noqa: SIM115
-        head = json.dumps({"info": {"description": "Deadlift repetitions, 17 of MediaPipe's landmarks"}})[:-1]
-        self._file.write(head + ', "categories": ' + json.dumps([_category()]) + ', "images": [')
+        (folder / "annotations").mkdir()
+        (folder / PICTURES).mkdir()
+        # datumaro reads no annotations without that folder, and archives keep no empty one.
+        (folder / PICTURES / "README.txt").write_text("Pictures of the poses: in a folder per split, if exported.\n")
+        self._all = _CocoFile(folder / NAME)
+        self._by_split = {split: _CocoFile(folder / name) for split, name in SPLIT_NAMES.items()}
         self._count = 0
 
     def add(self, row: ExportedRep, pose: Pose | None, rep: Rep | None) -> Added:
         if pose is None:
             return Added()
         for frame in np.flatnonzero((pose.time >= row.start_s) & (pose.time < row.end_s) & pose.detected):
-            separator = ",\n" if self._count else "\n"
             self._count += 1
-            image = _image(self._count, row, pose, int(frame))
-            self._file.write(separator + json.dumps(image, ensure_ascii=False))
-            self._annotations.write(separator + json.dumps(_annotation(self._count, pose, int(frame))))
+            image = json.dumps(_image(self._count, row, pose, int(frame)), ensure_ascii=False)
+            annotation = json.dumps(_annotation(self._count, pose, int(frame)))
+            for file in (self._all, self._by_split[row.split]):
+                file.add(image, annotation)
         return Added()
+
+    def close(self) -> None:
+        for file in (self._all, *self._by_split.values()):
+            file.close()
+
+
+class _CocoFile:
+    """One file; its two lists are put together when it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8")
+        self._annotations = tempfile.TemporaryFile("w+", encoding="utf-8", dir=path.parent)  # noqa: SIM115
+        head = json.dumps({"info": {"description": "Deadlift repetitions, 17 of MediaPipe's landmarks"}})[:-1]
+        self._file.write(head + ', "categories": ' + json.dumps([_category()]) + ', "images": [')
+        self._separator = "\n"
+
+    def add(self, image: str, annotation: str) -> None:
+        """One entry of each list, as JSON."""
+        self._file.write(self._separator + image)
+        self._annotations.write(self._separator + annotation)
+        self._separator = ",\n"
 
     def close(self) -> None:
         with self._file, self._annotations:
@@ -67,11 +97,16 @@ class CocoKeypoints(DatasetFormat):
             self._file.write("\n]}\n")
 
 
+def picture_name(row: ExportedRep, time_s: float) -> str:
+    """The file name of the picture of a pose: a pose in two repetitions has two."""
+    return f"{row.rep}_{round(round(time_s, 4) * 1000):08d}.jpg"
+
+
 def _image(number: int, row: ExportedRep, pose: Pose, frame: int) -> dict[str, Any]:
     time_s = round(float(pose.time[frame]), 4)
     return {
         "id": number,
-        "file_name": f"{row.rep}_{round(time_s * 1000):08d}.jpg",
+        "file_name": picture_name(row, time_s),
         "width": pose.width,
         "height": pose.height,
         "video": row.video,
@@ -115,6 +150,7 @@ def _annotation(number: int, pose: Pose, frame: int) -> dict[str, Any]:
         "id": number,
         "image_id": number,
         "category_id": 1,
+        "segmentation": [],  # readers of object annotations take it for granted
         "keypoints": keypoints,
         "num_keypoints": int(inside.sum()),
         "bbox": [round(float(value), 2) for value in (x, y, width, height)],

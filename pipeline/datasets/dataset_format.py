@@ -7,7 +7,7 @@ A new format is a module with a class like this and a place in the list of `form
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -56,3 +56,34 @@ class DatasetFormat(Protocol):
     def problems(cls, folder: Path) -> Iterable[str]:
         """What is wrong with the files of this format in a dataset, one sentence each, by the rows of its manifest."""
         return ()
+
+
+class VideoFormat(DatasetFormat):
+    """A format that has something for each video: it gets all exported repetitions of one at a time.
+
+    Subclasses that have an `__init__` call this one's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._rows: list[ExportedRep] = []
+        self._pose: Pose | None = None
+
+    def add(self, row: ExportedRep, pose: Pose | None, rep: Rep | None) -> Added:
+        if self._rows and self._rows[0].name != row.name:
+            self._write()
+        self._rows.append(row)
+        if pose is not None:
+            self._pose = pose
+        return Added()
+
+    def close(self) -> None:
+        if self._rows:
+            self._write()
+
+    @abstractmethod
+    def write_video(self, rows: Sequence[ExportedRep], pose: Pose | None) -> None:
+        """Write a video's repetitions. pose: of the whole video, None where no pose lies within any of them."""
+
+    def _write(self) -> None:
+        self.write_video(self._rows, self._pose)
+        self._rows, self._pose = [], None

@@ -16,11 +16,11 @@ from typing import ClassVar
 from xml.etree.ElementTree import ParseError, iterparse
 from xml.sax.saxutils import escape, quoteattr
 
-from pipeline.datasets.dataset_format import Added, DatasetFormat
+from pipeline.datasets.dataset_format import VideoFormat
 from pipeline.datasets.manifest import rows_of
-from pipeline.datasets.rows import ExportedRep
+from pipeline.datasets.rows import ExportedRep, file_beside
 from pipeline.datasets.versions import MANIFEST
-from pipeline.records import Pose, Rep
+from pipeline.records import Pose
 
 _OPENING = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -50,7 +50,7 @@ _DEPENDENT: tuple[tuple[str, Callable[[ExportedRep], str]], ...] = (
 )
 
 
-class ElanDocuments(DatasetFormat):
+class ElanDocuments(VideoFormat):
     """One document per video."""
 
     holds: ClassVar[Mapping[str, str]] = {
@@ -58,23 +58,12 @@ class ElanDocuments(DatasetFormat):
     }
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
         self._folder = folder / "elan"
         self._folder.mkdir()
-        self._video: list[ExportedRep] = []
 
-    def add(self, row: ExportedRep, pose: Pose | None, rep: Rep | None) -> Added:
-        if self._video and self._video[0].name != row.name:
-            self._write()
-        self._video.append(row)
-        return Added()
-
-    def close(self) -> None:
-        if self._video:
-            self._write()
-
-    def _write(self) -> None:
-        write_eaf(self._folder / f"{self._video[0].name}.eaf", self._video)
-        self._video = []
+    def write_video(self, rows: Sequence[ExportedRep], pose: Pose | None) -> None:
+        write_eaf(self._folder / f"{rows[0].name}.eaf", rows)
 
     @classmethod
     def problems(cls, folder: Path) -> Iterator[str]:
@@ -106,16 +95,11 @@ def write_eaf(path: Path, rows: Sequence[ExportedRep]) -> None:
         date=quoteattr(_date_time(max(row.labeled_at for row in rows))),
         video=quoteattr(rows[0].video),
         # Most addresses are for browsers: ELAN looks beside the document then.
-        beside=quoteattr(f"./{rows[0].name}{_suffix(rows[0].video)}"),
+        beside=quoteattr(f"./{file_beside(rows[0])}"),
         mime=quoteattr(mimetypes.guess_type(rows[0].video)[0] or "video/mp4"),
         last=last,
     )
     path.write_text("".join((opening, *order, *tiers, _CLOSING)), encoding="utf-8")
-
-
-def _suffix(video: str) -> str:
-    found = re.search(r"\.\w{2,4}$", video)
-    return found[0] if found else ".mp4"
 
 
 def _time_slots(rows: Sequence[ExportedRep]) -> tuple[list[list[str]], list[str]]:

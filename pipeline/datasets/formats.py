@@ -13,20 +13,30 @@ from pipeline.config import SegmentConfig
 from pipeline.datasets.coco import CocoKeypoints
 from pipeline.datasets.dataset_format import DatasetFormat
 from pipeline.datasets.elan import ElanDocuments
+from pipeline.datasets.fiftyone import FiftyOneLabels
 from pipeline.datasets.landmarks import LandmarkFiles
+from pipeline.datasets.movement import MovementFiles
 from pipeline.datasets.ntu_skeleton import SkeletonFiles
+from pipeline.datasets.parquet import ParquetTables
 from pipeline.datasets.rows import ExportedRep
 from pipeline.datasets.skelemotion import SkeleMotionFiles
+from pipeline.datasets.sleap import SleapFiles
 from pipeline.datasets.table import RepTable
+from pipeline.datasets.webvtt import WebVttFiles
 from pipeline.records import Pose, Rep
 from pipeline.reps.lockout import with_lockout
 
 FORMATS: tuple[type[DatasetFormat], ...] = (
     RepTable,
+    ParquetTables,
     LandmarkFiles,
     SkeletonFiles,
     SkeleMotionFiles,
+    MovementFiles,
+    SleapFiles,
     ElanDocuments,
+    WebVttFiles,
+    FiftyOneLabels,
     CocoKeypoints,
 )
 """In the order in which the datasheet names them."""

@@ -144,6 +144,12 @@ def video_name(address: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-")[:_LONGEST_NAME] or "video"
 
 
+def file_beside(row: ExportedRep) -> str:
+    """What a row's video is called beside files that go by its name: the same, with its suffix."""
+    found = re.search(r"\.\w{2,4}$", row.video)
+    return row.name + (found[0] if found else ".mp4")
+
+
 def dataset_digest(labels: Iterable[tuple[str, float, float, str]]) -> str:
     """Sixteen hex digits of the exact labels (video digest, start_s, end_s, label), in whatever order they come."""
     lines = sorted(f"{digest} {start_s!r} {end_s!r} {label}" for digest, start_s, end_s, label in labels)

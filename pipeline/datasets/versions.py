@@ -17,8 +17,14 @@ from pipeline.errors import DatasetError
 
 SUMS = "SHA256SUMS"
 MANIFEST = "manifest.jsonl"
-NOT_CONTENT = frozenset({"DATASHEET.md", "dataset.json"})
-"""Files that say when and how a dataset was exported: two that differ in them alone are the same."""
+NOT_CONTENT = frozenset(
+    {
+        *("DATASHEET.md", "dataset.json", "README.md"),
+        *("reps.parquet", "splits/train.parquet", "splits/val.parquet", "splits/test.parquet"),
+    }
+)
+"""Files that say when, how and with which releases of libraries a dataset was exported, besides what others say: two
+datasets that differ in them alone are the same."""
 
 _VERSION = re.compile(r"v\d{4,}")
 

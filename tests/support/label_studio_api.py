@@ -260,6 +260,14 @@ class FakeLabelStudio:
                 return jsonify(detail="no"), self.failures_after_storing.pop(0)
             return jsonify(self.predictions[number]), 201
 
+        @app.post("/api/tasks/<int:number>/annotations/")
+        def annotate(number: int) -> Any:
+            task = self.tasks[number]
+            task["total_annotations"] += 1
+            annotation = {"id": next(self._numbers), "task": number, **request.json}
+            task.setdefault("annotations", []).append(annotation)
+            return jsonify(annotation), 201
+
         @app.get("/api/projects/<int:number>/")
         def project(number: int) -> Any:
             if number not in self.projects:

@@ -302,7 +302,7 @@ def test_a_version_can_not_be_written_to(project: LabelledProject) -> None:
 def test_every_file_of_a_row_is_there(project: LabelledProject) -> None:
     done = project.export()
     for row in rows_of(done.stored.folder):
-        assert row.files.keys() == {"landmarks", "skeleton", "skelemotion", "picture"}
+        assert row.files.keys() == {"landmarks", "skeleton", "skelemotion", "picture", "movement"}
         assert all((done.stored.folder / name).is_file() for name in row.files.values())
 
 

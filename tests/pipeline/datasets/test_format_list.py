@@ -76,14 +76,14 @@ def test_no_two_formats_write_the_same_file() -> None:
     assert len(set(names)) == len(names)
 
 
-def test_labels_alone_are_a_table(tmp_path: Path) -> None:
+def test_labels_alone_are_tables(tmp_path: Path) -> None:
     write(tmp_path, labels_only=True)
-    assert [path.name for path in tmp_path.iterdir()] == ["reps.csv"]
+    assert {path.name for path in tmp_path.iterdir()} == {"reps.csv", "reps.parquet", "splits", "fiftyone.json"}
 
 
 def test_a_format_of_ones_own_gets_rows_with_their_files(tmp_path: Path) -> None:
     write(tmp_path, chosen=(*FORMATS, Names))
-    files = ["landmarks", "picture", "skelemotion", "skeleton"]
+    files = ["landmarks", "movement", "picture", "skelemotion", "skeleton"]
     assert (tmp_path / "names.txt").read_text().splitlines() == [f"{row.rep} {files}" for row in ROWS]
 
 

@@ -15,7 +15,7 @@ from dataset_rows import ROW
 from drawn_lifts import video
 
 from pipeline.config import EncodeConfig
-from pipeline.datasets.coco import KEYPOINTS, NAME, CocoKeypoints
+from pipeline.datasets.coco import KEYPOINTS, NAME, SPLIT_NAMES, CocoKeypoints
 from pipeline.datasets.elan import write_eaf
 from pipeline.datasets.landmarks import around, at_rate, read_landmarks, write_landmarks
 from pipeline.datasets.ntu_skeleton import DISTANCE_M, kinect_joints, write_skeleton
@@ -191,6 +191,12 @@ def test_coco_points_outside_of_the_picture_are_not_there(tmp_path: Path) -> Non
     assert person["num_keypoints"] == sum(v > 0 for v in person["keypoints"][2::3]) == 16
 
 
+def test_coco_people_have_the_fields_of_object_annotations(tmp_path: Path) -> None:
+    for person in coco(tmp_path, POSE)["annotations"]:
+        assert {"id", "image_id", "category_id", "segmentation", "area", "bbox", "iscrowd"} < person.keys()
+        assert person["segmentation"] == []
+
+
 def test_coco_boxes_hold_the_keypoints(tmp_path: Path) -> None:
     for person in coco(tmp_path, POSE)["annotations"]:
         x, y, _, height = person["bbox"]
@@ -205,7 +211,8 @@ def test_coco_without_poses_is_whole(tmp_path: Path) -> None:
 
 def test_nothing_is_left_beside_coco(tmp_path: Path) -> None:
     coco(tmp_path, POSE)
-    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {NAME, *SPLIT_NAMES.values(), "images/README.txt"}
 
 
 # ELAN
