@@ -7,12 +7,14 @@ separates faults worse than a distance in the latent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pipeline.anomaly.features import Blocks, latent_block
 from pipeline.records import Floats
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 FILTERS = (32, 32, 16)
 COLUMNS_PER_STEP = 4
+EPOCHS = 10
 """Columns of an image for each column of its latent."""
 _BATCH = 16
 _LEARNING_RATE = 2e-3
@@ -34,6 +37,27 @@ class Encoder:
     spread: Floats
     kernels: tuple[Floats, ...]
     biases: tuple[Floats, ...]
+
+    @staticmethod
+    def load(arrays: Mapping[str, NDArray[Any]]) -> Encoder:
+        """The encoder of what `arrays` gave. Raises KeyError where something is missing."""
+        return Encoder(
+            arrays["encoder.mean"],
+            arrays["encoder.spread"],
+            tuple(arrays[f"encoder.kernel.{layer}"] for layer in range(len(FILTERS))),
+            tuple(arrays[f"encoder.bias.{layer}"] for layer in range(len(FILTERS))),
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All that it has learnt, by names for a model's file."""
+        arrays: dict[str, NDArray[Any]] = {"encoder.mean": self.mean, "encoder.spread": self.spread}
+        for layer, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
+            arrays |= {f"encoder.kernel.{layer}": kernel, f"encoder.bias.{layer}": bias}
+        return arrays
+
+    def blocks(self, images: Floats) -> Blocks:
+        """The latent of images [N, C, J, L], pooled, as the one block that repetitions are compared by."""
+        return (latent_block(self.latents(images)),)
 
     def latents(self, images: Floats) -> Floats:
         """[N, 16, J, L // 4] of images [N, C, J, L]. Raises ValueError for another number of channels."""
@@ -54,12 +78,12 @@ class Encoder:
 
 
 def fit_encoder(
-    images: Floats, seed: int = 0, epochs: int = 10, told: Callable[[int, float], None] | None = None
+    images: Floats, seed: int = 0, epochs: int = EPOCHS, on_epoch: Callable[[int, float], None] | None = None
 ) -> Encoder:
     """Train on images [N, C, J, L]: Adam, mean squared error of channels in units of their spread, batches of 16.
 
-    Equal input and seed give an equal encoder. `told` gets epoch (from 1) and mean loss, 1 being that of the mean
-    image's channel means; it may raise to cancel. Raises ValueError unless L is a multiple of four.
+    Equal input and seed give an equal encoder. `on_epoch` gets the epoch (from 1) and the mean loss, 1 being that of
+    the mean image's channel means; it may raise to cancel. Raises ValueError unless L is a multiple of four.
     """
     import torch
 
@@ -82,8 +106,8 @@ def fit_encoder(
                 loss.backward()
                 adam.step()
                 total += float(loss.detach()) * len(batch)
-            if told is not None:
-                told(epoch + 1, total / len(data))
+            if on_epoch is not None:
+                on_epoch(epoch + 1, total / len(data))
     layers = [module for module in network.children() if isinstance(module, torch.nn.Conv2d)][: len(FILTERS)]
     return Encoder(
         mean,

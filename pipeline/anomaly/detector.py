@@ -8,15 +8,14 @@ calibration of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.anomaly.autoencoder import Encoder
 from pipeline.anomaly.calibration import Calibration
 from pipeline.anomaly.explanations import Cells, heat_over_walk, reasons, visible
-from pipeline.anomaly.features import PARTS_OF_WALK, Features, features_of, form_block
+from pipeline.anomaly.features import PARTS_OF_WALK, Features, Representation, Statistics, features_of, form_block
 from pipeline.anomaly.model_files import load_parts, save_parts, version_of
 from pipeline.anomaly.posture import PostureModel, fault_score, form_cells
 from pipeline.anomaly.reference import Reference, Scale, cells_of, compare
@@ -51,7 +50,7 @@ class Detector:
     scales: the unit of each feature. form: sound joint angles, and what faults do to them. references: the normal
     repetitions of one setting (lifter and camera) each. The calibrations say what normal repetitions of videos that
     were not learnt from get in their setting, for their posture, and within their video; `in_setting` is None where no
-    setting is known. encoder: of the autoencoder whose latent repetitions are compared by, None where by statistics.
+    setting is known. representation: what its method has learnt, and compares repetitions by.
     """
 
     config: DetectorConfig
@@ -62,7 +61,7 @@ class Detector:
     within_video: Calibration
     in_setting: Calibration | None = None
     name: str = "base"
-    encoder: Encoder | None = None
+    representation: Representation = field(default_factory=Statistics)
 
     @property
     def version(self) -> str:
@@ -152,7 +151,7 @@ class Detector:
         seen = [one for one in encoded if one.coverage > 0.0]
         if not seen:
             return [None] * len(reps)
-        features = features_of([pose] * len(seen), seen, self.config.encode, self.encoder)
+        features = features_of([pose] * len(seen), seen, self.config.encode, self.representation)
         judged = iter(self.judge(features, setting))
         result: list[tuple[Encoded, Judgement, list[Floats]] | None] = []
         for one in encoded:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.anomaly.autoencoder import Encoder
 from pipeline.anomaly.posture import ANGLE_LANDMARKS, ANGLE_PARTS, COLUMNS_PER_BIN, angles_of
 from pipeline.config import EncodeConfig
 from pipeline.landmarks import INDEX, LANDMARKS
@@ -124,18 +124,35 @@ class Features:
         return Features(blocks, angles, appearances, self.shots + other.shots)
 
 
+class Representation(Protocol):
+    """What a method has learnt, if anything; it makes of images what repetitions are compared by."""
+
+    def blocks(self, images: Floats) -> Blocks:
+        """The blocks of images [N, C, J, L] of `skelemotion.encode`."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All that it has learnt, by names for a model's file."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Compares by statistics of the images (`blocks_of`); there is nothing to learn."""
+
+    def blocks(self, images: Floats) -> Blocks:
+        return blocks_of(images)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {}
+
+
 def features_of(
-    poses: Sequence[Pose], encoded: Sequence[Encoded], config: EncodeConfig, encoder: Encoder | None
+    poses: Sequence[Pose], encoded: Sequence[Encoded], config: EncodeConfig, representation: Representation
 ) -> Features:
-    """The features of repetitions, each with the landmarks of its video: by statistics, or with an encoder by its
-    latent."""
+    """The features of repetitions, each with the landmarks of its video, compared by what `representation` makes."""
     images = np.stack([one.image for one in encoded])
-    blocks = blocks_of(images)
     angles = np.stack([angles_of(pose, one, config) for pose, one in zip(poses, encoded, strict=True)])
-    appearances, shots = appearance_features(blocks), tuple(one.shot for one in encoded)
-    if encoder is not None:
-        blocks = (latent_block(encoder.latents(images)),)
-    return Features(blocks, angles, appearances, shots)
+    appearances, shots = appearance_features(blocks_of(images)), tuple(one.shot for one in encoded)
+    return Features(representation.blocks(images), angles, appearances, shots)
 
 
 def blocks_of(images: Floats) -> Blocks:

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.anomaly.autoencoder import FILTERS, Encoder
 from pipeline.anomaly.calibration import Calibration
 from pipeline.anomaly.distances import NormalModel
+from pipeline.anomaly.features import Representation
+from pipeline.anomaly.methods import METHODS
 from pipeline.anomaly.posture import PostureModel
 from pipeline.anomaly.reference import Reference, Scale
 from pipeline.config import DetectorConfig, EncodeConfig
@@ -131,25 +132,8 @@ def _arrays(parts: Parts) -> _Arrays:
         calibration: Calibration | None = parts[name]
         if calibration is not None:
             arrays[f"{stored}.distances"], arrays[f"{stored}.videos"] = calibration.distances, calibration.videos
-    if parts["encoder"] is not None:
-        arrays |= _encoder_arrays(parts["encoder"])
-    return arrays
-
-
-def _encoder_arrays(encoder: Encoder) -> _Arrays:
-    arrays: _Arrays = {"encoder.mean": encoder.mean, "encoder.spread": encoder.spread}
-    for layer, (kernel, bias) in enumerate(zip(encoder.kernels, encoder.biases, strict=True)):
-        arrays |= {f"encoder.kernel.{layer}": kernel, f"encoder.bias.{layer}": bias}
-    return arrays
-
-
-def _encoder(arrays: Mapping[str, NDArray[Any]]) -> Encoder:
-    return Encoder(
-        arrays["encoder.mean"],
-        arrays["encoder.spread"],
-        tuple(arrays[f"encoder.kernel.{layer}"] for layer in range(len(FILTERS))),
-        tuple(arrays[f"encoder.bias.{layer}"] for layer in range(len(FILTERS))),
-    )
+    representation: Representation = parts["representation"]
+    return arrays | representation.arrays()
 
 
 def _parts(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
@@ -189,6 +173,6 @@ def _parts(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
         ),
         "references": tuple(references),
         "name": description["name"],
-        "encoder": _encoder(arrays) if config.method == "autoencoder" else None,
+        "representation": METHODS[config.method].load(arrays),
         **calibrations,
     }

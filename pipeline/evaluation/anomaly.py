@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.anomaly.autoencoder import fit_encoder
 from pipeline.anomaly.calibration import calibrate
 from pipeline.anomaly.detector import Detector
-from pipeline.anomaly.features import Blocks, latent_block
+from pipeline.anomaly.features import Blocks
+from pipeline.anomaly.methods import METHODS
 from pipeline.anomaly.reference import compare, fit_reference, scales_of
 from pipeline.config import Method, TrainConfig
 from pipeline.errors import DatasetError
@@ -117,11 +117,11 @@ def judge_pictures(
     videos = list(dict.fromkeys(normal.groups))
     if len(videos) < 3:
         raise DatasetError(f"Expected pictures of 3 or more normal videos, got {len(videos)}.")
-    latent = _latent_folds(normal, anomalous, videos) if method == "autoencoder" else []
+    folds = [] if method == "statistics" else _folds(normal, anomalous, videos, method)
     for number, video in enumerate(videos):
         held = names == video
-        if method == "autoencoder":
-            blocks, odd = latent[number % _FOLDS]
+        if folds:
+            blocks, odd = folds[number % _FOLDS]
         groups = [group for group in normal.groups if group != video]
         known = _rows(blocks, np.flatnonzero(~held))
         scales = scales_of(known, groups)
@@ -168,13 +168,14 @@ def judge_videos(
     )
 
 
-def _latent_folds(normal: Pictures, anomalous: Pictures, videos: Sequence[str]) -> list[tuple[Blocks, Blocks]]:
-    """The latent blocks of all pictures, by encoders that have not seen every fourth normal video."""
+def _folds(normal: Pictures, anomalous: Pictures, videos: Sequence[str], method: Method) -> list[tuple[Blocks, Blocks]]:
+    """The blocks of all pictures, by representations that have not seen every fourth normal video."""
     images, odd = picture_images(normal), picture_images(anomalous)
     folds: list[tuple[Blocks, Blocks]] = []
     for fold in range(_FOLDS):
-        encoder = fit_encoder(images[~np.isin(np.array(normal.groups), videos[fold::_FOLDS])])
-        folds.append(((latent_block(encoder.latents(images)),), (latent_block(encoder.latents(odd)),)))
+        learnt = images[~np.isin(np.array(normal.groups), videos[fold::_FOLDS])]
+        representation = METHODS[method].fit(learnt, 0, lambda epoch, loss: None)
+        folds.append((representation.blocks(images), representation.blocks(odd)))
     return folds
 
 

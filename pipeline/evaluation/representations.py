@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anomaly.detector import Detector
-from pipeline.anomaly.features import Features, appearance_features, blocks_of, features_of
+from pipeline.anomaly.features import Features, Statistics, appearance_features, blocks_of, features_of
 from pipeline.anomaly.within_video import compare_within_video
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
@@ -153,7 +153,9 @@ def _calibrated(drawn_features: Features, drawn: Sequence[LabelledRep], known: t
 
 def _ours(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:
     encoding = config.detector.encode
-    return features_of([s.pose for s in samples], [encode(s.pose, s.rep, encoding) for s in samples], encoding, None)
+    return features_of(
+        [s.pose for s in samples], [encode(s.pose, s.rep, encoding) for s in samples], encoding, Statistics()
+    )
 
 
 def _pictured(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:

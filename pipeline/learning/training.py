@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.anomaly.autoencoder import Encoder, fit_encoder
+from pipeline.anomaly.autoencoder import EPOCHS
 from pipeline.anomaly.calibration import calibrate, with_more
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import Features, features_of, phase_of_bin
+from pipeline.anomaly.methods import METHODS
 from pipeline.anomaly.posture import angles_of, fault_score, fit_posture_model, with_people
 from pipeline.anomaly.reference import Scale, fit_reference, scales_of
 from pipeline.anomaly.within_video import compare_within_video
@@ -21,7 +23,6 @@ from pipeline.records import Floats, LabelledRep
 from pipeline.skelemotion import Encoded, encode
 from pipeline.synthetic.fault_pairs import FaultPair, fault_pairs
 
-_EPOCHS = 10
 _DRAWN_FAULTY_VIDEOS = 30
 
 
@@ -111,11 +112,12 @@ def train(
     if len(references) < 3:
         raise DatasetError(f"Expected at least 3 usable normal repetitions to learn from, got {len(references)}.")
     on_progress(TrainingProgress("fit", 0, float("nan"), 60.0))
-    encoder = base.encoder if base is not None else None
-    if base is None and method == "autoencoder":
-        encoder = _fitted_encoder(np.stack(references), seed, on_progress)
+    if base is not None:
+        representation = base.representation
+    else:
+        representation = METHODS[method].fit(np.stack(references), seed, partial(_tell_epoch, on_progress))
     known = Normals(
-        features_of([sample.pose for sample in used], encoded, config.detector.encode, encoder),
+        features_of([sample.pose for sample in used], encoded, config.detector.encode, representation),
         tuple(sample.group for sample in used),
         tuple(sample.setting for sample in used),
         tuple(f"{sample.group}#{one.shot}" for sample, one in zip(used, encoded, strict=True)),
@@ -124,7 +126,7 @@ def train(
     report = TrainingReport(len(references), len(set(known.groups)), 0, len(normals) - len(used), float("nan"))
     if base is None:
         faults = fault_changes(config, seed)
-        detector = replace(fit_base(known, faults, config), name=name, encoder=encoder)
+        detector = replace(fit_base(known, faults, config), name=name, representation=representation)
     else:
         detector, false_alarms = with_normals(base, known, config, seed)
         detector = replace(detector, config=config.detector, name=name)
@@ -252,13 +254,8 @@ def _encoded(
     return used, encoded
 
 
-def _fitted_encoder(images: Floats, seed: int, on_progress: ProgressCallback) -> Encoder:
-    return fit_encoder(
-        images,
-        seed,
-        _EPOCHS,
-        lambda epoch, loss: on_progress(TrainingProgress("fit", epoch, loss, 60.0 + 30.0 * epoch / _EPOCHS)),
-    )
+def _tell_epoch(on_progress: ProgressCallback, epoch: int, loss: float) -> None:
+    on_progress(TrainingProgress("fit", epoch, loss, 60.0 + 30.0 * epoch / EPOCHS))
 
 
 def _with_people(base: Detector, known: Normals, names: Sequence[str], config: TrainConfig) -> Detector:

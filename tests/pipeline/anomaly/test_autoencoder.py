@@ -95,7 +95,7 @@ def test_the_callers_random_numbers_are_left_alone(images: Floats) -> None:
 
 def test_the_loss_falls_below_half(images: Floats) -> None:
     losses: list[float] = []
-    fit_encoder(np.concatenate([images] * 4), told=lambda _, loss: losses.append(loss))
+    fit_encoder(np.concatenate([images] * 4), on_epoch=lambda _, loss: losses.append(loss))
     assert len(losses) == 10
     assert losses[-1] < 0.5 * losses[0]
 
@@ -119,7 +119,7 @@ def test_training_tells_the_loss_of_every_epoch() -> None:
 
 
 def test_retraining_keeps_the_encoder_of_the_base(base: Detector, trained: Detector) -> None:
-    assert trained.encoder is base.encoder
+    assert trained.representation is base.representation
     assert len(trained.references) == 1
 
 
