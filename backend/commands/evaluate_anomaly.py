@@ -11,7 +11,6 @@ from backend.commands.progress import progress_bar
 
 if TYPE_CHECKING:
     from pipeline.evaluation.anomaly import Figures, Judged
-    from pipeline.learning.auroc import auroc
     from pipeline.records import LabelledRep
 
 Method = Literal["statistics", "autoencoder", "original"]
@@ -87,6 +86,7 @@ def _pictures(
 
     from pipeline.errors import DatasetError
     from pipeline.evaluation.anomaly import Judged, duration_baseline, judge_pictures
+    from pipeline.learning.auroc import auroc
     from pipeline.original.model import load_original, network_input
     from pipeline.original.pictures import load_pictures, picture_blocks
 

@@ -38,3 +38,17 @@ def samples(videos: int, faulty: int = 0, first: int = 0, honest: bool = True, r
             label: RepLabel = "anomalous" if honest and n >= reps - faulty else "normal"
             found.append(LabelledRep(pose, rep, label, f"video-{number}"))
     return found
+
+
+def set_of(seed: int, faults: tuple[synthetic.FaultKind | None, ...]) -> tuple[Pose, tuple[Rep, ...]]:
+    """A set of one lifter before one camera, its tempo a little different in every repetition."""
+    rng = np.random.default_rng(seed)
+    plan = synthetic.LiftPlan(
+        tuple(
+            synthetic.RepPlan(1.2 * rng.uniform(0.85, 1.2), 0.5, 1.2 * rng.uniform(0.85, 1.2), 0.9, fault=fault)
+            for fault in faults
+        ),
+        seed=seed,
+    )
+    times = np.arange(0.0, synthetic.timeline_of(plan).duration_s, 0.1)
+    return synthetic.add_jitter(synthetic.pose_of(plan, times), seed=seed), synthetic.reps_of(plan)

@@ -6,33 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_lifts import set_of
 
-from pipeline import synthetic
 from pipeline.anomaly.autoencoder import fit_encoder
 from pipeline.anomaly.detector import Detector, load_detector
 from pipeline.anomaly.features import latent_block
 from pipeline.config import DetectorConfig, EncodeConfig, TrainConfig
 from pipeline.learning import training
-from pipeline.records import Floats, LabelledRep, Pose, Rep
+from pipeline.records import Floats, LabelledRep
 from pipeline.skelemotion import CHANNELS, WALK, encode
 from pipeline.synthetic.samples import synthetic_samples
 
 CONFIG = TrainConfig(detector=DetectorConfig(method="autoencoder"))
 FAULT = "early_hip_rise"
-
-
-def set_of(seed: int, faults: tuple[synthetic.FaultKind | None, ...]) -> tuple[Pose, tuple[Rep, ...]]:
-    """A set of one lifter before one camera, its tempo a little different in every repetition."""
-    rng = np.random.default_rng(seed)
-    plan = synthetic.LiftPlan(
-        tuple(
-            synthetic.RepPlan(1.2 * rng.uniform(0.85, 1.2), 0.5, 1.2 * rng.uniform(0.85, 1.2), 0.9, fault=fault)
-            for fault in faults
-        ),
-        seed=seed,
-    )
-    times = np.arange(0.0, synthetic.timeline_of(plan).duration_s, 0.1)
-    return synthetic.add_jitter(synthetic.pose_of(plan, times), seed=seed), synthetic.reps_of(plan)
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_lifts import set_of
 
 from pipeline import synthetic
 from pipeline.anomaly import detector as detector_module
@@ -20,24 +21,10 @@ from pipeline.learning import training
 from pipeline.media import reading
 from pipeline.pose.estimation import estimate
 from pipeline.pose.estimator import open_estimator
-from pipeline.records import LabelledRep, Pose, Rep
+from pipeline.records import LabelledRep, Rep
 from pipeline.skelemotion import WALK
 
 FAULT = "early_hip_rise"
-
-
-def set_of(seed: int, faults: tuple[synthetic.FaultKind | None, ...]) -> tuple[Pose, tuple[Rep, ...]]:
-    """A set of one lifter before one camera, its tempo a little different in every repetition."""
-    rng = np.random.default_rng(seed)
-    plan = synthetic.LiftPlan(
-        tuple(
-            synthetic.RepPlan(1.2 * rng.uniform(0.85, 1.2), 0.5, 1.2 * rng.uniform(0.85, 1.2), 0.9, fault=fault)
-            for fault in faults
-        ),
-        seed=seed,
-    )
-    times = np.arange(0.0, synthetic.timeline_of(plan).duration_s, 0.1)
-    return synthetic.add_jitter(synthetic.pose_of(plan, times), seed=seed), synthetic.reps_of(plan)
 
 
 @pytest.fixture(scope="module")
