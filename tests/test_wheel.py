@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from labeled_project import LabeledProject
+from labelled_project import LabelledProject
 from places import LABELING_CONFIG, ROOT
 
 from backend.storage.jobs import Store
@@ -116,7 +116,7 @@ def test_prelabel_into_files(deadlift: _Run, video: Path, tmp_path: Path) -> Non
 
 
 def test_export_verify(deadlift: _Run, store: Store, tmp_path: Path) -> None:
-    project = LabeledProject(store, tmp_path)
+    project = LabelledProject(store, tmp_path)
     project.add_video(1)
     project.label(1)
     version = project.export().stored.folder
