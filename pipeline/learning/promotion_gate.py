@@ -7,7 +7,7 @@ normal although they differ from the rest of the same lifter's normal ones.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,7 +83,7 @@ def judge(
     base: Detector,
     config: TrainConfig,
     seed: int,
-    told: Callable[[float], None] | None = None,
+    on_progress: Callable[[float], None] | None = None,
 ) -> Verdict:
     """Compare what is learnt from `samples` with the detector in use.
 
@@ -93,7 +93,7 @@ def judge(
     videos = len({sample.group for sample in samples})
     if videos < 2:
         return Verdict(False, "All labels are of one video, which leaves none to judge by. Label a second one.")
-    new, old = _unseen(samples, earlier, current, base, config, seed, told)
+    new, old = _unseen(samples, earlier, current, base, config, seed, on_progress)
     changed = _contradicted(samples, earlier)
     contradicted = len(changed)
     figures = _figures(new, "") | {"videos": float(videos), "contradicted": float(contradicted)}
@@ -132,40 +132,42 @@ def _unseen(
     base: Detector,
     config: TrainConfig,
     seed: int,
-    told: Callable[[float], None] | None,
+    on_progress: Callable[[float], None] | None,
 ) -> tuple[_Judged, _Judged]:
     """New and earlier repetitions, each judged by detectors that have not seen its video."""
-    rows: tuple[list[_Row], list[_Row]] = ([], [])
+    new: list[_Row] = []
+    old: list[_Row] = []
     folds = _folds(sorted({s.group for s in (*samples, *earlier)}), seed)
     for number, fold in enumerate(folds):
         candidate = _fitted([s for s in samples if s.group not in fold], base, config, seed)
-        rival = current
-        if earlier:
-            rival = _fitted([s for s in earlier if s.group not in fold], base, config, seed)
-        for kept, source in zip(rows, (samples, earlier), strict=True):
-            for group in sorted(fold):
-                mine = [index for index, sample in enumerate(source) if sample.group == group]
-                if mine:
-                    reps = [source[i].rep for i in mine]
-                    ours, theirs = (one.score(source[mine[0]].pose, reps) for one in (candidate, rival))
-                    kept.extend(
-                        (i, group, source[i].label == "anomalous", a.score, b.score)
-                        for i, a, b in zip(mine, ours, theirs, strict=True)
-                        if a.reliable and b.reliable
-                    )
-        if told is not None:
-            told((number + 1) / len(folds))
-    new, old = (
-        _Judged(
-            np.array([row[0] for row in kept], dtype=np.int64),
-            np.array([row[1] for row in kept], dtype=np.str_),
-            np.array([row[2] for row in kept], dtype=bool),
-            np.array([row[3] for row in kept], dtype=float),
-            np.array([row[4] for row in kept], dtype=float),
-        )
-        for kept in rows
+        rival = _fitted([s for s in earlier if s.group not in fold], base, config, seed) if earlier else current
+        new += _rows(samples, fold, candidate, rival)
+        old += _rows(earlier, fold, candidate, rival)
+        if on_progress is not None:
+            on_progress((number + 1) / len(folds))
+    return _judged(new), _judged(old)
+
+
+def _rows(samples: Sequence[LabelledRep], fold: Set[str], candidate: Detector, rival: Detector) -> Iterator[_Row]:
+    """The repetitions of the fold's videos that both detectors can judge, video by video."""
+    for group in sorted(fold):
+        mine = [index for index, sample in enumerate(samples) if sample.group == group]
+        if mine:
+            reps = [samples[index].rep for index in mine]
+            ours, theirs = (one.score(samples[mine[0]].pose, reps) for one in (candidate, rival))
+            for index, a, b in zip(mine, ours, theirs, strict=True):
+                if a.reliable and b.reliable:
+                    yield index, group, samples[index].label == "anomalous", a.score, b.score
+
+
+def _judged(rows: Sequence[_Row]) -> _Judged:
+    return _Judged(
+        np.array([row[0] for row in rows], dtype=np.int64),
+        np.array([row[1] for row in rows], dtype=np.str_),
+        np.array([row[2] for row in rows], dtype=bool),
+        np.array([row[3] for row in rows], dtype=float),
+        np.array([row[4] for row in rows], dtype=float),
     )
-    return new, old
 
 
 def _folds(videos: Sequence[str], seed: int) -> list[set[str]]:
