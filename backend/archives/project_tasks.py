@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from backend.errors import LabelStudioError, UploadRefused
+from backend.errors import LabelConfigError, LabelStudioError, UploadRefused
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import Controls
+from backend.labelstudio.task_data import with_value
 from backend.storage.ledger import is_address
 from pipeline.records import VideoInfo
 
@@ -90,8 +91,8 @@ class ProjectTasks:
         by_address: dict[str, Task] = {}
         by_name: dict[str, list[Task]] = defaultdict(list)
         for task, _, _ in self._client.tasks(self._project):
-            media = task.data.get(self._controls.media_key)
-            if not isinstance(media, str):
+            media = self._controls.media_of(task.data)
+            if not media:
                 continue
             by_address[_plain(media)] = task
             if media.startswith(_UPLOAD):
@@ -107,7 +108,7 @@ class ProjectTasks:
     def _found_upload(self, path: Path) -> Task | None:
         size = path.stat().st_size
         for task in self._by_name.get(upload_name(path), []):
-            media = str(task.data[self._controls.media_key])
+            media = self._controls.media_of(task.data)
             if self._owned.get(task.id, str(path)) == str(path) and self._client.media_size(media) == size:
                 self._owned[task.id] = str(path)
                 return task
@@ -116,15 +117,18 @@ class ProjectTasks:
     def _create(self, address: str, video: VideoInfo) -> Task:
         if address.startswith(_LOCAL):
             self._serve(unquote(address.removeprefix(_LOCAL)))
-        data: Json = {self._controls.media_key: address}
-        if self._controls.rate_key:
-            data[self._controls.rate_key] = round(video.fps, 5)
-        task = self._client.create_task(self._project, data)
+        task = self._client.create_task(self._project, new_data(self._controls, address, video.fps))
         assert self._by_address is not None
         self._by_address[_plain(address)] = task
         return task
 
     def _upload(self, path: Path) -> Task:
+        # Label Studio writes the address under the path as one key, and refuses its own task for what it lacks.
+        if re.search(r"[.\[]", self._controls.media):
+            raise UploadRefused(
+                f'Label Studio takes no uploads for value="{self._controls.media}". Give {path.name} as a local file '
+                "(--local-files-root), or import a task with its address."
+            )
         number = self._client.upload(self._project, path, upload_name(path))
         self._owned[number] = str(path)
         # Where it is kept is read before the prediction is stored.
@@ -138,6 +142,21 @@ class ProjectTasks:
             top = str(self._root / Path(relative).parts[0])
             self._client.add_local_files(self._project, top)
             self._served.add(top)
+
+
+def new_data(controls: Controls, address: str, fps: float) -> Json:
+    """The data of a task to be made: the video's address and its frame rate, where the labeling config looks for them.
+
+    Raises LabelConfigError where the config makes the address of several parts.
+    """
+    data = with_value({}, controls.media, address)
+    if data is None:
+        raise LabelConfigError(
+            f'No task can be made for a video with value="{controls.media}": the address is put together from several '
+            "parts of the task data. Import the tasks yourself and give --tasks all."
+        )
+    with_rate = with_value(data, controls.frame_rate, round(fps, 5))
+    return with_rate if with_rate is not None else data
 
 
 def local_address(name: str, root: Path | None) -> str | None:

@@ -154,7 +154,7 @@ class ProjectTarget:
         is_current = self._context.registry.current(self._project).version == version
         ours = store.model_versions(self._project) if self._context.remove_superseded and is_current else set()
         state = client.task_state(Task(number, self._project, {}))
-        task, media = state.task, str(state.task.data.get(self._controls.media_key))
+        task, media = state.task, self._controls.media_of(state.task.data)
         if self._is_replaced(entry, number, media, analysis):
             delivery.withdraw(client, state, store.model_versions(self._project) | {version}, self._controls)
             store.forget_video(number, media)  # as it was before, for other models as well

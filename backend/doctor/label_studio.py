@@ -12,7 +12,7 @@ from backend.doctor import machine
 from backend.doctor.machine import Check, backend_at
 from backend.errors import LabelConfigError, LabelStudioError, MediaError, MediaTooLarge
 from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.labeling_config import parse_controls
+from backend.labelstudio.labeling_config import Controls, parse_controls
 from backend.labelstudio.records import Access, ConnectedBackend, ProjectInfo
 from backend.local_labelstudio.install import VERSION as TESTED_LABEL_STUDIO
 from backend.models.registry import Model, Registry
@@ -130,7 +130,7 @@ def connection(
     if version and project.model_version not in ("", version):
         remedy = f"Choose {version} in Settings > Model, or Predictions, to see and sort by its scores."
         yield Check(f"{subject}: version", "note", f"shows predictions of {project.model_version}", remedy)
-    yield replace(video(client, access, project.id, controls.media_key), subject=f"{subject}: video")
+    yield replace(video(client, access, project.id, controls), subject=f"{subject}: video")
 
 
 def webhook(client: LabelStudioClient, project: int, backend_url: str) -> Check:
@@ -150,16 +150,17 @@ def webhook(client: LabelStudioClient, project: int, backend_url: str) -> Check:
     return Check("", "ok", wanted)
 
 
-def video(client: LabelStudioClient, access: Access, project: int, media_key: str) -> Check:
+def video(client: LabelStudioClient, access: Access, project: int, controls: Controls) -> Check:
     """Whether the video of one task can be fetched; of a large one no more than its beginning is."""
     from backend.labelstudio.media import MediaFetcher
 
     task, _, _ = next(client.tasks(project), (None, 0, None))
     if task is None:
         return Check("", "note", "no task to try", "Import a video.")
-    media = task.data.get(media_key)
-    if not isinstance(media, str) or not media:
-        return Check("", "problem", f'task {task.id} has nothing under "{media_key}"', "Import tasks with that key.")
+    media = controls.media_of(task.data)
+    if not media:
+        found = f'task {task.id} has no video address under "{controls.media.removeprefix("$")}"'
+        return Check("", "problem", found, "Import tasks that have one there.")
     with tempfile.TemporaryDirectory(prefix="deadlift-") as folder:
         try:
             MediaFetcher(replace(access, max_bytes=_SAMPLE_BYTES), client).fetch(media, task.id, Path(folder))

@@ -343,9 +343,10 @@ class Preannotator:
         """A task with its video's address and the model version that it is to be judged by. Raises BadRequest."""
         if isinstance(task, BadRequest):
             raise task
-        media = task.data.get(controls.media_key)
-        if not isinstance(media, str) or not media:
-            raise BadRequest(f'Task {task.id} has no video address under "{controls.media_key}" in its data.')
+        media = controls.media_of(task.data)
+        if not media:
+            place = controls.media.removeprefix("$")
+            raise BadRequest(f'Task {task.id} has no video address under "{place}" in its data.')
         if not media.isprintable():
             raise BadRequest(f"The video address of task {task.id} has characters that no address has.")
         return task, media, self.model_version(task.project)

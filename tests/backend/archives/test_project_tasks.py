@@ -8,8 +8,8 @@ import pytest
 from fakes import CONFIG
 from label_studio_api import FakeLabelStudio
 
-from backend.archives.project_tasks import ProjectTasks, upload_name
-from backend.errors import LabelStudioError
+from backend.archives.project_tasks import ProjectTasks, new_data, upload_name
+from backend.errors import LabelConfigError, LabelStudioError, UploadRefused
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.labeling_config import parse_controls
 from pipeline.records import VideoInfo
@@ -153,3 +153,30 @@ def test_a_list_of_tasks_that_broke_off_is_not_taken_for_whole(
         ours.task_for(str(video), VIDEO)
     monkeypatch.setattr(client, "tasks", whole)
     assert ours.task_for(str(video), VIDEO).id == number
+
+
+# Nested task data: HumanSignal/label-studio#5610.
+
+NESTED = parse_controls(CONFIG.replace('"$video"', '"$media.video"').replace('"$fps"', '"$media.fps"'))
+
+
+def test_a_task_is_made_with_nested_data_and_found_again(
+    client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    address = "https://example.org/a.mp4"
+    number = ProjectTasks(client, 1, NESTED, None, {}).task_for(address, VIDEO).id
+    assert label_studio.tasks[number]["data"]["media"] == {"video": address, "fps": 29.97003}
+    assert ProjectTasks(client, 1, NESTED, None, {}).task_for(address, VIDEO).id == number
+
+
+def test_an_upload_that_label_studio_would_refuse_is_not_begun(
+    client: LabelStudioClient, label_studio: FakeLabelStudio, video: Path
+) -> None:
+    with pytest.raises(UploadRefused, match=r'value="\$media.video"'):
+        ProjectTasks(client, 1, NESTED, None, {}).task_for(str(video), VIDEO)
+    assert label_studio.files == {}
+
+
+def test_no_task_is_made_where_the_address_has_several_parts() -> None:
+    with pytest.raises(LabelConfigError, match="several parts"):
+        new_data(parse_controls(CONFIG.replace('"$video"', '"$host/$name"')), "https://example.org/a.mp4", 30.0)

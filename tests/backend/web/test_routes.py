@@ -50,7 +50,7 @@ def test_setup_remembers_the_project(lone_http: FlaskClient, payload: Callable[[
     assert store.label_config(1) == payload("02_setup")["schema"]
 
 
-@pytest.mark.parametrize("schema", ["<View/>", "", None, "<View>", 5])
+@pytest.mark.parametrize("schema", ["<View/>", "", None, "<View>", 5, CONFIG.replace("$video", "video")])
 def test_setup_refuses_a_labeling_config_without_what_is_needed(lone_http: FlaskClient, schema: object) -> None:
     answer = lone_http.post("/setup", json={"project": "1.2", "schema": schema})
     assert answer.status_code == 400
