@@ -274,12 +274,13 @@ class ArchiveRun:
 
     def _fetched(self, entry: Entry) -> VideoJob:
         """Work on a video that is fetched from Label Studio, or from elsewhere without its token."""
-        access = self._context.access
+        access = self._context.current_access()
+        is_others = is_address(entry.source) and access.own_path(entry.source) is None
         return VideoJob(
             task=Task(entry.task or 0, 0, {}),
             media=entry.media,
             controls=replace(self._controls, frame_rate=""),  # set when the prediction is stored
-            access=replace(access, url="", api_key=SecretStr("")) if is_address(entry.source) else access,
+            access=replace(access, url="", api_key=SecretStr("")) if is_others else access,
             model_dir=self._model.folder,
             pose_dir=self._context.pose_dir,
             config=self._context.config,

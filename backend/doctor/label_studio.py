@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from backend.doctor import machine
 from backend.doctor.machine import Check, backend_at
-from backend.errors import LabelConfigError, LabelStudioError, MediaError, MediaTooLarge
+from backend.errors import BackendError, LabelConfigError, LabelStudioError, MediaError, MediaTooLarge
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.labeling_config import Controls, parse_controls
 from backend.labelstudio.records import Access, ConnectedBackend, ProjectInfo
@@ -36,7 +37,8 @@ def checks(settings: Settings) -> Iterator[Check]:
 
 def label_studio(settings: Settings, version: str) -> Iterator[Check]:
     """From the address to the video of a task, as far as each step allows the next."""
-    from backend.context import access_of
+    from backend.context import access_of, with_known_names
+    from backend.storage.jobs import Store
 
     if not settings.label_studio_url:
         yield Check(
@@ -47,6 +49,9 @@ def label_studio(settings: Settings, version: str) -> Iterator[Check]:
         )
         return
     access = access_of(settings)
+    if (settings.data_dir / "backend.sqlite3").exists():
+        with suppress(BackendError), closing(Store(settings.database_url)) as store:
+            access = with_known_names(access, store)
     client = LabelStudioClient(access)
     try:
         release = client.server_version()
@@ -167,7 +172,12 @@ def video(client: LabelStudioClient, access: Access, project: int, controls: Con
         except MediaTooLarge:
             pass  # it is there, and that was the question
         except MediaError as error:
-            return Check("", "problem", f"task {task.id}: {error}", "Check the token, the storage, and MEDIA_HOSTS.")
+            return Check(
+                "",
+                "problem",
+                f"task {task.id}: {error}",
+                "Check the token, the storage, LABEL_STUDIO_HOST and MEDIA_HOSTS.",
+            )
     return Check("", "ok", f"task {task.id}: {media} can be fetched")
 
 

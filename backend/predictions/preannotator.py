@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from backend.compute.dask_executor import Executor
 from backend.context import Context
 from backend.errors import BackendError, BadRequest, LabelConfigError, LabelStudioError, NotInLabelStudio
+from backend.labelstudio.addresses import public_url
 from backend.labelstudio.format import Json, Task, to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.labelstudio.records import TaskState
@@ -89,8 +90,14 @@ class Preannotator:
         """The version of the model in use, for a project or for those without one of their own."""
         return self._registry.current(project).version
 
-    def connect(self, project: int, label_config: str) -> str:
-        """A project was connected, or its settings opened; returns the model version. Raises LabelConfigError."""
+    def connect(self, project: int, label_config: str, hostname: object = "") -> str:
+        """A project was connected, or its settings opened; returns the model version. Raises LabelConfigError.
+
+        hostname: the address that Label Studio says it is opened at.
+        """
+        name = public_url(hostname)
+        if name and name not in self._store.label_studio_names():
+            self._store.remember_label_studio_name(name)
         parse_controls(label_config)
         self._store.remember_project(project, label_config)
         return self.model_version(project)
