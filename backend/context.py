@@ -71,6 +71,6 @@ def access_of(settings: Settings) -> Access:
 
 
 def with_known_names(access: Access, store: Store) -> Access:
-    """The access with the names of Label Studio that it told at a connection, after those of the settings."""
-    told = [name for name in store.label_studio_names() if name not in access.public_urls]
-    return replace(access, public_urls=(*access.public_urls, *told))
+    """The access with the names that Label Studio gave when it connected, after those of the settings."""
+    given = [name for name in store.label_studio_names() if name not in access.public_urls]
+    return replace(access, public_urls=(*access.public_urls, *given))

@@ -16,7 +16,7 @@ from backend.storage.database import Base, batches, now, open_database
 from backend.storage.labels import Annotation, DeletedTask, LabelStore
 
 _NAMES_KEPT = 4
-"""Anybody who reaches the backend may tell it names."""
+"""Anybody who reaches the backend may send it names."""
 
 
 class KnownProject(Base):
