@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backend.labelstudio.addresses import public_url
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access
 from backend.models.detectors import cached_detector
@@ -29,6 +30,10 @@ class Context:
     data_dir: Path
     remove_superseded: bool = True
 
+    def current_access(self) -> Access:
+        """The access, with names of Label Studio that became known since the start."""
+        return with_known_names(self.access, self.store)
+
     @property
     def pose_dir(self) -> Path:
         """Where landmarks are kept."""
@@ -37,7 +42,7 @@ class Context:
 
 def context_of(settings: Settings, store: Store) -> Context:
     """What the settings say that predicting and training work with."""
-    access = access_of(settings)
+    access = with_known_names(access_of(settings), store)
     return Context(
         store=store,
         client=LabelStudioClient(access),
@@ -61,4 +66,11 @@ def access_of(settings: Settings) -> Access:
         settings.label_studio_api_key,
         settings.media_hosts,
         settings.max_video_mb * 1024 * 1024,
+        (name,) if (name := public_url(settings.label_studio_host)) else (),
     )
+
+
+def with_known_names(access: Access, store: Store) -> Access:
+    """The access with the names that Label Studio gave when it connected, after those of the settings."""
+    given = [name for name in store.label_studio_names() if name not in access.public_urls]
+    return replace(access, public_urls=(*access.public_urls, *given))

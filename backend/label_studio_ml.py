@@ -13,7 +13,9 @@ What the runner takes away:
 - 1.x announces "INITIAL" as the version, whatever the model says, so Label Studio asks again for what it has. The
   answer is empty then, and no prediction is stored twice. It hands events to processes of their own, which leave the
   training to the server's.
-- 2.x answers errors of events with an error page, and takes no notice of deleted annotations or new tasks.
+- 2.x answers errors of events with an error page, and passes on neither deleted annotations nor new tasks. So each
+  training compares the labels that are kept with those that Label Studio has. It needs LABEL_STUDIO_URL and
+  LABEL_STUDIO_API_KEY for that; without them deleted labels go on being learnt from.
 """
 
 from __future__ import annotations

@@ -31,6 +31,10 @@ class Settings(BaseSettings):
     label_studio_api_key: SecretStr = Field(
         default=SecretStr(""), description="Personal access token (or a legacy token)."
     )
+    label_studio_host: str = Field(
+        default="",
+        description="Address that browsers open Label Studio at, where it is another one: its own LABEL_STUDIO_HOST.",
+    )
     backend_host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
     backend_port: int = Field(default=9090, ge=0, le=65535, description="Port to listen on.")
     data_dir: Path = Field(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from backend.archives.project_tasks import local_address
+from backend.archives.project_tasks import local_address, new_data
 from backend.errors import BackendError
 from backend.labelstudio.format import to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate
@@ -45,9 +45,7 @@ def write(folder: Path, done: Iterable[Entry], failed: Iterable[Entry], controls
             separator = "[\n"
             for entry in done:
                 analysis = load_analysis(entry.result)
-                data: dict[str, object] = {controls.media_key: media_address(entry.source, root)}
-                if controls.rate_key:
-                    data[controls.rate_key] = round(analysis.video.fps, 5)
+                data = new_data(controls, media_address(entry.source, root), analysis.video.fps)
                 prediction = to_prediction(analysis, controls, effective_rate(controls, data))
                 tasks.write(separator + json.dumps({"data": data, "predictions": [prediction]}))
                 separator = ",\n"

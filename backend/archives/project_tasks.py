@@ -9,15 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from backend.errors import LabelStudioError, UploadRefused
+from backend.errors import LabelConfigError, LabelStudioError, UploadRefused
+from backend.labelstudio.addresses import LOCAL_FILES, UPLOADS
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import Controls
+from backend.labelstudio.task_data import with_value
 from backend.storage.ledger import is_address
 from pipeline.records import VideoInfo
 
-_LOCAL = "/data/local-files/?d="
-_UPLOAD = "/data/upload/"
+_LOCAL = f"{LOCAL_FILES}?d="
 _LONGEST_NAME = 60
 """Characters: Label Studio changes names that make its own longer than 100."""
 
@@ -68,7 +69,10 @@ class ProjectTasks:
 
     def address(self, name: str) -> str | None:
         """Where Label Studio can read a video without a copy of it; None for one that has to be uploaded."""
-        return name if is_address(name) else local_address(name, self._root)
+        if is_address(name):
+            return name
+        path = served_path(name, self._root)
+        return self._client.local_files_address(path) if path is not None else None
 
     def is_there(self, name: str) -> bool:
         """Whether the project has a task for the video already."""
@@ -90,11 +94,11 @@ class ProjectTasks:
         by_address: dict[str, Task] = {}
         by_name: dict[str, list[Task]] = defaultdict(list)
         for task, _, _ in self._client.tasks(self._project):
-            media = task.data.get(self._controls.media_key)
-            if not isinstance(media, str):
+            media = self._controls.media_of(task.data)
+            if not media:
                 continue
-            by_address[_plain(media)] = task
-            if media.startswith(_UPLOAD):
+            by_address[self._plain(media)] = task
+            if (self._client.own_path(media) or "").startswith(UPLOADS):
                 # Eight characters of Label Studio's, a dash, and the cleaned name.
                 by_name[unquote(media.rpartition("/")[2])[9:]].append(task)
         self._served = set(self._client.local_files(self._project)) if self._root is not None else set()
@@ -102,33 +106,45 @@ class ProjectTasks:
 
     def _found_at(self, address: str) -> Task | None:
         assert self._by_address is not None
-        return self._by_address.get(_plain(address))
+        return self._by_address.get(self._plain(address))
 
     def _found_upload(self, path: Path) -> Task | None:
         size = path.stat().st_size
         for task in self._by_name.get(upload_name(path), []):
-            media = str(task.data[self._controls.media_key])
+            media = self._controls.media_of(task.data)
             if self._owned.get(task.id, str(path)) == str(path) and self._client.media_size(media) == size:
                 self._owned[task.id] = str(path)
                 return task
         return None
 
     def _create(self, address: str, video: VideoInfo) -> Task:
-        if address.startswith(_LOCAL):
-            self._serve(unquote(address.removeprefix(_LOCAL)))
-        data: Json = {self._controls.media_key: address}
-        if self._controls.rate_key:
-            data[self._controls.rate_key] = round(video.fps, 5)
-        task = self._client.create_task(self._project, data)
+        plain = self._plain(address)
+        if plain.startswith(_LOCAL):
+            self._serve(plain.removeprefix(_LOCAL))
+        task = self._client.create_task(self._project, new_data(self._controls, address, video.fps))
         assert self._by_address is not None
-        self._by_address[_plain(address)] = task
+        self._by_address[plain] = task
         return task
 
     def _upload(self, path: Path) -> Task:
+        # Label Studio writes the address under the path as one key, and refuses its own task for what it lacks.
+        if re.search(r"[.\[]", self._controls.media):
+            raise UploadRefused(
+                f'Label Studio takes no uploads for value="{self._controls.media}". Give {path.name} as a local file '
+                "(--local-files-root), or import a task with its address."
+            )
         number = self._client.upload(self._project, path, upload_name(path))
         self._owned[number] = str(path)
         # Where it is kept is read before the prediction is stored.
         return Task(number, self._project, {})
+
+    def _plain(self, address: str) -> str:
+        """An address as one way of writing it: storages put Label Studio's own address before theirs."""
+        own = self._client.own_path(address)
+        if own is None:
+            parts = urlsplit(address)  # of another Label Studio, or of a name of ours that is not known
+            own = f"{parts.path}?{parts.query}" if parts.path == LOCAL_FILES else address
+        return _LOCAL + unquote(own.removeprefix(_LOCAL)) if own.startswith(_LOCAL) else own
 
     def _serve(self, relative: str) -> None:
         """Make sure that a storage covers the file. Label Studio refuses one of the whole root."""
@@ -140,24 +156,37 @@ class ProjectTasks:
             self._served.add(top)
 
 
-def local_address(name: str, root: Path | None) -> str | None:
-    """The address under which Label Studio serves a file of its local files, None for one that it does not."""
+def new_data(controls: Controls, address: str, fps: float) -> Json:
+    """The data of a task to be made: the video's address and its frame rate, where the labeling config looks for them.
+
+    Raises LabelConfigError where the config makes the address of several parts.
+    """
+    data = with_value({}, controls.media, address)
+    if data is None:
+        raise LabelConfigError(
+            f'No task can be made for a video with value="{controls.media}": the address is put together from several '
+            "parts of the task data. Import the tasks yourself and give --tasks all."
+        )
+    with_rate = with_value(data, controls.frame_rate, round(fps, 5))
+    return with_rate if with_rate is not None else data
+
+
+def served_path(name: str, root: Path | None) -> str | None:
+    """The path of a file below the root of Label Studio's local files, None for one that it does not serve."""
     path = Path(name)
     # Label Studio serves no file that lies in the root itself.
     if root is None or not path.is_relative_to(root) or path.parent == root:
         return None
-    return _LOCAL + quote(str(path.relative_to(root)))
+    return str(path.relative_to(root))
+
+
+def local_address(name: str, root: Path | None) -> str | None:
+    """The address of such a file below Label Studio's root, None for one that it does not serve."""
+    path = served_path(name, root)
+    return None if path is None else _LOCAL + quote(path)
 
 
 def upload_name(path: Path) -> str:
     """The name that a file is uploaded under: what Label Studio would make of its own, if that is not too long."""
     stem = re.sub(r"[^-\w.]", "", path.stem.strip().replace(" ", "_"))[:_LONGEST_NAME]
     return (stem or "video") + re.sub(r"[^-\w.]", "", path.suffix)
-
-
-def _plain(address: str) -> str:
-    """An address as one way of writing it: storages put Label Studio's own address before theirs."""
-    parts = urlsplit(address)
-    if parts.path == "/data/local-files/":
-        return _LOCAL + unquote(parts.query.removeprefix("d="))
-    return address

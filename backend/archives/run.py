@@ -154,7 +154,7 @@ class ProjectTarget:
         is_current = self._context.registry.current(self._project).version == version
         ours = store.model_versions(self._project) if self._context.remove_superseded and is_current else set()
         state = client.task_state(Task(number, self._project, {}))
-        task, media = state.task, str(state.task.data.get(self._controls.media_key))
+        task, media = state.task, self._controls.media_of(state.task.data)
         if self._is_replaced(entry, number, media, analysis):
             delivery.withdraw(client, state, store.model_versions(self._project) | {version}, self._controls)
             store.forget_video(number, media)  # as it was before, for other models as well
@@ -274,12 +274,13 @@ class ArchiveRun:
 
     def _fetched(self, entry: Entry) -> VideoJob:
         """Work on a video that is fetched from Label Studio, or from elsewhere without its token."""
-        access = self._context.access
+        access = self._context.current_access()
+        is_others = is_address(entry.source) and access.own_path(entry.source) is None
         return VideoJob(
             task=Task(entry.task or 0, 0, {}),
             media=entry.media,
             controls=replace(self._controls, frame_rate=""),  # set when the prediction is stored
-            access=replace(access, url="", api_key=SecretStr("")) if is_address(entry.source) else access,
+            access=replace(access, url="", api_key=SecretStr("")) if is_others else access,
             model_dir=self._model.folder,
             pose_dir=self._context.pose_dir,
             config=self._context.config,

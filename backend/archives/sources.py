@@ -52,8 +52,8 @@ def tasks(client: LabelStudioClient, project: int, controls: Controls, which: st
     elif which not in ("all", "unlabelled"):
         raise BadRequest(f'Expected tasks "all", "unlabelled" or "view:NUMBER", got "{which}".')
     for task, labels, _ in client.tasks(project, view):
-        media = task.data.get(controls.media_key)
-        if isinstance(media, str) and media.isprintable() and media and not (which == "unlabelled" and labels):
+        media = controls.media_of(task.data)
+        if media.isprintable() and media and not (which == "unlabelled" and labels):
             yield Source(f"task {task.id}", media, media, task)
 
 

@@ -124,7 +124,7 @@ def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
             region |= {"label": f"[{colour}]{value['timelinelabels'][0]}[/{colour}]", "score": f"{result['score']:.2f}"}
         elif result["type"] == "textarea":
             region["note"] = value["text"][0]
-    name = Path(str(task.data.get(controls.media_key, ""))).name
+    name = Path(controls.media_of(task.data)).name
     count = f"{len(regions)} rep{'s' * (len(regions) != 1)}"
     table = Table(title=f"Task {task.id}, {name}: {count} at {rate:g} fps", title_justify="left")
     for heading in ("rep", "frames", "start s", "end s", "score"):

@@ -82,7 +82,7 @@ def _export(request: ExportRequest) -> Exported:
 
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-    from backend.context import access_of
+    from backend.context import access_of, with_known_names
     from backend.datasets.export import export as run_export
     from backend.settings import Settings
     from backend.storage.jobs import Store
@@ -98,7 +98,7 @@ def _export(request: ExportRequest) -> Exported:
                 store,
                 settings.pipeline_config(),
                 settings.pose_dir,
-                access_of(settings),
+                with_known_names(access_of(settings), store),
                 lambda done, total: bar.update(task, completed=done, total=total),
             )
 

@@ -157,6 +157,7 @@ class _Setting:
 
 def _opened(settings: Settings, store: Store, request: _Request) -> _Setting:
     """A project's labeling config and model, or for files those that come with the backend."""
+    from backend.archives.project_tasks import new_data
     from backend.archives.run import FolderTarget, ProjectTarget
     from backend.context import context_of
     from backend.labelstudio.labeling_config import default_config, parse_controls
@@ -172,6 +173,8 @@ def _opened(settings: Settings, store: Store, request: _Request) -> _Setting:
         raise LabelStudioError("--project needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
     label_config = context.client.label_config(project)
     controls = parse_controls(label_config)
+    if not request.tasks:
+        new_data(controls, "", 0.0)  # before hours of work, of which no task could be made
     store.remember_project(project, label_config)
     destination = ProjectTarget(context, ledger, project, controls, request.root)
     return _Setting(context, ledger, controls, destination, context.registry.current(project))

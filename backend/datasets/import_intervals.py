@@ -106,7 +106,7 @@ def _by_task(
     by_address: dict[str, list[int]] = defaultdict(list)
     by_name: dict[str, list[int]] = defaultdict(list)
     for task in tasks:
-        address = str(task.data.get(controls.media_key) or "")
+        address = controls.media_of(task.data)
         by_address[shown_address(address)].append(task.id)
         by_name[video_name(address)].append(task.id)
     if request.task is not None and all(task.id != request.task for task in tasks):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from backend.doctor import machine
 from backend.doctor.machine import Check, backend_at
-from backend.errors import LabelConfigError, LabelStudioError, MediaError, MediaTooLarge
+from backend.errors import BackendError, LabelConfigError, LabelStudioError, MediaError, MediaTooLarge
 from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.labeling_config import parse_controls
+from backend.labelstudio.labeling_config import Controls, parse_controls
 from backend.labelstudio.records import Access, ConnectedBackend, ProjectInfo
 from backend.local_labelstudio.install import VERSION as TESTED_LABEL_STUDIO
 from backend.models.registry import Model, Registry
@@ -36,7 +37,8 @@ def checks(settings: Settings) -> Iterator[Check]:
 
 def label_studio(settings: Settings, version: str) -> Iterator[Check]:
     """From the address to the video of a task, as far as each step allows the next."""
-    from backend.context import access_of
+    from backend.context import access_of, with_known_names
+    from backend.storage.jobs import Store
 
     if not settings.label_studio_url:
         yield Check(
@@ -47,6 +49,9 @@ def label_studio(settings: Settings, version: str) -> Iterator[Check]:
         )
         return
     access = access_of(settings)
+    if (settings.data_dir / "backend.sqlite3").exists():
+        with suppress(BackendError), closing(Store(settings.database_url)) as store:
+            access = with_known_names(access, store)
     client = LabelStudioClient(access)
     try:
         release = client.server_version()
@@ -130,7 +135,7 @@ def connection(
     if version and project.model_version not in ("", version):
         remedy = f"Choose {version} in Settings > Model, or Predictions, to see and sort by its scores."
         yield Check(f"{subject}: version", "note", f"shows predictions of {project.model_version}", remedy)
-    yield replace(video(client, access, project.id, controls.media_key), subject=f"{subject}: video")
+    yield replace(video(client, access, project.id, controls), subject=f"{subject}: video")
 
 
 def webhook(client: LabelStudioClient, project: int, backend_url: str) -> Check:
@@ -150,23 +155,29 @@ def webhook(client: LabelStudioClient, project: int, backend_url: str) -> Check:
     return Check("", "ok", wanted)
 
 
-def video(client: LabelStudioClient, access: Access, project: int, media_key: str) -> Check:
+def video(client: LabelStudioClient, access: Access, project: int, controls: Controls) -> Check:
     """Whether the video of one task can be fetched; of a large one no more than its beginning is."""
     from backend.labelstudio.media import MediaFetcher
 
     task, _, _ = next(client.tasks(project), (None, 0, None))
     if task is None:
         return Check("", "note", "no task to try", "Import a video.")
-    media = task.data.get(media_key)
-    if not isinstance(media, str) or not media:
-        return Check("", "problem", f'task {task.id} has nothing under "{media_key}"', "Import tasks with that key.")
+    media = controls.media_of(task.data)
+    if not media:
+        found = f'task {task.id} has no video address under "{controls.media.removeprefix("$")}"'
+        return Check("", "problem", found, "Import tasks that have one there.")
     with tempfile.TemporaryDirectory(prefix="deadlift-") as folder:
         try:
             MediaFetcher(replace(access, max_bytes=_SAMPLE_BYTES), client).fetch(media, task.id, Path(folder))
         except MediaTooLarge:
             pass  # it is there, and that was the question
         except MediaError as error:
-            return Check("", "problem", f"task {task.id}: {error}", "Check the token, the storage, and MEDIA_HOSTS.")
+            return Check(
+                "",
+                "problem",
+                f"task {task.id}: {error}",
+                "Check the token, the storage, LABEL_STUDIO_HOST and MEDIA_HOSTS.",
+            )
     return Check("", "ok", f"task {task.id}: {media} can be fetched")
 
 

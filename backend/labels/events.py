@@ -142,7 +142,7 @@ def save_annotations(store: Store, event: AnnotationsSaved, received_at: datetim
     for annotation, task in event.annotations:
         rate = effective_rate(controls, task.data)
         regions = parse_regions(annotation.get("result"), controls, rate)
-        media = str(task.data.get(controls.media_key, ""))
+        media = controls.media_of(task.data)
         try:
             store.labels.put_annotation(annotation, task, media, regions, received_at)
         except (ValueError, OverflowError) as error:  # what no database takes

@@ -12,8 +12,9 @@ from backend.labels.events import save_annotations, store_received_events
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import AnnotationsSaved, Json
 from backend.labelstudio.labeling_config import parse_controls
+from backend.labelstudio.task_data import with_value_of
 from backend.storage.analysis_json import is_readable, load_analysis
-from backend.storage.annotation_json import as_drawn, refresh_data, sources, without_source
+from backend.storage.annotation_json import refresh_data, sources, without_source
 from backend.storage.jobs import Job, Store
 from backend.storage.labels import Annotation, LabelledRegion
 from pipeline.records import RepLabel
@@ -89,12 +90,12 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
                 save_annotations(store, AnnotationsSaved(((annotation, task),), config))
             elif is_read_anew:
                 (known_source,) = sources(store.engine, [number]).values()
-                drawn = replace(task, data=as_drawn(task.data, known_source.data, controls.rate_key))
+                drawn = replace(task, data=with_value_of(task.data, controls.frame_rate, known_source.data))
                 save_annotations(store, AnnotationsSaved(((annotation, drawn),), config))
             else:
                 data[number] = task.data
     # Who lifted may be noted after the labels: task data has no time of its last change, so it is taken over each time.
-    refresh_data(store.engine, data, controls.rate_key)
+    refresh_data(store.engine, data, controls.frame_rate)
     store.labels.note_read_by(project, config)
     store.labels.delete_annotations(set(known) - seen)
     # A list that changed while it was read, page by page, may have lacked them at an earlier pull.

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 
 from backend.errors import LabelStudioError, NotInLabelStudio, UploadRefused
+from backend.labelstudio.addresses import LOCAL_FILES, path_prefix
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.records import (
     Access,
@@ -212,10 +214,19 @@ class LabelStudioClient:
                 " the LOCAL_FILES_DOCUMENT_ROOT that you named here."
             ) from error
 
+    def own_path(self, address: str) -> str | None:
+        """The path of an address below Label Studio's root, None for an address of somebody else."""
+        return self._access.own_path(address)
+
+    def local_files_address(self, path: str) -> str:
+        """Where browsers find a file of Label Studio's local files. path: relative to their root, `/` between parts."""
+        prefix = path_prefix(self._access.url, self._access.public_urls)
+        return f"{prefix}{LOCAL_FILES}?d={quote(path)}"
+
     def media_size(self, address: str) -> int | None:
         """The bytes of a video that Label Studio itself serves, None where it does not say."""
         with _mapped(address):
-            url = f"{self._access.url}/{address.lstrip('/')}"
+            url = f"{self._access.url}{self.own_path(address)}"
             # Label Studio sends no length with a whole file, but the whole's length with a part of it.
             headers = {**self.authorization(), "Range": "bytes=0-0"}
             with httpx.stream("GET", url, headers=headers, timeout=10.0) as response:

@@ -11,12 +11,14 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from backend.errors import LabelConfigError
+from backend.labelstudio.task_data import names, resolve
 from pipeline.records import RepLabel
 
 DEFAULT_RATE = 24.0
 """Frames per second that Label Studio assumes where the Video tag's frameRate says nothing usable."""
 
 _HIGHEST_RATE = 1e6
+_MEANINGS: tuple[RepLabel, ...] = ("normal", "anomalous")
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,13 @@ class FaultChoice:
 class Controls:
     """The controls of a labeling config that the backend fills.
 
-    `video` and `labels` are tag names; `media_key` is the key of the video's address in the task data. `frame_rate`
-    is the Video tag's attribute as written: a number, `$key`, or empty. The rest is empty where a config has none.
+    `video` and `labels` are tag names. `media` and `frame_rate` are the Video tag's attributes as written, which name
+    places in the task data (`$video`, `$media.fps`); the rate may be a number or empty as well. The rest is empty where
+    a config has none.
     """
 
     video: str
-    media_key: str
+    media: str
     frame_rate: str
     labels: str
     normal: str
@@ -46,10 +49,10 @@ class Controls:
     choice_values: tuple[FaultChoice, ...] = ()
     text: str = ""
 
-    @property
-    def rate_key(self) -> str:
-        """The task data key that the frame rate comes from, or ""."""
-        return self.frame_rate[1:] if self.frame_rate.startswith("$") else ""
+    def media_of(self, data: dict[str, object]) -> str:
+        """The address of a task's video, "" where its data has none."""
+        media = resolve(self.media, data)
+        return media if isinstance(media, str) else ""
 
     def label_value(self, label: RepLabel) -> str:
         return self.normal if label == "normal" else self.anomalous
@@ -70,49 +73,49 @@ def default_config() -> str:
 def parse_controls(label_config: str) -> Controls:
     """Find the controls. Raises LabelConfigError, naming what is missing.
 
-    The two labels are distinguished by `predicted_values` ("normal", "anomalous"), else by order: normal, anomalous.
+    Of several TimelineLabels on a video, the one whose labels say by `predicted_values` what they mean ("normal",
+    "anomalous") is that of repetitions, else the first with two labels. Labels without `predicted_values` are
+    distinguished by their order: normal, anomalous. Names of tags and attributes may be written in any case.
     """
-    try:
-        root = fromstring(label_config)
-    except (ParseError, DefusedXmlException, TypeError, ValueError) as error:
-        raise LabelConfigError(f"The labeling config is not XML: {error}.") from error
-    videos = {tag.get("name", ""): tag for tag in root.iter("Video")}
-    for tag in root.iter("TimelineLabels"):
-        video = videos.get(tag.get("toName", ""))
-        if video is None:
-            continue
-        normal, anomalous = _two_labels(tag)
-        attributes = {key.lower(): value for key, value in video.attrib.items()}
-        target = video.get("name", "")
-        media_key = attributes.get("value", "").removeprefix("$")
-        if not media_key:
-            raise LabelConfigError(f'Video "{target}" has no value. Expected the key of the task data, as in "$video".')
-        choices = _per_region(root, "Choices", target)
-        return Controls(
-            video=target,
-            media_key=media_key,
-            frame_rate=attributes.get("framerate", "").strip(),
-            labels=tag.get("name", ""),
-            normal=normal,
-            anomalous=anomalous,
-            number=_name(_per_region(root, "Number", target)),
-            choices=_name(choices),
-            choice_values=_choices(choices),
-            text=_name(_per_region(root, "TextArea", target)),
+    root = _parsed(label_config)
+    videos = {tag.get("name", ""): tag for tag in root.iter("video")}
+    timelines = [tag for tag in root.iter("timelinelabels") if tag.get("toname", "") in videos]
+    if not timelines:
+        raise LabelConfigError(
+            "The labeling config has no TimelineLabels on a Video. Add both, as in labeling_config.xml: "
+            '<Video name="video" value="$video" frameRate="$fps"/> and <TimelineLabels name="reps" toName="video">.'
         )
-    raise LabelConfigError(
-        "The labeling config has no TimelineLabels on a Video. Add both, as in labeling_config.xml: "
-        '<Video name="video" value="$video" frameRate="$fps"/> and <TimelineLabels name="reps" toName="video">.'
+    timeline = max(timelines, key=lambda tag: (len(_by_meaning(_labels(tag))), len(_labels(tag)) >= 2))
+    normal, anomalous = _two_labels(timeline)
+    video = videos[timeline.get("toname", "")]
+    target = video.get("name", "")
+    _hide_those_of_other_timelines(root, {tag.get("name", "") for tag in timelines} - {timeline.get("name", "")})
+    choices = _per_region(root, "choices", target)
+    return Controls(
+        video=target,
+        media=_media(video),
+        frame_rate=video.get("framerate", "").strip(),
+        labels=timeline.get("name", ""),
+        normal=normal,
+        anomalous=anomalous,
+        number=_name(_per_region(root, "number", target)),
+        choices=_name(choices),
+        choice_values=_choices(choices),
+        text=_name(_per_region(root, "textarea", target)),
     )
 
 
 def effective_rate(controls: Controls, data: dict[str, object]) -> float:
     """Frames per second that Label Studio really uses to show this task.
 
-    It parses the attribute (or the task data behind `$key`) as a number; what is no number is 24, and a number below
-    1 is taken as seconds per frame. So is 24 here for rates that no frame number could be made of.
+    It takes the attribute, with what it names of the task data, as JavaScript's Number() does; what is no number is 24,
+    and a number below 1 is taken as seconds per frame. So is 24 here for rates that no frame number could be made of.
     """
-    value: object = data.get(controls.rate_key) if controls.rate_key else controls.frame_rate
+    value = resolve(controls.frame_rate, data)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str) and ("_" in value or not value.isascii()):  # numbers to Python alone
+        return DEFAULT_RATE
     try:
         rate = float(value)  # type: ignore[arg-type]  # whatever stands in the task data
     except (TypeError, ValueError, OverflowError):
@@ -123,17 +126,53 @@ def effective_rate(controls: Controls, data: dict[str, object]) -> float:
     return rate if rate <= _HIGHEST_RATE else DEFAULT_RATE  # also for NaN
 
 
+def _parsed(label_config: str) -> Element:
+    """The config with names of tags and attributes in lower case, as Label Studio's page reads them."""
+    try:
+        root: Element = fromstring(label_config)
+    except (ParseError, DefusedXmlException, TypeError, ValueError) as error:
+        raise LabelConfigError(f"The labeling config is not XML: {error}.") from error
+    for tag in root.iter():
+        tag.tag = tag.tag.lower()
+        tag.attrib = {key.lower(): value for key, value in tag.attrib.items()}
+    return root
+
+
+def _media(video: Element) -> str:
+    """The Video tag's value, which has to name something of the task data."""
+    target, value = video.get("name", ""), video.get("value", "").strip()
+    if not value:
+        raise LabelConfigError(f'Video "{target}" has no value. Expected the key of the task data, as in "$video".')
+    if not names(value):
+        raise LabelConfigError(
+            f'Video "{target}" has value="{value}", which is the same text for every task. '
+            'Expected a key of the task data after a dollar sign, as in "$video" or "$media.video".'
+        )
+    return value
+
+
+def _labels(tag: Element) -> list[Element]:
+    return [label for label in tag.iter("label") if _value(label)]
+
+
+def _by_meaning(labels: list[Element]) -> dict[RepLabel, Element]:
+    """The labels that say by `predicted_values` what they mean, the first of each meaning."""
+    found: dict[RepLabel, Element] = {}
+    for label in labels:
+        for meaning in _MEANINGS:
+            if meaning in _words(label.get("predicted_values")):
+                found.setdefault(meaning, label)
+    return found
+
+
 def _two_labels(tag: Element) -> tuple[str, str]:
-    labels = [label for label in tag.iter("Label") if _value(label)]
+    labels = _labels(tag)
     if len(labels) < 2:
         raise LabelConfigError(
             f'TimelineLabels "{tag.get("name", "")}" has {len(labels)} labels. '
             "Expected two: one for normal and one for anomalous repetitions."
         )
-    by_meaning: dict[str, Element] = {}
-    for label in labels:
-        for word in _words(label.get("predicted_values")):
-            by_meaning.setdefault(word, label)
+    by_meaning = _by_meaning(labels)
     normal, anomalous = by_meaning.get("normal"), by_meaning.get("anomalous")
     rest = [label for label in labels if label is not normal and label is not anomalous]
     normal = normal if normal is not None else rest.pop(0)
@@ -141,9 +180,18 @@ def _two_labels(tag: Element) -> tuple[str, str]:
     return _value(normal), _value(anomalous)
 
 
+def _hide_those_of_other_timelines(tag: Element, others: set[str]) -> None:
+    """Remove what the page shows only for regions of other timelines (`whenTagName`)."""
+    for child in list(tag):
+        if others.intersection(name.strip() for name in child.get("whentagname", "").split(",")):
+            tag.remove(child)
+        else:
+            _hide_those_of_other_timelines(child, others)
+
+
 def _per_region(root: Element, kind: str, video: str) -> Element | None:
     for tag in root.iter(kind):
-        if tag.get("toName") == video and tag.get("perRegion", "").lower() == "true":
+        if tag.get("toname") == video and tag.get("perregion", "").lower() == "true":
             return tag
     return None
 
@@ -157,7 +205,7 @@ def _choices(tag: Element | None) -> tuple[FaultChoice, ...]:
         return ()
     return tuple(
         FaultChoice(_value(choice), _words(choice.get("predicted_values")))
-        for choice in tag.iter("Choice")
+        for choice in tag.iter("choice")
         if _value(choice)
     )
 

@@ -17,12 +17,14 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from backend.errors import LabelStudioError, MediaForbidden, MediaNotFound, MediaTooLarge, MediaUnreachable
+from backend.labelstudio.addresses import looks_served, own_path
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access
 
 _TIMEOUT = httpx.Timeout(10.0, read=60.0)
 _MAX_REDIRECTS = 5
 _CHUNK = 1 << 20
+_OWN_NAME = " If it is Label Studio's own name, set LABEL_STUDIO_HOST to the address that browsers open it at instead."
 
 
 class MediaFetcher:
@@ -64,7 +66,7 @@ class MediaFetcher:
         """The address to fetch a task's media from."""
         parts = _split(media)
         if parts.scheme in ("http", "https"):
-            return media
+            return self._where_reached(media)
         if not self._access.url:
             raise MediaForbidden(
                 f"{shown_address(media)} is served by Label Studio. Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY."
@@ -72,7 +74,14 @@ class MediaFetcher:
         if parts.scheme:  # s3://, gs://, azure-blob://: Label Studio has the storage's credentials
             encoded = base64.urlsafe_b64encode(media.encode()).decode()
             return f"{self._access.url}/tasks/{task_id}/resolve/?fileuri={encoded}"
-        return urljoin(self._access.url + "/", media)
+        path = self._access.own_path(media)
+        # An address with a host but no scheme has that of Label Studio.
+        return self._where_reached(urljoin(self._access.url, media)) if path is None else self._access.url + path
+
+    def _where_reached(self, url: str) -> str:
+        """A whole address, or where we reach it: Label Studio's own may have the name that browsers know."""
+        path = self._access.own_path(url) if self._access.url else None
+        return url if path is None else self._access.url + path
 
     def _stream(self, url: str, shown: str, file: BinaryIO) -> None:
         file.seek(0)  # a second attempt starts over
@@ -82,7 +91,14 @@ class MediaFetcher:
                 for _ in range(_MAX_REDIRECTS):
                     with self._get(client, url) as response:
                         if response.has_redirect_location:
-                            url = urljoin(url, response.headers["location"])
+                            location = urljoin(url, response.headers["location"])
+                            there = self._where_reached(location)
+                            if there == url != location:
+                                raise MediaUnreachable(
+                                    f"{shown}: Label Studio sends LABEL_STUDIO_URL on to {shown_address(location)}. "
+                                    "Set LABEL_STUDIO_URL to that name."
+                                )
+                            url = there
                             continue
                         self._check_status(response, shown)
                         self._copy(response, shown, file)
@@ -98,14 +114,14 @@ class MediaFetcher:
 
     def _get(self, client: httpx.Client, url: str) -> AbstractContextManager[httpx.Response]:
         """The token goes to Label Studio alone, never along to another address or to where it redirects."""
-        if self._access.url and _origin(url) == _origin(self._access.url):
+        if self._access.url and own_path(url, self._access.url, ()) is not None:
             return client.stream("GET", url, headers=self._client.authorization())
         parts = _split(url)
         host = parts.hostname or ""
         if host in self._allowed:
             return client.stream("GET", url)
         # To the very address that was checked: a name may stand for another one the next time it is looked up.
-        address = _public_address(host)
+        address = _public_address(host, _OWN_NAME if looks_served(url) else "")
         there = httpx.URL(url).copy_with(host=address)
         return client.stream(
             "GET", there, headers={"Host": parts.netloc.rpartition("@")[2]}, extensions={"sni_hostname": host}
@@ -148,14 +164,19 @@ def shown_address(media: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _public_address(host: str) -> str:
-    """Where a name points to, which must not be inside the network: task data is written by whoever imports tasks."""
+def _public_address(host: str, hint: str = "") -> str:
+    """Where a name points to, which must not be inside the network: task data is written by whoever imports tasks.
+
+    hint: what else to do about it.
+    """
     try:
         found = [ipaddress.ip_address(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
     except (OSError, UnicodeError) as error:
         raise MediaUnreachable(f"{host}: no such host.") from error
     if not found or not all(address.is_global and not address.is_multicast for address in found):
-        raise MediaForbidden(f"{host} is inside a private network. Add it to MEDIA_HOSTS to allow fetching from it.")
+        raise MediaForbidden(
+            f"{host} is inside a private network. Add it to MEDIA_HOSTS to allow fetching from it.{hint}"
+        )
     return str(min(found, key=lambda address: address.version))
 
 
@@ -166,8 +187,3 @@ def _split(url: str) -> SplitResult:
     except ValueError as error:
         raise MediaNotFound(f"{shown_address(url)} is no address.") from error
     return parts
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = _split(url)
-    return parts.scheme, parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)

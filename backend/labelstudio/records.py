@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 
 from pydantic import SecretStr
 
+from backend.labelstudio.addresses import own_path, public_url
 from backend.labelstudio.format import Json, Task
 
 WEBHOOK_HEADER = "X-Deadlift-Secret"
 """The header of Label Studio's events that holds the secret, which the backend writes into its webhook."""
 
 
+def _named_by_environment() -> tuple[str, ...]:
+    """LABEL_STUDIO_HOST is Label Studio's own variable; where both run in one environment it holds for both."""
+    found = public_url(os.environ.get("LABEL_STUDIO_HOST"))
+    return (found,) if found else ()
+
+
 @dataclass(frozen=True)
 class Access:
-    """How to reach Label Studio and what may be fetched. Travels to workers; the key stays masked when shown."""
+    """How to reach Label Studio and what may be fetched. Travels to workers; the key stays masked when shown.
+
+    public_urls: the names that browsers have for the same Label Studio.
+    """
 
     url: str
     api_key: SecretStr
     media_hosts: tuple[str, ...] = ()
     max_bytes: int = 2048 * 1024 * 1024
+    public_urls: tuple[str, ...] = field(default_factory=_named_by_environment)
 
     @property
     def configured(self) -> bool:
         return bool(self.url and self.api_key.get_secret_value())
+
+    def own_path(self, address: str) -> str | None:
+        """The path of an address below Label Studio's root, None for an address of somebody else."""
+        return own_path(address, self.url, self.public_urls)
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task, to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate
 from backend.labelstudio.records import TaskState
+from backend.labelstudio.task_data import resolve, with_value, without_value
 from pipeline.records import Analysis
 
 
 def lacks_frame_rate(task: Task, controls: Controls) -> bool:
-    """Whether the config asks for the video's rate and the task's data has none."""
-    return bool(controls.rate_key) and task.data.get(controls.rate_key) in (None, "")
+    """Whether the config asks for the video's rate, and the task's data has a place for it, but no rate."""
+    rate = controls.frame_rate
+    return with_value(task.data, rate, 0.0) is not None and resolve(rate, task.data) in (None, "")
 
 
 def ensure_frame_rate(client: LabelStudioClient, state: TaskState, controls: Controls, fps: float) -> Task:
@@ -26,7 +28,8 @@ def ensure_frame_rate(client: LabelStudioClient, state: TaskState, controls: Con
     task = state.task
     if not lacks_frame_rate(task, controls) or state.has_frames:
         return task
-    data = {**task.data, controls.rate_key: round(fps, 5)}
+    data = with_value(task.data, controls.frame_rate, round(fps, 5))
+    assert data is not None  # that there is a place for it was asked above
     client.set_task_data(task.id, data)
     return Task(task.id, task.project, data)
 
@@ -80,14 +83,15 @@ def withdraw(client: LabelStudioClient, state: TaskState, versions: Set[str], co
     task = state.task
     if state.is_labelled:
         raise VideoReplaced(
-            f"{task.data.get(controls.media_key)} is another video now than the one that task {task.id} was labelled "
+            f"{controls.media_of(task.data)} is another video now than the one that task {task.id} was labelled "
             "on. Give the new one a name of its own."
         )
     for number, version in state.predictions:
         if version in versions:
             client.delete_prediction(number)
-    if controls.rate_key in task.data and all(version in versions for _, version in state.predictions):
-        client.set_task_data(task.id, {name: one for name, one in task.data.items() if name != controls.rate_key})
+    data = without_value(task.data, controls.frame_rate)
+    if data != task.data and all(version in versions for _, version in state.predictions):
+        client.set_task_data(task.id, data)
 
 
 def _states(client: LabelStudioClient, tasks: Sequence[Task]) -> dict[int, TaskState | LabelStudioError]:

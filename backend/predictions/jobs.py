@@ -104,12 +104,13 @@ class JobRunner:
             else:
                 self._store.fail_job(job.id, "Superseded", f"The model is {models[job.project].version} now.")
         known = known_media(self._store, [(job.task, job.media) for job in timely])
+        access = self._context.current_access()
         return {
             started.id: VideoJob(
                 task=Task(started.task, started.project, started.data),
                 media=started.media,
                 controls=controls,
-                access=self._context.access,
+                access=access,
                 model_dir=models[started.project].folder,
                 pose_dir=self._context.pose_dir,
                 config=self._context.config,

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from backend.compute.dask_executor import Executor
 from backend.context import Context
 from backend.errors import BackendError, BadRequest, LabelConfigError, LabelStudioError, NotInLabelStudio
+from backend.labelstudio.addresses import public_url
 from backend.labelstudio.format import Json, Task, to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.labelstudio.records import TaskState
@@ -89,8 +90,14 @@ class Preannotator:
         """The version of the model in use, for a project or for those without one of their own."""
         return self._registry.current(project).version
 
-    def connect(self, project: int, label_config: str) -> str:
-        """A project was connected, or its settings opened; returns the model version. Raises LabelConfigError."""
+    def connect(self, project: int, label_config: str, hostname: object = "") -> str:
+        """A project was connected, or its settings opened; returns the model version. Raises LabelConfigError.
+
+        hostname: the address that Label Studio says it is opened at.
+        """
+        name = public_url(hostname)
+        if name and name not in self._store.label_studio_names():
+            self._store.remember_label_studio_name(name)
         parse_controls(label_config)
         self._store.remember_project(project, label_config)
         return self.model_version(project)
@@ -343,9 +350,10 @@ class Preannotator:
         """A task with its video's address and the model version that it is to be judged by. Raises BadRequest."""
         if isinstance(task, BadRequest):
             raise task
-        media = task.data.get(controls.media_key)
-        if not isinstance(media, str) or not media:
-            raise BadRequest(f'Task {task.id} has no video address under "{controls.media_key}" in its data.')
+        media = controls.media_of(task.data)
+        if not media:
+            place = controls.media.removeprefix("$")
+            raise BadRequest(f'Task {task.id} has no video address under "{place}" in its data.')
         if not media.isprintable():
             raise BadRequest(f"The video address of task {task.id} has characters that no address has.")
         return task, media, self.model_version(task.project)

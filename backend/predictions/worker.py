@@ -14,7 +14,7 @@ from backend.labelstudio.labeling_config import Controls
 from backend.labelstudio.media import MediaFetcher, shown_address
 from backend.labelstudio.records import Access
 from backend.models.detectors import cached_detector
-from backend.predictions.delivery import ensure_frame_rate
+from backend.predictions.delivery import ensure_frame_rate, lacks_frame_rate
 from backend.storage.scratch import scratch
 from pipeline.analyze import analyze_pose, analyze_video, judged_again
 from pipeline.config import PipelineConfig
@@ -99,7 +99,7 @@ def _judge_known(job: VideoJob) -> Analysis | None:
 
 def _announce_frame_rate(client: LabelStudioClient, job: VideoJob, fps: float) -> None:
     """Early, so that a task opened meanwhile is already shown with the right frame numbers."""
-    if not job.controls.rate_key or job.task.data.get(job.controls.rate_key):
+    if not lacks_frame_rate(job.task, job.controls):
         return
     try:
         ensure_frame_rate(client, client.task_state(job.task), job.controls, fps)

@@ -62,7 +62,7 @@ def choose(context: Context, project: int, order: Order, on_progress: Callable[[
     for number, (task, found) in enumerate(tasks, start=1):
         cluster = None
         if order == "diverse":
-            analysis = _analysis(context, task.id, str(task.data.get(controls.media_key, "")))
+            analysis = _analysis(context, task.id, controls.media_of(task.data))
             cluster = clusters.of(project, analysis) if analysis is not None else None
         seen |= {cluster} if cluster is not None else set()
         for stored in found:

@@ -9,6 +9,7 @@ from sqlalchemy import JSON, Connection, Engine, ForeignKey, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.labelstudio.format import Json, Task
+from backend.labelstudio.task_data import with_value_of
 from backend.storage.database import Base, batches
 
 
@@ -56,19 +57,16 @@ def sources(engine: Engine, annotation_ids: Iterable[int]) -> dict[int, Annotati
     return found
 
 
-def as_drawn(current: Json, known: Json, rate_key: str) -> Json:
-    """Task data as it is now, but with the frame rate, or without any, that the annotation was drawn at."""
-    rate = {rate_key: known[rate_key]} if rate_key in known else {}
-    return {name: value for name, value in current.items() if name != rate_key} | rate
+def refresh_data(engine: Engine, current: Mapping[int, Json], frame_rate: str) -> None:
+    """Task data as Label Studio has it now, by annotation; but the rate that frames were drawn at stays as it was.
 
-
-def refresh_data(engine: Engine, current: Mapping[int, Json], rate_key: str) -> None:
-    """Task data as Label Studio has it now, by annotation; but the rate that frames were drawn at stays as it was."""
+    frame_rate: the Video tag's attribute, which names its place.
+    """
     with Session(engine) as session, session.begin():
         for ids in batches(current):
             query = select(AnnotationSource.annotation_id, AnnotationSource.data)
             for number, known in session.execute(query.where(AnnotationSource.annotation_id.in_(ids))).all():
-                data = as_drawn(current[number], known, rate_key)
+                data = with_value_of(current[number], frame_rate, known)
                 if data != known:
                     kept = update(AnnotationSource).where(AnnotationSource.annotation_id == number)
                     session.execute(kept.values(data=data))

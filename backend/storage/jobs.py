@@ -15,6 +15,9 @@ from backend.labelstudio.format import Json, Task
 from backend.storage.database import Base, batches, now, open_database
 from backend.storage.labels import Annotation, DeletedTask, LabelStore
 
+_NAMES_KEPT = 4
+"""Anybody who reaches the backend may send it names."""
+
 
 class KnownProject(Base):
     """A Label Studio project that the backend was connected to."""
@@ -23,6 +26,14 @@ class KnownProject(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     label_config: Mapped[str]
     seen_at: Mapped[datetime] = mapped_column(DateTime, default=now, onupdate=now)
+
+
+class LabelStudioName(Base):
+    """An address that Label Studio said it is opened at."""
+
+    __tablename__ = "label_studio_names"
+    url: Mapped[str] = mapped_column(primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(DateTime, default=now)
 
 
 class Job(Base):
@@ -99,6 +110,18 @@ class Store:
     def projects(self) -> Sequence[KnownProject]:
         with self._transaction() as session:
             return session.scalars(select(KnownProject).order_by(KnownProject.id)).all()
+
+    def remember_label_studio_name(self, url: str) -> None:
+        """Keep a name that Label Studio has; the newest few are kept."""
+        with self._transaction() as session:
+            session.execute(insert(LabelStudioName).values(url=url, seen_at=now()).on_conflict_do_nothing())
+            newest = select(LabelStudioName.url).order_by(LabelStudioName.seen_at.desc()).limit(_NAMES_KEPT)
+            session.execute(delete(LabelStudioName).where(LabelStudioName.url.not_in(newest)))
+
+    def label_studio_names(self) -> list[str]:
+        """The names of Label Studio, the newest first."""
+        with self._transaction() as session:
+            return list(session.scalars(select(LabelStudioName.url).order_by(LabelStudioName.seen_at.desc())))
 
     # Jobs
 

@@ -151,7 +151,13 @@ _TABLES_OF_0_1_0 = (
     "CREATE TABLE IF NOT EXISTS sampling (project INTEGER NOT NULL PRIMARY KEY, is_diverse BOOLEAN NOT NULL)",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_TABLES_OF_0_1_0,)
+_NAMES_OF_LABEL_STUDIO = (
+    "CREATE TABLE label_studio_names (url VARCHAR NOT NULL PRIMARY KEY, seen_at DATETIME NOT NULL)",
+    # Of several timelines on a page another one may be that of repetitions now: labels are read anew at the next pull.
+    "DELETE FROM labels_read WHERE label_config LIKE '%TimelineLabels%TimelineLabels%TimelineLabels%'",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_TABLES_OF_0_1_0, _NAMES_OF_LABEL_STUDIO)
 """The statements of each step; the step at index n brings a database from version n to n + 1."""
 
 

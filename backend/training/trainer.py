@@ -266,7 +266,7 @@ class Trainer:
             fallback=self._registry.fallback,
             parent=self._registry.current(run.project),
             parent_name=self._registry.current_name(run.project),
-            access=self._context.access,
+            access=self._context.current_access(),
             pose_dir=self._context.pose_dir,
             config=self._context.config,
         )

@@ -26,7 +26,8 @@ def health() -> Response:
 @bp.post("/setup")
 def setup() -> Response:
     body = _body()
-    version = services().preannotator.connect(format.parse_project(body.get("project")), str(body.get("schema", "")))
+    project, label_config = format.parse_project(body.get("project")), str(body.get("schema", ""))
+    version = services().preannotator.connect(project, label_config, body.get("hostname"))
     return jsonify(model_version=version)
 
 

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from fakes import CONFIG
 from label_studio_api import FakeLabelStudio
+from pydantic import SecretStr
 
-from backend.archives.project_tasks import ProjectTasks, upload_name
-from backend.errors import LabelStudioError
+from backend.archives.project_tasks import ProjectTasks, new_data, upload_name
+from backend.errors import LabelConfigError, LabelStudioError, UploadRefused
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.labeling_config import parse_controls
+from backend.labelstudio.records import Access
 from pipeline.records import VideoInfo
 
 CONTROLS = parse_controls(CONFIG)
@@ -153,3 +155,63 @@ def test_a_list_of_tasks_that_broke_off_is_not_taken_for_whole(
         ours.task_for(str(video), VIDEO)
     monkeypatch.setattr(client, "tasks", whole)
     assert ours.task_for(str(video), VIDEO).id == number
+
+
+# Nested task data: HumanSignal/label-studio#5610.
+
+NESTED = parse_controls(CONFIG.replace('"$video"', '"$media.video"').replace('"$fps"', '"$media.fps"'))
+
+
+def test_a_task_is_made_with_nested_data_and_found_again(
+    client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    address = "https://example.org/a.mp4"
+    number = ProjectTasks(client, 1, NESTED, None, {}).task_for(address, VIDEO).id
+    assert label_studio.tasks[number]["data"]["media"] == {"video": address, "fps": 29.97003}
+    assert ProjectTasks(client, 1, NESTED, None, {}).task_for(address, VIDEO).id == number
+
+
+def test_an_upload_that_label_studio_would_refuse_is_not_begun(
+    client: LabelStudioClient, label_studio: FakeLabelStudio, video: Path
+) -> None:
+    with pytest.raises(UploadRefused, match=r'value="\$media.video"'):
+        ProjectTasks(client, 1, NESTED, None, {}).task_for(str(video), VIDEO)
+    assert label_studio.files == {}
+
+
+def test_no_task_is_made_where_the_address_has_several_parts() -> None:
+    with pytest.raises(LabelConfigError, match="several parts"):
+        new_data(parse_controls(CONFIG.replace('"$video"', '"$host/$name"')), "https://example.org/a.mp4", 30.0)
+
+
+# Another name, and below a path: HumanSignal/label-studio-ml-backend#904.
+
+
+@pytest.mark.parametrize("found_at", ["https://example.org/ls", "/ls", ""])
+def test_files_are_linked_to_tasks_whatever_name_label_studio_has(
+    label_studio: FakeLabelStudio, video: Path, tmp_path: Path, found_at: str
+) -> None:
+    access = Access(label_studio.url, SecretStr(label_studio.refresh_token), public_urls=("https://example.org/ls",))
+    client = LabelStudioClient(access)
+    known = label_studio.add_task(
+        f"{found_at}/data/local-files/?d=set%20one/P%C3%A9ter%27s%205x5%20%282%29.mp4",
+    )
+    assert tasks(client, tmp_path).task_for(str(video), VIDEO).id == known
+
+
+def test_below_a_path_new_tasks_have_it_in_their_address(
+    label_studio: FakeLabelStudio, video: Path, tmp_path: Path
+) -> None:
+    access = Access(label_studio.url, SecretStr(label_studio.refresh_token), public_urls=("https://example.org/ls",))
+    number = tasks(LabelStudioClient(access), tmp_path).task_for(str(video), VIDEO).id
+    assert label_studio.tasks[number]["data"]["video"].startswith("/ls/data/local-files/?d=set%20one/")
+    assert label_studio.local_folders == [str(video.parent)]
+
+
+def test_an_upload_below_a_path_is_found(label_studio: FakeLabelStudio, video: Path) -> None:
+    access = Access(label_studio.url, SecretStr(label_studio.refresh_token), public_urls=("https://example.org/ls",))
+    client = LabelStudioClient(access)
+    number = tasks(client).task_for(str(video), VIDEO).id
+    data = label_studio.tasks[number]["data"]
+    data["video"] = f"/ls{data['video']}"
+    assert tasks(client).task_for(str(video), VIDEO).id == number

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from backend.labelstudio.records import Access
 from backend.local_labelstudio.server import LabelStudioServer, install
 from backend.models.registry import Model, Registry
 from backend.settings import Settings
+from backend.storage.jobs import Store
 from backend.web.server import listening
 from pipeline.anomaly.detector import load_detector
 
@@ -286,6 +288,19 @@ def test_video_that_is_gone_is_a_problem(settings: Settings, servers: Servers) -
 
 def test_large_video_is_not_fetched_whole(settings: Settings, servers: Servers) -> None:
     servers.video = bytes(4 << 20)
+    assert remote(settings)["video"].status == "ok"
+
+
+@pytest.mark.parametrize("is_set", [True, False])
+def test_video_at_the_public_name_is_fetched(settings: Settings, servers: Servers, is_set: bool) -> None:
+    # HumanSignal/label-studio-ml-backend#904: by LABEL_STUDIO_HOST, or by what Label Studio said when it connected.
+    public = "https://example.org/ls"
+    servers.task_data = {"video": f"{public}/data/upload/3/lift.mp4"}
+    if is_set:
+        settings = settings.model_copy(update={"label_studio_host": f"{public}/"})
+    else:
+        with closing(Store(settings.database_url)) as store:
+            store.remember_label_studio_name(public)
     assert remote(settings)["video"].status == "ok"
 
 

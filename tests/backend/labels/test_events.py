@@ -149,3 +149,24 @@ def test_the_thread_stores_what_comes_and_reports_it(store: Store, created: Json
 
 def test_projects_are_reported_though_somebody_else_stored_the_event(store: Store, created: Json) -> None:
     assert reported_by_thread(store, created, lambda: store_received_events(store)) == [{1}]
+
+
+def test_regions_of_another_timeline_are_not_learnt_from(store: Store, created: Json) -> None:
+    # HumanSignal/label-studio PR 6191: a page with several timelines, the other one first.
+    other = (
+        '<TimelineLabels name="sets" toName="video"><Label value="Normal rep"/><Label value="Rest"/></TimelineLabels>'
+    )
+    config = created["project"]["label_config"].replace("<View>", "<View>" + other, 1)
+    for word, value in (("normal", "Normal rep"), ("anomalous", "Anomalous rep")):
+        meant = f'<Label value="{value}" predicted_values="{word}"'
+        head, _, tail = config.rpartition(f'<Label value="{value}"')
+        config = head + meant + tail
+    created["project"]["label_config"] = config
+    regions = created["annotation"]["result"]
+    strangers = [region | {"id": f"x{region['id']}", "from_name": "sets"} for region in regions]
+    created["annotation"]["result"] = strangers + regions
+    receive(LabelEvents(store, ignore), created)
+    store_received_events(store)
+    stored = store.labels.labelled_regions(created["annotation"]["id"])
+    assert {one.region for one in stored} <= {region["id"] for region in regions}
+    assert stored

@@ -115,3 +115,35 @@ def test_who_lifted_may_be_told_after_the_labels(
     labelled.pull(client, store, 1)
     data = sources(store.engine, [5])[5].data
     assert (data["lifter"], data["fps"]) == ("anna", RATE)  # the rate is that by which the frames were drawn
+
+
+def test_a_nested_rate_stays_that_by_which_the_frames_were_drawn(
+    store: Store, client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    # HumanSignal/label-studio#5610
+    label_studio.label_config = CONFIG.replace('"$fps"', '"$media.fps"')
+    _labelled_task(label_studio, media={"fps": RATE})
+    labelled.pull(client, store, 1)
+    label_studio.tasks[1]["data"]["media"] = {"fps": 50.0, "lifter": "anna"}
+    labelled.pull(client, store, 1)
+    assert sources(store.engine, [5])[5].data["media"] == {"fps": RATE, "lifter": "anna"}
+
+
+def test_regions_of_another_timeline_are_no_labels(
+    store: Store, client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    # HumanSignal/label-studio PR 6191: a page with several timelines, even with labels of the same names.
+    other = (
+        '<TimelineLabels name="sets" toName="video"><Label value="Normal rep"/><Label value="Other"/></TimelineLabels>'
+    )
+    label_studio.label_config = CONFIG.replace("</View>", other + "</View>")
+    _labelled_task(label_studio)
+    (region,) = label_studio.tasks[1]["annotations"][0]["result"]
+    of_another = region | {
+        "id": "b",
+        "from_name": "sets",
+        "value": region["value"] | {"ranges": [{"start": 1, "end": 9}]},
+    }
+    label_studio.tasks[1]["annotations"][0]["result"] = [of_another, region]
+    labelled.pull(client, store, 1)
+    assert [one.region for one in store.labels.labelled_regions(5)] == ["a"]

@@ -62,7 +62,7 @@ def test_ids_of_regions_are_unique() -> None:
 
 
 def test_only_controls_of_the_config_are_filled() -> None:
-    bare = Controls("video", "video", "", "reps", "Normal rep", "Anomalous rep")
+    bare = Controls("video", "$video", "", "reps", "Normal rep", "Anomalous rep")
     assert {r["from_name"] for r in to_prediction(analysis((0.9,)), bare, 30.0)["result"]} == {"reps"}
 
 

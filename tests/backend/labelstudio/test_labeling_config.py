@@ -31,13 +31,13 @@ def rate(attributes: str, **data: object) -> float:
 
 def test_every_control_of_the_recommended_config_is_found() -> None:
     found = parse_controls(CONFIG)
-    assert (found.video, found.media_key, found.labels) == ("video", "video", "reps")
+    assert (found.video, found.media, found.labels) == ("video", "$video", "reps")
     assert (found.number, found.choices, found.text) == ("anomaly", "fault", "note")
 
 
 def test_the_shipped_config_has_every_control() -> None:
     found = parse_controls(LABELING_CONFIG.read_text())
-    assert all((found.number, found.choices, found.text, found.rate_key))
+    assert all((found.number, found.choices, found.text, found.frame_rate))
 
 
 @pytest.mark.parametrize("name", ["02_setup", "03_predict_batch", "06_predict_s3_task"])
@@ -57,7 +57,7 @@ def test_labels_are_told_apart_by_predicted_values_before_order() -> None:
 
 
 def test_the_key_of_the_video_may_have_any_name() -> None:
-    assert parse_controls(RENAMED).media_key == "clip"
+    assert parse_controls(RENAMED).media == "$clip"
 
 
 def test_attributes_may_be_written_in_any_case() -> None:
@@ -130,7 +130,7 @@ def test_a_config_without_what_is_needed_is_refused(config: str, said: str) -> N
         ('frameRate="$fps"', {}, DEFAULT_RATE),
         ('frameRate="$fps"', {"fps": None}, DEFAULT_RATE),
         ('frameRate="$fps"', {"fps": "30000/1001"}, DEFAULT_RATE),
-        ('frameRate="$fps"', {"fps": [30]}, DEFAULT_RATE),
+        ('frameRate="$fps"', {"fps": [30]}, 30.0),
         ('frameRate="$fps"', {"fps": float("nan")}, DEFAULT_RATE),
         ('frameRate="$fps"', {"fps": float("inf")}, DEFAULT_RATE),
         ('frameRate="$fps"', {"fps": 10**400}, DEFAULT_RATE),
@@ -142,3 +142,80 @@ def test_a_config_without_what_is_needed_is_refused(config: str, said: str) -> N
 )
 def test_the_rate_is_what_label_studio_makes_of_the_tag(attributes: str, data: dict[str, Any], expected: float) -> None:
     assert rate(attributes, **data) == expected
+
+
+# Several timelines on a page: HumanSignal/label-studio PR 6191 (its template with several), #7124.
+
+_REPS = (
+    '<TimelineLabels name="reps" toName="video"><Label value="Good" predicted_values="normal"/>'
+    '<Label value="Bad" predicted_values="anomalous"/></TimelineLabels>'
+)
+_PLAIN_REPS = '<TimelineLabels name="reps" toName="video"><Label value="N"/><Label value="A"/></TimelineLabels>'
+_VIEW = '<TimelineLabels name="view" toName="video"><Label value="Side"/><Label value="Front"/></TimelineLabels>'
+_SET = '<TimelineLabels name="set" toName="video"><Label value="Set"/></TimelineLabels>'
+_VIDEO = '<Video name="video" value="$video"/>'
+
+
+@pytest.mark.parametrize(
+    "timelines",
+    [
+        _VIEW + _REPS,
+        _SET + _REPS,
+        _REPS + _VIEW + _SET,
+        _SET + _PLAIN_REPS + _VIEW,  # nothing says which: the first with two labels
+        _VIEW.replace('value="Side"', 'value="Side" predicted_values="side, person"') + _REPS,
+        _VIEW.replace('value="Side"', 'value="Side" predicted_values="normal"') + _REPS,  # one meaning of two
+        _VIEW.replace('toName="video"', 'toName="other"') + _PLAIN_REPS,
+    ],
+)
+def test_the_timeline_of_repetitions_is_found_among_several(timelines: str) -> None:
+    assert parse_controls(f"<View>{timelines}{_VIDEO}</View>").labels == "reps"
+
+
+def test_a_timeline_that_says_it_is_meant_but_lacks_a_label_is_refused() -> None:
+    lacking = _REPS.replace('<Label value="Bad" predicted_values="anomalous"/>', "")
+    with pytest.raises(LabelConfigError, match='"reps" has 1 labels'):
+        parse_controls(f"<View>{_VIEW}{lacking}{_VIDEO}</View>")
+
+
+def test_only_timelines_without_two_labels_are_refused() -> None:
+    with pytest.raises(LabelConfigError, match='"set" has 1 labels'):
+        parse_controls(f"<View>{_SET}{_VIDEO}</View>")
+
+
+def test_controls_that_are_shown_for_another_timeline_are_not_filled() -> None:
+    angle = '<Number name="angle" toName="video" perRegion="true" {}/>'
+    score = '<Number name="score" toName="video" perRegion="true" whenTagName="reps"/>'
+    for other in (
+        angle.format('whenTagName="view"'),
+        f'<View visibleWhen="region-selected" whenTagName="view">{angle.format("")}</View>',
+    ):
+        assert parse_controls(f"<View>{_VIEW}{_REPS}{other}{score}{_VIDEO}</View>").number == "score"
+
+
+def test_tags_and_attributes_may_be_written_in_lower_case() -> None:
+    shouted = _VIEW + _REPS + '<Video name="video" value="$Video" frameRate="$FPS"/>'
+    for written in ("TimelineLabels", "toName", "Label ", "Video ", "frameRate"):
+        shouted = shouted.replace(written, written.lower())
+    found = parse_controls(f"<view>{shouted}</view>")
+    assert (found.labels, found.normal, found.media, found.frame_rate) == ("reps", "Good", "$Video", "$FPS")
+
+
+# Nested task data: HumanSignal/label-studio#5610.
+
+
+def test_address_and_rate_of_nested_data_are_found() -> None:
+    controls = video('value="$media.video" frameRate="$media.fps"')
+    data: dict[str, object] = {"media": {"video": "a.mp4", "fps": 30}}
+    assert (controls.media_of(data), effective_rate(controls, data)) == ("a.mp4", 30.0)
+
+
+@pytest.mark.parametrize("data", [{}, {"media": "a.mp4"}, {"media": {"video": 3}}, {"media": {"video": None}}])
+def test_nested_data_without_the_video_has_no_address(data: dict[str, Any]) -> None:
+    assert video('value="$media.video"').media_of(data) == ""
+
+
+@pytest.mark.parametrize("value", ["video", "https://example.org/a.mp4", "$", "$-clip", "$.video"])
+def test_a_video_that_is_the_same_for_every_task_is_refused(value: str) -> None:
+    with pytest.raises(LabelConfigError, match="same text for every task"):
+        video(f'value="{value}"')

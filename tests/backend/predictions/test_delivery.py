@@ -180,3 +180,40 @@ def test_a_rate_is_set_in_the_data_of_now_where_several_are_delivered(
     assert len(delivery.push_all(client, several, CONTROLS)) == 2
     assert label_studio.tasks[second]["data"]["note"] == "written by somebody"
     assert label_studio.tasks[second]["data"]["fps"] == 25.0
+
+
+# Nested task data: HumanSignal/label-studio#5610.
+
+NESTED = CONFIG.replace('"$video"', '"$media.video"').replace('"$fps"', '"$media.fps"')
+
+
+def test_a_nested_rate_is_set_beside_what_is_there(client: LabelStudioClient, label_studio: FakeLabelStudio) -> None:
+    number = label_studio.add_task(media={"video": "a.mp4", "lifter": "Kim"})
+    push(client, number, fps=50.0, config=NESTED)
+    assert label_studio.tasks[number]["data"]["media"] == {"video": "a.mp4", "lifter": "Kim", "fps": 50.0}
+    assert first_range(label_studio, number) == {"start": 51, "end": 150}
+
+
+def test_a_nested_rate_is_kept(client: LabelStudioClient, label_studio: FakeLabelStudio) -> None:
+    number = label_studio.add_task(media={"video": "a.mp4", "fps": 25})
+    push(client, number, fps=50.0, config=NESTED)
+    assert first_range(label_studio, number) == {"start": 26, "end": 75}
+
+
+def test_without_a_place_for_the_rate_frames_are_counted_as_label_studio_shows_them(
+    client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    number = label_studio.add_task(media="a.mp4")
+    push(client, number, fps=50.0, config=NESTED)
+    assert label_studio.tasks[number]["data"]["media"] == "a.mp4"
+    assert first_range(label_studio, number) == {"start": 25, "end": 72}
+
+
+def test_a_nested_rate_of_a_video_that_was_replaced_is_removed(
+    client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    number = label_studio.add_task(media={"video": "a.mp4"})
+    push(client, number, config=NESTED)
+    state = client.task_state(Task(number, 1, {}))
+    delivery.withdraw(client, state, {VERSION}, parse_controls(NESTED))
+    assert label_studio.tasks[number]["data"]["media"] == {"video": "a.mp4"}

@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from label_studio_api import FakeLabelStudio
 from pydantic import SecretStr
 
+from backend.context import with_known_names
 from backend.errors import MediaForbidden, MediaNotFound, WorkerLost
 from backend.labelstudio.records import Access
 from backend.predictions.preannotator import Preannotator
@@ -50,11 +51,23 @@ def test_setup_remembers_the_project(lone_http: FlaskClient, payload: Callable[[
     assert store.label_config(1) == payload("02_setup")["schema"]
 
 
-@pytest.mark.parametrize("schema", ["<View/>", "", None, "<View>", 5])
+@pytest.mark.parametrize("schema", ["<View/>", "", None, "<View>", 5, CONFIG.replace("$video", "video")])
 def test_setup_refuses_a_labeling_config_without_what_is_needed(lone_http: FlaskClient, schema: object) -> None:
     answer = lone_http.post("/setup", json={"project": "1.2", "schema": schema})
     assert answer.status_code == 400
     assert answer.json["error"]["type"] == "LabelConfigError"
+
+
+def test_setup_tells_the_name_that_label_studio_is_opened_at(
+    lone_http: FlaskClient, payload: Callable[[str], Any], store: Store
+) -> None:
+    # HumanSignal/label-studio-ml-backend#904: its LABEL_STUDIO_HOST, which is in the addresses of tasks.
+    names = ["https://example.org/ls/", *(f"http://host{n}:8080" for n in range(5)), "no address", None]
+    for name in names:
+        assert lone_http.post("/setup", json=payload("02_setup") | {"hostname": name}).status_code == 200
+    assert store.label_studio_names() == [f"http://host{n}:8080" for n in (4, 3, 2, 1)]
+    access = with_known_names(Access("http://label-studio:8080", SecretStr(""), public_urls=("https://a.org",)), store)
+    assert access.public_urls == ("https://a.org", *store.label_studio_names())
 
 
 def test_setup_needs_a_project(lone_http: FlaskClient) -> None:
