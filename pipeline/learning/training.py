@@ -89,7 +89,7 @@ def train(
         samples: labelled repetitions of one or more videos; those labelled anomalous are left out.
         config: the method and its settings.
         seed: equal input and seed give an equal detector.
-        on_progress: told how far training is; what it raises ends the training.
+        on_progress: called with how far training is; what it raises ends the training.
         base: what to start from: its units, posture model and calibrations serve lifters that are not known. Without it
             these are learnt from `samples`. An autoencoder is fitted without a base only: the base's units and
             calibrations are in its own latent, and the images that they were made of are not kept.
@@ -161,8 +161,8 @@ def mean_changes(pairs: Sequence[FaultPair], angles: Callable[[Sequence[Labelled
 
 
 def fit_base(known: Normals, faults: Floats, config: TrainConfig) -> Detector:
-    """A detector that knows no setting: units and form of `known`, its calibrations on those of it that are for
-    calibration, or else on all. faults [F, P, B]: what each fault of posture changes in the angles.
+    """A detector that knows no setting: units and posture model of `known`, its calibrations on those of it that are
+    for calibration, or else on all. faults [F, P, B]: what each fault of posture changes in the angles.
 
     Raises DatasetError without a video of enough repetitions.
     """
@@ -170,18 +170,18 @@ def fit_base(known: Normals, faults: Floats, config: TrainConfig) -> Detector:
     sound = known.rows(np.flatnonzero(known.apart).tolist()) if known.apart.any() else drawn
     scales = scales_of(drawn.features.blocks, drawn.groups)
     everyone, own = drawn.features.angles, sound.features.angles
-    form = fit_posture_model(own, sound.groups, everyone, faults)
+    posture = fit_posture_model(own, sound.groups, everyone, faults)
     names = np.array(sound.groups)
     unseen = np.zeros(len(names), np.float32)
     for group in dict.fromkeys(sound.groups):
         held = names == group
-        others = form if held.all() else fit_posture_model(own[~held], names[~held].tolist(), everyone, faults)
+        others = posture if held.all() else fit_posture_model(own[~held], names[~held].tolist(), everyone, faults)
         unseen[held] = fault_score(own[held], others)
     # Two findings share the false alarms of a setting that is not known.
     rate = config.detector.false_alarm_rate / 2
-    siblings, families = _compared_within_videos(known, scales, config.detector.min_siblings)
-    in_form = calibrate(unseen, sound.groups, rate, positive=False)
-    return Detector(config.detector, scales, form, (), in_form, calibrate(siblings, families, rate))
+    within, videos = _compared_within_videos(known, scales, config.detector.min_siblings)
+    in_posture = calibrate(unseen, sound.groups, rate, positive=False)
+    return Detector(config.detector, scales, posture, (), in_posture, calibrate(within, videos, rate))
 
 
 def with_normals(base: Detector, known: Normals, config: TrainConfig, seed: int) -> tuple[Detector, float]:
@@ -226,7 +226,7 @@ def card(detector: Detector, report: TrainingReport) -> str:
   they are too few for one, the tail of Student's t around them, within and between videos.
 - Nominal false alarm rate: {detector.config.false_alarm_rate:.0%}. On the training videos, by that protocol: {alarms}.
 - Posture: the joint angles of a lifter or camera that it does not know are checked for two faults, hips that rise
-  before the chest and an unfinished lockout. Sound lifts: means and spreads over {detector.form.videos} videos.
+  before the chest and an unfinished lockout. Sound lifts: means and spreads over {detector.posture.videos} videos.
   Faults: from drawn lifters.
 - Limits: of such a lifter, other faults are found only where the other repetitions of the video do not show them too.
   One camera says little of depth.
@@ -259,16 +259,16 @@ def _tell_epoch(on_progress: ProgressCallback, epoch: int, loss: float) -> None:
 
 
 def _with_people(base: Detector, known: Normals, names: Sequence[str], config: TrainConfig) -> Detector:
-    """The base with the sound lifts of further people in its form, each calibrated on what the others teach."""
+    """The base with the sound lifts of further people in its posture model, each judged by what the others teach."""
     of_person = np.array(names)
     angles = known.features.angles
     unseen = np.zeros(len(names), np.float32)
     for person in set(names):
         held = of_person == person
-        others = base.form if held.all() else with_people(base.form, angles[~held], of_person[~held].tolist())
+        others = base.posture if held.all() else with_people(base.posture, angles[~held], of_person[~held].tolist())
         unseen[held] = fault_score(angles[held], others)
-    in_form = with_more(base.in_form, unseen, names, config.detector.false_alarm_rate / 2)
-    return replace(base, form=with_people(base.form, angles, names), in_form=in_form)
+    in_posture = with_more(base.in_posture, unseen, names, config.detector.false_alarm_rate / 2)
+    return replace(base, posture=with_people(base.posture, angles, names), in_posture=in_posture)
 
 
 def _setting_names(data: Normals, distance: float) -> list[str]:
@@ -291,7 +291,7 @@ def _setting_names(data: Normals, distance: float) -> list[str]:
 
 
 def _compared_within_videos(data: Normals, scales: Sequence[Scale], least: int) -> tuple[Floats, list[str]]:
-    """Distances within every video with enough of them."""
+    """Distances within every video of `least` or more repetitions, and the video of each."""
     far, groups = [], []
     names = np.array(data.groups)
     for group in dict.fromkeys(data.groups):
