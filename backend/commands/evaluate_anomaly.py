@@ -194,7 +194,7 @@ def _compare(lists: list[Path], folder: Path | None, rate: float, poses: Path | 
             _samples(lists, folder, poses),
             _samples(lists, folder, poses, 0.0),
             config,
-            told=lambda share: bar.update(task, completed=share),
+            on_progress=lambda share: bar.update(task, completed=share),
         )
     columns = ("score", "AUROC (95 % over videos)", "good flagged", "bad flagged")
     table = Table(*columns, title=f"Each video by what has not seen it, nominal false alarms {rate:.0%}")
@@ -210,8 +210,8 @@ def _compare(lists: list[Path], folder: Path | None, rate: float, poses: Path | 
                 f"{result.false_positive} of {result.normals}",
                 f"{result.true_positive} of {result.anomalies}",
             )
-        alarms, of = one.sibling_alarms
-        table.add_row(f"{name}, siblings alone", "", f"{alarms} of {of}", "")
+        alarms, of = one.within_video_alarms
+        table.add_row(f"{name}, within the video alone", "", f"{alarms} of {of}", "")
     for name, value in trivial.items():
         table.add_row(name, f"{value:.3f}", "", "")
     best = max(("ours", "original's picture"), key=lambda name: sum(rows[name, s].auroc for s in ("cold", "warm")))

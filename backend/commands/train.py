@@ -170,7 +170,7 @@ def _train_default(
     is_base: bool,
     name: str,
     seed: int,
-    told: Callable[[TrainingProgress], None],
+    on_progress: Callable[[TrainingProgress], None],
     by_latent: bool,
 ) -> str:
     from pipeline.anomaly.detector import load_detector
@@ -180,27 +180,27 @@ def _train_default(
     config = TrainConfig(detector=DetectorConfig(method="autoencoder" if by_latent else "statistics"))
     base = None
     if not is_base:
-        base = drawn_base(seed, told) if by_latent else load_detector()
-    detector, report = training.train(samples, config, seed, told, base, name)
+        base = drawn_base(seed, on_progress) if by_latent else load_detector()
+    detector, report = training.train(samples, config, seed, on_progress, base, name)
     detector.save(out, training.card(detector, report))
     return f"{detector.version}: {report.normals} normal reps of {report.videos} videos, written to {out}"
 
 
-def drawn_base(seed: int, told: Callable[[TrainingProgress], None] | None = None) -> Detector:
+def drawn_base(seed: int, on_progress: Callable[[TrainingProgress], None] | None = None) -> Detector:
     """A base model for the autoencoder, learnt from drawn lifters: the shipped base model compares statistics."""
     from pipeline.config import DetectorConfig, TrainConfig
     from pipeline.learning import training
     from pipeline.synthetic.samples import synthetic_samples
 
     config = TrainConfig(detector=DetectorConfig(method="autoencoder"))
-    return training.train(synthetic_samples(_DRAWN_VIDEOS, seed), config, seed, told, name="base")[0]
+    return training.train(synthetic_samples(_DRAWN_VIDEOS, seed), config, seed, on_progress, name="base")[0]
 
 
-def _train_original(pictures: Path, out: Path, epochs: int, seed: int, told: Callable[[float], None]) -> int:
+def _train_original(pictures: Path, out: Path, epochs: int, seed: int, on_progress: Callable[[float], None]) -> int:
     from pipeline.original.model import network_input, train_original
     from pipeline.original.pictures import load_pictures
 
     files = load_pictures(pictures).files
-    model = train_original(network_input(files, "nearest"), epochs, seed, lambda epoch, _: told(epoch / epochs))
+    model = train_original(network_input(files, "nearest"), epochs, seed, lambda epoch, _: on_progress(epoch / epochs))
     model.save(out)
     return len(files)

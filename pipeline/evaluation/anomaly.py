@@ -103,7 +103,7 @@ def judge_pictures(
     normal: Pictures,
     anomalous: Pictures,
     rate: float,
-    told: Callable[[float], None] | None = None,
+    on_progress: Callable[[float], None] | None = None,
     method: Method = "statistics",
 ) -> Judged:
     """Pictures, leave one video out: every normal video is judged by the others, which are also what its threshold is
@@ -130,8 +130,8 @@ def judge_pictures(
         unseen = compare(_rows(blocks, np.flatnonzero(held)), scales, reference)
         scores[held] = [calibration.score(float(raw)) for raw in unseen]
         far += [calibration.score(float(raw)) for raw in compare(odd, scales, reference)]
-        if told is not None:
-            told((number + 1) / len(videos))
+        if on_progress is not None:
+            on_progress((number + 1) / len(videos))
     truth = np.r_[np.zeros(len(names), bool), np.ones(len(far), bool)]
     return Judged(np.r_[scores, far / len(videos)], truth, normal.groups + anomalous.groups)
 
@@ -141,7 +141,7 @@ def judge_videos(
     base: Detector,
     config: TrainConfig | None,
     seed: int = 0,
-    told: Callable[[float], None] | None = None,
+    on_progress: Callable[[float], None] | None = None,
 ) -> Judged:
     """Every video by a detector that has not seen it: trained on the normal repetitions of all others, starting from
     `base`; with `config` None by `base` as it is.
@@ -159,8 +159,8 @@ def judge_videos(
             detector, _ = training.train(others, config, seed, base=base)
         judged = detector.score(samples[mine[0]].pose, [samples[i].rep for i in mine], samples[mine[0]].setting)
         scores.update(zip(mine, (one.score for one in judged), strict=True))
-        if told is not None:
-            told((number + 1) / len(videos))
+        if on_progress is not None:
+            on_progress((number + 1) / len(videos))
     return Judged(
         np.array([scores[index] for index in range(len(samples))]),
         np.array([sample.label == "anomalous" for sample in samples], dtype=bool),
