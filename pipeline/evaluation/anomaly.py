@@ -20,6 +20,7 @@ from pipeline.config import Method, TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
 from pipeline.learning.auroc import auroc
+from pipeline.original.model import OriginalModel, network_input
 from pipeline.original.pictures import Pictures, picture_blocks, picture_images
 from pipeline.records import LabelledRep
 
@@ -134,6 +135,20 @@ def judge_pictures(
             on_progress((number + 1) / len(videos))
     truth = np.r_[np.zeros(len(names), bool), np.ones(len(far), bool)]
     return Judged(np.r_[scores, far / len(videos)], truth, normal.groups + anomalous.groups)
+
+
+def judge_by_original(normal: Pictures, anomalous: Pictures, model: OriginalModel) -> tuple[Judged, NDArray[np.bool_]]:
+    """Pictures by the original's rule, which has two thresholds and no score.
+
+    Returns:
+        Scores from 0.5 for those that the rule flags, and below for the others, larger for larger errors of the
+        reconstruction. And which ones [N] the rule flags where the density is computed exactly.
+    """
+    images = network_input(normal.files + anomalous.files, "bicubic")
+    flagged, errors = model.is_anomaly(images, "literal"), model.errors(images)
+    scores = 0.5 * flagged + 0.5 * errors / (errors.max() + 1e-9) * (1 - 1e-6)
+    truth = np.r_[np.zeros(len(normal.files), bool), np.ones(len(anomalous.files), bool)]
+    return Judged(scores, truth, normal.groups + anomalous.groups), model.is_anomaly(images, "exact")
 
 
 def judge_videos(
