@@ -7,7 +7,7 @@ from pathlib import Path
 
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access
-from backend.models.detectors import load_detector
+from backend.models.detectors import cached_detector
 from backend.models.registry import Model, Registry
 from backend.settings import Settings
 from backend.storage.jobs import Store
@@ -51,7 +51,7 @@ def context_of(settings: Settings, store: Store) -> Context:
 
 def registry_of(settings: Settings) -> Registry:
     """The models of the settings' data folder, with the one that projects start with."""
-    return Registry(settings.models_dir, Model(load_detector(settings.model_dir).version, settings.model_dir))
+    return Registry(settings.models_dir, Model(cached_detector(settings.model_dir).version, settings.model_dir))
 
 
 def access_of(settings: Settings) -> Access:

@@ -25,7 +25,7 @@ def predict(
     ] = "",
 ) -> None:
     """Find the repetitions of each video and score them. Exit code 1 if any video failed."""
-    from backend.models.detectors import load_detector
+    from backend.models.detectors import cached_detector
     from pipeline.analyze import analyze_video
     from pipeline.pose.cache import PoseCache
     from pipeline.pose.estimator import open_estimator
@@ -39,7 +39,7 @@ def predict(
     config = settings.pipeline_config()
     cache = PoseCache(settings.pose_dir)
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
-    detector = load_detector(settings.model_dir)
+    detector = cached_detector(settings.model_dir)
     analyses: list[Analysis] = []
     with open_estimator(config.pose) as estimator, video_bar(errors, videos) as begin:
         for number, path in enumerate(videos):

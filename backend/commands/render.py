@@ -19,7 +19,7 @@ def render(
     out: Annotated[Path, typer.Option(help="Folder for the results, NAME-annotated.mp4 each.")] = Path(),
 ) -> None:
     """Write each video with what was found in it drawn in. Exit code 1 if any video failed."""
-    from backend.models.detectors import load_detector
+    from backend.models.detectors import cached_detector
     from pipeline.analyze import analyze_pose, landmarks_of
     from pipeline.pose.cache import PoseCache
     from pipeline.pose.estimator import open_estimator
@@ -36,7 +36,7 @@ def render(
     config = settings.pipeline_config()
     cache = PoseCache(settings.pose_dir)
     console, errors = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
-    detector = load_detector(settings.model_dir)
+    detector = cached_detector(settings.model_dir)
     failed = 0
     with open_estimator(config.pose) as estimator, video_bar(errors, videos) as begin:
         for number, (path, target) in enumerate(zip(videos, targets, strict=True)):

@@ -81,9 +81,9 @@ def skelemotion(
 
 
 def _detector(settings: Settings) -> Detector:
-    from backend.models.detectors import load_detector
+    from backend.models.detectors import cached_detector
 
-    return load_detector(settings.model_dir)
+    return cached_detector(settings.model_dir)
 
 
 def _names(paths: list[Path]) -> list[str]:

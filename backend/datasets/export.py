@@ -283,9 +283,9 @@ class _Draft:
                         files["clip"] = f"clips/{row.rep}.mp4"
                         cut(path, self._folder / files["clip"], row.start_s, row.end_s)
                         self.clips += 1
+                    done.append(replace(row, files=files))
                     if self._writes_frames and pose is not None:
                         self.frames += write_pictures(self._folder / PICTURES / row.split, path, row, pose)
-                    done.append(replace(row, files=files))
             except (BackendError, PipelineError) as error:
                 self.missing.add(f"task {task.task} ({rows[0].video})", f"no {what}: {error}")
         return done + rows[len(done) :]

@@ -103,7 +103,9 @@ def store_received_events(store: Store) -> set[int]:
     projects: set[int] = set()
     for received in store.labels.received():
         try:
-            projects |= apply_event(store, parse_event(json.loads(received.body)), received.received_at)
+            event = parse_event(json.loads(received.body))
+            if isinstance(event, AnnotationsSaved | AnnotationsDeleted):  # other kinds are not kept
+                projects |= apply_event(store, event, received.received_at)
         except Exception:  # whatever it is, the other events go on
             log.exception("Received event %d is not stored; it is tried again later.", received.id)
             store.labels.put_off(received.id)

@@ -13,7 +13,7 @@ from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
 from backend.labelstudio.media import MediaFetcher, shown_address
 from backend.labelstudio.records import Access
-from backend.models.detectors import load_detector
+from backend.models.detectors import cached_detector
 from backend.predictions.delivery import ensure_frame_rate
 from backend.storage.scratch import scratch
 from pipeline.analyze import analyze_pose, analyze_video, judged_again
@@ -56,7 +56,7 @@ class FileJob:
 
 def analyze_file(job: FileJob) -> Analysis:
     """Find landmarks, cut, score. Raises VideoError and PoseModelError."""
-    return analyze_video(job.path, load_detector(job.model_dir), PoseCache(job.pose_dir), job.config)
+    return analyze_video(job.path, cached_detector(job.model_dir), PoseCache(job.pose_dir), job.config)
 
 
 def analyze_task(job: VideoJob) -> Analysis:
@@ -73,7 +73,7 @@ def analyze_task(job: VideoJob) -> Analysis:
         try:
             if client.configured:
                 _announce_frame_rate(client, job, reading.probe(path).fps)
-            analysis = analyze_video(path, load_detector(job.model_dir), cache, job.config)
+            analysis = analyze_video(path, cached_detector(job.model_dir), cache, job.config)
         except VideoError as error:
             # People know the video by its address, not by the name of our copy.
             raise type(error)(str(error).replace(str(path), shown)) from error
@@ -91,7 +91,7 @@ def _judge_known(job: VideoJob) -> Analysis | None:
     pose = PoseCache(job.pose_dir).get(known.media_digest, job.config.pose) if known is not None else None
     if known is None or pose is None:
         return None
-    judge = load_detector(job.model_dir)
+    judge = cached_detector(job.model_dir)
     if known.config_digest == job.config.digest():
         return judged_again(known, pose, judge)
     return analyze_pose(pose, known.video, judge, job.config, known.media_digest, known.appearance)

@@ -178,6 +178,8 @@ def _of_boris(path: Path) -> Iterator[NamedInterval]:
         one["code"] for one in project["behaviors_conf"].values() if str(one["type"]).lower().startswith("state event")
     }
     for name, observation in project["observations"].items():
+        if any(len(several) > 1 for several in (observation.get("file") or {}).values()):
+            raise ValueError(f'observation "{name}" plays several files one after the other; observe each by itself')
         files = [file for player in sorted(observation.get("file") or {}) for file in observation["file"][player]]
         offset = float(observation.get("time offset") or 0)
         open_since: dict[tuple[str, str], float] = {}

@@ -20,6 +20,8 @@ MATROSKA = "matroska,webm"
 # What cameras, phones and browsers write, by the names of FFmpeg's demuxers. Others that FFmpeg knows read text as
 # pictures, or playlists that name files and addresses of their own.
 _FORMATS = (MOV, MATROSKA, "avi", "mpeg", "mpegts", "flv", "asf", "ogg", "gif")
+READ_ONCE = (MOV, "flv", "asf")
+"""Formats of which only the first of several joined recordings is read; others are read through."""
 INDEXED = (MOV, MATROSKA)
 """Those whose index leads to the last key frame before a time."""
 # FFmpeg lists none or few suffixes where it knows a format by its content: those that cameras, camcorders, recorders

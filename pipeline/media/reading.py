@@ -23,7 +23,7 @@ from pipeline.errors import VideoDamaged, VideoNotFound
 from pipeline.media import clock
 from pipeline.media.display import Picture as Picture
 from pipeline.media.display import display_of
-from pipeline.media.opening import INDEXED, has_unread_recording, opened, video_stream
+from pipeline.media.opening import INDEXED, READ_ONCE, has_unread_recording, opened, video_stream
 from pipeline.records import VideoInfo
 
 
@@ -53,7 +53,8 @@ def probe(path: str | Path) -> VideoInfo:
         earliest_s = clock.earliest_s(container)
     with opened(path) as container:  # anew: not every format can go back
         rhythm, declared_s = clock.rhythm(container), clock.declared_s(container)
-    if has_unread_recording(path, rhythm.read_to):
+        is_read_through = container.format.name not in READ_ONCE
+    if not is_read_through and has_unread_recording(path, rhythm.read_to):
         raise VideoDamaged(
             f"{path}: several recordings were joined end to end, and only the first has time stamps that can be read. "
             "Join them with ffmpeg's concat, please."

@@ -15,11 +15,11 @@ from label_studio_api import FakeLabelStudio
 from backend.errors import BackendError, SchedulerLost, WorkerLost
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access
-from backend.models.detectors import load_detector
 from backend.models.registry import Model, Registry
 from backend.predictions.preannotator import Preannotator
 from backend.predictions.worker import judge_known
 from backend.storage.jobs import Store
+from pipeline.anomaly.detector import load_detector
 from pipeline.config import PipelineConfig
 from pipeline.pose.cache import PoseCache
 

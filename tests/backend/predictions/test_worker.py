@@ -13,7 +13,7 @@ from backend.errors import MediaNotFound
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import parse_controls
 from backend.labelstudio.records import Access
-from backend.models.detectors import load_detector
+from backend.models.detectors import cached_detector
 from backend.predictions.worker import VideoJob, analyze_task
 from pipeline.config import PipelineConfig, PoseConfig
 from pipeline.errors import NotAVideo, VideoDamaged
@@ -37,7 +37,7 @@ def test_a_video_without_people_has_no_repetitions_and_no_error(
     label_studio.files["1/a.mp4"] = empty_room
     found = analyze_task(job(access, tmp_path))
     assert found.reps == ()
-    assert found.model_version == load_detector(None).version
+    assert found.model_version == cached_detector(None).version
 
 
 def test_the_frame_rate_is_told_before_the_analysis_is_done(
@@ -103,4 +103,4 @@ def test_a_job_that_is_shown_shows_no_secret(access: Access, tmp_path: Path) -> 
 
 
 def test_the_model_is_loaded_once() -> None:
-    assert load_detector(None) is load_detector(None)
+    assert cached_detector(None) is cached_detector(None)
