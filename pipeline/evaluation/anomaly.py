@@ -1,6 +1,6 @@
 """How well anomaly scores separate normal from anomalous repetitions: figures, intervals, and trivial baselines.
 
-Always grouped: no repetition is judged by a model that has seen its video.
+No repetition is judged by a model that has learnt from its video.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ _FOLDS = 4
 
 @dataclass(frozen=True)
 class Judged:
-    """Scores [N] with the decision at 0.5 where there is one, labels (True: anomalous) [N] and videos [N]."""
+    """Judged repetitions: scores [N], higher is more anomalous, the decision is at 0.5; labels [N], True is anomalous;
+    the video [N] of each."""
 
     scores: Doubles
     anomalous: NDArray[np.bool_]
@@ -65,7 +66,10 @@ class Figures:
 
 
 def figures(judged: Judged, seed: int = 0) -> Figures:
-    """The figures of scores. Raises DatasetError unless there are normal and anomalous repetitions."""
+    """The figures of scores. seed: of the resampling for the interval.
+
+    Raises DatasetError unless there are normal and anomalous repetitions.
+    """
     from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
     truth, scores = judged.anomalous, judged.scores
@@ -107,10 +111,21 @@ def judge_pictures(
     on_progress: Callable[[float], None] | None = None,
     method: Method = "statistics",
 ) -> Judged:
-    """Pictures, leave one video out: every normal video is judged by the others, which are also what its threshold is
-    calibrated on (each without its own video); an anomalous one by the mean of all those models.
+    """Judge pictures by leaving one video out.
 
-    Of autoencoders there are four, each fitted without a quarter of the videos: those that it serves to judge.
+    Every normal video is judged by a model of the other normal ones, which is calibrated on them as well, each without
+    its own video. An anomalous repetition gets its mean score by all those models.
+
+    Args:
+        normal: pictures of three or more videos.
+        anomalous: pictures to separate from them.
+        rate: the nominal rate of false alarms, 0..1.
+        on_progress: called with the share 0..1 of the videos that are done.
+        method: what pictures are compared by. A method that learns is fitted four times, each time without a quarter
+            of the normal videos, which are the ones judged by it.
+
+    Raises:
+        DatasetError: the normal pictures are of fewer than three videos.
     """
     blocks, odd = picture_blocks(normal), picture_blocks(anomalous)
     names = np.array(normal.groups)
@@ -158,11 +173,21 @@ def judge_videos(
     seed: int = 0,
     on_progress: Callable[[float], None] | None = None,
 ) -> Judged:
-    """Every video by a detector that has not seen it: trained on the normal repetitions of all others, starting from
-    `base`; with `config` None by `base` as it is.
+    """Judge every video by a detector that is trained on the normal repetitions of all others.
 
-    What `base` has seen, it has seen: its threshold flatters videos that it was calibrated on, as the shipped model's
-    does those of its card. `compare_representations` makes a base without each video.
+    The base itself may have learnt from the videos; then its threshold makes their figures better than they would be,
+    as the shipped model's does those of the videos on its card. `compare_representations` makes a base without each
+    video.
+
+    Args:
+        samples: labelled repetitions, normal and anomalous.
+        base: what training starts from.
+        config: how detectors are trained; None to judge by the base as it is.
+        seed: of the training.
+        on_progress: called with the share 0..1 of the videos that are done.
+
+    Returns:
+        The scores of the samples, in their order.
     """
     videos = list(dict.fromkeys(sample.group for sample in samples))
     scores: dict[int, float] = {}

@@ -110,7 +110,7 @@ def _compare(
     for video in dict.fromkeys(groups.tolist()):
         mine = np.flatnonzero(groups == video)
         others = np.flatnonzero((groups != video) & ~odd)
-        known = _normals(features.rows(others.tolist()), [samples[i] for i in others], apart=False)
+        known = training.Normals.of([samples[i] for i in others], features.rows(others.tolist()))
         base = training.fit_base(_calibrated(drawn_features, drawn, known), faults, config)
         held = features.rows(mine.tolist())
         cold[mine] = _scores(base, held)
@@ -129,19 +129,9 @@ def _scores(detector: Detector, features: Features) -> Doubles:
     return np.array([one.score for one in detector.judge(features)])
 
 
-def _normals(features: Features, samples: Sequence[LabelledRep], apart: bool) -> training.Normals:
-    return training.Normals(
-        features,
-        tuple(sample.group for sample in samples),
-        tuple(sample.setting for sample in samples),
-        tuple(f"{sample.group}#{shot}" for sample, shot in zip(samples, features.shots, strict=True)),
-        np.full(len(samples), apart),
-    )
-
-
 def _calibrated(drawn_features: Features, drawn: Sequence[LabelledRep], known: training.Normals) -> training.Normals:
     """Drawn repetitions to learn from, and people's to calibrate on."""
-    own = _normals(drawn_features, drawn, apart=False)
+    own = training.Normals.of(drawn, drawn_features)
     return training.Normals(
         own.features.with_more(known.features),
         own.groups + known.groups,

@@ -57,14 +57,28 @@ ProgressCallback = Callable[[TrainingProgress], None]
 
 @dataclass(frozen=True)
 class Normals:
-    """N normal repetitions that can be judged: their features, videos, settings ("" where not given), views (a video,
-    or one shot of it), and which of them are for calibration alone [N]."""
+    """N normal repetitions that can be judged.
+
+    groups: the video of each. settings: the lifter and camera of each, "" where not given. views: the video or, of one
+    with cuts, the shot of each. apart: [N] True for those that are for calibration alone.
+    """
 
     features: Features
     groups: tuple[str, ...]
     settings: tuple[str, ...]
     views: tuple[str, ...]
     apart: NDArray[np.bool_]
+
+    @staticmethod
+    def of(samples: Sequence[LabelledRep], features: Features) -> Normals:
+        """Samples with their features."""
+        return Normals(
+            features,
+            tuple(sample.group for sample in samples),
+            tuple(sample.setting for sample in samples),
+            tuple(f"{sample.group}#{shot}" for sample, shot in zip(samples, features.shots, strict=True)),
+            np.array([sample.role == "calibration" for sample in samples], dtype=bool),
+        )
 
     def rows(self, chosen: Sequence[int]) -> Normals:
         """The same with the chosen repetitions only."""
@@ -115,14 +129,9 @@ def train(
     if base is not None:
         representation = base.representation
     else:
-        representation = METHODS[method].fit(np.stack(references), seed, partial(_tell_epoch, on_progress))
-    known = Normals(
-        features_of([sample.pose for sample in used], encoded, config.detector.encode, representation),
-        tuple(sample.group for sample in used),
-        tuple(sample.setting for sample in used),
-        tuple(f"{sample.group}#{one.shot}" for sample, one in zip(used, encoded, strict=True)),
-        np.array([sample.role == "calibration" for sample in used]),
-    )
+        representation = METHODS[method].fit(np.stack(references), seed, partial(_report_epoch, on_progress))
+    poses = [sample.pose for sample in used]
+    known = Normals.of(used, features_of(poses, encoded, config.detector.encode, representation))
     report = TrainingReport(len(references), len(set(known.groups)), 0, len(normals) - len(used), float("nan"))
     if base is None:
         faults = fault_changes(config, seed)
@@ -254,7 +263,7 @@ def _encoded(
     return used, encoded
 
 
-def _tell_epoch(on_progress: ProgressCallback, epoch: int, loss: float) -> None:
+def _report_epoch(on_progress: ProgressCallback, epoch: int, loss: float) -> None:
     on_progress(TrainingProgress("fit", epoch, loss, 60.0 + 30.0 * epoch / EPOCHS))
 
 
