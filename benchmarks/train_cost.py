@@ -93,7 +93,7 @@ def measure(epochs: int) -> None:
     pictures = np.random.default_rng(0).random((_SEED_PICTURES, 3, 256, 256), np.float32)
     spent: list[Cost] = []
     begin = now()
-    train_original(pictures, epochs, told=lambda *_: spent.append(since(begin)))
+    train_original(pictures, epochs, on_epoch=lambda *_: spent.append(since(begin)))
     epoch = Cost(spent[-1].wall / epochs, spent[-1].processor / epochs)
     print(f"original's recipe: {epoch} per epoch ({epochs} run)")
     print(f"extrapolated to its {_SEED_EPOCHS} epochs: {epoch.wall * _SEED_EPOCHS / 3600:.1f} h")

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from backend.commands.progress import progress_bar
+from backend.commands.train import MethodOrOriginal
 
 if TYPE_CHECKING:
     from pipeline.evaluation.anomaly import Figures, Judged
     from pipeline.records import LabelledRep
-
-Method = Literal["statistics", "autoencoder", "original"]
 
 
 def evaluate_anomaly(
@@ -22,7 +21,7 @@ def evaluate_anomaly(
     videos: Annotated[Path | None, typer.Option(help="Folder of the videos that the JSON names.")] = None,
     model: Annotated[Path | None, typer.Option(help="Model folder; for original also its HDF5 weights.")] = None,
     method: Annotated[
-        Method,
+        MethodOrOriginal,
         typer.Option(
             help="`statistics` of SkeleMotion images, or `autoencoder`, the latent of a small one (a --model knows its"
             " own); `original` applies the original's network and rule to PNGs."
@@ -80,12 +79,17 @@ def evaluate_anomaly(
 
 
 def _pictures(
-    normal: Path, anomalous: Path, method: Method, model: Path | None, train_pictures: Path | None, rate: float
+    normal: Path,
+    anomalous: Path,
+    method: MethodOrOriginal,
+    model: Path | None,
+    train_pictures: Path | None,
+    rate: float,
 ) -> tuple[Judged, dict[str, float], Any]:
     import numpy as np
 
     from pipeline.errors import DatasetError
-    from pipeline.evaluation.anomaly import Judged, duration_baseline, judge_pictures
+    from pipeline.evaluation.anomaly import duration_baseline, judge_by_original, judge_pictures
     from pipeline.learning.auroc import auroc
     from pipeline.original.model import load_original, network_input
     from pipeline.original.pictures import load_pictures, picture_blocks
@@ -101,12 +105,11 @@ def _pictures(
         [np.concatenate([a.values, b.values]).reshape(len(truth), -1)
          for a, b in zip(picture_blocks(good), picture_blocks(odd), strict=True)], axis=1,
     )  # fmt: skip
-    if method == "statistics":
-        return judge_pictures(good, odd, rate), trivial, features
-    if method == "autoencoder":
-        default = judge_pictures(good, odd, rate)
-        trivial["AUROC of the statistics"] = auroc(default.scores[~truth], default.scores[truth])
-        return judge_pictures(good, odd, rate, method="autoencoder"), trivial, features
+    if method != "original":
+        if method != "statistics":
+            default = judge_pictures(good, odd, rate)
+            trivial["AUROC of the statistics"] = auroc(default.scores[~truth], default.scores[truth])
+        return judge_pictures(good, odd, rate, method=method), trivial, features
     if model is None:
         raise DatasetError(
             "Expected --model, the original's weights (.keras) or a folder trained with --method original."
@@ -115,24 +118,19 @@ def _pictures(
     learnt = load_pictures(train_pictures).files if train_pictures is not None else good.files
     if not len(original.latents):
         original = original.with_latents(network_input(learnt, "nearest"))
-    images = network_input(good.files + odd.files, "bicubic")
-    flagged = original.is_anomaly(images, "literal")
-    exactly = original.is_anomaly(images, "exact")
+    judged, exactly = judge_by_original(good, odd, original)
     trivial |= {
         "density computed exactly: normal flagged": float(exactly[~truth].mean()),
         "density computed exactly: anomalous flagged": float(exactly[truth].mean()),
     }
-    # The rule knows two thresholds and no score: flagged ones come first, among equals the larger error.
-    errors = original.errors(images)
-    scores = 0.5 * flagged + 0.5 * errors / (errors.max() + 1e-9) * (1 - 1e-6)
-    return Judged(scores, truth, good.groups + odd.groups), trivial, features
+    return judged, trivial, features
 
 
 def _videos(
     lists: list[Path],
     folder: Path | None,
     model: Path | None,
-    method: Method,
+    method: MethodOrOriginal,
     cold: bool,
     rate: float,
     poses: Path | None,
@@ -141,16 +139,15 @@ def _videos(
 
     import numpy as np
 
-    from backend.commands.train import drawn_base
-    from pipeline.anomaly.detector import Detector, load_detector
+    from backend.commands.train import base_of
+    from pipeline.anomaly.detector import load_detector
     from pipeline.anomaly.features import blocks_of
     from pipeline.config import DetectorConfig, TrainConfig
     from pipeline.evaluation.anomaly import duration_baseline, judge_videos
     from pipeline.learning.auroc import auroc
     from pipeline.skelemotion import encode
 
-    base = drawn_base(seed=0) if method == "autoencoder" and model is None else None
-    base = base or (Detector.load(model) if model is not None else load_detector())
+    base = load_detector(model) if model is not None or method == "original" else base_of(method, seed=0)
     samples = _samples(lists, folder, poses)
     config = TrainConfig(detector=replace(DetectorConfig(), false_alarm_rate=rate, method=base.config.method))
     judged = judge_videos(samples, base, None if cold else config)
@@ -194,7 +191,7 @@ def _compare(lists: list[Path], folder: Path | None, rate: float, poses: Path | 
             _samples(lists, folder, poses),
             _samples(lists, folder, poses, 0.0),
             config,
-            told=lambda share: bar.update(task, completed=share),
+            on_progress=lambda share: bar.update(task, completed=share),
         )
     columns = ("score", "AUROC (95 % over videos)", "good flagged", "bad flagged")
     table = Table(*columns, title=f"Each video by what has not seen it, nominal false alarms {rate:.0%}")
@@ -210,8 +207,8 @@ def _compare(lists: list[Path], folder: Path | None, rate: float, poses: Path | 
                 f"{result.false_positive} of {result.normals}",
                 f"{result.true_positive} of {result.anomalies}",
             )
-        alarms, of = one.sibling_alarms
-        table.add_row(f"{name}, siblings alone", "", f"{alarms} of {of}", "")
+        alarms, of = one.within_video_alarms
+        table.add_row(f"{name}, within the video alone", "", f"{alarms} of {of}", "")
     for name, value in trivial.items():
         table.add_row(name, f"{value:.3f}", "", "")
     best = max(("ours", "original's picture"), key=lambda name: sum(rows[name, s].auroc for s in ("cold", "warm")))

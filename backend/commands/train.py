@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from backend.commands.progress import progress_bar
+from pipeline.config import Method
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from pipeline.learning.training import TrainingProgress
     from pipeline.records import LabelledRep
 
-Method = Literal["statistics", "autoencoder", "original"]
+MethodOrOriginal = Literal[Method, "original"]
+"""The methods of `pipeline.anomaly.methods`, or the project that this one grew out of."""
 Split = Literal["train", "val", "test"]
 _DRAWN_VIDEOS = 60
 
@@ -36,7 +38,7 @@ def train(
     ] = None,
     split: Annotated[Split | None, typer.Option(help="Only this split of the dataset; all of it otherwise.")] = None,
     method: Annotated[
-        Method,
+        MethodOrOriginal,
         typer.Option(
             help="`statistics` compares statistics of SkeleMotion images, `autoencoder` a small autoencoder's latent of"
             " them; `original` trains the original's autoencoder on --pictures."
@@ -75,14 +77,8 @@ def train(
             samples = (
                 _exported(from_, split) if from_ is not None else _samples(videos, groundtruth, synthetic, poses, seed)
             )
-            line = _train_default(
-                samples,
-                out,
-                synthetic > 0,
-                name,
-                seed,
-                lambda now: bar.update(task, completed=now.percent),
-                method == "autoencoder",
+            line = _train_detector(
+                samples, out, method, synthetic > 0, name, seed, lambda now: bar.update(task, completed=now.percent)
             )
     Console().print(line, soft_wrap=True)
 
@@ -164,43 +160,44 @@ def _exported(path: Path, split: Split | None) -> list[LabelledRep]:
     return found.samples
 
 
-def _train_default(
+def _train_detector(
     samples: list[LabelledRep],
     out: Path,
+    method: Method,
     is_base: bool,
     name: str,
     seed: int,
-    told: Callable[[TrainingProgress], None],
-    by_latent: bool,
+    on_progress: Callable[[TrainingProgress], None],
 ) -> str:
-    from pipeline.anomaly.detector import load_detector
     from pipeline.config import DetectorConfig, TrainConfig
     from pipeline.learning import training
 
-    config = TrainConfig(detector=DetectorConfig(method="autoencoder" if by_latent else "statistics"))
-    base = None
-    if not is_base:
-        base = drawn_base(seed, told) if by_latent else load_detector()
-    detector, report = training.train(samples, config, seed, told, base, name)
+    config = TrainConfig(detector=DetectorConfig(method=method))
+    base = None if is_base else base_of(method, seed, on_progress)
+    detector, report = training.train(samples, config, seed, on_progress, base, name)
     detector.save(out, training.card(detector, report))
     return f"{detector.version}: {report.normals} normal reps of {report.videos} videos, written to {out}"
 
 
-def drawn_base(seed: int, told: Callable[[TrainingProgress], None] | None = None) -> Detector:
-    """A base model for the autoencoder, learnt from drawn lifters: the shipped base model compares statistics."""
+def base_of(method: Method, seed: int, on_progress: Callable[[TrainingProgress], None] | None = None) -> Detector:
+    """The base model of a method: the shipped one where that is of it, otherwise one that learns from drawn lifters."""
+    from pipeline.anomaly.detector import load_detector
     from pipeline.config import DetectorConfig, TrainConfig
     from pipeline.learning import training
     from pipeline.synthetic.samples import synthetic_samples
 
-    config = TrainConfig(detector=DetectorConfig(method="autoencoder"))
-    return training.train(synthetic_samples(_DRAWN_VIDEOS, seed), config, seed, told, name="base")[0]
+    shipped = load_detector()
+    if shipped.config.method == method:
+        return shipped
+    config = TrainConfig(detector=DetectorConfig(method=method))
+    return training.train(synthetic_samples(_DRAWN_VIDEOS, seed), config, seed, on_progress, name="base")[0]
 
 
-def _train_original(pictures: Path, out: Path, epochs: int, seed: int, told: Callable[[float], None]) -> int:
+def _train_original(pictures: Path, out: Path, epochs: int, seed: int, on_progress: Callable[[float], None]) -> int:
     from pipeline.original.model import network_input, train_original
     from pipeline.original.pictures import load_pictures
 
     files = load_pictures(pictures).files
-    model = train_original(network_input(files, "nearest"), epochs, seed, lambda epoch, _: told(epoch / epochs))
+    model = train_original(network_input(files, "nearest"), epochs, seed, lambda epoch, _: on_progress(epoch / epochs))
     model.save(out)
     return len(files)

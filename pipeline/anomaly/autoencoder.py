@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 FILTERS = (32, 32, 16)
 COLUMNS_PER_STEP = 4
-EPOCHS = 10
 """Columns of an image for each column of its latent."""
+EPOCHS = 10
 _BATCH = 16
 _LEARNING_RATE = 2e-3
 _LEAST_SPREAD = 1e-3

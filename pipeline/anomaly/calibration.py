@@ -1,9 +1,12 @@
-"""From a detector's own distance to a p-value and a score whose decision is at 0.5, by conformal prediction.
+"""From a detector's own distance to a p-value, and to a score whose decision is at 0.5, by conformal prediction.
 
-Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005, section 4.2: with n normal repetitions whose
-distances were computed without themselves, p = (1 + number at least as far) / (n + 1), and the share of normal
-repetitions with p <= rate is at most rate. Repetitions of one video are not exchangeable with those of another, so
-every distance is computed without its whole video, and every video has the same weight.
+Conformal prediction (Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005, section 4.2) needs n
+normal repetitions, the distance of each computed by a detector that has not learnt from it. The p-value of another
+repetition is (1 + the number of those at least as far) / (n + 1). If it is exchangeable with them, its p-value is at
+most r with a probability of at most r, whatever the distances are distributed like.
+
+Repetitions of one video are more alike than those of different ones, that is, not exchangeable. Every distance is
+therefore computed by a detector that has not learnt from the whole video, and all videos have the same weight.
 """
 
 from __future__ import annotations
@@ -16,19 +19,24 @@ from numpy.typing import NDArray
 
 from pipeline.records import Floats
 
+# The least number of (effective) repetitions beyond the threshold for which it is read off the distances themselves.
 _TAIL = 3
+# The least standard deviation within a video that is believed (of logarithms; of signed distances in their unit).
 _LEAST_WIDTH = 0.05
-# What is taken for the difference between videos before many are seen: a tenth (of lengths; of the unit of distances
-# that have a sign), which counts as much as one video does. Distances within a single video must have been lengthened
-# by it already.
+# The prior for the standard deviation between videos: a tenth (of logarithms; of signed distances in their unit), which
+# has the weight of one video. It is for two videos and more: who has only one has lengthened its distances already.
 _BETWEEN = 0.1
 _BETWEEN_VIDEOS = 1
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Distances of normal repetitions, [n] ascending, the video [n] of each as a number from 0, and the threshold and
-    the width of the score's slope that they give. `positive`: distances are above zero and vary by ratios."""
+    """What distances mean, by those of normal repetitions.
+
+    distances: [n] of normal repetitions, ascending. videos: [n] the video of each, as a number from 0. threshold: the
+    distance whose score is 0.5. spread: the distance over which the score changes (the scale of the logistic function).
+    positive: distances are above zero and differ by ratios; otherwise they have either sign and differ by differences.
+    """
 
     distances: Floats
     videos: NDArray[np.int32]
@@ -37,21 +45,28 @@ class Calibration:
     positive: bool = True
 
     def p_value(self, distance: float) -> float:
-        """0..1, the weighted share of normal repetitions that are at least as far, counting this one as one of them."""
+        """0..1, the share of normal repetitions that are at least as far, this one counted among them; every video has
+        the same weight."""
         count = len(self.distances)
         beyond = float(_weights(self.videos)[self.distances >= distance].sum())
         return min(1.0, (1.0 + count * beyond) / (count + 1.0))
 
     def score(self, distance: float) -> float:
-        """0..1, 0.5 at the threshold; a typical normal repetition gets 0.1."""
+        """0..1 by a logistic function: 0.5 at the threshold, 0.1 at the median of normal repetitions."""
         return float(1.0 / (1.0 + np.exp(-np.clip((distance - self.threshold) / self.spread, -50.0, 50.0))))
 
 
 def calibrate(distances: Floats, groups: Sequence[str], rate: float, positive: bool = True) -> Calibration:
-    """Calibrate on distances [n] of normal repetitions that were computed without their own group.
+    """A calibration on normal repetitions.
 
-    positive: distances are lengths, which differ by ratios; else they have either sign, and differ by differences.
-    Raises ValueError without any distance.
+    Args:
+        distances: [n] of normal repetitions, each by a detector that has not learnt from its group.
+        groups: [n] the video (or person) of each.
+        rate: the nominal rate of false alarms, 0..1: the share of normal repetitions at or above the threshold.
+        positive: distances are above zero and differ by ratios; otherwise they have either sign.
+
+    Raises:
+        ValueError: there is no distance.
     """
     if len(distances) == 0:
         raise ValueError("Expected distances of normal repetitions to calibrate on, got none.")
@@ -79,14 +94,16 @@ def _weights(videos: NDArray[np.int32]) -> Floats:
 
 
 def _threshold(ordered: Floats, videos: NDArray[np.int32], rate: float, positive: bool) -> float:
-    """The distance that a share `rate` of normal repetitions of a video not seen exceeds.
+    """The distance that a share `rate` of the normal repetitions of a new video exceeds.
 
-    Repetitions of one video say less than as many of different ones: n of them count as n / (1 + (m - 1) icc), m of
-    each video, with the intraclass correlation icc (Kish, "Survey Sampling", 1965, section 5.4). The conformal
-    quantile needs several of these beyond itself to be more than luck: it is used where at least `_TAIL` are. With
-    fewer, the tail of a (log-)normal is taken, as wide as the spread within and between videos leaves it uncertain: a
-    prediction interval by Student's t, its degrees of freedom after Satterthwaite, "An approximate distribution of
-    estimates of variance components", Biometrics Bulletin 2 (1946).
+    Repetitions of one video say less than as many of different ones: n repetitions, m of each video, have an effective
+    number of n / (1 + (m - 1) icc), icc being the intraclass correlation (Kish, "Survey Sampling", 1965, section 5.4).
+
+    Where at least `_TAIL` effective repetitions lie above it, the threshold is the conformal quantile. With fewer it
+    would be a matter of luck; then distances (their logarithms, if positive) are taken for normally distributed, and
+    the threshold is the upper end of a prediction interval by Student's t. Its width is of the variance within and
+    between videos, its degrees of freedom are Satterthwaite's ("An approximate distribution of estimates of variance
+    components", Biometrics Bulletin 2, 1946).
     """
     values = ordered.astype(np.float64)
     values = np.log(np.maximum(values, 1e-9)) if positive else values

@@ -1,8 +1,8 @@
-"""Judging repetitions: how far each is from normal ones, as a calibrated score with reasons.
+"""A detector of anomalies: how far repetitions are from normal ones, as calibrated scores with reasons.
 
-A repetition whose lifter and camera are known is compared with the normal repetitions of that setting. One of somebody
-unknown is checked for faults of posture, and compared with the other repetitions of the video. Each of these has a
-calibration of its own.
+A repetition whose setting (lifter and camera) is known is compared with the normal repetitions of that setting. Where
+it is not known, the joint angles are checked for faults of posture, and the repetition is compared with the others of
+its video; the more unusual of the two findings counts. Each of the three distances has a calibration of its own.
 """
 
 from __future__ import annotations
@@ -15,49 +15,56 @@ import numpy as np
 
 from pipeline.anomaly.calibration import Calibration
 from pipeline.anomaly.explanations import Cells, heat_over_walk, reasons, visible
-from pipeline.anomaly.features import PARTS_OF_WALK, Features, Representation, Statistics, features_of, form_block
+from pipeline.anomaly.features import PARTS_OF_WALK, Features, Representation, Statistics, angle_block, features_of
 from pipeline.anomaly.model_files import load_parts, save_parts, version_of
-from pipeline.anomaly.posture import PostureModel, fault_score, form_cells
+from pipeline.anomaly.posture import PostureModel, angle_cells, fault_score
 from pipeline.anomaly.reference import Reference, Scale, cells_of, compare
 from pipeline.anomaly.within_video import compare_within_video, within_video_cells
 from pipeline.config import DetectorConfig
 from pipeline.records import Floats, Pose, Rep, RepScore
 from pipeline.skelemotion import Encoded, encode
 
-# A repetition much shorter than the others of its video is cut wrongly; rushed ones are not as short as this.
+# A repetition shorter than this share of the video's median is cut wrongly: rushed ones are longer.
 _SHORTEST_SHARE = 0.45
-# The longest stretch without poses, as a share of the repetition: what happened in it is not known.
+# The longest stretch without poses, as a share of the repetition, with which a repetition is judged still.
 _LONGEST_GAP = 0.3
 _UNJUDGED = RepScore(0.5, 1.0, 0.0, reliable=False)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """One repetition: score 0..1 (decision at 0.5), p-value, distance, what each cell adds to that, and whether the
-    cells are angles (of the form) or those of the blocks."""
+    """What is found in one repetition.
+
+    score, p_value: 0..1, the decision is at a score of 0.5. raw: the distance that they are of. cells: what each body
+    part and piece of time adds to that. by_angles: cells are of joint angles (`angle_block`), otherwise of the blocks
+    that repetitions are compared by.
+    """
 
     score: float
     p_value: float
     raw: float
     cells: Cells
-    by_form: bool
+    by_angles: bool
 
 
 @dataclass(frozen=True)
 class Detector:
     """A trained anomaly detector: everything that a score depends on.
 
-    scales: the unit of each feature. form: sound joint angles, and what faults do to them. references: the normal
-    repetitions of one setting (lifter and camera) each. The calibrations say what normal repetitions of videos that
-    were not learnt from get in their setting, for their posture, and within their video; `in_setting` is None where no
-    setting is known. representation: what its method has learnt, and compares repetitions by.
+    config: its settings. scales: the unit of each feature. posture: joint angles of sound lifts, and how faults change
+    them. references: the normal repetitions of each known setting (lifter and camera). name: how its version begins.
+    representation: what its method has learnt, which makes of images what repetitions are compared by.
+
+    The calibrations are of distances of normal repetitions, by detectors that have not learnt from their video:
+    in_posture of the joint angles, within_video from the other repetitions of the video, in_setting from the reference
+    (None where no setting is known).
     """
 
     config: DetectorConfig
     scales: tuple[Scale, ...]
-    form: PostureModel
+    posture: PostureModel
     references: tuple[Reference, ...]
-    in_form: Calibration
+    in_posture: Calibration
     within_video: Calibration
     in_setting: Calibration | None = None
     name: str = "base"
@@ -71,12 +78,17 @@ class Detector:
     def score(
         self, pose: Pose, reps: Sequence[Rep], setting: str = "", encoded: Sequence[Encoded] | None = None
     ) -> tuple[RepScore, ...]:
-        """One score for each of a video's repetitions, judged together.
+        """Scores of a video's repetitions, which are judged together.
 
-        setting: the name of the lifter and camera, "" to find out. encoded: the image of each repetition as `encode`
-        makes it by `config.encode`, where it is there already. One that cannot be judged is not `reliable`:
-        poses are missing (too many, or a whole stretch of it), or it is implausibly short, by itself or beside the
-        others.
+        Args:
+            pose: the landmarks of the video.
+            reps: its repetitions.
+            setting: the name of the lifter and camera; "" to find it by their appearance.
+            encoded: the image of each repetition as `encode` makes it by `config.encode`, where it is there already.
+
+        Returns:
+            One score for each repetition. It is not `reliable` where the repetition cannot be judged: poses are
+            missing (too many of them, or a long stretch), or it is implausibly short, by itself or beside the others.
         """
         result = []
         for rep, finding in zip(reps, self._findings(pose, reps, setting, encoded), strict=True):
@@ -90,7 +102,10 @@ class Detector:
         return tuple(result)
 
     def judge(self, features: Features, setting: str = "") -> list[Judgement]:
-        """Judgements of one video's repetitions, each shot (a camera of its own) with the setting that it shows."""
+        """What is found in N repetitions of one video. Each shot of it is a camera, and so a setting, of its own.
+
+        setting: the name of the lifter and camera; "" to find it by their appearance.
+        """
         result: dict[int, Judgement] = {}
         unknown: list[int] = []
         for shot in dict.fromkeys(features.shots):
@@ -108,8 +123,11 @@ class Detector:
         return [result[index] for index in range(len(features.shots))]
 
     def heat_maps(self, pose: Pose, reps: Sequence[Rep], setting: str = "") -> tuple[Floats, ...]:
-        """For each repetition [45, L] in 0..1: how much each pixel of its SkeleMotion image adds to what it was judged
-        by in `score`. All zeros where no pose was found."""
+        """How much each pixel of a repetition's SkeleMotion image adds to the distance that `score` is of.
+
+        Returns:
+            [45, L] for each repetition, 0..1; all zeros where no pose was found.
+        """
         length = self.config.encode.length
         return tuple(
             np.zeros((len(PARTS_OF_WALK), length), np.float32)
@@ -119,7 +137,7 @@ class Detector:
         )
 
     def reference_of(self, appearance: Floats, name: str = "") -> Reference | None:
-        """The known setting of that name, or else the one whose appearance [D] is near enough, or None."""
+        """The reference of that name, or else the one whose appearance [D] is nearest, if near enough, or None."""
         for reference in self.references:
             if name and reference.name == name:
                 return reference
@@ -146,7 +164,8 @@ class Detector:
     def _findings(
         self, pose: Pose, reps: Sequence[Rep], setting: str, encoded: Sequence[Encoded] | None = None
     ) -> list[tuple[Encoded, Judgement, list[Floats]] | None]:
-        """For each repetition its image, what is found in it, and how much of that shows; None without any pose."""
+        """For each repetition its image, what is found in it, and how visible each row of the cells is (`visible`);
+        None where no pose was found."""
         encoded = [encode(pose, rep, self.config.encode) for rep in reps] if encoded is None else encoded
         seen = [one for one in encoded if one.coverage > 0.0]
         if not seen:
@@ -159,14 +178,17 @@ class Detector:
                 result.append(None)
                 continue
             found = next(judged)
-            result.append((one, found, visible((form_block(features),) if found.by_form else features.blocks, one)))
+            result.append((one, found, visible((angle_block(features),) if found.by_angles else features.blocks, one)))
         return result
 
     def _judge_unknown(self, features: Features) -> list[Judgement]:
-        """The more unusual of two findings, each of which may raise half of the false alarms."""
+        """For each repetition the more unusual of two findings, each of which may raise half of the false alarms.
+
+        The p-value of either is doubled for that (Bonferroni's correction for two tests).
+        """
         result = [
-            _judgement(float(raw), self.in_form, form_cells(angles, self.form), 2, True)
-            for raw, angles in zip(fault_score(features.angles, self.form), features.angles, strict=True)
+            _judgement(float(raw), self.in_posture, angle_cells(angles, self.posture), 2, True)
+            for raw, angles in zip(fault_score(features.angles, self.posture), features.angles, strict=True)
         ]
         if len(result) < self.config.min_siblings:
             return result
@@ -192,5 +214,5 @@ def load_detector(folder: str | Path | None = None) -> Detector:
     return Detector.load(Path(__file__).parent / "base_model" if folder is None else folder)
 
 
-def _judgement(raw: float, calibration: Calibration, cells: Cells, tests: int, by_form: bool) -> Judgement:
-    return Judgement(calibration.score(raw), min(1.0, tests * calibration.p_value(raw)), raw, cells, by_form)
+def _judgement(raw: float, calibration: Calibration, cells: Cells, tests: int, by_angles: bool) -> Judgement:
+    return Judgement(calibration.score(raw), min(1.0, tests * calibration.p_value(raw)), raw, cells, by_angles)

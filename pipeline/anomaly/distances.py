@@ -1,7 +1,8 @@
-"""How far repetitions are from a set of normal ones: a shrunk Mahalanobis distance and nearest neighbours, together.
+"""How far repetitions are from normal ones: the geometric mean of two distances.
 
-The Mahalanobis distance knows how normal repetitions vary together, the neighbours know that they come in kinds; their
-geometric mean separated better than either on videos that neither had seen.
+The Mahalanobis distance, with a shrunk covariance, takes account of how the features of normal repetitions vary
+together; the mean distance to the nearest of them (the memory bank) takes account of normal repetitions being of
+several kinds. On videos that neither had learnt from, both together separated better than either.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from pipeline.records import Floats
 
 _NEIGHBOURS = 3
 _MOST_AXES = 64
+# The share of the features' mean variance that is added to each one's: what never varied in few repetitions may do so.
 _LEAST_SPREAD = np.float32(0.3)
 _Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class NormalModel:
-    """Normal repetitions in one block of D features: mean [D], main axes [K, D] with their variance [K], the variance
-    `rest` in every other direction, and the repetitions themselves, memory_bank [R, D]."""
+    """R normal repetitions in one block of D features, in units of its scale.
+
+    mean: [D]. axes, variance: [K, D] and [K], the main axes of the covariance and the variance along each. rest: the
+    variance in every other direction. memory_bank: [R, D], the repetitions themselves.
+    """
 
     mean: Floats
     axes: Floats
@@ -33,17 +38,18 @@ class NormalModel:
 
     @cached_property
     def spread(self) -> Floats:
-        """[D] the variance of each feature, with a floor: what never varied in few repetitions may well do so."""
+        """[D] the variance of each feature, with a floor."""
         variance = self.memory_bank.var(axis=0)
         result: Floats = variance + _LEAST_SPREAD * variance.mean() + np.float32(1e-9)
         return result
 
 
 def fit_normal_model(values: Floats) -> NormalModel:
-    """The normal of values [R, D], its covariance shrunk towards a sphere.
+    """A model of normal repetitions, values [R, D].
 
-    Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", J. Multivariate Analysis
-    88 (2004), section 3.2, computed from the R x R products because R is much smaller than D.
+    The covariance is shrunk towards a multiple of the identity (Ledoit and Wolf, "A well-conditioned estimator for
+    large-dimensional covariance matrices", J. Multivariate Analysis 88, 2004, section 3.2). R is much smaller than D,
+    so it is computed from the R x R products.
     Raises ValueError for fewer than two repetitions.
     """
     count, size = values.shape

@@ -81,7 +81,7 @@ class Block:
 
 Blocks = tuple[Block, ...]
 
-# How a limb lies is its own; where it is, the limbs below it have a share in.
+# The direction of a limb is its own; its place depends on the limbs below it as well, and counts half.
 _OWN_SHARE = {"posture": np.array([1.0, 1.0, 0.5, 0.5], np.float32)}
 
 
@@ -97,7 +97,7 @@ class Features:
     """All that N repetitions of one video, or of several, are judged by.
 
     blocks: what is compared with other repetitions of the lifter. angles [N, P, B]: of the joints, in degrees.
-    appearances [N, D]: what tells lifter and camera. shots: the camera shot of each.
+    appearances [N, D]: what lifter and camera are known by. shots: the camera shot of each.
     """
 
     blocks: Blocks
@@ -192,16 +192,16 @@ def latent_block(latents: Floats) -> Block:
     return _block("latent", np.concatenate(means, axis=3).transpose(1, 0, 2, 3), parts)
 
 
-def form_block(features: Features) -> Block:
+def angle_block(features: Features) -> Block:
     """The angles as a block of one number per cell."""
-    return Block("form", features.angles[..., None], ANGLE_PARTS)
+    return Block("angles", features.angles[..., None], ANGLE_PARTS)
 
 
 def landmarks_of_rows(block: Block) -> tuple[tuple[int, ...], ...]:
     """For each of the P rows of a block of `features_of` the landmarks that it is computed from."""
     if block.name == "posture":
         return tuple(tuple(INDEX[name] for name in upper + lower) for _, upper, lower in _LIMBS)
-    if block.name == "form":
+    if block.name == "angles":
         return tuple(tuple(INDEX[name] for name in names) for names in ANGLE_LANDMARKS)
     if block.name == "latent":
         pairs = list(zip(WALK, PARTS_OF_WALK, strict=True))
@@ -210,10 +210,10 @@ def landmarks_of_rows(block: Block) -> tuple[tuple[int, ...], ...]:
 
 
 def appearance_features(blocks: Blocks) -> Floats:
-    """[N, D] the mean length of every limb in the picture, in torsos: it tells lifter and camera, not form.
+    """[N, D] the mean length of every limb in the picture, in torsos: it depends on lifter and camera, not on the lift.
 
     A repetition of the same lifter before the same camera has the same limbs seen from the same side, however it is
-    lifted; on clips of several lifters this told settings apart with a margin of 3.8 (the figure's place at lockout:
+    lifted. On clips of several lifters this separated settings with a margin of 3.8 (the figure's place at lockout:
     1.4).
     """
     limbs = next(block for block in blocks if block.name == "posture").values[..., :2]

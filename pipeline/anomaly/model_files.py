@@ -33,7 +33,7 @@ _FORMAT = 3
 _MODEL, _WEIGHTS, _CARD = "model.json", "weights.safetensors", "CARD.md"
 Parts = Mapping[str, Any]
 _Arrays = dict[str, NDArray[Any]]
-_CALIBRATIONS = {"in_form": "in_form", "within_video": "among_siblings", "in_setting": "in_setting"}
+_CALIBRATIONS = {"in_posture": "in_form", "within_video": "among_siblings", "in_setting": "in_setting"}
 """The calibrations of a detector by the names that files have for them."""
 
 
@@ -105,7 +105,7 @@ def _described(parts: Parts) -> dict[str, Any]:
             {"name": one.name, "usual": one.usual, "rest": [normal.rest for normal in one.normal_models]}
             for one in parts["references"]
         ],
-        "form_videos": parts["form"].videos,
+        "form_videos": parts["posture"].videos,
         "calibrations": {
             name: {"threshold": one.threshold, "spread": one.spread, "positive": one.positive}
             for name, one in calibrations.items()
@@ -116,8 +116,8 @@ def _described(parts: Parts) -> dict[str, Any]:
 
 def _arrays(parts: Parts) -> _Arrays:
     arrays: _Arrays = {f"scale.{scale.name}": scale.unit for scale in parts["scales"]}
-    form: PostureModel = parts["form"]
-    arrays |= {"form.mean": form.mean, "form.spread": form.spread, "form.weight": form.weight}
+    posture: PostureModel = parts["posture"]
+    arrays |= {"form.mean": posture.mean, "form.spread": posture.spread, "form.weight": posture.weight}
     for number, reference in enumerate(parts["references"]):
         arrays[f"{number}.stance"] = reference.appearance
         for scale, normal in zip(parts["scales"], reference.normal_models, strict=True):
@@ -168,7 +168,7 @@ def _parts(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
     return {
         "config": config,
         "scales": tuple(Scale(block, arrays[f"scale.{block}"]) for block in blocks),
-        "form": PostureModel(
+        "posture": PostureModel(
             arrays["form.mean"], arrays["form.spread"], arrays["form.weight"], description["form_videos"]
         ),
         "references": tuple(references),

@@ -1,10 +1,13 @@
-"""How a repetition of somebody unknown is judged: its joint angles, along the direction in which faults move them.
+"""How a repetition of an unknown lifter is judged: by its joint angles, along the direction in which faults move them.
 
-How far a repetition is from those of other lifters says little of its form: people and cameras differ by more than
-good lifts from bad ones (on clips of several lifters such distances separated them worse than chance). Two faults move
-the posture itself, whoever lifts: hips that rise before the chest, and a lockout that is not finished. What they do to
-the angles is taken from drawn lifters, with and without the fault; what sound lifts of different people look like, and
-how far apart they are, from people.
+How far a repetition is from those of other lifters says little about how well it is done: people and cameras differ
+more than good lifts differ from bad ones (on clips of several lifters such distances separated them worse than chance).
+Two faults change the posture of every lifter alike: hips that rise before the chest, and a lockout that is not
+finished. How they change the angles is learnt from drawn lifters, with and without the fault; the angles of sound
+lifts, and how much they differ from person to person, are learnt from people.
+
+The direction is Fisher's linear discriminant (Fisher, "The use of multiple measurements in taxonomic problems", Annals
+of Eugenics 7, 1936): the inverse covariance of sound lifts times the mean change, summed over the faults.
 """
 
 from __future__ import annotations
@@ -38,18 +41,24 @@ COLUMNS_PER_BIN = 4
 """Columns of a SkeleMotion image that are one bin of the features: B = L / 4."""
 _JOINTS = ("shoulder", "hip", "knee", "ankle", "ear")
 _MARGIN_S = 0.3
-# Beyond so many standard deviations it is the landmarks that are wrong.
+# Angles further from sound ones than so many standard deviations come from wrong landmarks, and count as so many.
 _MOST = 2.5
-# Of few people the spread of single angles is known better than how they vary together.
+# The share of the diagonal in the covariance over people: few people say more about how much each angle varies than
+# about how angles vary together.
 _SHRINKAGE = 0.6
+# Degrees whose square is added to every angle's variance, so that no direction is without any.
 _LEAST_DEG = 3.0
 _Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class PostureModel:
-    """Sound lifts and faults: mean and spread (standard deviation) [P, B] of sound lifts of different people, weight
-    [P, B] of what is beyond, and the number of videos that the mean is of."""
+    """The joint angles of sound lifts, and the direction in which faults change them.
+
+    mean, spread: [P, B] mean and standard deviation of the angles over sound lifts of different people, in degrees.
+    weight: [P, B], the direction: what a deviation of one standard deviation adds to the score. videos: how many the
+    mean is of.
+    """
 
     mean: Floats
     spread: Floats
@@ -86,9 +95,17 @@ def angles_of(pose: Pose, encoded: Encoded, config: EncodeConfig) -> Floats:
 def fit_posture_model(sound: Floats, groups: Sequence[str], drawn: Floats, faults: Floats) -> PostureModel:
     """Fisher's linear discriminant between sound lifts and faulty ones.
 
-    sound [N, P, B]: repetitions of people, `groups` their videos. drawn [M, P, B]: sound repetitions of drawn lifters,
-    which say how angles vary together. faults [F, P, B]: what each of the faults changes; where none changes anything
-    is not looked at. Raises ValueError where no fault changes anything.
+    Args:
+        sound: angles [N, P, B] of sound repetitions of people, in degrees.
+        groups: the video of each.
+        drawn: angles [M, P, B] of sound repetitions of drawn lifters: how angles vary together.
+        faults: [F, P, B] how each fault changes the angles, in degrees. Cells that no fault changes get no weight.
+
+    Returns:
+        The model, whose score of sound lifts has a standard deviation of about 1.
+
+    Raises:
+        ValueError: no fault changes anything.
     """
     if not faults.any():
         raise ValueError("Expected faults that change angles, got none.")
@@ -111,29 +128,30 @@ def fit_posture_model(sound: Floats, groups: Sequence[str], drawn: Floats, fault
     return PostureModel(mean, spread, weight, len(means))
 
 
-def with_people(form: PostureModel, sound: Floats, groups: Sequence[str]) -> PostureModel:
-    """The form with the sound repetitions [N, P, B] of further people (groups) in its mean."""
+def with_people(model: PostureModel, sound: Floats, groups: Sequence[str]) -> PostureModel:
+    """The model with the sound repetitions [N, P, B] of further people (groups: their videos) in its mean."""
     means = _video_means(sound, groups)
-    total = form.mean * form.videos + means.sum(axis=0)
-    videos = form.videos + len(means)
-    return replace(form, mean=(total / videos).astype(np.float32), videos=videos)
+    total = model.mean * model.videos + means.sum(axis=0)
+    videos = model.videos + len(means)
+    return replace(model, mean=(total / videos).astype(np.float32), videos=videos)
 
 
-def fault_score(angles: Floats, form: PostureModel) -> Floats:
+def fault_score(angles: Floats, model: PostureModel) -> Floats:
     """[N] how far repetitions [N, P, B] are from sound ones in the direction of faults; about 0 +- 1 for sound ones."""
-    total: Floats = (_beyond(angles, form) * form.weight).sum(axis=(1, 2)).astype(np.float32)
+    total: Floats = (_deviation(angles, model) * model.weight).sum(axis=(1, 2)).astype(np.float32)
     return total
 
 
-def form_cells(angles: Floats, form: PostureModel) -> list[tuple[tuple[str, ...], Floats]]:
+def angle_cells(angles: Floats, model: PostureModel) -> list[tuple[tuple[str, ...], Floats]]:
     """The body part of every angle, and what each cell [P, B] of one repetition [P, B] adds to its fault_score."""
-    added = np.clip(_beyond(angles[None], form)[0] * form.weight, 0.0, None)
+    added = np.clip(_deviation(angles[None], model)[0] * model.weight, 0.0, None)
     return [(ANGLE_PARTS, added.astype(np.float32))]
 
 
-def _beyond(angles: Floats, form: PostureModel) -> Floats:
-    beyond: Floats = np.clip((angles - form.mean) / form.spread, -_MOST, _MOST)
-    return beyond
+def _deviation(angles: Floats, model: PostureModel) -> Floats:
+    """[N, P, B] how far angles are from sound ones, in standard deviations."""
+    deviation: Floats = np.clip((angles - model.mean) / model.spread, -_MOST, _MOST)
+    return deviation
 
 
 def _video_means(values: Floats, groups: Sequence[str]) -> _Doubles:

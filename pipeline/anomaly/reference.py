@@ -1,4 +1,9 @@
-"""What repetitions are compared with: normal repetitions of one setting, a lifter before a camera."""
+"""What repetitions are compared with: normal repetitions of one setting, a lifter before a camera.
+
+Blocks of features are made comparable in two steps: every feature in units of how much it varies within a video (its
+scale), and every block's distance as a multiple of the one that is usual for normal repetitions. The blocks' ratios are
+then joined by their power mean.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +17,10 @@ from pipeline.anomaly.distances import NormalModel, deviation, distances, fit_no
 from pipeline.anomaly.features import Block, Blocks, added_by_rows
 from pipeline.records import Floats
 
-# Blocks are joined by a mean of this order: between adding them all up and taking the worst.
+# The order of the power mean that joins blocks: 1 would be their mean, infinity the largest of them.
 ORDER = 4
-# A new video of a known lifter before a known camera is further from the first one than that one's repetitions are from
-# each other: the ratio of medians, as measured on two sets of one lifter (1.3).
+# How much further repetitions of a new video are from those of a first one, same lifter and camera, than these are from
+# each other: the ratio of medians, measured on two sets of one lifter.
 _NEW_VIDEO = 1.3
 _FEWEST_OTHERS = 6
 _Doubles = NDArray[np.float64]
@@ -31,8 +36,9 @@ class Scale:
 
 @dataclass(frozen=True)
 class Reference:
-    """Normal repetitions to compare with: one normal per block, the distance in it that is usual for a normal
-    repetition, and the appearance [D] that the setting is known by."""
+    """The normal repetitions of one setting: its name, for each block a model of them and the distance from it that is
+    usual for a normal repetition (their median, computed without the own video), and the appearance [D] that the
+    setting is known by."""
 
     name: str
     normal_models: tuple[NormalModel, ...]
@@ -41,7 +47,8 @@ class Reference:
 
 
 def scales_of(blocks: Blocks, groups: Sequence[str]) -> tuple[Scale, ...]:
-    """The spread of repetitions within their own video, with a floor for what hardly moves at all."""
+    """For each block the standard deviation of every feature within a video (groups [N]), plus a floor for what hardly
+    moves at all."""
     names = np.asarray(groups)
     return tuple(Scale(block.name, _spread(block.values, names)) for block in blocks)
 
@@ -49,10 +56,22 @@ def scales_of(blocks: Blocks, groups: Sequence[str]) -> tuple[Scale, ...]:
 def fit_reference(
     name: str, blocks: Blocks, scales: Sequence[Scale], groups: Sequence[str], appearance: Floats
 ) -> tuple[Reference, Floats]:
-    """A reference of the repetitions in `blocks`, and the distance [N] of each without its own video.
+    """A reference of normal repetitions, and how far each of them is from the others: what to calibrate on.
 
-    A video without which too little is left is judged repetition by repetition instead, and its distances are
-    lengthened by how much further a new video usually is. Raises ValueError for fewer than three repetitions.
+    Args:
+        name: of the setting.
+        blocks: of N normal repetitions.
+        scales: the unit of each block.
+        groups: the video of each repetition.
+        appearance: [D], what the setting is known by.
+
+    Returns:
+        The reference, and distances [N], each computed without the repetition's whole video. Where too few would be
+        left without that video, they are computed without the repetition alone, and lengthened by how much further a
+        new video usually is.
+
+    Raises:
+        ValueError: fewer than three repetitions.
     """
     count = len(groups)
     if count < 3:

@@ -1,7 +1,10 @@
-"""Repetitions of one video compared with each other: what needs no model at all.
+"""Repetitions of one video compared with each other, which needs no model of the lifter.
 
-Local outlier factor (Breunig et al., SIGMOD 2000, section 4), simplified to the ratio of neighbour distances: a video
-that shows two views has two kinds of repetitions, and neither is unusual for being unlike the other.
+A repetition is compared with its nearest half only: a video that shows two views has two kinds of repetitions, and
+neither is unusual for being unlike the other kind. How far it is from those is taken as a multiple of how far they are
+from their own nearest ones. That is the local outlier factor (Breunig, Kriegel, Ng, Sander, "LOF: Identifying
+Density-Based Local Outliers", SIGMOD 2000, section 4), simplified: mean distances take the place of reachability
+densities, and the neighbours' median that of their mean.
 """
 
 from __future__ import annotations

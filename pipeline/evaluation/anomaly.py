@@ -1,6 +1,6 @@
 """How well anomaly scores separate normal from anomalous repetitions: figures, intervals, and trivial baselines.
 
-Always grouped: no repetition is judged by a model that has seen its video.
+No repetition is judged by a model that has learnt from its video.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pipeline.config import Method, TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
 from pipeline.learning.auroc import auroc
+from pipeline.original.model import OriginalModel, network_input
 from pipeline.original.pictures import Pictures, picture_blocks, picture_images
 from pipeline.records import LabelledRep
 
@@ -30,7 +31,8 @@ _FOLDS = 4
 
 @dataclass(frozen=True)
 class Judged:
-    """Scores [N] with the decision at 0.5 where there is one, labels (True: anomalous) [N] and videos [N]."""
+    """Judged repetitions: scores [N], higher is more anomalous, the decision is at 0.5; labels [N], True is anomalous;
+    the video [N] of each."""
 
     scores: Doubles
     anomalous: NDArray[np.bool_]
@@ -64,7 +66,10 @@ class Figures:
 
 
 def figures(judged: Judged, seed: int = 0) -> Figures:
-    """The figures of scores. Raises DatasetError unless there are normal and anomalous repetitions."""
+    """The figures of scores. seed: of the resampling for the interval.
+
+    Raises DatasetError unless there are normal and anomalous repetitions.
+    """
     from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
     truth, scores = judged.anomalous, judged.scores
@@ -103,13 +108,24 @@ def judge_pictures(
     normal: Pictures,
     anomalous: Pictures,
     rate: float,
-    told: Callable[[float], None] | None = None,
+    on_progress: Callable[[float], None] | None = None,
     method: Method = "statistics",
 ) -> Judged:
-    """Pictures, leave one video out: every normal video is judged by the others, which are also what its threshold is
-    calibrated on (each without its own video); an anomalous one by the mean of all those models.
+    """Judge pictures by leaving one video out.
 
-    Of autoencoders there are four, each fitted without a quarter of the videos: those that it serves to judge.
+    Every normal video is judged by a model of the other normal ones, which is calibrated on them as well, each without
+    its own video. An anomalous repetition gets its mean score by all those models.
+
+    Args:
+        normal: pictures of three or more videos.
+        anomalous: pictures to separate from them.
+        rate: the nominal rate of false alarms, 0..1.
+        on_progress: called with the share 0..1 of the videos that are done.
+        method: what pictures are compared by. A method that learns is fitted four times, each time without a quarter
+            of the normal videos, which are the ones judged by it.
+
+    Raises:
+        DatasetError: the normal pictures are of fewer than three videos.
     """
     blocks, odd = picture_blocks(normal), picture_blocks(anomalous)
     names = np.array(normal.groups)
@@ -130,10 +146,24 @@ def judge_pictures(
         unseen = compare(_rows(blocks, np.flatnonzero(held)), scales, reference)
         scores[held] = [calibration.score(float(raw)) for raw in unseen]
         far += [calibration.score(float(raw)) for raw in compare(odd, scales, reference)]
-        if told is not None:
-            told((number + 1) / len(videos))
+        if on_progress is not None:
+            on_progress((number + 1) / len(videos))
     truth = np.r_[np.zeros(len(names), bool), np.ones(len(far), bool)]
     return Judged(np.r_[scores, far / len(videos)], truth, normal.groups + anomalous.groups)
+
+
+def judge_by_original(normal: Pictures, anomalous: Pictures, model: OriginalModel) -> tuple[Judged, NDArray[np.bool_]]:
+    """Pictures by the original's rule, which has two thresholds and no score.
+
+    Returns:
+        Scores from 0.5 for those that the rule flags, and below for the others, larger for larger errors of the
+        reconstruction. And which ones [N] the rule flags where the density is computed exactly.
+    """
+    images = network_input(normal.files + anomalous.files, "bicubic")
+    flagged, errors = model.is_anomaly(images, "literal"), model.errors(images)
+    scores = 0.5 * flagged + 0.5 * errors / (errors.max() + 1e-9) * (1 - 1e-6)
+    truth = np.r_[np.zeros(len(normal.files), bool), np.ones(len(anomalous.files), bool)]
+    return Judged(scores, truth, normal.groups + anomalous.groups), model.is_anomaly(images, "exact")
 
 
 def judge_videos(
@@ -141,13 +171,23 @@ def judge_videos(
     base: Detector,
     config: TrainConfig | None,
     seed: int = 0,
-    told: Callable[[float], None] | None = None,
+    on_progress: Callable[[float], None] | None = None,
 ) -> Judged:
-    """Every video by a detector that has not seen it: trained on the normal repetitions of all others, starting from
-    `base`; with `config` None by `base` as it is.
+    """Judge every video by a detector that is trained on the normal repetitions of all others.
 
-    What `base` has seen, it has seen: its threshold flatters videos that it was calibrated on, as the shipped model's
-    does those of its card. `compare_representations` makes a base without each video.
+    The base itself may have learnt from the videos; then its threshold makes their figures better than they would be,
+    as the shipped model's does those of the videos on its card. `compare_representations` makes a base without each
+    video.
+
+    Args:
+        samples: labelled repetitions, normal and anomalous.
+        base: what training starts from.
+        config: how detectors are trained; None to judge by the base as it is.
+        seed: of the training.
+        on_progress: called with the share 0..1 of the videos that are done.
+
+    Returns:
+        The scores of the samples, in their order.
     """
     videos = list(dict.fromkeys(sample.group for sample in samples))
     scores: dict[int, float] = {}
@@ -159,8 +199,8 @@ def judge_videos(
             detector, _ = training.train(others, config, seed, base=base)
         judged = detector.score(samples[mine[0]].pose, [samples[i].rep for i in mine], samples[mine[0]].setting)
         scores.update(zip(mine, (one.score for one in judged), strict=True))
-        if told is not None:
-            told((number + 1) / len(videos))
+        if on_progress is not None:
+            on_progress((number + 1) / len(videos))
     return Judged(
         np.array([scores[index] for index in range(len(samples))]),
         np.array([sample.label == "anomalous" for sample in samples], dtype=bool),

@@ -41,12 +41,12 @@ _DEGREES = 180.0 / np.pi
 
 @dataclass(frozen=True)
 class Comparison:
-    """One representation: what all labelled repetitions get, cold and warm, and how many good repetitions of how many
-    the comparison within the video alone flags."""
+    """How one representation does: the scores of all labelled repetitions, cold and warm, and how many good repetitions
+    of how many are flagged by the comparison with the others of their video alone."""
 
     cold: Judged
     warm: Judged
-    sibling_alarms: tuple[int, int]
+    within_video_alarms: tuple[int, int]
 
 
 def compare_representations(
@@ -54,7 +54,7 @@ def compare_representations(
     at_full_rate: Sequence[LabelledRep],
     config: TrainConfig,
     seed: int = 0,
-    told: Callable[[float], None] | None = None,
+    on_progress: Callable[[float], None] | None = None,
 ) -> tuple[Comparison, Comparison, dict[str, float]]:
     """Ours, the original's picture, and the AUROC of trivial scores.
 
@@ -67,9 +67,9 @@ def compare_representations(
     ours, theirs = [sample for sample, _ in seen], [sample for _, sample in seen]
     if len({sample.group for sample in of_label(ours, "normal")}) < 3:
         raise DatasetError("Expected good repetitions of three or more videos to compare on.")
-    tell = told if told is not None else _ignore
-    first = _compare(ours, _ours, _OURS_PER_SECOND, config, seed, lambda share: tell(0.3 * share))
-    second = _compare(theirs, _pictured, _FRAMES_PER_SECOND, config, seed, lambda share: tell(0.3 + 0.7 * share))
+    report = on_progress or _ignore
+    first = _compare(ours, _ours, _OURS_PER_SECOND, config, seed, lambda share: report(0.3 * share))
+    second = _compare(theirs, _pictured, _FRAMES_PER_SECOND, config, seed, lambda share: report(0.3 + 0.7 * share))
     odd = np.array([sample.label == "anomalous" for sample in ours])
     static = _pictures(theirs).static_share
     far = duration_baseline(np.array([sample.rep.duration_s for sample in ours]), odd)
@@ -89,11 +89,11 @@ def _compare(
     per_second: float,
     config: TrainConfig,
     seed: int,
-    tell: Callable[[float], None],
+    on_progress: Callable[[float], None],
 ) -> Comparison:
     drawn = of_label(synthetic_samples(_DRAWN_VIDEOS, seed, per_second), "normal")
     drawn_features = represent(drawn, config)
-    tell(0.5)
+    on_progress(0.5)
     faults = (
         training.fault_changes(config, seed)
         if represent is _ours
@@ -101,7 +101,7 @@ def _compare(
             fault_pairs(_DRAWN_FAULTY_VIDEOS, seed, per_second), lambda samples: represent(samples, config).angles
         )
     )
-    tell(0.8)
+    on_progress(0.8)
     features = represent(samples, config)
     groups = np.array([sample.group for sample in samples])
     odd = np.array([sample.label == "anomalous" for sample in samples])
@@ -110,7 +110,7 @@ def _compare(
     for video in dict.fromkeys(groups.tolist()):
         mine = np.flatnonzero(groups == video)
         others = np.flatnonzero((groups != video) & ~odd)
-        known = _normals(features.rows(others.tolist()), [samples[i] for i in others], apart=False)
+        known = training.Normals.of([samples[i] for i in others], features.rows(others.tolist()))
         base = training.fit_base(_calibrated(drawn_features, drawn, known), faults, config)
         held = features.rows(mine.tolist())
         cold[mine] = _scores(base, held)
@@ -118,7 +118,7 @@ def _compare(
         if len(mine) >= config.detector.min_siblings:
             several[mine] = True
             alarms[mine] = compare_within_video(held.blocks, base.scales) >= base.within_video.threshold
-    tell(1.0)
+    on_progress(1.0)
     names = tuple(groups.tolist())
     return Comparison(
         Judged(cold, odd, names), Judged(warm, odd, names), (int((alarms & ~odd).sum()), int((several & ~odd).sum()))
@@ -129,19 +129,9 @@ def _scores(detector: Detector, features: Features) -> Doubles:
     return np.array([one.score for one in detector.judge(features)])
 
 
-def _normals(features: Features, samples: Sequence[LabelledRep], apart: bool) -> training.Normals:
-    return training.Normals(
-        features,
-        tuple(sample.group for sample in samples),
-        tuple(sample.setting for sample in samples),
-        tuple(f"{sample.group}#{shot}" for sample, shot in zip(samples, features.shots, strict=True)),
-        np.full(len(samples), apart),
-    )
-
-
 def _calibrated(drawn_features: Features, drawn: Sequence[LabelledRep], known: training.Normals) -> training.Normals:
     """Drawn repetitions to learn from, and people's to calibrate on."""
-    own = _normals(drawn_features, drawn, apart=False)
+    own = training.Normals.of(drawn, drawn_features)
     return training.Normals(
         own.features.with_more(known.features),
         own.groups + known.groups,
@@ -159,8 +149,8 @@ def _ours(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:
 
 
 def _pictured(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:
-    """What the default method's features are, made of the original's pictures alone; only lifter and camera are told
-    apart as for ours."""
+    """What the default method's features are, made of the original's pictures alone; only the appearance of lifter and
+    camera is the same as ours."""
     pictures = _pictures(samples)
     encoded = [encode(sample.pose, sample.rep, config.detector.encode) for sample in samples]
     channels = picture_images(pictures)

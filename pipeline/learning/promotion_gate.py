@@ -1,7 +1,8 @@
-"""Whether a retrained detector may replace the one in use, judged on videos that neither has learnt from.
+"""Whether a retrained detector (the candidate) may replace the one in use, judged on videos new to both.
 
-Labels can be wrong. The gate therefore also looks at what earlier labels said, and at repetitions that are called
-normal although they differ from the rest of the same lifter's normal ones.
+It may unless it is worse: by false alarms, missed anomalies or AUROC. Labels can be wrong, and a detector that has
+learnt from wrong ones is not worse by them. The gate therefore also judges by the earlier labels, where new ones
+contradict them, and searches for repetitions labelled normal that differ from the lifter's other normal ones.
 """
 
 from __future__ import annotations
@@ -24,34 +25,35 @@ from pipeline.skelemotion import encode
 
 Doubles = NDArray[np.float64]
 
-_FOLDS = 5
+# Up to so many videos, each is held out alone; more of them in folds.
 _MOST_ONE_BY_ONE = 10
-"""Up to so many videos, each is held out alone; more of them in folds."""
+_FOLDS = 5
+# A difference counts where the candidate is worse in this share of resampled sets of videos, or where it is larger than
+# the margin and of two repetitions or more.
 _RESAMPLES = 500
 _EVIDENCE = 0.9
-"""Share of the resampled sets of videos in which the candidate must be worse to be called worse."""
 _MARGIN = 0.1
-"""A difference beyond this counts without evidence, if it is of at least two repetitions."""
+# The number of labels contradicted from which the gate also judges by the earlier labels.
 _LEAST_CONTRADICTED = 3
-_UNLIKELY = 0.01
-"""As seldom may that many honest repetitions be flagged; calibrated on few labels they are so less often."""
-
+# The share of the normal repetitions, the most unusual ones, that is compared with the rest.
 _SUSPECTED = 0.25
-"""Share of the normal repetitions, the most unusual ones, that is checked against the rest."""
-_CLEARLY = 0.6
-_CLEARLY_SHARE = 0.6
-"""What was picked for being unusual lies above the rest's threshold by that alone: only a score clearly beyond 0.5
-counts, which fewer sound repetitions reach than the nominal false alarms, by this factor."""
+# Having been picked for being unusual, many of these score above 0.5 though nothing is wrong with them. Only a score
+# from 0.6 makes a suspect; sound repetitions reach that less often than the nominal rate of false alarms, by a factor.
+_SUSPECT_SCORE = 0.6
+_SUSPECT_RATE_FACTOR = 0.6
+# There are more suspects than chance explains where so many of sound repetitions have less than this probability.
+_UNLIKELY = 0.01
 
 _Row = tuple[int, str, bool, float, float]
+"""A repetition: index of its sample, video, whether it is anomalous, scores of the candidate and of the current one."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the candidate may be used, why (one sentence), and the figures that say so.
+    """Whether the candidate may be used, why (one sentence), and the figures that it was judged by.
 
-    doubtful: the videos whose labels should be looked at again, those with most doubtful repetitions first; none where
-    nothing is wrong with labels.
+    doubtful: the videos whose labels should be checked, those with most doubtful repetitions first; empty where nothing
+    seems wrong with labels.
     """
 
     passed: bool
@@ -61,9 +63,12 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class _Judged:
-    """Repetitions of unseen videos: which sample each is [N], groups [N], truth (True: anomalous) [N], and both
-    detectors' scores [N]."""
+class _UnseenScores:
+    """Scores of N repetitions by detectors that have not learnt from their videos.
+
+    index: [N] of the sample that each is. groups: [N] their V different videos. truth: [N] by labels, True is
+    anomalous. candidate, current: [N] scores 0..1 of the two detectors.
+    """
 
     index: NDArray[np.int64]
     groups: NDArray[np.str_]
@@ -72,8 +77,12 @@ class _Judged:
     current: Doubles
 
     def count(self, wanted: NDArray[np.bool_]) -> Doubles:
-        """[V] how many of the wanted repetitions each video has."""
+        """[V] how many of the wanted repetitions [N] each video has."""
         return np.array([wanted[self.groups == group].sum() for group in np.unique(self.groups)], float)
+
+    def more_flagged(self, wanted: NDArray[np.bool_]) -> Doubles:
+        """[V] how many more of the wanted repetitions [N] of each video the candidate flags."""
+        return self.count(wanted & (self.candidate >= 0.5)) - self.count(wanted & (self.current >= 0.5))
 
 
 def judge(
@@ -87,42 +96,55 @@ def judge(
 ) -> Verdict:
     """Compare what is learnt from `samples` with the detector in use.
 
-    earlier: the labels that `current` was trained on; both are trained anew without each held-out video. Empty for a
-    detector that knows no labels of these videos: it judges as it is. Both start from `base`.
+    Args:
+        samples: labelled repetitions that the candidate is trained on.
+        earlier: those that `current` was trained on. Both detectors are trained anew without each held-out video.
+            Empty for a detector that knows no labels of these videos, which judges as it is.
+        current: the detector in use.
+        base: what training starts from.
+        config: how the candidate is trained.
+        seed: of folds, resampling and training; equal input and seed give an equal verdict.
+        on_progress: called with the share 0..1 of the folds that are done; what it raises ends the comparison.
+
+    Returns:
+        The verdict. Labels of a single video never pass.
     """
     videos = len({sample.group for sample in samples})
     if videos < 2:
         return Verdict(False, "All labels are of one video, which leaves none to judge by. Label a second one.")
     new, old = _unseen(samples, earlier, current, base, config, seed, on_progress)
-    changed = _contradicted(samples, earlier)
-    contradicted = len(changed)
-    figures = _figures(new, "") | {"videos": float(videos), "contradicted": float(contradicted)}
-    reasons, doubtful = _reasons(new, base.config.false_alarm_rate, seed), Counter[str]()
-    odd = _suspects(samples, new, base, config, seed)
-    suspects, remark = len(odd), ""
-    figures["suspects"] = float(suspects)
-    if contradicted >= _LEAST_CONTRADICTED:
-        figures |= _figures(old, "earlier_")
-        found = _reasons(old, base.config.false_alarm_rate, seed)
-        if found:
+    rate = base.config.false_alarm_rate
+    contradicted = _contradicted(samples, earlier)
+    suspects = _suspects(samples, new, base, config, seed)
+    figures = _figures(new) | {
+        "videos": float(videos),
+        "contradicted": float(len(contradicted)),
+        "suspects": float(len(suspects)),
+    }
+    reasons, doubtful = _reasons(new, rate, seed), Counter[str]()
+    if len(contradicted) >= _LEAST_CONTRADICTED:
+        figures |= {f"earlier_{name}": value for name, value in _figures(old).items()}
+        if worse := _reasons(old, rate, seed):
             reasons.append(
-                f"{contradicted} repetitions that earlier labels call anomalous are called normal, and by those labels "
-                + ", ".join(found)
+                f"{len(contradicted)} repetitions that earlier labels call anomalous are called normal, and by those "
+                "labels " + ", ".join(worse)
             )
-            doubtful.update(changed)
-    if _is_unlikely(suspects, int((~new.truth).sum()), _CLEARLY_SHARE * config.detector.false_alarm_rate):
+            doubtful.update(contradicted)
+    remark = ""
+    if _is_unlikely(len(suspects), int((~new.truth).sum()), _SUSPECT_RATE_FACTOR * config.detector.false_alarm_rate):
         remark = (
-            f"{suspects} repetitions labelled normal look anomalous beside the other normal ones of the same lifter"
+            f"{len(suspects)} repetitions labelled normal look anomalous "
+            "beside the other normal ones of the same lifter"
         )
-        doubtful.update(odd)
+        doubtful.update(suspects)
+        # Without earlier labels a rare lift cannot be distinguished from a fault: people get the remark, and decide.
         if earlier:
             reasons.append(remark)
-    named = tuple(video for video, _ in doubtful.most_common())
+    most_first = tuple(video for video, _ in doubtful.most_common())
     if reasons:
-        return Verdict(False, "Not promoted: " + "; ".join(reasons) + ".", figures, named)
+        return Verdict(False, "Not promoted: " + "; ".join(reasons) + ".", figures, most_first)
     words = f"Not worse on unseen videos: {_in_words(figures)}."
-    # Of the very first labels alone, odd ones cannot be told from rare ones: people are told, and decide.
-    return Verdict(True, f"{words} But {remark}." if remark else words, figures, named)
+    return Verdict(True, f"{words} But {remark}." if remark else words, figures, most_first)
 
 
 def _unseen(
@@ -133,8 +155,8 @@ def _unseen(
     config: TrainConfig,
     seed: int,
     on_progress: Callable[[float], None] | None,
-) -> tuple[_Judged, _Judged]:
-    """New and earlier repetitions, each judged by detectors that have not seen its video."""
+) -> tuple[_UnseenScores, _UnseenScores]:
+    """Scores of the new and of the earlier repetitions, each by detectors that have not learnt from its video."""
     new: list[_Row] = []
     old: list[_Row] = []
     folds = _folds(sorted({s.group for s in (*samples, *earlier)}), seed)
@@ -145,7 +167,7 @@ def _unseen(
         old += _rows(earlier, fold, candidate, rival)
         if on_progress is not None:
             on_progress((number + 1) / len(folds))
-    return _judged(new), _judged(old)
+    return _in_columns(new), _in_columns(old)
 
 
 def _rows(samples: Sequence[LabelledRep], fold: Set[str], candidate: Detector, rival: Detector) -> Iterator[_Row]:
@@ -160,8 +182,8 @@ def _rows(samples: Sequence[LabelledRep], fold: Set[str], candidate: Detector, r
                     yield index, group, samples[index].label == "anomalous", a.score, b.score
 
 
-def _judged(rows: Sequence[_Row]) -> _Judged:
-    return _Judged(
+def _in_columns(rows: Sequence[_Row]) -> _UnseenScores:
+    return _UnseenScores(
         np.array([row[0] for row in rows], dtype=np.int64),
         np.array([row[1] for row in rows], dtype=np.str_),
         np.array([row[2] for row in rows], dtype=bool),
@@ -177,23 +199,24 @@ def _folds(videos: Sequence[str], seed: int) -> list[set[str]]:
 
 
 def _fitted(samples: Sequence[LabelledRep], base: Detector, config: TrainConfig, seed: int) -> Detector:
-    """What is learnt from these samples: nothing where they are too few."""
+    """The base trained on these samples, or as it is where they are too few."""
     try:
         return training.train(samples, config, seed, base=base)[0]
     except DatasetError:
         return base
 
 
-def _figures(judged: _Judged, prefix: str) -> dict[str, float]:
-    figures = {"normals": float((~judged.truth).sum()), "anomalies": float(judged.truth.sum())}
-    for name, scores in (("candidate", judged.candidate), ("current", judged.current)):
-        if (~judged.truth).any():
-            figures[f"{name}_false_alarms"] = float((scores[~judged.truth] >= 0.5).mean())
-        if judged.truth.any():
-            figures[f"{name}_misses"] = float((scores[judged.truth] < 0.5).mean())
-        if judged.truth.any() and (~judged.truth).any():
-            figures[f"{name}_auroc"] = auroc(scores[~judged.truth], scores[judged.truth])
-    return {prefix + name: round(value, 4) for name, value in figures.items()}
+def _figures(scores: _UnseenScores) -> dict[str, float]:
+    """How many repetitions there are, and rates of either detector as far as there are any, to four digits."""
+    odd, figures = scores.truth, {"normals": float((~scores.truth).sum()), "anomalies": float(scores.truth.sum())}
+    for name, values in (("candidate", scores.candidate), ("current", scores.current)):
+        if not odd.all():
+            figures[f"{name}_false_alarms"] = float((values[~odd] >= 0.5).mean())
+        if odd.any():
+            figures[f"{name}_misses"] = float((values[odd] < 0.5).mean())
+        if odd.any() and not odd.all():
+            figures[f"{name}_auroc"] = auroc(values[~odd], values[odd])
+    return {name: round(value, 4) for name, value in figures.items()}
 
 
 def _in_words(figures: dict[str, float]) -> str:
@@ -205,72 +228,81 @@ def _in_words(figures: dict[str, float]) -> str:
     return ", ".join(words) or "no repetition could be judged"
 
 
-def _reasons(judged: _Judged, rate: float, seed: int) -> list[str]:
-    """In which respects the candidate is worse.
-
-    False alarms up to the nominal `rate` are what a detector is made for. More misses are worse unless false alarms
-    fall by as much.
-    """
-    normal, odd = ~judged.truth, judged.truth
-    if not normal.any():
+def _reasons(scores: _UnseenScores, rate: float, seed: int) -> list[str]:
+    """In which respects the candidate is worse, in words. rate: the nominal rate of false alarms."""
+    if scores.truth.all():
         return ["no normal repetition of an unseen video could be judged"]
-    figures = _figures(judged, "")
-    videos = len(np.unique(judged.groups))
+    figures, videos = _figures(scores), len(np.unique(scores.groups))
     draws = np.random.default_rng(seed).integers(videos, size=(_RESAMPLES, videos))
-    normals, alarms = judged.count(normal), _net(judged, normal)
-    reasons = []
+    found = [_more_false_alarms(scores, figures, rate, draws)]
+    if scores.truth.any():
+        found += [_more_misses(scores, draws), _lower_auroc(scores, figures, draws)]
+    return [reason for reason in found if reason]
+
+
+def _more_false_alarms(
+    scores: _UnseenScores, figures: dict[str, float], rate: float, draws: NDArray[np.int64]
+) -> str | None:
+    """False alarms up to the nominal rate are what a detector is made for, and no reason."""
+    normal = ~scores.truth
+    before, after = figures["current_false_alarms"], figures["candidate_false_alarms"]
+    alarms, normals = scores.more_flagged(normal), scores.count(normal)
     extra = float(alarms.sum())
-    above = figures["candidate_false_alarms"] > rate
-    if above and _is_worse(extra, extra / normals.sum(), _ratio(alarms, normals, draws)):
-        before, after = figures["current_false_alarms"], figures["candidate_false_alarms"]
-        reasons.append(f"false alarms rise from {before:.0%} to {after:.0%}")
-    if not odd.any():
-        return reasons
-    odds, misses = judged.count(odd), -_net(judged, odd)
-    change = (extra / normals.sum() + misses.sum() / odds.sum()) / 2
+    if after > rate and _is_worse(extra, extra / normals.sum(), _ratio(alarms, normals, draws)):
+        return f"false alarms rise from {before:.0%} to {after:.0%}"
+    return None
+
+
+def _more_misses(scores: _UnseenScores, draws: NDArray[np.int64]) -> str | None:
+    """More misses are a reason unless false alarms fall by as much: it is the mean of both changes that counts."""
+    odd, normal = scores.truth, ~scores.truth
+    alarms, normals = scores.more_flagged(normal), scores.count(normal)
+    misses, odds = -scores.more_flagged(odd), scores.count(odd)
+    change = float(alarms.sum() / normals.sum() + misses.sum() / odds.sum()) / 2
     resampled = (_ratio(alarms, normals, draws) + _ratio(misses, odds, draws)) / 2
-    if misses.sum() > 0 and _is_worse(float(misses.sum()), float(change), resampled):
-        missed = int((judged.candidate[odd] < 0.5).sum())
-        before = int((judged.current[odd] < 0.5).sum())
-        reasons.append(f"{missed} of {int(odd.sum())} anomalies are missed, {before} were before")
-    loss = figures["current_auroc"] - figures["candidate_auroc"]
-    if _is_worse(2.0, loss, _auroc_losses(judged, draws)):
-        before, after = figures["current_auroc"], figures["candidate_auroc"]
-        reasons.append(f"AUROC falls from {before:.2f} to {after:.2f}")
-    return reasons
+    if misses.sum() > 0 and _is_worse(float(misses.sum()), change, resampled):
+        after, before = (int((values[odd] < 0.5).sum()) for values in (scores.candidate, scores.current))
+        return f"{after} of {int(odd.sum())} anomalies are missed, {before} were before"
+    return None
 
 
-def _net(judged: _Judged, wanted: NDArray[np.bool_]) -> Doubles:
-    """[V] how many more of the wanted repetitions the candidate flags."""
-    more = judged.count(wanted & (judged.candidate >= 0.5)) - judged.count(wanted & (judged.current >= 0.5))
-    return np.asarray(more, float)
+def _lower_auroc(scores: _UnseenScores, figures: dict[str, float], draws: NDArray[np.int64]) -> str | None:
+    before, after = figures["current_auroc"], figures["candidate_auroc"]
+    if _is_worse(2.0, before - after, _auroc_losses(scores, draws)):
+        return f"AUROC falls from {before:.2f} to {after:.2f}"
+    return None
 
 
 def _ratio(part: Doubles, whole: Doubles, draws: NDArray[np.int64]) -> Doubles:
-    """[B] the pooled ratio in each resampled set of videos, NaN where nothing was drawn."""
+    """[B] the sum of `part` [V] over that of `whole` [V] in each resampled set of videos (draws [B, V]), NaN where the
+    latter is 0."""
     wholes = whole[draws].sum(axis=1)
     return np.asarray(np.where(wholes > 0, part[draws].sum(axis=1) / np.maximum(wholes, 1), np.nan))
 
 
-def _auroc_losses(judged: _Judged, draws: NDArray[np.int64]) -> Doubles:
-    names = np.unique(judged.groups)
-    rows = [np.flatnonzero(judged.groups == name) for name in names]
+def _auroc_losses(scores: _UnseenScores, draws: NDArray[np.int64]) -> Doubles:
+    """By how much the candidate's AUROC is lower in each resampled set of videos that has both labels."""
+    rows = [np.flatnonzero(scores.groups == name) for name in np.unique(scores.groups)]
     losses = []
     for draw in draws:
         chosen = np.concatenate([rows[i] for i in draw])
-        truth = judged.truth[chosen]
-        if truth.all() or not truth.any():
+        odd = scores.truth[chosen]
+        if odd.all() or not odd.any():
             continue
-        values = [auroc(s[chosen][~truth], s[chosen][truth]) for s in (judged.current, judged.candidate)]
-        losses.append(values[0] - values[1])
+        before, after = (auroc(s[chosen][~odd], s[chosen][odd]) for s in (scores.current, scores.candidate))
+        losses.append(before - after)
     return np.array(losses, float)
 
 
 def _is_worse(count: float, change: float, resampled: Doubles) -> bool:
-    """Whether a change for the worse is more than luck: paired bootstrap over videos, or too large to wait for it."""
-    known = resampled[np.isfinite(resampled)]
+    """Whether a change for the worse, of `count` repetitions, is more than luck.
+
+    It is by a paired bootstrap over videos (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993): in most
+    resampled sets the change is for the worse. A large change of several repetitions counts without that.
+    """
     if change <= 0:
         return False
+    known = resampled[np.isfinite(resampled)]
     return bool((len(known) and (known > 0).mean() >= _EVIDENCE) or (change > _MARGIN and count >= 2))
 
 
@@ -285,33 +317,39 @@ def _contradicted(samples: Sequence[LabelledRep], earlier: Sequence[LabelledRep]
 
 
 def _suspects(
-    samples: Sequence[LabelledRep], judged: _Judged, base: Detector, config: TrainConfig, seed: int
+    samples: Sequence[LabelledRep], scores: _UnseenScores, base: Detector, config: TrainConfig, seed: int
 ) -> list[str]:
     """The video of every repetition labelled normal that is far from the other normal ones of its lifter.
 
-    The most unusual ones by a detector that has not seen their video are set aside, and judged by what is learnt from
-    the rest: honest ones mostly turn out normal. A lifter or camera of whom too little is left is not judged.
+    The most unusual ones by a detector that has not learnt from their video are set aside, and judged by what is learnt
+    from the rest: most sound ones turn out normal. A lifter or camera of whom too little is left is not judged.
     """
-    normal = ~judged.truth
-    most = int(_SUSPECTED * normal.sum())
-    order = judged.index[normal][np.argsort(-judged.candidate[normal], kind="stable")]
-    aside = sorted(int(index) for index in order[:most])
-    rest = [s for i, s in enumerate(samples) if s.label == "normal" and i not in set(aside)]
+    aside = _most_unusual(scores)
     if not aside:
         return []
-    clean = _fitted(rest, base, config, seed)
+    rest = [sample for i, sample in enumerate(samples) if sample.label == "normal" and i not in set(aside)]
+    detector = _fitted(rest, base, config, seed)
     found: list[str] = []
     for group in dict.fromkeys(samples[i].group for i in aside):
         mine = [samples[i] for i in aside if samples[i].group == group]
-        reps = [sample.rep for sample in mine]
-        images = np.stack([encode(mine[0].pose, rep, clean.config.encode).image for rep in reps])
-        if clean.reference_of(np.median(appearance_features(blocks_of(images)), axis=0)) is not None:
-            scores = clean.score(mine[0].pose, reps)
-            found += [group for one in scores if one.reliable and one.score >= _CLEARLY]
+        pose, reps = mine[0].pose, [sample.rep for sample in mine]
+        encoded = [encode(pose, rep, detector.config.encode) for rep in reps]
+        appearances = appearance_features(blocks_of(np.stack([one.image for one in encoded])))
+        if detector.reference_of(np.median(appearances, axis=0)) is not None:
+            judged = detector.score(pose, reps, encoded=encoded)
+            found += [group for one in judged if one.reliable and one.score >= _SUSPECT_SCORE]
     return found
 
 
+def _most_unusual(scores: _UnseenScores) -> list[int]:
+    """The samples, in their order, of the normal repetitions that the candidate's scores are highest of."""
+    normal = ~scores.truth
+    order = scores.index[normal][np.argsort(-scores.candidate[normal], kind="stable")]
+    return sorted(int(index) for index in order[: int(_SUSPECTED * normal.sum())])
+
+
 def _is_unlikely(found: int, of: int, rate: float) -> bool:
+    """Whether chance hardly makes `found` or more of so many repetitions suspects, each with probability `rate`."""
     from scipy import stats
 
     return found > 0 and of > 0 and float(stats.binom.sf(found - 1, of, rate)) < _UNLIKELY

@@ -57,14 +57,28 @@ ProgressCallback = Callable[[TrainingProgress], None]
 
 @dataclass(frozen=True)
 class Normals:
-    """N normal repetitions that can be judged: their features, videos, settings ("" where not given), views (a video,
-    or one shot of it), and which of them are for calibration alone [N]."""
+    """N normal repetitions that can be judged.
+
+    groups: the video of each. settings: the lifter and camera of each, "" where not given. views: the video or, of one
+    with cuts, the shot of each. apart: [N] True for those that are for calibration alone.
+    """
 
     features: Features
     groups: tuple[str, ...]
     settings: tuple[str, ...]
     views: tuple[str, ...]
     apart: NDArray[np.bool_]
+
+    @staticmethod
+    def of(samples: Sequence[LabelledRep], features: Features) -> Normals:
+        """Samples with their features."""
+        return Normals(
+            features,
+            tuple(sample.group for sample in samples),
+            tuple(sample.setting for sample in samples),
+            tuple(f"{sample.group}#{shot}" for sample, shot in zip(samples, features.shots, strict=True)),
+            np.array([sample.role == "calibration" for sample in samples], dtype=bool),
+        )
 
     def rows(self, chosen: Sequence[int]) -> Normals:
         """The same with the chosen repetitions only."""
@@ -89,7 +103,7 @@ def train(
         samples: labelled repetitions of one or more videos; those labelled anomalous are left out.
         config: the method and its settings.
         seed: equal input and seed give an equal detector.
-        on_progress: told how far training is; what it raises ends the training.
+        on_progress: called with how far training is; what it raises ends the training.
         base: what to start from: its units, posture model and calibrations serve lifters that are not known. Without it
             these are learnt from `samples`. An autoencoder is fitted without a base only: the base's units and
             calibrations are in its own latent, and the images that they were made of are not kept.
@@ -115,14 +129,9 @@ def train(
     if base is not None:
         representation = base.representation
     else:
-        representation = METHODS[method].fit(np.stack(references), seed, partial(_tell_epoch, on_progress))
-    known = Normals(
-        features_of([sample.pose for sample in used], encoded, config.detector.encode, representation),
-        tuple(sample.group for sample in used),
-        tuple(sample.setting for sample in used),
-        tuple(f"{sample.group}#{one.shot}" for sample, one in zip(used, encoded, strict=True)),
-        np.array([sample.role == "calibration" for sample in used]),
-    )
+        representation = METHODS[method].fit(np.stack(references), seed, partial(_report_epoch, on_progress))
+    poses = [sample.pose for sample in used]
+    known = Normals.of(used, features_of(poses, encoded, config.detector.encode, representation))
     report = TrainingReport(len(references), len(set(known.groups)), 0, len(normals) - len(used), float("nan"))
     if base is None:
         faults = fault_changes(config, seed)
@@ -161,8 +170,8 @@ def mean_changes(pairs: Sequence[FaultPair], angles: Callable[[Sequence[Labelled
 
 
 def fit_base(known: Normals, faults: Floats, config: TrainConfig) -> Detector:
-    """A detector that knows no setting: units and form of `known`, its calibrations on those of it that are for
-    calibration, or else on all. faults [F, P, B]: what each fault of posture changes in the angles.
+    """A detector that knows no setting: units and posture model of `known`, its calibrations on those of it that are
+    for calibration, or else on all. faults [F, P, B]: what each fault of posture changes in the angles.
 
     Raises DatasetError without a video of enough repetitions.
     """
@@ -170,18 +179,18 @@ def fit_base(known: Normals, faults: Floats, config: TrainConfig) -> Detector:
     sound = known.rows(np.flatnonzero(known.apart).tolist()) if known.apart.any() else drawn
     scales = scales_of(drawn.features.blocks, drawn.groups)
     everyone, own = drawn.features.angles, sound.features.angles
-    form = fit_posture_model(own, sound.groups, everyone, faults)
+    posture = fit_posture_model(own, sound.groups, everyone, faults)
     names = np.array(sound.groups)
     unseen = np.zeros(len(names), np.float32)
     for group in dict.fromkeys(sound.groups):
         held = names == group
-        others = form if held.all() else fit_posture_model(own[~held], names[~held].tolist(), everyone, faults)
+        others = posture if held.all() else fit_posture_model(own[~held], names[~held].tolist(), everyone, faults)
         unseen[held] = fault_score(own[held], others)
     # Two findings share the false alarms of a setting that is not known.
     rate = config.detector.false_alarm_rate / 2
-    siblings, families = _compared_within_videos(known, scales, config.detector.min_siblings)
-    in_form = calibrate(unseen, sound.groups, rate, positive=False)
-    return Detector(config.detector, scales, form, (), in_form, calibrate(siblings, families, rate))
+    within, videos = _compared_within_videos(known, scales, config.detector.min_siblings)
+    in_posture = calibrate(unseen, sound.groups, rate, positive=False)
+    return Detector(config.detector, scales, posture, (), in_posture, calibrate(within, videos, rate))
 
 
 def with_normals(base: Detector, known: Normals, config: TrainConfig, seed: int) -> tuple[Detector, float]:
@@ -226,7 +235,7 @@ def card(detector: Detector, report: TrainingReport) -> str:
   they are too few for one, the tail of Student's t around them, within and between videos.
 - Nominal false alarm rate: {detector.config.false_alarm_rate:.0%}. On the training videos, by that protocol: {alarms}.
 - Posture: the joint angles of a lifter or camera that it does not know are checked for two faults, hips that rise
-  before the chest and an unfinished lockout. Sound lifts: means and spreads over {detector.form.videos} videos.
+  before the chest and an unfinished lockout. Sound lifts: means and spreads over {detector.posture.videos} videos.
   Faults: from drawn lifters.
 - Limits: of such a lifter, other faults are found only where the other repetitions of the video do not show them too.
   One camera says little of depth.
@@ -254,21 +263,21 @@ def _encoded(
     return used, encoded
 
 
-def _tell_epoch(on_progress: ProgressCallback, epoch: int, loss: float) -> None:
+def _report_epoch(on_progress: ProgressCallback, epoch: int, loss: float) -> None:
     on_progress(TrainingProgress("fit", epoch, loss, 60.0 + 30.0 * epoch / EPOCHS))
 
 
 def _with_people(base: Detector, known: Normals, names: Sequence[str], config: TrainConfig) -> Detector:
-    """The base with the sound lifts of further people in its form, each calibrated on what the others teach."""
+    """The base with the sound lifts of further people in its posture model, each judged by what the others teach."""
     of_person = np.array(names)
     angles = known.features.angles
     unseen = np.zeros(len(names), np.float32)
     for person in set(names):
         held = of_person == person
-        others = base.form if held.all() else with_people(base.form, angles[~held], of_person[~held].tolist())
+        others = base.posture if held.all() else with_people(base.posture, angles[~held], of_person[~held].tolist())
         unseen[held] = fault_score(angles[held], others)
-    in_form = with_more(base.in_form, unseen, names, config.detector.false_alarm_rate / 2)
-    return replace(base, form=with_people(base.form, angles, names), in_form=in_form)
+    in_posture = with_more(base.in_posture, unseen, names, config.detector.false_alarm_rate / 2)
+    return replace(base, posture=with_people(base.posture, angles, names), in_posture=in_posture)
 
 
 def _setting_names(data: Normals, distance: float) -> list[str]:
@@ -291,7 +300,7 @@ def _setting_names(data: Normals, distance: float) -> list[str]:
 
 
 def _compared_within_videos(data: Normals, scales: Sequence[Scale], least: int) -> tuple[Floats, list[str]]:
-    """Distances within every video with enough of them."""
+    """Distances within every video of `least` or more repetitions, and the video of each."""
     far, groups = [], []
     names = np.array(data.groups)
     for group in dict.fromkeys(data.groups):

@@ -191,9 +191,12 @@ def load_original(path: str | Path) -> OriginalModel:
 
 
 def train_original(
-    images: Floats, epochs: int = 500, seed: int = 0, told: Callable[[int, float], None] | None = None
+    images: Floats, epochs: int = 500, seed: int = 0, on_epoch: Callable[[int, float], None] | None = None
 ) -> OriginalModel:
-    """The original's recipe: Adam, mean squared error, batches of four, 500 epochs. `told` gets epoch and loss."""
+    """The original's recipe: Adam, mean squared error, batches of four, 500 epochs.
+
+    on_epoch is called with the number of each epoch, from 1, and its mean loss.
+    """
     import torch
 
     torch.manual_seed(seed)
@@ -212,8 +215,8 @@ def train_original(
             loss.backward()
             adam.step()
             losses.append(float(loss.detach()))
-        if told is not None:
-            told(epoch + 1, float(np.mean(losses)))
+        if on_epoch is not None:
+            on_epoch(epoch + 1, float(np.mean(losses)))
     convolutions = [module for module in network.children() if isinstance(module, torch.nn.Conv2d)]
     model = OriginalModel(
         tuple(module.weight.detach().numpy().copy() for module in convolutions),

@@ -98,10 +98,10 @@ def test_a_detector_compares_by_one_block_of_the_latent(base: Detector) -> None:
     assert [scale.name for scale in base.scales] == ["latent"]
 
 
-def test_training_tells_the_loss_of_every_epoch() -> None:
-    told: list[training.TrainingProgress] = []
-    training.train(synthetic_samples(3, seed=0), CONFIG, on_progress=told.append)
-    assert [now.epoch for now in told if now.phase == "fit" and not np.isnan(now.loss)] == list(range(1, 11))
+def test_training_reports_the_loss_of_every_epoch() -> None:
+    seen: list[training.TrainingProgress] = []
+    training.train(synthetic_samples(3, seed=0), CONFIG, on_progress=seen.append)
+    assert [now.epoch for now in seen if now.phase == "fit" and not np.isnan(now.loss)] == list(range(1, 11))
 
 
 def test_retraining_keeps_the_encoder_of_the_base(base: Detector, trained: Detector) -> None:

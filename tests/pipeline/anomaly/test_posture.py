@@ -9,10 +9,10 @@ from pipeline import synthetic
 from pipeline.anomaly.posture import (
     ANGLE_PARTS,
     PostureModel,
+    angle_cells,
     angles_of,
     fault_score,
     fit_posture_model,
-    form_cells,
     with_people,
 )
 from pipeline.config import EncodeConfig
@@ -36,7 +36,7 @@ def sound() -> Floats:
 
 
 @pytest.fixture(scope="module")
-def form(sound: Floats) -> PostureModel:
+def posture(sound: Floats) -> PostureModel:
     change = angles(fault="early_hip_rise") - angles()
     return fit_posture_model(sound, [f"v{i % 6}" for i in range(30)], sound, change[None])
 
@@ -56,32 +56,32 @@ def test_hips_that_rise_early_straighten_the_knees_first() -> None:
     assert (angles(fault="early_hip_rise") - angles())[knees, 1] > 5.0
 
 
-def test_fault_is_beyond_sound_lifts(form: PostureModel, sound: Floats) -> None:
-    fault = fault_score(angles(fault="early_hip_rise")[None], form)[0]
+def test_fault_is_beyond_sound_lifts(posture: PostureModel, sound: Floats) -> None:
+    fault = fault_score(angles(fault="early_hip_rise")[None], posture)[0]
     assert fault > 2.0
-    assert fault > fault_score(sound, form).max()
+    assert fault > fault_score(sound, posture).max()
 
 
-def test_opposite_of_a_fault_is_not_one(form: PostureModel) -> None:
+def test_opposite_of_a_fault_is_not_one(posture: PostureModel) -> None:
     change = angles(fault="early_hip_rise") - angles()
-    assert fault_score((angles() - change)[None], form)[0] < 0.0
+    assert fault_score((angles() - change)[None], posture)[0] < 0.0
 
 
-def test_lost_landmarks_do_not_outweigh_everything(form: PostureModel) -> None:
+def test_lost_landmarks_do_not_outweigh_everything(posture: PostureModel) -> None:
     far, farther = (np.full((1, len(ANGLE_PARTS), 12), degrees, np.float32) for degrees in (1e4, 1e8))
-    assert fault_score(far, form)[0] == fault_score(farther, form)[0]
+    assert fault_score(far, posture)[0] == fault_score(farther, posture)[0]
 
 
-def test_cells_add_up_where_a_part_moves_wrongly(form: PostureModel) -> None:
-    ((parts, cells),) = form_cells(angles(fault="early_hip_rise"), form)
+def test_cells_add_up_where_a_part_moves_wrongly(posture: PostureModel) -> None:
+    ((parts, cells),) = angle_cells(angles(fault="early_hip_rise"), posture)
     assert parts == ANGLE_PARTS
     assert parts[int(cells.sum(axis=1).argmax())] in ("knees", "hips", "back")
 
 
-def test_further_people_move_the_mean_by_their_share(form: PostureModel, sound: Floats) -> None:
-    more = with_people(form, sound[:3] + 7.0, ["new"] * 3)
-    assert more.videos == form.videos + 1
-    expected = (form.mean * form.videos + (sound[:3] + 7.0).mean(axis=0)) / more.videos
+def test_further_people_move_the_mean_by_their_share(posture: PostureModel, sound: Floats) -> None:
+    more = with_people(posture, sound[:3] + 7.0, ["new"] * 3)
+    assert more.videos == posture.videos + 1
+    expected = (posture.mean * posture.videos + (sound[:3] + 7.0).mean(axis=0)) / more.videos
     np.testing.assert_allclose(more.mean, expected, rtol=1e-5)
 
 

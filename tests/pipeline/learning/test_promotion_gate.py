@@ -17,10 +17,10 @@ def test_honest_labels_pass(earlier: int) -> None:
     assert promotion_gate.judge(samples(6, 1), before, base, base, TrainConfig(), 0).passed
 
 
-def test_faults_called_normal_are_told_without_earlier_labels() -> None:
+def test_faults_called_normal_are_named_without_earlier_labels() -> None:
     base = load_detector()
     verdict = promotion_gate.judge(samples(15, 1, honest=False), [], base, base, TrainConfig(), 0)
-    assert verdict.passed  # a rare lift and a fault look the same to who knows nothing else: people decide
+    assert verdict.passed  # without earlier labels a rare lift cannot be distinguished from a fault: people decide
     assert "look anomalous beside the other normal ones" in verdict.reason
     assert verdict.doubtful
 

@@ -82,10 +82,10 @@ def test_two_samples_are_too_few(samples: list[LabelledRep], base: Detector) -> 
 
 
 def test_progress_grows_to_a_hundred_percent(samples: list[LabelledRep], base: Detector) -> None:
-    told: list[float] = []
-    training.train(samples, CONFIG, on_progress=lambda now: told.append(now.percent), base=base)
-    assert told == sorted(told)
-    assert told[-1] == 100.0
+    seen: list[float] = []
+    training.train(samples, CONFIG, on_progress=lambda now: seen.append(now.percent), base=base)
+    assert seen == sorted(seen)
+    assert seen[-1] == 100.0
 
 
 def test_progress_that_raises_cancels(samples: list[LabelledRep], base: Detector) -> None:
@@ -108,7 +108,7 @@ def test_calibration_samples_do_not_change_the_units(samples: list[LabelledRep])
     drawn = synthetic_samples(30, 3)
     with_them, without = training.train(drawn + only, CONFIG)[0], training.train(drawn, CONFIG)[0]
     np.testing.assert_array_equal(with_them.scales[0].unit, without.scales[0].unit)
-    assert len(with_them.in_form.distances) == len(only)
+    assert len(with_them.in_posture.distances) == len(only)
 
 
 def test_card_names_the_version_and_the_counts(samples: list[LabelledRep], base: Detector, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_card_names_the_version_and_the_counts(samples: list[LabelledRep], base:
     assert "18 normal repetitions of 2 videos" in card
 
 
-def test_people_with_labels_join_the_form(samples: list[LabelledRep], base: Detector) -> None:
+def test_people_with_labels_join_the_posture_model(samples: list[LabelledRep], base: Detector) -> None:
     detector, _ = training.train(samples, CONFIG, base=base)
-    assert detector.form.videos == base.form.videos + 2
-    assert len(detector.in_form.distances) == len(base.in_form.distances) + len(samples)
+    assert detector.posture.videos == base.posture.videos + 2
+    assert len(detector.in_posture.distances) == len(base.in_posture.distances) + len(samples)

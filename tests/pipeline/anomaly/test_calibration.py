@@ -1,0 +1,50 @@
+"""Calibration: thresholds at the nominal rate, by few repetitions and many, and p-values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.anomaly.calibration import calibrate, with_more
+
+
+def test_conformal_threshold_keeps_the_nominal_rate() -> None:
+    rng = np.random.default_rng(0)
+    calibration = calibrate(rng.gamma(5.0, size=400), [f"v{i % 20}" for i in range(400)], 0.1)
+    fresh = rng.gamma(5.0, size=4000)
+    assert np.mean([calibration.score(value) >= 0.5 for value in fresh]) == pytest.approx(0.1, abs=0.03)
+
+
+def test_threshold_of_few_repetitions_lies_beyond_all_usual_ones() -> None:
+    values = np.random.default_rng(1).normal(1.0, 0.05, 8).astype(np.float32)
+    assert calibrate(values, ["v"] * 8, 0.05).threshold > values.max()
+
+
+def test_threshold_of_signed_distances_lies_beyond_the_usual_ones() -> None:
+    values = np.random.default_rng(2).normal(0.0, 1.0, 14).astype(np.float32)
+    assert calibrate(values, [f"v{i % 7}" for i in range(14)], 0.05, positive=False).threshold > 1.0
+
+
+def test_videos_that_differ_raise_the_threshold() -> None:
+    values = np.random.default_rng(3).normal(1.0, 0.05, 20).astype(np.float32)
+    apart = values + np.repeat([-0.2, -0.1, 0.1, 0.2], 5).astype(np.float32)
+    videos = [f"v{i // 5}" for i in range(20)]
+    assert (
+        calibrate(apart, videos, 0.1).threshold
+        > calibrate(np.sort(apart)[::-1], [f"v{i % 4}" for i in range(20)], 0.1).threshold
+    )
+
+
+def test_further_distances_join_a_calibration() -> None:
+    known = calibrate(np.ones(5, np.float32), ["a"] * 5, 0.1)
+    more = with_more(known, np.full(3, 2.0, np.float32), ["a", "b", "b"], 0.1)
+    assert (len(more.distances), len(set(more.videos.tolist()))) == (8, 3)
+
+
+def test_p_value_of_an_unseen_extreme_is_one_over_n_plus_one() -> None:
+    assert calibrate(np.arange(1.0, 20.0), ["v"] * 19, 0.1).p_value(100.0) == pytest.approx(1 / 20)
+
+
+def test_calibration_needs_distances() -> None:
+    with pytest.raises(ValueError, match="got none"):
+        calibrate(np.zeros(0), [], 0.1)
