@@ -44,7 +44,9 @@ def train(
             " them; `original` trains the original's autoencoder on --pictures."
         ),
     ] = "statistics",
-    pictures: Annotated[Path | None, typer.Option(help="Folder of SkeleMotion PNGs of normal reps, for `original`.")] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Folder of SkeleMotion PNGs of normal reps, for `original`.")
+    ] = None,
     epochs: Annotated[int, typer.Option(help="Epochs of the original's recipe.")] = 500,
     poses: Annotated[
         Path | None, typer.Option(help="Folder where landmarks are kept; the server's own otherwise.")

@@ -11,17 +11,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import linear_sum_assignment
 
-from pipeline.errors import DatasetError
 from pipeline.landmarks import INDEX
-from pipeline.learning.groundtruth import read_clips
-from pipeline.records import Pose, Rep, tiou
+from pipeline.learning.groundtruth import MarkedClip, read_clips
+from pipeline.records import Interval, Pose, Rep, tiou
 
 F1_LEVELS = (0.25, 0.5, 0.75)
 MAP_LEVELS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
@@ -32,12 +30,21 @@ _IN_PARTIAL = 0.5
 
 
 @dataclass(frozen=True)
+class Span:
+    """A repetition that a person marked by start and end alone, in seconds of media time."""
+
+    start_s: float
+    end_s: float
+    top_s: None = None
+
+
+@dataclass(frozen=True)
 class ClipTruth:
     """What a person marked in one video. partial: (start_s, seconds until which it may last) of lifts not seen to the
     end. uncertain: the marks are good to half a second only."""
 
     name: str
-    reps: tuple[Rep, ...]
+    reps: tuple[Rep | Span, ...]
     partial: tuple[tuple[float, float], ...] = ()
     is_deadlift: bool = True
     uncertain: bool = False
@@ -59,7 +66,8 @@ class ClipResult:
 @dataclass(frozen=True)
 class Scores:
     """Pooled over clips. f1 by tIoU level; map: mean average precision; errors in seconds [P, 3] of the matched
-    pairs, found minus true (start, top, end); counts are about clips, false_on_negatives about repetitions."""
+    pairs, found minus true (start, top, end; NaN for a lockout that was not marked); counts are about clips,
+    false_on_negatives about repetitions."""
 
     f1: dict[float, float]
     map: float
@@ -73,29 +81,17 @@ class Scores:
     found_reps: int
 
     def mae_ms(self) -> tuple[float, float, float]:
-        """Mean absolute error of start, top and end in ms; NaN where nothing matched."""
-        if not len(self.errors):
-            return (float("nan"),) * 3
-        start, top, end = np.abs(self.errors).mean(axis=0) * 1000
-        return float(start), float(top), float(end)
+        """Mean absolute error of start, top and end in ms; NaN where nothing matched, or no lockout was marked."""
+        start, top, end = (column[~np.isnan(column)] for column in np.abs(self.errors).T * 1000)
+        return _mean(start), _mean(top), _mean(end)
 
 
 def load_groundtruth(path: str | Path) -> tuple[ClipTruth, ...]:
-    """Read a ground-truth JSON: a list of clips with `file`, `reps` (start_s, top_s, end_s, null for a partial one),
-    and optionally `is_deadlift`, `uncertain`, `duration_s`.
-
-    Raises DatasetError when the file is absent or not of this form.
-    """
-    try:
-        return tuple(map(_clip, read_clips(Path(path))))
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(
-            f"{path}: not a ground truth ({error!r}). "
-            "Expected a list of clips, each with file and reps of start_s, top_s and end_s."
-        ) from error
+    """Read a ground-truth JSON. Raises the DatasetError of `read_clips`."""
+    return tuple(map(_clip, read_clips(Path(path))))
 
 
-def match(found: Sequence[Rep], truth: Sequence[Rep], level: float) -> list[tuple[int, int]]:
+def match(found: Sequence[Interval], truth: Sequence[Interval], level: float) -> list[tuple[int, int]]:
     """One-to-one pairs (index found, index true) with the largest total tIoU, each of at least `level`."""
     if not found or not truth:
         return []
@@ -119,7 +115,7 @@ def evaluate_reps(results: Sequence[ClipResult]) -> Scores:
     found = [counted(result) for result in results]
     truth = [result.truth.reps for result in results]
     errors = [
-        (a.start_s - b.start_s, a.top_s - b.top_s, a.end_s - b.end_s)
+        (a.start_s - b.start_s, np.nan if b.top_s is None else a.top_s - b.top_s, a.end_s - b.end_s)
         for mine, theirs in zip(found, truth, strict=True)
         for a, b in ((mine[i], theirs[j]) for i, j in match(mine, theirs, _PAIR_LEVEL))
     ]
@@ -164,28 +160,28 @@ def hysteresis_reps(pose: Pose, joint: str, low: float = 0.35, high: float = 0.6
     return tuple(reps)
 
 
-def _clip(clip: dict[str, Any]) -> ClipTruth:
-    reps, partial = [], []
-    until = float(clip.get("duration_s", "inf"))
-    for row in clip["reps"]:
-        if row["end_s"] is None:
-            partial.append((float(row["start_s"]), until))
+def _clip(clip: MarkedClip) -> ClipTruth:
+    reps: list[Rep | Span] = []
+    partial: list[tuple[float, float]] = []
+    for row in sorted(clip.reps, key=lambda rep: rep.start_s):
+        if row.end_s is None:
+            partial.append((row.start_s, np.inf if clip.duration_s is None else clip.duration_s))
+        elif row.top_s is None:
+            reps.append(Span(row.start_s, row.end_s))
         else:
-            reps.append(Rep(float(row["start_s"]), float(row["top_s"]), float(row["end_s"])))
-    return ClipTruth(
-        name=str(clip["file"]),
-        reps=tuple(sorted(reps)),
-        partial=tuple(partial),
-        is_deadlift=bool(clip.get("is_deadlift", True)),
-        uncertain=bool(clip.get("uncertain", False)),
-    )
+            reps.append(Rep(row.start_s, row.top_s, row.end_s))
+    return ClipTruth(clip.file, tuple(reps), tuple(partial), clip.is_deadlift, clip.uncertain)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def _in_partial(rep: Rep, partial: Sequence[tuple[float, float]]) -> bool:
     return any(min(rep.end_s, end) - max(rep.start_s, start) > _IN_PARTIAL * rep.duration_s for start, end in partial)
 
 
-def _f1(found: Sequence[Sequence[Rep]], truth: Sequence[Sequence[Rep]], level: float) -> float:
+def _f1(found: Sequence[Sequence[Interval]], truth: Sequence[Sequence[Interval]], level: float) -> float:
     hits = sum(len(match(mine, theirs, level)) for mine, theirs in zip(found, truth, strict=True))
     total = sum(map(len, found)) + sum(map(len, truth))
     return 2.0 * hits / total if total else 1.0

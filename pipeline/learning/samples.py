@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pipeline.learning.groundtruth import read_clips
+from pipeline.config import SegmentConfig
+from pipeline.learning.groundtruth import MarkedRep, read_clips
 from pipeline.records import LabelledRep, Pose, Rep, RepLabel, Role
+from pipeline.reps.lockout import with_lockout
 
 
 def labelled_samples(
@@ -14,24 +16,28 @@ def labelled_samples(
 ) -> list[LabelledRep]:
     """Samples of a list of videos with their repetitions, as JSON.
 
-    Each entry has `file`, `reps` (with start_s, top_s, end_s; an end_s of null is a partial repetition and left out)
-    and a label for the whole video in `form_label` ("ok", "good...", "normal" or "bad...", "anomalous"), or for each
-    repetition in `label`; what has neither is left out. `pose_of` finds the landmarks of a file.
+    Each entry has `file`, `reps` (with start_s, end_s and perhaps top_s, else the landmarks tell the lockout; an end_s
+    of null is a partial repetition and left out) and a label for the whole video in `form_label` ("ok", "good...",
+    "normal" or "bad...", "anomalous"), or for each repetition in `label`; what has neither is left out. `pose_of` finds
+    the landmarks of a file.
     Raises DatasetError where the file is not such a list.
     """
     samples: list[LabelledRep] = []
-    for entry in read_clips(groundtruth):
-        reps = [rep for rep in entry["reps"] if rep.get("end_s") is not None]
-        labels = [_label(str(rep.get("label", entry.get("form_label", "")))) for rep in reps]
-        if not any(labels):
+    for clip in read_clips(groundtruth):
+        reps = [(rep, _label(rep.label if rep.label is not None else clip.form_label or "")) for rep in clip.reps]
+        labelled = [(rep, label) for rep, label in reps if label is not None and rep.end_s is not None]
+        if not labelled:
             continue
-        pose = pose_of(videos / entry["file"])
-        samples += [
-            LabelledRep(pose, Rep(rep["start_s"], rep["top_s"], rep["end_s"]), label, entry["file"], role=role)
-            for rep, label in zip(reps, labels, strict=True)
-            if label is not None
-        ]
+        pose = pose_of(videos / clip.file)
+        samples += [LabelledRep(pose, _whole(pose, rep), label, clip.file, role=role) for rep, label in labelled]
     return samples
+
+
+def _whole(pose: Pose, rep: MarkedRep) -> Rep:
+    assert rep.end_s is not None
+    if rep.top_s is None:
+        return with_lockout(pose, rep.start_s, rep.end_s, SegmentConfig())
+    return Rep(rep.start_s, rep.top_s, rep.end_s)
 
 
 def of_label(samples: Sequence[LabelledRep], label: RepLabel) -> list[LabelledRep]:

@@ -64,6 +64,19 @@ def test_mae_is_in_milliseconds() -> None:
     assert scores.mae_ms() == pytest.approx((100.0, 200.0, 0.0))
 
 
+def test_a_lockout_that_was_not_marked_has_no_error(tmp_path: Path) -> None:
+    file = tmp_path / "truth.json"
+    rows = [
+        {"start_s": ONE.start_s, "end_s": ONE.end_s},
+        {"start_s": TWO.start_s, "top_s": TWO.top_s, "end_s": TWO.end_s},
+    ]
+    file.write_text(json.dumps([{"file": "a.mp4", "reps": rows}]))
+    found = (Rep(ONE.start_s, ONE.top_s + 0.4, ONE.end_s), Rep(TWO.start_s, TWO.top_s + 0.1, TWO.end_s))
+    scores = evaluate_reps([result(found, load_groundtruth(file)[0])])
+    assert scores.f1[0.75] == 1.0
+    assert scores.mae_ms() == pytest.approx((0.0, 100.0, 0.0))
+
+
 def test_a_partial_repetition_is_neither_required_nor_counted_against() -> None:
     truth = ClipTruth("a", (ONE,), partial=((3.0, 6.0),))
     assert evaluate_reps([result((ONE, TWO), truth)]).f1[0.5] == evaluate_reps([result((ONE,), truth)]).f1[0.5] == 1.0

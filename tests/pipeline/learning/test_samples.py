@@ -76,3 +76,14 @@ def test_drawn_samples_are_normal_and_repeatable() -> None:
 
 def test_every_drawn_video_is_a_group() -> None:
     assert len({sample.group for sample in synthetic_samples(4, 7)}) == 4
+
+
+def test_without_a_lockout_it_is_found_from_the_landmarks(tmp_path: Path) -> None:
+    plan = synthetic.LiftPlan()
+    truth = synthetic.reps_of(plan)[0]
+    pose = synthetic.pose_of(plan)
+    file = listed(
+        tmp_path, {"file": "a.mp4", "form_label": "ok", "reps": [{"start_s": truth.start_s, "end_s": truth.end_s}]}
+    )
+    [sample] = labelled_samples(file, tmp_path, lambda _: pose)
+    assert sample.rep.top_s == pytest.approx(truth.top_s, abs=0.1)
