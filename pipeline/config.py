@@ -44,6 +44,7 @@ class SegmentConfig:
     min_upright_m: of the shoulders above the hips at lockout.
     min_ahead_m: of the hands before the trunk at lockout; free arms hang beside it.
     max_ahead_drop_m: how much less that may be than in the other lifts of the person.
+    max_elbow_drop_deg: how much less the elbows may be stretched at lockout than in those; a load stretches them.
     max_lockout_s: standing with the load.
     max_row_m: by which the hands come nearer to the shoulders at lockout; more is a row.
     max_step_m: sideways while upright.
@@ -63,6 +64,7 @@ class SegmentConfig:
     min_upright_m: float = 0.28
     min_ahead_m: float = 0.02
     max_ahead_drop_m: float = 0.045
+    max_elbow_drop_deg: float = 6.5
     max_lockout_s: float = 8.0
     max_row_m: float = 0.2
     max_step_m: float = 0.4

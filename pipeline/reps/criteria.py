@@ -22,6 +22,8 @@ _AT_FLOOR_S = 0.2
 _STILL = (0.9, 0.1)
 # With less of the time above the lockout share seen, lockout was not seen.
 _LOCKOUT_SEEN_SHARE = 0.5
+# Visibility from which an arm counts as seen.
+_ARM_SEEN = 0.5
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,22 @@ def hands_as_usual(value: float, other_lifts: Sequence[float], config: SegmentCo
     `hands_ahead`): under a load they always are, and between two lifts some people stand up without it."""
     usual = float(np.quantile(other_lifts, 0.75))
     return _least("hands as usual", value - usual, -config.max_ahead_drop_m, 0.02)
+
+
+def elbows_at_lockout(signal: LiftSignal, lift: Candidate) -> float | None:
+    """Degrees to which the elbows are stretched at lockout, in the picture; None where neither arm was seen."""
+    standing = _seen(signal, _above(signal, lift, _LOCKOUT_SHARE))
+    if float(np.median(signal.arm_visibility[standing])) < _ARM_SEEN:
+        return None
+    return float(np.median(signal.elbow[standing]))
+
+
+def elbows_as_usual(value: float, other_lifts: Sequence[float], config: SegmentConfig) -> Cue:
+    """Whether the elbows are as stretched at lockout as in the lifts of this person and shot (degrees, as of
+    `elbows_at_lockout`). In one view they are the same within few degrees from lift to lift, and free arms are bent a
+    little; where the hands are in depth is a guess of the estimator."""
+    usual = float(np.quantile(other_lifts, 0.9))
+    return _least("elbows as usual", value - usual, -config.max_elbow_drop_deg, 1.5)
 
 
 def _above(signal: LiftSignal, lift: Candidate, share: float) -> NDArray[np.intp]:

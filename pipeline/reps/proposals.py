@@ -13,7 +13,16 @@ import numpy as np
 
 from pipeline.config import SegmentConfig
 from pipeline.records import Pose, Rep
-from pipeline.reps.criteria import Candidate, Cue, candidates, cues, hands_ahead, hands_as_usual
+from pipeline.reps.criteria import (
+    Candidate,
+    Cue,
+    candidates,
+    cues,
+    elbows_as_usual,
+    elbows_at_lockout,
+    hands_ahead,
+    hands_as_usual,
+)
 from pipeline.reps.signal import LiftSignal, Series, lift_signals
 
 # A lifter's shoulders are at the same height whenever the load is on the floor, but for so much of the travel; lower
@@ -71,11 +80,20 @@ def accepted_reps(found: Sequence[RepProposal]) -> tuple[Rep, ...]:
 
 def _measured(signal: LiftSignal, lifts: Sequence[Candidate], config: SegmentConfig) -> list[tuple[Cue, ...]]:
     own = [cues(signal, lift, config) for lift in lifts]
-    ahead = [hands_ahead(signal, lift) for lift in lifts]
-    of_lifts = [value for value, row in zip(ahead, own, strict=True) if min(cue.margin for cue in row) >= 0]
-    if not of_lifts:
+    good = [index for index, row in enumerate(own) if min(cue.margin for cue in row) >= 0]
+    if not good:
         return own
-    return [(*row, hands_as_usual(value, of_lifts, config)) for row, value in zip(own, ahead, strict=True)]
+    ahead = [hands_ahead(signal, lift) for lift in lifts]
+    elbows = [elbows_at_lockout(signal, lift) for lift in lifts]
+    usual_ahead = [ahead[index] for index in good]
+    usual_elbows = [angle for index in good if (angle := elbows[index]) is not None]
+    rows = [(*row, hands_as_usual(value, usual_ahead, config)) for row, value in zip(own, ahead, strict=True)]
+    if not usual_elbows:
+        return rows
+    return [
+        row if angle is None else (*row, elbows_as_usual(angle, usual_elbows, config))
+        for row, angle in zip(rows, elbows, strict=True)
+    ]
 
 
 def _floor_height(signal: LiftSignal, lift: Candidate, good: Sequence[Candidate]) -> float:

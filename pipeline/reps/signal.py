@@ -35,7 +35,9 @@ class LiftSignal:
     time [G] seconds. shoulder, hip, knee, foot and wrist [G] are heights (up is positive), the mean of left and right.
     hands and lean [G, 2] are horizontal vectors, right and away from the camera, from the landmarks in metres: of the
     wrists from the middle of the trunk, and of the shoulders from the hips. place [G] and reach [G] are the horizontal
-    places in the picture of the hips, and of the wrists relative to the feet. seen [G] False far from any pose.
+    places in the picture of the hips, and of the wrists relative to the feet. elbow [G] is the angle of the elbows in
+    the picture, degrees, 180 for straight arms; the arm that is seen better counts for more. arm_visibility [G], 0..1,
+    is that of the better arm. seen [G] False far from any pose.
     """
 
     time: Series
@@ -48,6 +50,8 @@ class LiftSignal:
     lean: Series
     place: Series
     reach: Series
+    elbow: Series
+    arm_visibility: Series
     seen: NDArray[np.bool_]
 
 
@@ -75,6 +79,7 @@ def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
     world = pose.world[frames].astype(np.float64)
     hands = (_middle(world, ("wrist",)) - _middle(world, ("shoulder", "hip")))[:, [0, 2]]
     lean = (_middle(world, ("shoulder",)) - _middle(world, ("hip",)))[:, [0, 2]]
+    elbow, arm_visibility = _elbow(image, pose.visibility[frames].astype(np.float64))
     return LiftSignal(
         time=grid,
         shoulder=_smooth(_bridged(grid, time, shoulder), smoothing_s),
@@ -86,6 +91,8 @@ def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
         lean=np.stack([even(side) for side in lean.T], axis=1),
         place=even(_middle(image, ("hip",))[:, 0]),
         reach=even((_middle(image, ("wrist",)) - _middle(image, ("heel", "foot_index")))[:, 0]),
+        elbow=even(elbow),
+        arm_visibility=even(arm_visibility),
         seen=np.minimum(np.abs(grid - time[after - 1]), np.abs(time[after] - grid)) <= _SEEN_S,
     )
 
@@ -99,6 +106,20 @@ def _middle(points: Series, joints: tuple[str, ...]) -> Series:
     rows = [INDEX[f"{side}_{joint}"] for joint in joints for side in ("left", "right")]
     middle: Series = points[:, rows].mean(axis=1)
     return middle
+
+
+def _elbow(image: Series, visibility: Series) -> tuple[Series, Series]:
+    """Of image [T, 33, 2] and visibility [T, 33]: [T] degrees, the mean of both arms by how well they are seen, and [T]
+    the visibility of the better one."""
+    total = weights = best = np.full(len(image), 1e-6)
+    for side in ("left", "right"):
+        shoulder, elbow, wrist = (INDEX[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist"))
+        upper, fore = image[:, shoulder] - image[:, elbow], image[:, wrist] - image[:, elbow]
+        cross = upper[:, 0] * fore[:, 1] - upper[:, 1] * fore[:, 0]
+        angle = np.degrees(np.arctan2(np.abs(cross), (upper * fore).sum(axis=1)))
+        seen = visibility[:, [shoulder, elbow, wrist]].min(axis=1)
+        total, weights, best = total + seen * angle, weights + seen, np.maximum(best, seen)
+    return total / weights, best
 
 
 def _bridged(grid: Series, time: Series, height: Series) -> Series:
