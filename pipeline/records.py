@@ -55,6 +55,13 @@ class VideoInfo:
         if not (self.duration_s > 0 and self.fps > 0 and self.width > 0 and self.height > 0):
             raise ValueError(f"Expected positive duration, rate and size, got {self}.")
 
+    @property
+    def late_start(self) -> str:
+        """What people should know where the time stamps begin later than the first frame should; "" of other videos."""
+        if self.earliest_s <= 1 / self.fps:
+            return ""
+        return f"starts at {self.earliest_s:.2f} s: Firefox shows it that much earlier"
+
 
 @dataclass(frozen=True)
 class Pose:

@@ -15,7 +15,7 @@ from backend.commands.progress import video_bar
 from backend.errors import BackendError
 from backend.settings import Settings
 from pipeline.errors import PipelineError
-from pipeline.records import Analysis, VideoInfo
+from pipeline.records import Analysis
 
 
 def predict(
@@ -49,7 +49,7 @@ def predict(
                 analyses.append(analyze_video(path, detector, cache, config, estimator, on_progress))
                 if not json_file:
                     Console().print(rep_table(analyses[-1]))
-                    if note := late_start(analyses[-1].video):
+                    if note := analyses[-1].video.late_start:
                         Console().print(note)
             except PipelineError as error:
                 errors.print(f"deadlift: {error}", markup=False)
@@ -84,13 +84,6 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
             for rep, score in zip(analysis.reps, analysis.scores, strict=True)
         ],
     }
-
-
-def late_start(video: VideoInfo) -> str:
-    """What to know of a video whose time stamps begin later than its first frame should; "" of any other."""
-    if video.earliest_s <= 1 / video.fps:
-        return ""
-    return f"starts at {video.earliest_s:.2f} s: Firefox shows it that much earlier"
 
 
 def rep_table(analysis: Analysis) -> Table | str:

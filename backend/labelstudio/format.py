@@ -98,7 +98,7 @@ def to_prediction(analysis: Analysis, controls: Controls, rate: float, cluster: 
         # Touch-and-go repetitions share an instant, but regions no frame, unless one is too short to have its own.
         start = min(max(start, previous_end + 1), end)
         previous_end = end
-        results += _region_results(f"rep{index}", start, end, score, controls)
+        results += _region_results(f"rep{index}", start, end, score, controls, analysis.video.late_start)
     prediction = {
         "model_version": analysis.model_version,
         "score": round(confidence(analysis), 4),
@@ -112,7 +112,9 @@ def confidence(analysis: Analysis) -> float:
     return min(analysis.confidence, *(score.decision_confidence for score in analysis.scores), 1.0)
 
 
-def _region_results(region: str, start: int, end: int, score: RepScore, controls: Controls) -> list[Json]:
+def _region_results(
+    region: str, start: int, end: int, score: RepScore, controls: Controls, late_start: str
+) -> list[Json]:
     ranges = [{"start": start, "end": end}]
     shown = round(score.score, 3)
 
@@ -127,6 +129,8 @@ def _region_results(region: str, start: int, end: int, score: RepScore, controls
 
     label = result("timelinelabels", controls.labels, {"timelinelabels": [controls.label_value(score.label)]})
     words = f"anomaly {shown:.2f}" + ("" if score.reliable else ", not judged reliably: please check")
+    if late_start:
+        words += f"; the video {late_start}"
     results = [label | {"score": shown, "meta": {"text": [words]}}]
     if controls.number:
         results.append(result("number", controls.number, {"number": shown}))

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from video_files import write_video
 
 from backend.cli import app
-from backend.commands.predict import as_json, late_start, rep_table
+from backend.commands.predict import as_json, rep_table
 from backend.errors import BackendError
 from pipeline.records import RepScore, VideoInfo
 
@@ -94,7 +94,7 @@ def test_a_late_start_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("earliest_s", [0.0, 0.02])
 def test_a_start_within_the_first_frame_is_no_late_one(earliest_s: float) -> None:
-    assert not late_start(VideoInfo("v.mp4", 2.0, 30.0, 640, 480, start_s=0.5, earliest_s=earliest_s))
+    assert not VideoInfo("v.mp4", 2.0, 30.0, 640, 480, start_s=0.5, earliest_s=earliest_s).late_start
 
 
 def test_the_table_says_why_a_repetition_is_unusual() -> None:

@@ -170,3 +170,14 @@ def test_a_repetition_that_could_not_be_judged_is_marked_and_has_no_fault() -> N
     (note,) = results(to_prediction(unjudged, CONTROLS, 30.0), "textarea")
     assert note["value"]["text"] == ["not judged reliably: please check"]
     assert results(to_prediction(unjudged, CONTROLS, 30.0), "choices") == []
+
+
+@pytest.mark.parametrize(("earliest_s", "said"), [(0.03, ""), (0.5, "; the video starts at 0.50 s: Firefox shows it")])
+def test_the_page_says_where_browsers_differ_about_a_video_that_starts_late(earliest_s: float, said: str) -> None:
+    late = analysis((0.1,))
+    late = replace(late, video=replace(late.video, earliest_s=earliest_s))
+    (label,) = results(to_prediction(late, CONTROLS, 30.0), "timelinelabels")
+    assert label["meta"]["text"][0].startswith(f"anomaly 0.10{said}")
+    assert (
+        "Firefox" in label["meta"]["text"][0]
+    ) == bool(said)
