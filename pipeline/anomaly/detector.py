@@ -21,6 +21,7 @@ from pipeline.anomaly.posture import PostureModel, angle_cells, fault_score
 from pipeline.anomaly.reference import Reference, Scale, cells_of, compare
 from pipeline.anomaly.within_video import compare_within_video, within_video_cells
 from pipeline.config import DetectorConfig
+from pipeline.pose.tracks import is_plausible
 from pipeline.records import Floats, Pose, Rep, RepScore
 from pipeline.skelemotion import Encoded, encode
 
@@ -91,13 +92,15 @@ class Detector:
             missing (too many of them, or a long stretch), or it is implausibly short, by itself or beside the others.
         """
         result = []
+        plausible = is_plausible(pose)  # other poses are guesses of the estimator
         for rep, finding in zip(reps, self._findings(pose, reps, setting, encoded), strict=True):
             if finding is None:
                 result.append(_UNJUDGED)
                 continue
             one, found, shown = finding
             why = reasons(found.cells, shown, self.config.encode.length)
-            trusted = self._can_be_judged(one, rep, reps)
+            known = float(plausible[(pose.time >= rep.start_s) & (pose.time <= rep.end_s)].mean())
+            trusted = self._can_be_judged(min(one.coverage, known), one.gap, rep, reps)
             result.append(RepScore(found.score, found.p_value, found.raw, why, trusted))
         return tuple(result)
 
@@ -154,12 +157,11 @@ class Detector:
         """A saved detector, with its own configuration. Raises ModelError where it is missing or damaged."""
         return Detector(**load_parts(Path(folder)))
 
-    def _can_be_judged(self, encoded: Encoded, rep: Rep, reps: Sequence[Rep]) -> bool:
+    def _can_be_judged(self, coverage: float, gap: float, rep: Rep, reps: Sequence[Rep]) -> bool:
         shortest = self.config.min_duration_s
         if len(reps) >= self.config.min_siblings:
             shortest = max(shortest, _SHORTEST_SHARE * float(np.median([other.duration_s for other in reps])))
-        seen = encoded.coverage >= self.config.min_coverage and encoded.gap <= _LONGEST_GAP
-        return seen and rep.duration_s >= shortest
+        return coverage >= self.config.min_coverage and gap <= _LONGEST_GAP and rep.duration_s >= shortest
 
     def _findings(
         self, pose: Pose, reps: Sequence[Rep], setting: str, encoded: Sequence[Encoded] | None = None

@@ -26,6 +26,17 @@ _SHORT_GAP_S = 0.25
 _SEEN_S = 0.15
 # A bridge over a gap rises and falls little further than its ends, unless the person was seen there at another time.
 _BRIDGE_BEYOND_M = 0.05
+# An unseen lockout: so long a gap, entered while shoulders and hands had risen by so much within so many seconds, and
+# left with the shoulders back at the floor, but for so much, within so many seconds.
+_UNSEEN_LOCKOUT_S = 0.8
+_PULL_S, _PULL_M = 1.5, 0.12
+_BACK_S, _BACK_M = 0.7, 0.15
+# Where nobody saw how far the shoulders of this person go up: the least travel of grown people in the clips, and the
+# least speeds at which they go up and down half way.
+_TRAVEL_M = 0.45
+_UP_MPS, _DOWN_MPS = 0.5, 0.8
+# An arc through the gap that rises less from the floor is none through a lockout.
+_ARC_M = 0.3
 
 
 @dataclass(frozen=True)
@@ -82,7 +93,7 @@ def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
     elbow, arm_visibility = _elbow(image, pose.visibility[frames].astype(np.float64))
     return LiftSignal(
         time=grid,
-        shoulder=_smooth(_bridged(grid, time, shoulder), smoothing_s),
+        shoulder=_smooth(_bridged(grid, time, shoulder, -_middle(image, ("wrist",))[:, 1]), smoothing_s),
         hip=height("hip"),
         knee=height("knee"),
         foot=height("heel", "foot_index"),
@@ -122,24 +133,68 @@ def _elbow(image: Series, visibility: Series) -> tuple[Series, Series]:
     return total / weights, best
 
 
-def _bridged(grid: Series, time: Series, height: Series) -> Series:
-    """Heights on the grid, linear between poses; over a long gap an arc that keeps the speeds at both ends (cubic
-    Hermite) where these bend the same way: a lockout with the head out of the picture, or a floor behind plates."""
+def _bridged(grid: Series, time: Series, height: Series, wrist: Series) -> Series:
+    """Heights of the shoulders on the grid, from poses at `time`: linear between them, and curved over long gaps."""
     bridged = np.interp(grid, time, height)
-    lowest, highest = np.quantile(height, [0.02, 0.98])
+    lowest, highest = (float(value) for value in np.quantile(height, [0.02, 0.98]))
     for index in np.flatnonzero(np.diff(time) > _SHORT_GAP_S):
-        before, after = time[index], time[index + 1]
-        ends = height[index : index + 2]
-        entering = _slope(time, height, before - _SLOPE_S, before)
-        leaving = _slope(time, height, after, after + _SLOPE_S)
-        mean = (ends[1] - ends[0]) / (after - before)
-        if (entering - mean) * (mean - leaving) > 0:
-            inside = (grid > before) & (grid < after)
-            arc = CubicHermiteSpline([before, after], ends, [entering, leaving])(grid[inside])
-            bridged[inside] = np.clip(
-                arc, min(lowest, ends.min() - _BRIDGE_BEYOND_M), max(highest, ends.max() + _BRIDGE_BEYOND_M)
-            )
+        inside = (grid > time[index]) & (grid < time[index + 1])
+        arc = _arc(grid[inside], time, height, index, lowest, highest)
+        floor = _pulled_from(time, height, wrist, index)
+        if floor is not None and (not len(arc) or arc.max() < floor + _ARC_M):
+            top = highest if highest > floor + _TRAVEL_M else floor + _TRAVEL_M
+            corners = _lockout(time, height, index, top)
+            bridged[inside] = np.interp(grid[inside], corners[:, 0], corners[:, 1])
+        elif len(arc):
+            bridged[inside] = arc
     return bridged
+
+
+def _arc(inside: Series, time: Series, height: Series, index: int, lowest: float, highest: float) -> Series:
+    """Heights in the gap after pose `index`: an arc that keeps the speeds at both ends (cubic Hermite) where these bend
+    the same way, as for a lockout with the head out of the picture, or a floor behind plates; nothing elsewhere."""
+    before, after = time[index], time[index + 1]
+    ends = height[index : index + 2]
+    entering = _slope(time, height, before - _SLOPE_S, before)
+    leaving = _slope(time, height, after, after + _SLOPE_S)
+    mean = (ends[1] - ends[0]) / (after - before)
+    if (entering - mean) * (mean - leaving) <= 0:
+        return np.empty(0)
+    arc = CubicHermiteSpline([before, after], ends, [entering, leaving])(inside)
+    least, most = min(lowest, ends.min() - _BRIDGE_BEYOND_M), max(highest, ends.max() + _BRIDGE_BEYOND_M)
+    return np.asarray(np.clip(arc, least, most), np.float64)
+
+
+def _pulled_from(time: Series, height: Series, wrist: Series, index: int) -> float | None:
+    """Height of the shoulders at the floor where the whole lockout is in the gap after pose `index`: somebody pulled
+    before it, with the hands, and was at the floor after it. None for other gaps."""
+    before, after = time[index], time[index + 1]
+    pulling = (time >= before - _PULL_S) & (time <= before)
+    back = (time >= after) & (time <= after + _BACK_S)
+    low = int(np.flatnonzero(pulling)[np.argmin(height[pulling])])
+    risen = min(height[index] - height[low], wrist[index] - wrist[low])
+    if after - before < _UNSEEN_LOCKOUT_S or risen < _PULL_M or height[back].min() > height[low] + _BACK_M:
+        return None
+    return float(height[low])
+
+
+def _lockout(time: Series, height: Series, index: int, top: float) -> Series:
+    """[N, 2] times and heights from the pose `index` up to the top, and down to the next pose."""
+    before, after = time[index], time[index + 1]
+    middle = (before + after) / 2
+    speed = max(_slope(time, height, before - _SLOPE_S, before), _UP_MPS)
+    up, down = _rest(before, middle, height[index], top, speed), _rest(after, middle, height[index + 1], top, _DOWN_MPS)
+    return np.concatenate([up, down[::-1]])
+
+
+def _rest(seen_s: float, middle_s: float, height: float, top: float, speed: float) -> Series:
+    """[N, 2] the way from a height seen at `seen_s` to the top before (or after) `middle_s`: a quarter of a sine, which
+    begins at `speed` and ends at rest."""
+    left = max(top - height, 0.0)
+    lasts = min(np.pi / 2 * left / speed, abs(middle_s - seen_s))
+    share = np.linspace(0.0, 1.0, 7)
+    times = seen_s + (lasts if middle_s > seen_s else -lasts) * share
+    return np.stack([times, height + left * np.sin(np.pi / 2 * share)], axis=1)
 
 
 def _slope(time: Series, height: Series, begin: float, end: float) -> float:

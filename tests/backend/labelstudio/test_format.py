@@ -178,6 +178,4 @@ def test_the_page_says_where_browsers_differ_about_a_video_that_starts_late(earl
     late = replace(late, video=replace(late.video, earliest_s=earliest_s))
     (label,) = results(to_prediction(late, CONTROLS, 30.0), "timelinelabels")
     assert label["meta"]["text"][0].startswith(f"anomaly 0.10{said}")
-    assert (
-        "Firefox" in label["meta"]["text"][0]
-    ) == bool(said)
+    assert ("Firefox" in label["meta"]["text"][0]) == bool(said)
