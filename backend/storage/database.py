@@ -25,6 +25,11 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
+def is_there(url: str) -> bool:
+    """Whether there is a database at `sqlite:///PATH` already: opening one makes it."""
+    return Path(url.removeprefix("sqlite:///")).exists()
+
+
 def open_database(url: str) -> Engine:
     """The database at `sqlite:///PATH` with the tables of this release; its folder is made if it is not there.
 

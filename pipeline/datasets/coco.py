@@ -42,6 +42,10 @@ _VISIBLE, _HIDDEN, _ABSENT = 2, 1, 0
 class CocoKeypoints(DatasetFormat):
     """Every pose within a repetition in which a person was found."""
 
+    opened_by: ClassVar[Mapping[str, str]] = {
+        "pycocotools": 'COCO("annotations/person_keypoints_train.json")',
+        "datumaro": 'datumaro.Dataset.import_from("FOLDER", "coco_person_keypoints")',
+    }
     holds: ClassVar[Mapping[str, str]] = {
         NAME: "every pose within a repetition as COCO keypoints",
         "annotations/": "the same for each split",

@@ -1,6 +1,6 @@
 """What a format of exported datasets is: made for one folder, given one repetition after the other, then closed.
 
-A new format is a module with a class like this and a place in the list of `formats.py`: export, datasheet and
+A new format is a module with a class like this and a place in the list of `formats.py`: export, datasheet, README and
 `deadlift export --verify` go through that list.
 """
 
@@ -28,12 +28,14 @@ class DatasetFormat(Protocol):
     """One format, while a dataset is written in it; subclasses say what differs from what is here.
 
     holds: file or folder below the dataset -> what it holds, for the datasheet.
+    opened_by: tool or library -> how it opens the format, for the dataset's README.
     with_labels_only: whether it is written without landmarks too, as `--labels-only` asks for.
     makes_files_of_reps: whether it writes files for single repetitions, whose names go into their rows. Such formats
     come first; the others get rows that name all their files.
     """
 
     holds: ClassVar[Mapping[str, str]]
+    opened_by: ClassVar[Mapping[str, str]] = {}
     with_labels_only: ClassVar[bool] = False
     makes_files_of_reps: ClassVar[bool] = False
 

@@ -53,6 +53,7 @@ _DEPENDENT: tuple[tuple[str, Callable[[ExportedRep], str]], ...] = (
 class ElanDocuments(VideoFormat):
     """One document per video."""
 
+    opened_by: ClassVar[Mapping[str, str]] = {"ELAN, pympi": 'pympi.Eaf("elan/VIDEO.eaf")'}
     holds: ClassVar[Mapping[str, str]] = {
         "elan/": "one ELAN document (.eaf) per video; it looks for a video of its own name beside it",
     }

@@ -25,6 +25,10 @@ _ATTRIBUTES = ("rep", "origin", "split", "score", "model_version", "lifter", "fa
 class FiftyOneLabels(VideoFormat):
     """The repetitions that have frames: without a frame rate there are none."""
 
+    opened_by: ClassVar[Mapping[str, str]] = {
+        "FiftyOne": "fiftyone.Dataset.from_dir(dataset_type=fiftyone.types.FiftyOneTemporalDetectionDataset, "
+        'data_path="VIDEOS", labels_path="fiftyone.json")'
+    }
     holds: ClassVar[Mapping[str, str]] = {NAME: "the repetitions as temporal detections of FiftyOne, in frames"}
     with_labels_only = True
 

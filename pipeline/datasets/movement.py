@@ -27,6 +27,7 @@ INDIVIDUAL = "lifter"
 class MovementFiles(DatasetFormat):
     """One file per repetition."""
 
+    opened_by: ClassVar[Mapping[str, str]] = {"movement, xarray": 'xarray.open_dataset("movement/REP.nc")'}
     holds: ClassVar[Mapping[str, str]] = {
         "movement/": "MediaPipe's 33 landmarks in pixels, as movement and xarray read them (netCDF)"
     }

@@ -68,6 +68,10 @@ _ROWS_AT_A_TIME = 10_000
 class ParquetTables(DatasetFormat):
     """A row per repetition. In memory are ten thousand rows at most. A split without repetitions has an empty table."""
 
+    opened_by: ClassVar[Mapping[str, str]] = {
+        "pandas": 'pandas.read_parquet("reps.parquet")',
+        "polars": 'polars.read_parquet("reps.parquet")',
+    }
     holds: ClassVar[Mapping[str, str]] = {
         TABLE: "the same as a typed table (Parquet), with null where nothing is known",
         "splits/": "the same for each split",

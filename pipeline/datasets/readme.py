@@ -8,26 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from pipeline.datasets.formats import FORMATS
 from pipeline.datasets.parquet import SPLIT_TABLES
 from pipeline.datasets.rows import SPLITS, Split
 
-_OPENED_BY = (
-    ("Hugging Face datasets", "", 'datasets.load_dataset("FOLDER")'),
-    ("pandas", "reps.parquet", 'pandas.read_parquet("reps.parquet")'),
-    ("polars", "reps.parquet", 'polars.read_parquet("reps.parquet")'),
-    ("pycocotools", "annotations/", 'COCO("annotations/person_keypoints_train.json")'),
-    ("datumaro", "annotations/", 'datumaro.Dataset.import_from("FOLDER", "coco_person_keypoints")'),
-    ("movement, xarray", "movement/", 'xarray.open_dataset("movement/REP.nc")'),
-    ("SLEAP, sleap-io", "sleap/", 'sleap_io.load_slp("sleap/VIDEO.slp", open_videos=False)'),
-    (
-        "FiftyOne",
-        "fiftyone.json",
-        "fiftyone.Dataset.from_dir(dataset_type=fiftyone.types.FiftyOneTemporalDetectionDataset, "
-        'data_path="VIDEOS", labels_path="fiftyone.json")',
-    ),
-    ("ELAN, pympi", "elan/", 'pympi.Eaf("elan/VIDEO.eaf")'),
-    ("players, browsers", "webvtt/", '<track src="webvtt/VIDEO.vtt">'),
-)
+_HUGGING_FACE = ("Hugging Face datasets", 'datasets.load_dataset("FOLDER")')
+"""Reads this README itself."""
 
 
 def write_readme(folder: Path, title: str, splits: Mapping[Split, int], parts: Collection[str]) -> None:
@@ -43,7 +29,8 @@ def _lines(title: str, splits: Mapping[Split, int], parts: Collection[str]) -> l
         if splits.get(split)
         for line in (f"  - split: {split}", f"    path: {SPLIT_TABLES[split]}")
     ]
-    opened_by = [f"| {tool} | `{call}` |" for tool, part, call in _OPENED_BY if not part or part in parts]
+    written = [form for form in FORMATS if any(part in parts for part in form.holds)]
+    opened_by = [_HUGGING_FACE, *(one for form in written for one in form.opened_by.items())]
     return [
         "---",
         "configs:",
@@ -58,5 +45,5 @@ def _lines(title: str, splits: Mapping[Split, int], parts: Collection[str]) -> l
         "",
         "| opened by | with |",
         "|---|---|",
-        *opened_by,
+        *(f"| {tool} | `{call}` |" for tool, call in opened_by),
     ]

@@ -65,6 +65,9 @@ _PREDICTED_POINT = np.dtype([*_POINT.descr, ("score", "<f8")])
 class SleapFiles(VideoFormat):
     """One file per video whose frame rate is known: it has frames, no seconds."""
 
+    opened_by: ClassVar[Mapping[str, str]] = {
+        "SLEAP, sleap-io": 'sleap_io.load_slp("sleap/VIDEO.slp", open_videos=False)'
+    }
     holds: ClassVar[Mapping[str, str]] = {
         "sleap/": "MediaPipe's 33 landmarks of every pose within a repetition, a SLEAP labels file (.slp) per video"
     }

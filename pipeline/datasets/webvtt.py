@@ -18,6 +18,7 @@ from pipeline.records import Pose
 class WebVttFiles(VideoFormat):
     """One file per video."""
 
+    opened_by: ClassVar[Mapping[str, str]] = {"players, browsers": '<track src="webvtt/VIDEO.vtt">'}
     holds: ClassVar[Mapping[str, str]] = {"webvtt/": "the repetitions as subtitles (WebVTT), one file per video"}
 
     def __init__(self, folder: Path) -> None:

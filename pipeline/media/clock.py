@@ -118,11 +118,16 @@ def in_order(frames: Iterable[VideoFrame], waiting: list[int]) -> Iterator[Video
         yield frame
 
 
+def has_times(container: InputContainer) -> bool:
+    """Whether pictures carry their own times; those of other formats are told by the order of all of them."""
+    return container.format.name not in _UNTIMED
+
+
 def decoded(container: InputContainer) -> Iterator[VideoFrame]:
     """Frames of the video stream with their times, from where the container is on; what does not decode is passed over,
     the first as any other (sleap#2191)."""
     waiting: list[int] = []
-    is_untimed = container.format.name in _UNTIMED
+    is_untimed = not has_times(container)
     try:
         for packet in continued(container.demux(video_stream(container)), container):
             if is_untimed and packet.dts is not None and packet.size:

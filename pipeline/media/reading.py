@@ -26,6 +26,9 @@ from pipeline.media.display import display_of
 from pipeline.media.opening import INDEXED, READ_ONCE, has_unread_recording, opened, video_stream
 from pipeline.records import VideoInfo
 
+# Where the pictures that others refer to are further apart, seconds, they are too few to go by.
+_SPARSE_S = 0.2
+
 
 def probe(path: str | Path) -> VideoInfo:
     """Describe a video: read it all, but decode no more than its first picture.
@@ -135,12 +138,16 @@ def frames(
 
 
 def samples(
-    path: str | Path, per_second: float = 0.0, between: tuple[float, float] = (0.0, np.inf)
+    path: str | Path,
+    per_second: float = 0.0,
+    between: tuple[float, float] = (0.0, np.inf),
+    may_thin: Callable[[], bool] = lambda: False,
 ) -> Iterator[SampledFrame]:
     """Yield the pictures of a video in order, sampled by time.
 
     per_second: at most so many pictures per second, 0 for every frame. between: only pictures of [first, last)
-    seconds; little more than those is decoded. Damage in the middle is passed over, as players do; a video of which
+    seconds; little more than those is decoded. may_thin: asked as it goes on whether pictures that no other refers to
+    may be left out: they are half of the work. Damage in the middle is passed over, as players do; a video of which
     nothing (of that time) can be decoded raises VideoDamaged, and the errors of `probe` hold as well.
     """
     if per_second < 0:
@@ -152,11 +159,17 @@ def samples(
         zero_s = clock.zero_s(container)
         from_s = between[0] if between[0] > 0 and can_seek(path) else 0.0
         interval = 1.0 / per_second if per_second else 0.0
-        due_s, last_s = -np.inf, -np.inf
+        due_s, last_s, before_s = -np.inf, -np.inf, np.inf
+        is_thin, can_thin = False, clock.has_times(container)
         for frame in _decoded_from(container, from_s):
             if frame.time is None:
                 continue
             time_s = float(frame.time) - zero_s
+            can_thin = can_thin and not (is_thin and time_s - before_s > _SPARSE_S)
+            if is_thin != (can_thin and may_thin()):
+                is_thin = not is_thin
+                stream.codec_context.skip_frame = "NONREF" if is_thin else "DEFAULT"
+            before_s = time_s
             if between[0] > 0 and time_s < between[0]:  # a first frame may lie a rounding error before 0
                 continue
             if time_s >= between[1]:

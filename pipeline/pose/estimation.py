@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.media import reading
 from pipeline.media.reading import SampledFrame
 from pipeline.media.shots import ShotCounter
+from pipeline.pose.attention import LOOK_BACK, Attention
 from pipeline.pose.estimator import Landmarks, PoseEstimator
 from pipeline.pose.person_crop import PersonTracker
 from pipeline.pose.static_person import bends, is_idle, without
@@ -19,6 +21,8 @@ from pipeline.records import OnProgress, Pose, VideoInfo
 
 # Whether there is anybody else who lifts is seen at this rate already.
 _SECOND_PERSON_PER_SECOND = 2.0
+# At lower rates there is nothing to leave out; 0 is every frame, for those who want just that.
+_BY_NEED_FROM_PER_SECOND = 6.0
 
 
 def estimate(
@@ -34,11 +38,21 @@ def estimate(
     share (0..1) of the video that is done. Raises the VideoError of `reading.samples`, and PoseModelError.
     """
 
+    def poses(
+        per_second: float,
+        of: Callable[[Iterator[SampledFrame]], Iterable[SampledFrame]],
+        on_progress: OnProgress | None = None,
+    ) -> Pose:
+        attention = Attention((info.width, info.height)) if per_second >= _BY_NEED_FROM_PER_SECOND else None
+        is_calm = (lambda: attention.is_calm) if attention is not None else (lambda: False)
+        samples = of(reading.samples(path, per_second, may_thin=is_calm))
+        return estimate_samples(samples, info, config, estimator, on_progress, attention)
+
     def second_person(first: Pose, per_second: float) -> Pose:
         estimator.reset()
-        return estimate_samples(without(reading.samples(path, per_second), first), info, config, estimator)
+        return poses(per_second, lambda samples: without(samples, first))
 
-    pose = estimate_samples(reading.samples(path, config.poses_per_second), info, config, estimator, on_progress)
+    pose = poses(config.poses_per_second, lambda samples: samples, on_progress)
     if is_idle(pose) and bends(second_person(pose, _SECOND_PERSON_PER_SECOND)):
         other = second_person(pose, config.poses_per_second)
         if bends(other):
@@ -52,35 +66,53 @@ def estimate_samples(
     config: PoseConfig,
     estimator: PoseEstimator,
     on_progress: OnProgress | None = None,
+    attention: Attention | None = None,
 ) -> Pose:
-    """Landmarks of the one person whom the estimator finds in samples of a video, with errors as of `estimate`."""
+    """Landmarks of the one person whom the estimator finds in samples of a video, with errors as of `estimate`.
+
+    attention: says which samples get a pose; all do without it.
+    """
     shots = ShotCounter()
-    times: list[float] = []
-    numbers: list[int] = []
-    found: list[Landmarks | None] = []
+    found: list[tuple[float, int, Landmarks | None]] = []
     tracker = PersonTracker(estimator, (info.width, info.height), config.max_side_px)
+    passed_over: deque[SampledFrame] = deque(maxlen=LOOK_BACK)
     for sample in samples:
+        if attention is not None and not attention.is_due():
+            passed_over.append(sample)
+            continue
         picture = sample.shrunk(config.max_side_px)
         shot = shots.shot(picture)
-        if numbers and shot != numbers[-1]:
+        if found and shot != found[-1][1]:
             tracker.cut()
-        times.append(sample.time_s)
-        numbers.append(shot)
-        found.append(tracker.landmarks(sample, picture))
+            passed_over.clear()
+            if attention is not None:
+                attention.cut()
+        landmarks = tracker.landmarks(sample, picture)
+        found.append((sample.time_s, shot, landmarks))
+        if attention is not None:
+            attention.see(sample.time_s, landmarks)
+        while passed_over and attention is not None and not attention.is_calm:
+            earlier = passed_over.popleft()
+            found.append((earlier.time_s, shot, tracker.landmarks(earlier, earlier.shrunk(config.max_side_px))))
         if on_progress is not None:
             on_progress(min(1.0, sample.time_s / info.duration_s))
-    normalized = np.full((len(times), LANDMARK_COUNT, 4), np.nan, np.float32)
-    world = np.full((len(times), LANDMARK_COUNT, 3), np.nan, np.float32)
-    for index, result in enumerate(found):
-        if result is not None:
-            normalized[index], world[index] = result
+    return _pose_of(sorted(found, key=lambda one: one[0]), info)
+
+
+def _pose_of(found: Sequence[tuple[float, int, Landmarks | None]], info: VideoInfo) -> Pose:
+    """The poses of a video of times (seconds), shots and landmarks, in order of time."""
+    normalized = np.full((len(found), LANDMARK_COUNT, 4), np.nan, np.float32)
+    world = np.full((len(found), LANDMARK_COUNT, 3), np.nan, np.float32)
+    for index, (_, _, landmarks) in enumerate(found):
+        if landmarks is not None:
+            normalized[index], world[index] = landmarks
     return Pose(
         image=normalized[:, :, :2] * np.array([info.width, info.height], np.float32),
         world=world,
         depth=normalized[:, :, 2] * np.float32(info.width),
         visibility=np.nan_to_num(normalized[:, :, 3], nan=0.0),
-        time=np.array(times, np.float64),
-        shot=np.array(numbers, np.int32),
+        time=np.array([time_s for time_s, _, _ in found], np.float64),
+        shot=np.array([shot for _, shot, _ in found], np.int32),
         width=info.width,
         height=info.height,
     )

@@ -22,8 +22,9 @@ _MIN_SAMPLES = 5
 # Speeds beside a gap are measured over so many seconds.
 _SLOPE_S = 0.35
 _SHORT_GAP_S = 0.25
-# A sample counts as seen with a pose so near.
+# A sample counts as seen with a pose so near, or between two that follow each other so closely.
 _SEEN_S = 0.15
+_FOLLOW_S = 0.45
 # A bridge over a gap rises and falls little further than its ends, unless the person was seen there at another time.
 _BRIDGE_BEYOND_M = 0.05
 # An unseen lockout: so long a gap, entered while shoulders and hands had risen by so much within so many seconds, and
@@ -104,7 +105,8 @@ def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
         reach=even((_middle(image, ("wrist",)) - _middle(image, ("heel", "foot_index")))[:, 0]),
         elbow=even(elbow),
         arm_visibility=even(arm_visibility),
-        seen=np.minimum(np.abs(grid - time[after - 1]), np.abs(time[after] - grid)) <= _SEEN_S,
+        seen=(np.minimum(np.abs(grid - time[after - 1]), np.abs(time[after] - grid)) <= _SEEN_S)
+        | ((np.diff(frames) == 1) & (np.diff(time) <= _FOLLOW_S))[after - 1],
     )
 
 

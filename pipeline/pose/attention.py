@@ -1,0 +1,65 @@
+"""Which samples of a video get a pose: every one while somebody moves up and down or is bent, every third while not.
+
+Recordings of a training are mostly waiting. A lift begins and ends with a bent trunk, and goes up and down by half a
+metre: whatever looks like either is watched closely, from a second before it was noticed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.landmarks import INDEX
+from pipeline.pose.estimator import Landmarks
+from pipeline.records import Floats
+
+CALM_EVERY = 3
+"""While nobody moves, one of so many samples gets a pose."""
+LOOK_BACK = 6
+"""So many samples that had none get one when somebody moves: the last ones before it was noticed."""
+# Watching closely goes on for so long after the last movement.
+_CALM_S = 1.5
+# Between two poses: shoulders and hips go up or down by so much, in metres of the person's scale.
+_MOVES_M = 0.06
+_BENT = np.radians(30.0)
+_SHOULDERS, _HIPS = ([INDEX[f"{side}_{joint}"] for side in ("left", "right")] for joint in ("shoulder", "hip"))
+
+
+class Attention:
+    """Whether somebody may be lifting, by the poses so far. size: width and height of the picture in pixels."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = np.array(size, np.float64)
+        self._heights: Floats | None = None
+        self._moved_s: float | None = None
+        self._skipped = 0
+        self.is_calm = False
+
+    def is_due(self) -> bool:
+        """Whether the next sample gets a pose."""
+        self._skipped = self._skipped + 1 if self.is_calm else CALM_EVERY
+        if self._skipped < CALM_EVERY:
+            return False
+        self._skipped = 0
+        return True
+
+    def cut(self) -> None:
+        """The next sample is from another camera: nothing is known about it."""
+        self._heights, self._moved_s, self.is_calm = None, None, False
+
+    def see(self, time_s: float, found: Landmarks | None) -> None:
+        """Take note of a pose at `time_s` seconds, None where nobody was found: that is no movement."""
+        if self._moved_s is None or self._has_moved(found):
+            self._moved_s = time_s
+        self.is_calm = time_s - self._moved_s > _CALM_S
+
+    def _has_moved(self, found: Landmarks | None) -> bool:
+        if found is None:
+            return False
+        image, world = found[0][:, :2] * self._size, found[1].astype(np.float64)
+        spread_px, spread_m = (float(np.linalg.norm(p - p.mean(axis=0))) for p in (image, world[:, :2]))
+        heights = np.array([image[rows, 1].mean() for rows in (_SHOULDERS, _HIPS)], np.float32)
+        before, self._heights = self._heights, heights
+        trunk = world[_HIPS].mean(axis=0) - world[_SHOULDERS].mean(axis=0)
+        tilt = np.arccos(np.clip(trunk[1] / max(float(np.linalg.norm(trunk)), 1e-6), -1.0, 1.0))
+        scale = spread_px / max(spread_m, 1e-6)
+        return bool(tilt > _BENT) or before is None or float(np.abs(heights - before).max()) > _MOVES_M * scale
