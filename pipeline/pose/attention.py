@@ -16,8 +16,9 @@ CALM_EVERY = 3
 """While nobody moves, one of so many samples gets a pose."""
 LOOK_BACK = 6
 """So many samples that had none get one when somebody moves: the last ones before it was noticed."""
-# Watching closely goes on for so long after the last movement.
-_CALM_S = 1.5
+# Watching closely goes on for so long after the last movement, or after somebody was lost who had just moved.
+_CALM_S = 2.0
+_LOST_S = 5.0
 # Between two poses: shoulders and hips go up or down by so much, in metres of the person's scale.
 _MOVES_M = 0.06
 _BENT = np.radians(30.0)
@@ -31,6 +32,7 @@ class Attention:
         self._size = np.array(size, np.float64)
         self._heights: Floats | None = None
         self._moved_s: float | None = None
+        self._seen_s = -np.inf
         self._skipped = 0
         self.is_calm = False
 
@@ -47,14 +49,17 @@ class Attention:
         self._heights, self._moved_s, self.is_calm = None, None, False
 
     def see(self, time_s: float, found: Landmarks | None) -> None:
-        """Take note of a pose at `time_s` seconds, None where nobody was found: that is no movement."""
-        if self._moved_s is None or self._has_moved(found):
+        """Take note of a pose at `time_s` seconds, None where nobody was found."""
+        if found is None:
+            # Whoever is lost while moving may be at lockout, with the head out of the picture.
+            is_moving = not self.is_calm and time_s - self._seen_s < _LOST_S
+        else:
+            is_moving, self._seen_s = self._has_moved(found), time_s
+        if self._moved_s is None or is_moving:
             self._moved_s = time_s
         self.is_calm = time_s - self._moved_s > _CALM_S
 
-    def _has_moved(self, found: Landmarks | None) -> bool:
-        if found is None:
-            return False
+    def _has_moved(self, found: Landmarks) -> bool:
         image, world = found[0][:, :2] * self._size, found[1].astype(np.float64)
         spread_px, spread_m = (float(np.linalg.norm(p - p.mean(axis=0))) for p in (image, world[:, :2]))
         heights = np.array([image[rows, 1].mean() for rows in (_SHOULDERS, _HIPS)], np.float32)
