@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType, TracebackType
-from typing import TYPE_CHECKING, Self
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,8 @@ _LANDMARKS = "modules/pose_landmark/pose_landmark_full.tflite"
 _SIZE = 256
 # The landmarks, and two points behind them that say where the person will be.
 _POINTS = LANDMARK_COUNT + 2
-_HEAT_KERNEL = 7
+# Cells of the heat map (64 x 64); the graph file says 7, and the library computes with 9.
+_HEAT_KERNEL = 9
 _HEAT_LEAST = 0.5
 # One thread: several videos are worked on beside each other, and threads of one network wait for each other.
 _SETTINGS = {
@@ -156,7 +157,7 @@ def _package() -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def _openvino() -> ModuleType:
+def _openvino() -> Any:
     """The library without its converter of models, whose import tells Intel's servers that it was imported."""
     converter = "openvino.tools.ovc"
     if "openvino" not in sys.modules and converter not in sys.modules:

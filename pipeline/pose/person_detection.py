@@ -56,7 +56,8 @@ def best_person(raw: Floats, logits: Floats, places: _Doubles, least: float) -> 
     if not alike.any():  # a box without an area
         alike[best] = True
     weights = scores[alike]
-    return np.einsum("n,nij->ij", weights, points[alike]) / weights.sum()
+    mean: _Doubles = np.einsum("n,nij->ij", weights, points[alike]) / weights.sum()
+    return mean
 
 
 def _overlaps(low: _Doubles, high: _Doubles, one: int) -> _Doubles:
@@ -64,4 +65,5 @@ def _overlaps(low: _Doubles, high: _Doubles, one: int) -> _Doubles:
     common = np.clip(np.minimum(high, high[one]) - np.maximum(low, low[one]), 0, None).prod(axis=1)
     areas = (high - low).prod(axis=1)
     union = areas + areas[one] - common
-    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    shares: _Doubles = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    return shares

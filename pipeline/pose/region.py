@@ -67,18 +67,15 @@ def crop(picture: NDArray[np.uint8], region: Region, size: int, is_border_black:
 
     is_border_black: whether what lies outside the picture is black; the picture's edge is drawn out otherwise.
     """
-    # cv2 asks for rows without gaps, and for no mirrored ones.
-    picture = np.ascontiguousarray(picture)
-    cos, sin = np.cos(region.rotation), np.sin(region.rotation)
-    scale = region.side / size
-    # From a pixel of the crop to the place in the picture.
-    forward = np.array([[scale * cos, -scale * sin], [scale * sin, scale * cos]])
-    offset = np.array([region.x, region.y]) - forward @ np.array([size / 2, size / 2])
-    return cv2.warpAffine(
-        picture,
-        np.column_stack([forward, offset]),
+    corners = cv2.boxPoints(((region.x, region.y), (region.side, region.side), float(np.degrees(region.rotation))))
+    places = np.array([(0, size), (0, 0), (size, 0), (size, size)], np.float32)
+    return cv2.warpPerspective(
+        np.ascontiguousarray(picture),  # cv2 takes no mirrored rows
+        # As MediaPipe does it, although nothing is in perspective: cv2.warpAffine rounds places in another way, which
+        # moves landmarks by hundredths of a pixel, and the regions that follow from them further and further.
+        cv2.getPerspectiveTransform(corners, places),
         (size, size),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT if is_border_black else cv2.BORDER_REPLICATE,
     ).astype(np.uint8, copy=False)
 
@@ -91,7 +88,8 @@ def in_picture(shares: _Doubles, region: Region) -> _Doubles:
 def turned(points: _Doubles, region: Region) -> _Doubles:
     """Points [N, 2] around the middle of a region as it shows them, turned as they lie in the picture."""
     cos, sin = np.cos(region.rotation), np.sin(region.rotation)
-    return points @ np.array([[cos, sin], [-sin, cos]])
+    places: _Doubles = points @ np.array([[cos, sin], [-sin, cos]])
+    return places
 
 
 def refined(shares: _Doubles, heat: Floats, kernel: int, least: float) -> _Doubles:
