@@ -10,7 +10,7 @@ import platformdirs
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from pipeline.config import PipelineConfig, PoseConfig
+from pipeline.config import PipelineConfig, PoseConfig, PoseEngine
 
 APP_NAME = "deadlift-ml-backend"
 
@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     )
     pose_model: str = Field(
         default="", description="A MediaPipe pose landmarker .task file; the wheel's own model otherwise."
+    )
+    pose_engine: PoseEngine = Field(
+        default="openvino", description="What runs the wheel's pose model; a .task file is run by mediapipe."
     )
     poses_per_second: float = Field(
         default=10.0, ge=0, le=240, description="Pose samples per second of video; 0 = every frame."
@@ -94,7 +97,8 @@ class Settings(BaseSettings):
 
     def pipeline_config(self) -> PipelineConfig:
         """What of the settings changes results."""
-        return PipelineConfig(pose=PoseConfig(poses_per_second=self.poses_per_second, model=self.pose_model))
+        pose = PoseConfig(poses_per_second=self.poses_per_second, model=self.pose_model, engine=self.pose_engine)
+        return PipelineConfig(pose=pose)
 
     @property
     def database_url(self) -> str:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 Method = Literal["statistics", "autoencoder"]
 """What repetitions are compared by: statistics on SkeleMotion images, or an autoencoder's latent of them."""
+
+
+PoseEngine = Literal["openvino", "mediapipe"]
+"""What runs the pose networks: OpenVINO with the steps of MediaPipe's graph, or that graph itself, which costs more."""
 
 
 @dataclass(frozen=True)
@@ -19,14 +23,20 @@ class PoseConfig:
     max_side_px: pictures are shrunk to this before the network, which works on 256 x 256 crops; 0 for never.
     min_confidence: 0..1, how sure the network must be that somebody is there.
     model: path of a MediaPipe `.task` bundle, or "" for the model that the mediapipe wheel carries.
+    engine: what runs the networks. Only MediaPipe runs a `.task` bundle: with a model it is "mediapipe".
     """
 
     poses_per_second: float = 10.0
     max_side_px: int = 640
     min_confidence: float = 0.5
     model: str = ""
+    engine: PoseEngine = "openvino"
 
     def __post_init__(self) -> None:
+        if self.engine not in get_args(PoseEngine):
+            raise ValueError(f"Expected one of {', '.join(get_args(PoseEngine))}, got {self.engine}.")
+        if self.model:
+            object.__setattr__(self, "engine", "mediapipe")
         # 10 and 10.0 are the same sampling, and must have the same digest.
         object.__setattr__(self, "poses_per_second", float(self.poses_per_second))
 
@@ -143,5 +153,9 @@ class PipelineConfig:
 
 def config_digest(config: PipelineConfig | PoseConfig) -> str:
     """Twelve hex digits of the SHA-256 of a configuration's canonical JSON."""
-    text = json.dumps(asdict(config), sort_keys=True, separators=(",", ":"))
+    settings = asdict(config)
+    pose = settings["pose"] if isinstance(config, PipelineConfig) else settings
+    if pose["engine"] == "mediapipe":
+        del pose["engine"]  # earlier releases had no other: what they stored is that engine's
+    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from backend.settings import Settings
@@ -12,9 +13,12 @@ from pipeline.records import Pose
 
 
 def video_pose(path: Path, folder: Path | None, per_second: float | None = None) -> Pose:
-    """The landmarks of a video at so many poses per second: 0 takes every frame, None is the default.
+    """The landmarks of a video at so many poses per second: 0 takes every frame, None is the default. Engine and model
+    are those of the settings.
 
     folder: where they are kept; the server's own folder where it is None. Raises VideoError and PoseModelError.
     """
-    config = PoseConfig() if per_second is None else PoseConfig(poses_per_second=per_second)
-    return landmarks_of(path, PoseCache(folder or Settings().pose_dir), config)[2]
+    settings = Settings()
+    rate = PoseConfig.poses_per_second if per_second is None else per_second
+    config = replace(settings.pipeline_config().pose, poses_per_second=rate)
+    return landmarks_of(path, PoseCache(folder or settings.pose_dir), config)[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -38,7 +39,6 @@ def skelemotion(
     A video that fails is named, the others go on; exit code 1 if any did.
     """
     from pipeline.analyze import landmarks_of
-    from pipeline.config import PoseConfig
     from pipeline.pose.cache import PoseCache
     from pipeline.pose.estimator import open_estimator
     from pipeline.reps import find_reps
@@ -51,7 +51,7 @@ def skelemotion(
     settings = Settings()
     config = settings.pipeline_config()
     # The original counts frames: its picture needs all of them.
-    sampling = PoseConfig(poses_per_second=0.0, model=config.pose.model) if kind == "original" else config.pose
+    sampling = replace(config.pose, poses_per_second=0.0) if kind == "original" else config.pose
     cache = PoseCache(poses or settings.pose_dir)
     console, errors = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
     detector = _detector(settings) if heat else None

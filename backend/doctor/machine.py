@@ -19,7 +19,7 @@ from backend.settings import Settings
 from pipeline.errors import PipelineError
 
 DISTRIBUTION = "deadlift-ml-backend"
-SHOWN = ("mediapipe", "opencv-python", "numpy", "torch")
+SHOWN = ("mediapipe", "openvino", "opencv-python", "numpy", "torch")
 LEAST_FREE_MB = 1024
 PATIENCE_S = 5.0
 HEALTH_TIMEOUT_S = 1.0
@@ -80,7 +80,7 @@ def pose_model(settings: Settings) -> Check:
     from pipeline.synthetic.drawing import draw
 
     config = settings.pipeline_config().pose
-    name = config.model or "the model in mediapipe's wheel"
+    name = config.model or f"the model in mediapipe's wheel, run by {config.engine}"
     (picture,) = draw(LiftPlan(), np.array([0.5]))
     try:
         with open_estimator(config) as estimator:

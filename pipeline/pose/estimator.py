@@ -1,4 +1,4 @@
-"""What a pose estimator is, and the one that is used: the place to put in another than MediaPipe."""
+"""What a pose estimator is, and which one a configuration asks for."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def open_estimator(config: PoseConfig) -> Iterator[PoseEstimator]:
     """An estimator for any number of videos, one after the other; `reset` it between them.
 
     Args:
-        config: which model it runs, and how sure it must be.
+        config: which engine and model it runs, and how sure it must be.
 
     Returns:
         A context manager that gives the estimator and frees its model at the end.
@@ -43,7 +43,14 @@ def open_estimator(config: PoseConfig) -> Iterator[PoseEstimator]:
     Raises:
         PoseModelError: the model cannot be loaded. That is noticed with the first picture.
     """
-    from pipeline.pose.mediapipe_pose import MediaPipePose  # its libraries take a second to load
+    # Their libraries take a second to load.
+    if config.engine == "mediapipe":
+        from pipeline.pose.mediapipe_pose import MediaPipePose
 
-    with MediaPipePose(config) as estimator:
-        yield estimator
+        with MediaPipePose(config) as graph:
+            yield graph
+    else:
+        from pipeline.pose.openvino_pose import OpenVinoPose
+
+        with OpenVinoPose(config) as networks:
+            yield networks

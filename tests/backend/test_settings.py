@@ -93,6 +93,12 @@ def test_what_changes_results_is_passed_to_the_pipeline(monkeypatch: pytest.Monk
     assert (config.poses_per_second, config.model) == (15.0, "heavy.task")
 
 
+def test_the_engine_of_poses_is_passed_to_the_pipeline(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().pipeline_config().pose.engine == "openvino"
+    monkeypatch.setenv("POSE_ENGINE", "mediapipe")
+    assert Settings().pipeline_config().pose.engine == "mediapipe"
+
+
 def test_data_lies_in_one_folder(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     assert settings.pose_dir.parent == tmp_path

@@ -16,6 +16,8 @@ def changed(value: Any) -> Any:
     """Another value of the same kind."""
     if isinstance(value, bool):
         return not value
+    if value == "openvino":
+        return "mediapipe"
     return value + "x" if isinstance(value, str) else value + 1
 
 
@@ -38,12 +40,28 @@ def test_equal_settings_have_one_identity() -> None:
     assert PipelineConfig(pose=PoseConfig(poses_per_second=10.0)).digest() == PipelineConfig().digest()
 
 
-def test_the_identity_of_the_defaults_is_that_of_the_last_release() -> None:
+def test_the_identity_with_mediapipe_is_that_of_earlier_releases() -> None:
+    """They had no other engine: what they stored stays in use where it is chosen."""
+    pose = PoseConfig(engine="mediapipe")
+    assert config_digest(pose) == "ba01b4a6a812"
+    assert config_digest(replace(pose, poses_per_second=0.0)) == "a9c509a7e59b"
+    assert config_digest(PipelineConfig(pose=pose)) == "8a41e98eac54"
+    assert PipelineConfig(pose=pose).digest() == "2acb8f0073df"
+
+
+def test_the_identity_of_the_defaults_stays() -> None:
     """Otherwise every stored landmark would be estimated again, and every video cut again."""
-    assert config_digest(PoseConfig()) == "ba01b4a6a812"
-    assert config_digest(PoseConfig(poses_per_second=0.0)) == "a9c509a7e59b"
-    assert config_digest(PipelineConfig()) == "8a41e98eac54"
-    assert PipelineConfig().digest() == "2acb8f0073df"
+    assert config_digest(PoseConfig()) == "e3c07cb67d22"
+    assert PipelineConfig().digest() == "14d887a7fb88"
+
+
+def test_a_task_file_is_run_by_mediapipe() -> None:
+    assert PoseConfig(model="heavy.task").engine == "mediapipe"
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(ValueError, match="Expected one of openvino, mediapipe, got abacus"):
+        PoseConfig(engine="abacus")  # type: ignore[arg-type]
 
 
 def test_the_identity_is_twelve_hex_digits() -> None:

@@ -23,7 +23,7 @@ from backend.storage.jobs import Job, Store
 from backend.storage.ledger import Ledger
 from backend.storage.migrations import STEPS, upgrade
 from backend.storage.runs import Runs
-from pipeline.config import PipelineConfig
+from pipeline.config import PoseConfig
 from pipeline.pose.cache import PoseCache
 
 
@@ -192,6 +192,6 @@ def test_videos_of_annotations_are_known(opened: Store) -> None:
 
 
 def test_landmarks_are_read() -> None:
-    pose = PoseCache(RELEASE_0_1_0 / "poses").get("c" * 64, PipelineConfig().pose)
+    pose = PoseCache(RELEASE_0_1_0 / "poses").get("c" * 64, PoseConfig(engine="mediapipe"))
     assert pose is not None
     assert (len(pose.time), pose.detected.all()) == (4, True)

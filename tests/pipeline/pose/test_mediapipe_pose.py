@@ -11,11 +11,12 @@ from mediapipe.python.solutions.pose import Pose as Graph
 from psutil import Process
 from video_files import Picture, grey
 
-from pipeline.config import PoseConfig
+from pipeline.config import PoseConfig, PoseEngine
 from pipeline.errors import PoseModelError
 from pipeline.media import reading
 from pipeline.pose.estimator import open_estimator
 from pipeline.pose.mediapipe_pose import MediaPipePose
+from pipeline.pose.openvino_pose import OpenVinoPose
 
 
 @pytest.fixture
@@ -78,10 +79,14 @@ def test_people_are_looked_for_in_the_thread_that_asks(clip_pictures: list[tuple
         assert Process().num_threads() <= threads
 
 
-def test_an_opened_estimator_works_and_frees_its_model(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("engine", "kind"), [("mediapipe", MediaPipePose), ("openvino", OpenVinoPose)])
+def test_an_opened_estimator_works_and_frees_its_model(
+    monkeypatch: pytest.MonkeyPatch, engine: PoseEngine, kind: type
+) -> None:
     closed: list[bool] = []
-    monkeypatch.setattr(MediaPipePose, "close", lambda self: closed.append(True))
-    with open_estimator(PoseConfig()) as estimator:
+    monkeypatch.setattr(kind, "close", lambda self: closed.append(True))
+    with open_estimator(PoseConfig(engine=engine)) as estimator:
+        assert isinstance(estimator, kind)
         assert estimator.landmarks(grey(5, 128, 96), 0.0) is None
         assert not closed
     assert closed
