@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,8 +122,11 @@ def elbows_as_usual(value: float, other_lifts: Sequence[float], config: SegmentC
     """Whether the elbows are as stretched at lockout as in the lifts of this person and shot (degrees, as of
     `elbows_at_lockout`). In one view they are the same within few degrees from lift to lift, and free arms are bent a
     little; where the hands are in depth is a guess of the estimator."""
-    usual = float(np.quantile(other_lifts, 0.9))
-    return _least("elbows as usual", value - usual, -config.max_elbow_drop_deg, 1.5)
+    straightest, *others = sorted(other_lifts, reverse=True)
+    cue = _least("elbows as usual", value - straightest, -config.max_elbow_drop_deg, 1.5)
+    # One lift alone is not what is usual: then there is a doubt, and no more.
+    is_usual = bool(others) and straightest - others[0] < config.max_elbow_drop_deg / 2
+    return cue if is_usual else replace(cue, margin=max(cue.margin, 0.0))
 
 
 def _above(signal: LiftSignal, lift: Candidate, share: float) -> NDArray[np.intp]:

@@ -141,18 +141,20 @@ def _bridged(grid: Series, time: Series, height: Series, wrist: Series) -> Serie
     lowest, highest = (float(value) for value in np.quantile(height, [0.02, 0.98]))
     for index in np.flatnonzero(np.diff(time) > _SHORT_GAP_S):
         inside = (grid > time[index]) & (grid < time[index + 1])
-        arc = _arc(grid[inside], time, height, index, lowest, highest)
+        arc = _arc(grid[inside], time, height, index)
+        ends = height[index : index + 2]
+        least, most = min(lowest, ends.min() - _BRIDGE_BEYOND_M), max(highest, ends.max() + _BRIDGE_BEYOND_M)
         floor = _pulled_from(time, height, wrist, index)
-        if floor is not None and (not len(arc) or arc.max() < floor + _ARC_M):
+        if floor is not None and (not len(arc) or not floor + _ARC_M < arc.max() < most):
             top = highest if highest > floor + _TRAVEL_M else floor + _TRAVEL_M
             corners = _lockout(time, height, index, top)
             bridged[inside] = np.interp(grid[inside], corners[:, 0], corners[:, 1])
         elif len(arc):
-            bridged[inside] = arc
+            bridged[inside] = np.clip(arc, least, most)
     return bridged
 
 
-def _arc(inside: Series, time: Series, height: Series, index: int, lowest: float, highest: float) -> Series:
+def _arc(inside: Series, time: Series, height: Series, index: int) -> Series:
     """Heights in the gap after pose `index`: an arc that keeps the speeds at both ends (cubic Hermite) where these bend
     the same way, as for a lockout with the head out of the picture, or a floor behind plates; nothing elsewhere."""
     before, after = time[index], time[index + 1]
@@ -162,9 +164,7 @@ def _arc(inside: Series, time: Series, height: Series, index: int, lowest: float
     mean = (ends[1] - ends[0]) / (after - before)
     if (entering - mean) * (mean - leaving) <= 0:
         return np.empty(0)
-    arc = CubicHermiteSpline([before, after], ends, [entering, leaving])(inside)
-    least, most = min(lowest, ends.min() - _BRIDGE_BEYOND_M), max(highest, ends.max() + _BRIDGE_BEYOND_M)
-    return np.asarray(np.clip(arc, least, most), np.float64)
+    return np.asarray(CubicHermiteSpline([before, after], ends, [entering, leaving])(inside), np.float64)
 
 
 def _pulled_from(time: Series, height: Series, wrist: Series, index: int) -> float | None:
