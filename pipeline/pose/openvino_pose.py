@@ -79,8 +79,8 @@ class OpenVinoPose:
         region = self._region
         found = self._networks.pose(picture, region, self._least) if region is not None else None
         if found is None:
-            # MediaPipe's graph gives this picture up, and detects in the next one. A tenth of a second later, in which
-            # whoever moved fast has come to rest, that is too late for the picture that counts.
+            # MediaPipe's graph has nobody in this picture then, and detects in the next one. Ten pictures a second are
+            # few: those in which somebody moves too fast to be followed are the ones that tell what was done.
             self.reset()
             region = self._networks.person(picture, self._least)
             found = self._networks.pose(picture, region, self._least) if region is not None else None

@@ -110,9 +110,9 @@ def test_whoever_leaves_is_lost_and_found_again() -> None:
 
 
 def test_whoever_has_jumped_elsewhere_is_found_in_the_same_picture() -> None:
-    (picture,) = drawn()
-    left = np.pad(picture, ((0, 0), (0, 1280), (0, 0)), constant_values=90)
-    right = np.pad(picture, ((0, 0), (1280, 0), (0, 0)), constant_values=90)
+    (picture,) = drawn(360, 640)
+    left = np.pad(picture, ((0, 0), (0, 540), (0, 0)), constant_values=90)
+    right = np.pad(picture, ((0, 0), (540, 0), (0, 0)), constant_values=90)
     with OpenVinoPose(CONFIG) as estimator:
         assert estimator.landmarks(left, 0.0) is not None
         found = estimator.landmarks(right, 0.1)
