@@ -1,4 +1,4 @@
-"""MediaPipe's pose networks on OpenVINO: the steps of MediaPipe's own graph at less than two thirds of its cost.
+"""MediaPipe's pose networks on OpenVINO, in the steps of MediaPipe's own graph and at less cost.
 
 The networks are those in the mediapipe wheel, which is not imported. The output that outlines the body is left out,
 and with it its share of the landmark network. The only user of openvino.
@@ -52,7 +52,7 @@ class OpenVinoPose:
 
     def __init__(self, config: PoseConfig) -> None:
         self._least = config.min_confidence
-        self._networks: _Networks | None = None
+        self._networks: Networks | None = None
         self._region: Region | None = None
         self._filter = RegionFilter()
 
@@ -75,11 +75,16 @@ class OpenVinoPose:
     def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
         """As of `PoseEstimator`. Raises PoseModelError where the networks cannot be loaded."""
         if self._networks is None:
-            self._networks = _Networks()
-        region = self._region or self._networks.person(picture, self._least)
+            self._networks = Networks()
+        region = self._region
         found = self._networks.pose(picture, region, self._least) if region is not None else None
-        if region is None or found is None:
+        if found is None:
+            # MediaPipe's graph has nobody in this picture then, and detects in the next one. Ten pictures a second are
+            # few: those in which somebody moves too fast to be followed are the ones that tell what was done.
             self.reset()
+            region = self._networks.person(picture, self._least)
+            found = self._networks.pose(picture, region, self._least) if region is not None else None
+        if region is None or found is None:
             return None
         points, depth, visibility, world = found
         image = in_picture(points, region)
@@ -91,7 +96,7 @@ class OpenVinoPose:
         return normalized.astype(np.float32), world.astype(np.float32)
 
 
-class _Networks:
+class Networks:
     """The person detector and the landmark network, ready to run."""
 
     def __init__(self) -> None:
@@ -116,7 +121,7 @@ class _Networks:
             Of the landmarks, and the two points behind them, the places [35, 2] in shares of the region. Of the
             landmarks the depth [33] in sides of the region, the visibility [33] 0..1, and metres [33, 3].
         """
-        flat, presence, heat, metres = _run(self._landmarks, crop(picture, region, _SIZE, is_border_black=False))
+        flat, presence, heat, metres = self.run_landmarks(crop(picture, region, _SIZE, is_border_black=False))
         if not presence[0, 0] > least:
             return None
         values = flat.reshape(-1, 5)[:_POINTS].astype(np.float64)
@@ -125,6 +130,11 @@ class _Networks:
         world = metres.reshape(-1, 3)[:LANDMARK_COUNT].astype(np.float64)
         world[:, :2] = turned(world[:, :2], region)
         return points, ours[:, 2] / _SIZE, 1 / (1 + np.exp(-ours[:, 3])), world
+
+    def run_landmarks(self, picture: NDArray[np.uint8]) -> list[Floats]:
+        """The landmark network alone, on a crop [256, 256, 3]: landmarks [1, 195] of five values each, presence [1, 1],
+        heat map [1, 64, 64, 39], metres [1, 117]. They hold until it runs again."""
+        return _run(self._landmarks, picture)
 
 
 def _run(network: InferRequest, picture: NDArray[np.uint8]) -> list[Floats]:

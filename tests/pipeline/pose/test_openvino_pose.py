@@ -109,6 +109,17 @@ def test_whoever_leaves_is_lost_and_found_again() -> None:
     np.testing.assert_array_equal(again[0], first[0])
 
 
+def test_whoever_has_jumped_elsewhere_is_found_in_the_same_picture() -> None:
+    (picture,) = drawn(360, 640)
+    left = np.pad(picture, ((0, 0), (0, 540), (0, 0)), constant_values=90)
+    right = np.pad(picture, ((0, 0), (540, 0), (0, 0)), constant_values=90)
+    with OpenVinoPose(CONFIG) as estimator:
+        assert estimator.landmarks(left, 0.0) is not None
+        found = estimator.landmarks(right, 0.1)
+    assert found is not None
+    assert found[0][:, 0].min() > 0.5
+
+
 def test_what_was_seen_is_forgotten_at_a_reset() -> None:
     first, *_, last = drawn(count=8)
     with OpenVinoPose(CONFIG) as estimator:

@@ -1,0 +1,95 @@
+"""What landmarks of a video cost, beside the least that they could: CPU seconds per second of video.
+
+    python benchmarks/pose_floor.py VIDEO [VIDEO ...] [--poses-per-second 10]
+
+Decoding alone; the bare landmark network as often as poses are taken; the whole estimate with each engine. Each in a
+process of its own, user and system time of all its threads, without loading libraries and networks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.config import PoseConfig
+from pipeline.media import reading
+from pipeline.pose.estimation import estimate
+from pipeline.pose.estimator import open_estimator
+from pipeline.pose.openvino_pose import Networks
+
+_PARTS = ("decoding", "network", "openvino", "mediapipe")
+_BLACK = np.zeros((256, 256, 3), np.uint8)
+
+
+def _decoding(path: Path, rate: float) -> float:
+    begin = time.process_time()
+    for _ in reading.samples(path, rate):
+        pass
+    return time.process_time() - begin
+
+
+def _network(path: Path, rate: float) -> float:
+    count = sum(1 for _ in reading.samples(path, rate))
+    networks = Networks()
+    networks.run_landmarks(_BLACK)
+    begin = time.process_time()
+    for _ in range(count):
+        networks.run_landmarks(_BLACK)
+    return time.process_time() - begin
+
+
+def _estimate(path: Path, config: PoseConfig) -> float:
+    info = reading.probe(path)
+    with open_estimator(config) as estimator:
+        for _ in range(2):  # the second network is loaded where somebody is found
+            estimator.landmarks(next(iter(reading.samples(path))).shrunk(config.max_side_px), 0.0)
+        estimator.reset()
+        begin = time.process_time()
+        estimate(path, info, config, estimator)
+        return time.process_time() - begin
+
+
+def _part(name: str, path: Path, rate: float) -> float:
+    if name == "decoding":
+        return _decoding(path, rate)
+    if name == "network":
+        return _network(path, rate)
+    return _estimate(path, PoseConfig(poses_per_second=rate, engine="mediapipe" if name == "mediapipe" else "openvino"))
+
+
+def _measured(name: str, path: Path, rate: float) -> float:
+    """CPU seconds of a part in a process of its own."""
+    command = [sys.executable, __file__, str(path), "--poses-per-second", str(rate), "--part", name]
+    found = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+    return float(found.stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("videos", type=Path, nargs="+")
+    parser.add_argument("--poses-per-second", type=float, default=PoseConfig.poses_per_second)
+    parser.add_argument("--part", choices=_PARTS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    rate = arguments.poses_per_second
+    if arguments.part:
+        print(_part(arguments.part, arguments.videos[0], rate))
+        return
+    table = Table("video", "seconds", *_PARTS, "openvino / (decoding + network)", "mediapipe / openvino")
+    for path in arguments.videos:
+        length_s = reading.probe(path).duration_s
+        decoding, network, ours, graph = (_measured(name, path, rate) / length_s for name in _PARTS)
+        cells = (f"{value:.3f}" for value in (decoding, network, ours, graph))
+        shares = f"{ours / (decoding + network):.2f}", f"{graph / ours:.2f}"
+        table.add_row(path.stem, f"{length_s:.1f}", *cells, *shares)
+    Console(width=160).print(table)
+
+
+if __name__ == "__main__":
+    main()
