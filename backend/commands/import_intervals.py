@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,8 +18,8 @@ _SHOWN = 5
 
 
 def import_intervals(
-    file: Annotated[
-        Path,
+    files: Annotated[
+        list[Path],
         typer.Argument(help="ELAN (.eaf), CSV, TSV, Parquet, BORIS (.boris) or VIA 3 (.json).", show_default=False),
     ],
     project: Annotated[int, typer.Option(help="Number of the Label Studio project.")],
@@ -40,8 +41,10 @@ def import_intervals(
     from backend.settings import Settings
     from pipeline.datasets.intervals import read_intervals
 
-    intervals = read_intervals(file, tier)
-    request = ImportRequest(project, file.name, task, annotations, _words(normal, anomalous))
+    intervals = [
+        one if one.video else replace(one, video=file.name) for file in files for one in read_intervals(file, tier)
+    ]
+    request = ImportRequest(project, task, annotations, _words(normal, anomalous))
     client = LabelStudioClient(access_of(Settings()))
     with progress_bar() as bar:
         shown = bar.add_task("tasks", total=None)
@@ -67,6 +70,9 @@ def _report(done: Imported, count: int) -> None:
 
     kind = f"predictions of {done.version}" if done.version else "annotations"
     print(f"{done.intervals} of {count} intervals stored as {kind}, in {done.tasks} tasks")
+    if done.version and done.tasks:
+        # Where the project shows another version, the page has these in a tab of their own.
+        print(f"To have them offered for labeling: choose {done.version} in the project's settings, Annotation")
     if done.already:
         has = "have these predictions" if done.version else "have annotations"
         print(f"{len(done.already)} tasks left out, which {has} already")

@@ -21,14 +21,13 @@ from pipeline.records import RepLabel
 
 @dataclass(frozen=True)
 class ImportRequest:
-    """What to bring where. video: whose intervals they are where they do not say so, a file's name.
+    """What to bring where.
 
     task: the one that all of them are of; None for those whose videos they name. words: what labels mean besides the
     project's own and "normal" and "anomalous"; upper and lower case are one.
     """
 
     project: int
-    video: str
     task: int | None = None
     as_annotations: bool = False
     words: Mapping[str, RepLabel] = field(default_factory=dict)
@@ -114,14 +113,13 @@ def _by_task(
     found: dict[int, list[NamedInterval]] = defaultdict(list)
     missing: dict[str, str] = {}
     for one in sorted(intervals, key=lambda interval: (interval.start_s, interval.end_s)):
-        video = one.video or request.video
         # A file's address or path may come from another system.
-        name = video_name(video.replace("\\", "/"))
-        known = [request.task] if request.task is not None else by_address.get(video) or by_name.get(name, [])
+        name = video_name(one.video.replace("\\", "/"))
+        known = [request.task] if request.task is not None else by_address.get(one.video) or by_name.get(name, [])
         if len(known) == 1:
             found[known[0]].append(one)
         else:
-            missing[video] = f"tasks {', '.join(map(str, known))} all have it" if known else "no task has it"
+            missing[one.video] = f"tasks {', '.join(map(str, known))} all have it" if known else "no task has it"
     return dict(found), list(missing.items())
 
 

@@ -1,7 +1,9 @@
-"""Drives Label Studio's labeling page in headless Chromium as an annotator would: read, correct, submit, photograph."""
+"""Drives Label Studio's labeling page in headless Chromium as an annotator would: read, correct, draw, submit,
+photograph."""
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
@@ -11,10 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from playwright.sync_api import Locator, Page, Response, Route, expect, sync_playwright
 
 WIDE = (1600, 1000)
 PATIENCE_S = 60.0
+_SETTLED_MS = 200.0
+# The page is nearly white beside the video: levels of 255, and the share of a column that differs where the video is.
+_NEAR_BACKGROUND = 3
+_MOSTLY = 0.4
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -164,6 +173,45 @@ def set_fault(page: Page, region: str, fault: str) -> None:
     page.locator(f".rep .lsf-choices input[name='{fault}']").check()
 
 
+def draw_region(page: Page, label: str, first: int, last: int) -> Region:
+    """Draw a region with the mouse below those that are there, from its first frame to its last, which the timeline
+    must have room for; the region."""
+    before = {region.id for region in regions(page)}
+    go_to_frame(page, first)  # the timeline scrolls there
+    page.keyboard.press("Escape")  # or the label would be that of the selected region
+    page.locator(".lsf-label").filter(has=page.locator(f".lsf-label__text:text-is('{label}')")).click()
+    row = page.locator(".lsf-keypoints__keypoints").first.bounding_box()
+    view = page.locator(".lsf-timeline-frames__background").bounding_box()
+    assert row, "no timeline with a region"
+    assert view, "no timeline"
+    width = row["width"] / int(page.evaluate("() => Htx.annotationStore.selected.names.get('video').length"))
+    x, x_end = (row["x"] + (frame - 0.5) * width for frame in (first, last))
+    y = view["y"] + view["height"] - width
+    assert view["x"] < x < x_end < view["x"] + view["width"], "frames that the timeline does not show"
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x_end, y, steps=8)
+    page.mouse.up()
+    expect(_rows(page)).to_have_count(len(before) + 1)
+    (drawn,) = (region for region in regions(page) if region.id not in before)
+    return drawn
+
+
+def shown_picture(page: Page) -> NDArray[np.uint8]:
+    """The video's picture as the page shows it: RGB [height, width, 3], of the size that it is drawn in.
+
+    The page draws a little later than the video is there: photographed until nothing changes.
+    """
+    last = np.zeros((0, 0, 3), np.uint8)
+    while not np.array_equal(last, found := _photograph_of_canvas(page)):
+        last = found
+        page.wait_for_timeout(_SETTLED_MS)
+    is_picture = (np.abs(found.astype(int) - found[0, 0]).max(axis=2) > _NEAR_BACKGROUND).mean(axis=0) > _MOSTLY
+    (columns,) = np.nonzero(is_picture)
+    assert len(columns), "the page shows no picture"
+    return found[:, columns[0] : columns[-1] + 1]
+
+
 def submit(page: Page) -> dict[str, Any]:
     """Press Submit; the annotation as Label Studio stored it."""
     return _press(page, "submit", "POST", r"/api/tasks/\d+/annotations")
@@ -182,6 +230,13 @@ def screenshot(page: Page, path: Path) -> None:
             close.click()
     expect(page.locator(".ant-tooltip:visible, [data-testid='tooltip']:visible")).to_have_count(0)
     page.screenshot(path=path, animations="disabled")
+
+
+def _photograph_of_canvas(page: Page) -> NDArray[np.uint8]:
+    box = page.locator(".lsf-video-segmentation canvas").first.bounding_box()
+    assert box, "the page draws no video"
+    taken = page.screenshot(clip=box, animations="disabled")
+    return np.asarray(Image.open(io.BytesIO(taken)).convert("RGB"), np.uint8)
 
 
 def _rows(page: Page) -> Locator:
@@ -218,12 +273,15 @@ def _press(page: Page, button: str, method: str, address: str) -> dict[str, Any]
 
 
 def _wait_for_picture(page: Page) -> None:
-    """The video is decoded and stands at the frame that the page names."""
+    """The video is decoded and stands at the frame that the page names.
+
+    A video whose first picture comes late stands at that one when it was just opened, at frame 1.
+    """
     page.wait_for_function(
         """() => {
             const media = document.querySelector('video');
             const tag = window.Htx?.annotationStore?.selected?.names?.get('video');
             if (!media || !tag || !tag.length || media.readyState < 2 || media.seeking) return false;
-            return Math.abs(media.currentTime - (tag.frame - 1) / tag.framerate) < 1 / tag.framerate;
+            return tag.frame === 1 || Math.abs(media.currentTime - (tag.frame - 1) / tag.framerate) < 1 / tag.framerate;
         }"""
     )

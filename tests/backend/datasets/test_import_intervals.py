@@ -24,9 +24,7 @@ CUTS = [NamedInterval(1.0, 2.5, "normal", "a.mp4"), NamedInterval(3.0, 4.0, "Ano
 
 
 def bring(client: LabelStudioClient, *intervals: NamedInterval, **how: Any) -> Imported:
-    return import_intervals(
-        client, ImportRequest(1, **({"video": "list.csv"} | how)), intervals or CUTS, lambda done, total: None
-    )
+    return import_intervals(client, ImportRequest(1, **how), intervals or CUTS, lambda done, total: None)
 
 
 def ranges(result: list[dict[str, Any]]) -> list[tuple[int, int, str]]:
@@ -76,11 +74,6 @@ def test_videos_are_known_by_address_or_name(
     label_studio: FakeLabelStudio, client: LabelStudioClient, task: int, video: str
 ) -> None:
     assert bring(client, NamedInterval(1.0, 2.0, "normal", video)).tasks == 1
-
-
-def test_a_list_that_names_no_video_is_of_the_video_with_its_own_name(client: LabelStudioClient, task: int) -> None:
-    assert bring(client, NamedInterval(1.0, 2.0, "normal"), video="a.eaf").tasks == 1
-    assert bring(client, NamedInterval(1.0, 2.0, "normal"), video="b.eaf").missing == (("b.eaf", "no task has it"),)
 
 
 def test_a_name_of_two_tasks_is_left_out_and_said(
@@ -145,6 +138,7 @@ def test_the_command_says_what_was_stored(label_studio: FakeLabelStudio, tmp_pat
     done = run(label_studio, tmp_path, *arguments)
     assert done.exit_code == 0
     assert "2 of 2 intervals stored as predictions of import-" in done.stdout
+    assert "choose import-" in done.stdout
     again = run(label_studio, tmp_path, *arguments)
     assert "1 tasks left out, which have these predictions already" in again.stdout
 
@@ -160,3 +154,22 @@ def test_a_word_means_one_label(label_studio: FakeLabelStudio, tmp_path: Path) -
     (tmp_path / "list.csv").write_text("start,end,label\n1,2.5,ok\n")
     done = run(label_studio, tmp_path, tmp_path / "list.csv", "--project", 1, "--normal", "ok", "--anomalous", "ok")
     assert done.exit_code == 2
+
+
+def test_a_list_that_names_no_video_is_of_the_video_with_its_own_name(
+    label_studio: FakeLabelStudio, tmp_path: Path, task: int
+) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("start,end,label\n1,2.5,normal\n")
+    assert run(label_studio, tmp_path, tmp_path / "a.csv", "--project", 1).exit_code == 0
+    assert "b.csv: no task has it" in run(label_studio, tmp_path, tmp_path / "b.csv", "--project", 1).stderr
+
+
+def test_several_files_are_predictions_of_one_version(label_studio: FakeLabelStudio, tmp_path: Path, task: int) -> None:
+    other = label_studio.add_task("/data/upload/1/0123abcd-b.mp4", fps=10)
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("start,end,label\n1,2.5,normal\n")
+    done = run(label_studio, tmp_path, tmp_path / "a.csv", tmp_path / "b.csv", "--project", 1)
+    assert "2 of 2 intervals stored as predictions of import-" in done.stdout
+    versions = {stored["model_version"] for number in (task, other) for stored in label_studio.of_task(number)}
+    assert len(versions) == 1
