@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from pipeline.config import PoseConfig
 from pipeline.landmarks import LANDMARK_COUNT
@@ -52,12 +53,15 @@ def estimate(
         estimator.reset()
         return poses(per_second, lambda samples: without(samples, first))
 
-    pose = poses(config.poses_per_second, lambda samples: samples, on_progress)
-    if is_idle(pose) and bends(second_person(pose, _SECOND_PERSON_PER_SECOND)):
-        other = second_person(pose, config.poses_per_second)
-        if bends(other):
-            return other
-    return pose
+    # BLAS is called for a few numbers in each picture. With several threads it wakes them each time, and they wait for
+    # more in a loop until the next picture: nearly a second of the system's time for ten seconds of video.
+    with threadpool_limits(limits=1, user_api="blas"):
+        pose = poses(config.poses_per_second, lambda samples: samples, on_progress)
+        if is_idle(pose) and bends(second_person(pose, _SECOND_PERSON_PER_SECOND)):
+            other = second_person(pose, config.poses_per_second)
+            if bends(other):
+                return other
+        return pose
 
 
 def estimate_samples(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,9 @@ from video_files import write_video
 from backend.cli import app
 from backend.commands.predict import as_json, rep_table
 from backend.errors import BackendError
+from pipeline import synthetic
 from pipeline.records import RepScore, VideoInfo
+from pipeline.synthetic.drawing import render
 
 
 @pytest.fixture
@@ -113,3 +117,22 @@ def test_the_table_asks_for_a_look_where_a_repetition_could_not_be_judged() -> N
 def test_brackets_in_a_name_are_shown_as_they_are() -> None:
     named = replace(analysis(()), video=VideoInfo("[bold]x.mp4", 1, 1, 1, 1))
     assert "[bold]x.mp4" in text(rep_table(named))
+
+
+def test_predicting_loads_no_server_no_plots_and_no_cluster(tmp_path: Path) -> None:
+    """Their libraries take longer to load than a short video takes."""
+    render(synthetic.LiftPlan(reps=(synthetic.RepPlan(),), width=320, height=240), tmp_path / "lift.mp4")
+    heavy = ("matplotlib", "sqlalchemy", "flask", "distributed", "mediapipe", "torch", "openvino_telemetry")
+    code = f"""
+import sys
+from backend.cli import main
+sys.argv = ["deadlift", "predict", {str(tmp_path / "lift.mp4")!r}]
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+print("loaded:", *(name for name in {heavy!r} if name in sys.modules))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "1 rep" in found.stdout
+    assert found.stdout.splitlines()[-1].split() == ["loaded:"]

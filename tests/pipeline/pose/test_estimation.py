@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from mediapipe import Image, ImageFormat
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_info, threadpool_limits
 from video_files import Picture, arrow, index_of, rotate, write_video
 
 from pipeline.config import PoseConfig
@@ -48,6 +49,18 @@ class RedFinder(FakeEstimator):
 
 def pose_of(path: Path, estimator: FakeEstimator, per_second: float = 0.0, **other: int) -> Pose:
     return estimate(path, reading.probe(path), PoseConfig(poses_per_second=per_second, **other), estimator)
+
+
+class BlasWatcher(FakeEstimator):
+    """Notes how many threads BLAS may use while landmarks are taken."""
+
+    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+        self.threads = blas_threads()
+        return super().landmarks(picture, time_s)
+
+
+def blas_threads() -> set[int]:
+    return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
 
 
 def room(index: int, width: int, height: int) -> Picture:
@@ -138,3 +151,12 @@ def test_pictures_are_contiguous_for_the_network(tmp_path: Path, size: tuple[int
 
     path = write_video(tmp_path / "v.mp4", count=3, size=size)
     assert len(pose_of(path, Picky(), max_side_px=max_side_px).time) == 3
+
+
+def test_sums_of_a_few_numbers_wake_no_other_threads(tmp_path: Path) -> None:
+    """Else they would keep a core busy waiting. Afterwards they may again."""
+    watcher = BlasWatcher()
+    with threadpool_limits(limits=2, user_api="blas"):
+        pose_of(write_video(tmp_path / "a.mp4", count=3), watcher)
+        assert watcher.threads == {1}
+        assert max(blas_threads()) == 2
