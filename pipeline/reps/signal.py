@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicHermiteSpline
 from scipy.ndimage import gaussian_filter1d
 
 from pipeline.landmarks import INDEX
@@ -164,6 +163,8 @@ def _arc(inside: Series, time: Series, height: Series, index: int) -> Series:
     mean = (ends[1] - ends[0]) / (after - before)
     if (entering - mean) * (mean - leaving) <= 0:
         return np.empty(0)
+    from scipy.interpolate import CubicHermiteSpline  # takes half a second to load, and most videos have no such gap
+
     return np.asarray(CubicHermiteSpline([before, after], ends, [entering, leaving])(inside), np.float64)
 
 
