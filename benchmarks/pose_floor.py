@@ -1,9 +1,10 @@
 """What landmarks of a video cost, beside the least that they could: CPU seconds per second of video.
 
-    python benchmarks/pose_floor.py VIDEO [VIDEO ...] [--poses-per-second 10]
+    python benchmarks/pose_floor.py VIDEO [VIDEO ...] [--poses-per-second 10] [--repeats 3]
 
 Decoding alone; the bare landmark network as often as poses are taken; the whole estimate with each engine. Each in a
-process of its own, user and system time of all its threads, without loading libraries and networks.
+process of its own, user and system time of all its threads, without loading libraries and networks; the least of
+several runs, since other work on the machine makes each of them dearer.
 """
 
 from __future__ import annotations
@@ -71,23 +72,34 @@ def _measured(name: str, path: Path, rate: float) -> float:
     return float(found.stdout)
 
 
+def _cells(costs: dict[str, float], length_s: float) -> list[str]:
+    """A row of the table: costs are CPU seconds of the parts, for so many seconds of video."""
+    floor = costs["decoding"] + costs["network"]
+    shares = costs["openvino"] / floor, costs["mediapipe"] / costs["openvino"]
+    return [f"{length_s:.1f}", *(f"{costs[name] / length_s:.3f}" for name in _PARTS), *(f"{s:.2f}" for s in shares)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", type=Path, nargs="+")
     parser.add_argument("--poses-per-second", type=float, default=PoseConfig.poses_per_second)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--part", choices=_PARTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     rate = arguments.poses_per_second
     if arguments.part:
         print(_part(arguments.part, arguments.videos[0], rate))
         return
+    totals = dict.fromkeys(_PARTS, 0.0)
     table = Table("video", "seconds", *_PARTS, "openvino / (decoding + network)", "mediapipe / openvino")
     for path in arguments.videos:
         length_s = reading.probe(path).duration_s
-        decoding, network, ours, graph = (_measured(name, path, rate) / length_s for name in _PARTS)
-        cells = (f"{value:.3f}" for value in (decoding, network, ours, graph))
-        shares = f"{ours / (decoding + network):.2f}", f"{graph / ours:.2f}"
-        table.add_row(path.stem, f"{length_s:.1f}", *cells, *shares)
+        runs = [[_measured(name, path, rate) for name in _PARTS] for _ in range(arguments.repeats)]
+        costs = dict(zip(_PARTS, np.min(runs, axis=0).tolist(), strict=True))
+        totals = {name: totals[name] + costs[name] for name in _PARTS}
+        table.add_row(path.stem, *_cells(costs, length_s))
+    lengths_s = sum(reading.probe(path).duration_s for path in arguments.videos)
+    table.add_row("all", *_cells(totals, lengths_s))
     Console(width=160).print(table)
 
 
