@@ -1,7 +1,8 @@
 """MediaPipe's pose networks on OpenVINO, in the steps of MediaPipe's own graph and at less cost.
 
 The networks are those in the mediapipe wheel, which is not imported. The output that outlines the body is left out,
-and with it its share of the landmark network. The only user of openvino.
+and with it its share of the landmark network. Unlike the graph, whoever is lost in a picture is looked for in that same
+picture. The only user of openvino.
 """
 
 from __future__ import annotations
