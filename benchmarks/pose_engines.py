@@ -19,7 +19,7 @@ from rich.table import Table
 
 from pipeline.config import PoseConfig
 from pipeline.media import reading
-from pipeline.pose.estimation import estimate
+from pipeline.pose.estimation import estimate_samples
 from pipeline.pose.estimator import Landmarks, PoseEstimator
 from pipeline.pose.mediapipe_pose import MediaPipePose
 from pipeline.pose.openvino_pose import OpenVinoPose
@@ -74,7 +74,7 @@ def distances(first: Pose, second: Pose) -> Distances:
 
 def _pose(path: Path, info: VideoInfo, estimator: PoseEstimator) -> Pose:
     estimator.reset()
-    return estimate(path, info, _CONFIG, estimator)
+    return estimate_samples(reading.samples(path, _CONFIG.poses_per_second), info, _CONFIG, estimator)
 
 
 def _cells(found: Distances) -> list[str]:

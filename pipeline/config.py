@@ -30,7 +30,7 @@ class PoseConfig:
     max_side_px: int = 640
     min_confidence: float = 0.5
     model: str = ""
-    engine: PoseEngine = "openvino"
+    engine: PoseEngine = "mediapipe"
 
     def __post_init__(self) -> None:
         if self.engine not in get_args(PoseEngine):
@@ -74,7 +74,7 @@ class SegmentConfig:
     min_upright_m: float = 0.28
     min_ahead_m: float = 0.02
     max_ahead_drop_m: float = 0.045
-    max_elbow_drop_deg: float = 7.0
+    max_elbow_drop_deg: float = 6.5
     max_lockout_s: float = 8.0
     max_row_m: float = 0.2
     max_step_m: float = 0.4

@@ -7,7 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from backend.errors import LabelConfigError, LabelStudioError, UploadRefused
 from backend.labelstudio.addresses import LOCAL_FILES, UPLOADS
@@ -119,7 +119,7 @@ class ProjectTasks:
 
     def _create(self, address: str, video: VideoInfo) -> Task:
         plain = self._plain(address)
-        if plain.startswith(_LOCAL):
+        if plain.startswith(_LOCAL) and not is_address(address):
             self._serve(plain.removeprefix(_LOCAL))
         task = self._client.create_task(self._project, new_data(self._controls, address, video.fps))
         assert self._by_address is not None
@@ -142,8 +142,9 @@ class ProjectTasks:
         """An address as one way of writing it: storages put Label Studio's own address before theirs."""
         own = self._client.own_path(address)
         if own is None:
-            parts = urlsplit(address)  # of another Label Studio, or of a name of ours that is not known
-            own = f"{parts.path}?{parts.query}" if parts.path == LOCAL_FILES else address
+            # Of another Label Studio, or of a name of ours that is not known.
+            _, found, rest = address.partition(f"{LOCAL_FILES}?")
+            own = f"{LOCAL_FILES}?{rest}" if found else address
         return _LOCAL + unquote(own.removeprefix(_LOCAL)) if own.startswith(_LOCAL) else own
 
     def _serve(self, relative: str) -> None:

@@ -40,9 +40,10 @@ def own_path(address: str, url: str, public_urls: Iterable[str]) -> str | None:
         return None
     if not parts.scheme and not parts.netloc:
         return _without_prefix(address if address.startswith("/") else f"/{address}", names)
-    if origin_of(address) is None:
+    if origin_of(address) is None or not parts.netloc:
         return None
-    path = address[address.index("//") + 2 + len(parts.netloc) :]
+    query, fragment = f"?{parts.query}" if parts.query else "", f"#{parts.fragment}" if parts.fragment else ""
+    path = f"{parts.path or '/'}{query}{fragment}"
     for name in names:
         below = _below(path, urlsplit(name).path) if origin_of(name) == origin_of(address) else None
         if below is not None and (name == url or below.startswith(_SERVED)):

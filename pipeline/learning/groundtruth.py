@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -100,7 +101,7 @@ def groundtruth_schema() -> dict[str, Any]:
 def _named(rows: Any, place: tuple[int | str, ...], said: str) -> str:
     """What is wrong, where: a video by its name, or else by its number, counted from 1 as people count."""
     said = said.removeprefix("Value error, ").replace("Input should be", "should be").replace("tuple", "list")
-    said = f"{said[:1].lower()}{said[1:]}"
+    said = re.sub(r"valid dictionary or instance of \w+", "object", f"{said[:1].lower()}{said[1:]}")
     if not place:
         return said
     number, *inner = place

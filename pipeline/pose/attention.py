@@ -1,4 +1,4 @@
-"""Which samples of a video get a pose: every one while somebody moves up and down or is bent, every third while not.
+"""Which samples of a video get a pose: every one while somebody moves up and down or is bent, few while not.
 
 Recordings of a training are mostly waiting. A lift begins and ends with a bent trunk, and goes up and down by half a
 metre: whatever looks like either is watched closely, from a second before it was noticed.
@@ -12,13 +12,14 @@ from pipeline.landmarks import INDEX
 from pipeline.pose.estimator import Landmarks
 from pipeline.records import Floats
 
-CALM_EVERY = 3
-"""While nobody moves, one of so many samples gets a pose."""
+CALM_S = 0.3
+"""While nobody moves, a pose is taken every so many seconds."""
 LOOK_BACK = 6
 """So many samples that had none get one when somebody moves: the last ones before it was noticed."""
 # Watching closely goes on for so long after the last movement, or after somebody was lost who had just moved.
-_CALM_S = 2.0
+_CALM_AFTER_S = 2.0
 _LOST_S = 5.0
+_ROUNDING_S = 1e-3
 # Between two poses: shoulders and hips go up or down by so much, in metres of the person's scale.
 _MOVES_M = 0.06
 _BENT = np.radians(30.0)
@@ -33,16 +34,12 @@ class Attention:
         self._heights: Floats | None = None
         self._moved_s: float | None = None
         self._seen_s = -np.inf
-        self._skipped = 0
+        self._last_s = -np.inf
         self.is_calm = False
 
-    def is_due(self) -> bool:
-        """Whether the next sample gets a pose."""
-        self._skipped = self._skipped + 1 if self.is_calm else CALM_EVERY
-        if self._skipped < CALM_EVERY:
-            return False
-        self._skipped = 0
-        return True
+    def is_due(self, time_s: float) -> bool:
+        """Whether the next sample, at `time_s` seconds, gets a pose."""
+        return not self.is_calm or time_s - self._last_s >= CALM_S - _ROUNDING_S
 
     def cut(self) -> None:
         """The next sample is from another camera: nothing is known about it."""
@@ -50,6 +47,7 @@ class Attention:
 
     def see(self, time_s: float, found: Landmarks | None) -> None:
         """Take note of a pose at `time_s` seconds, None where nobody was found."""
+        self._last_s = time_s
         if found is None:
             # Whoever is lost while moving may be at lockout, with the head out of the picture.
             is_moving = not self.is_calm and time_s - self._seen_s < _LOST_S
@@ -57,7 +55,7 @@ class Attention:
             is_moving, self._seen_s = self._has_moved(found), time_s
         if self._moved_s is None or is_moving:
             self._moved_s = time_s
-        self.is_calm = time_s - self._moved_s > _CALM_S
+        self.is_calm = time_s - self._moved_s > _CALM_AFTER_S
 
     def _has_moved(self, found: Landmarks) -> bool:
         image, world = found[0][:, :2] * self._size, found[1].astype(np.float64)

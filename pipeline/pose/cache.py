@@ -14,7 +14,8 @@ from pipeline.files import written_aside
 from pipeline.pose.npz import read_pose, write_pose
 from pipeline.records import Pose, VideoInfo
 
-# Raised when what `estimation.estimate` computes changes for the same settings.
+# Raised when landmarks of the same settings may no longer be used. Those of releases that took poses of every sample,
+# and not by need, may.
 _FORMAT = 6
 # Which way of reading videos the times and pictures are of; files of earlier releases say nothing, and were made when
 # times counted from the container's start and pictures were not mirrored nor made of square pixels.

@@ -81,7 +81,7 @@ def estimate_samples(
     tracker = PersonTracker(estimator, (info.width, info.height), config.max_side_px)
     passed_over: deque[SampledFrame] = deque(maxlen=LOOK_BACK)
     for sample in samples:
-        if attention is not None and not attention.is_due():
+        if attention is not None and not attention.is_due(sample.time_s):
             passed_over.append(sample)
             continue
         picture = sample.shrunk(config.max_side_px)

@@ -146,18 +146,21 @@ def _run(network: InferRequest, picture: NDArray[np.uint8]) -> list[Floats]:
 def _loaded(name: str, outputs: tuple[int, ...], mean: float, scale: float) -> InferRequest:
     """A network of the mediapipe wheel, with some of its outputs. It is given bytes, and computes with
     (byte - mean) / scale. Raises PoseModelError."""
-    openvino = _openvino()
     path = _package() / name
-    core = openvino.Core()
     try:
+        openvino = _openvino()
+        core = openvino.Core()
         model = core.read_model(path)
-    except RuntimeError as error:
-        raise PoseModelError(f"{path}: the pose network cannot be read. Install mediapipe 0.10.21 again.") from error
-    model = openvino.Model([model.outputs[index] for index in outputs], model.get_parameters(), "pose")
-    steps = openvino.preprocess.PrePostProcessor(model)
-    steps.input().tensor().set_element_type(openvino.Type.u8)
-    steps.input().preprocess().convert_element_type(openvino.Type.f32).mean(mean).scale(scale)
-    return core.compile_model(steps.build(), "CPU", _SETTINGS).create_infer_request()
+        model = openvino.Model([model.outputs[index] for index in outputs], model.get_parameters(), "pose")
+        steps = openvino.preprocess.PrePostProcessor(model)
+        steps.input().tensor().set_element_type(openvino.Type.u8)
+        steps.input().preprocess().convert_element_type(openvino.Type.f32).mean(mean).scale(scale)
+        return core.compile_model(steps.build(), "CPU", _SETTINGS).create_infer_request()
+    except (ImportError, OSError, RuntimeError) as error:
+        raise PoseModelError(
+            f"{path}: OpenVINO cannot run the pose network ({error}). Install mediapipe 0.10.21 and openvino again, or "
+            "set POSE_ENGINE=mediapipe."
+        ) from error
 
 
 def _package() -> Path:

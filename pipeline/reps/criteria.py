@@ -112,8 +112,9 @@ def hands_as_usual(value: float, other_lifts: Sequence[float], config: SegmentCo
 
 def elbows_at_lockout(signal: LiftSignal, lift: Candidate) -> float | None:
     """Degrees to which the elbows are stretched at lockout, in the picture; None where neither arm was seen."""
-    standing = _seen(signal, _above(signal, lift, _LOCKOUT_SHARE))
-    if float(np.median(signal.arm_visibility[standing])) < _ARM_SEEN:
+    standing = _above(signal, lift, _LOCKOUT_SHARE)
+    standing = standing[signal.seen[standing]]
+    if not len(standing) or float(np.median(signal.arm_visibility[standing])) < _ARM_SEEN:
         return None
     return float(np.median(signal.elbow[standing]))
 
@@ -122,11 +123,11 @@ def elbows_as_usual(value: float, other_lifts: Sequence[float], config: SegmentC
     """Whether the elbows are as stretched at lockout as in the lifts of this person and shot (degrees, as of
     `elbows_at_lockout`). In one view they are the same within few degrees from lift to lift, and free arms are bent a
     little; where the hands are in depth is a guess of the estimator."""
-    straightest, *others = sorted(other_lifts, reverse=True)
-    cue = _least("elbows as usual", value - straightest, -config.max_elbow_drop_deg, 1.5)
-    # One lift alone is not what is usual: then there is a doubt, and no more.
-    is_usual = bool(others) and straightest - others[0] < config.max_elbow_drop_deg / 2
-    return cue if is_usual else replace(cue, margin=max(cue.margin, 0.0))
+    usual = float(np.quantile(other_lifts, 0.9))
+    cue = _least("elbows as usual", value - usual, -config.max_elbow_drop_deg, 1.5)
+    # Where most lifts differ, nothing is usual: then there is a doubt, and no more.
+    near = np.abs(np.array(other_lifts) - usual) < config.max_elbow_drop_deg / 2
+    return cue if near.sum() > 1 and near.mean() >= 0.5 else replace(cue, margin=max(cue.margin, 0.0))
 
 
 def _above(signal: LiftSignal, lift: Candidate, share: float) -> NDArray[np.intp]:

@@ -86,6 +86,8 @@ def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
         return even(-_middle(image, joints)[:, 1])
 
     after = np.clip(np.searchsorted(time, grid, side="right"), 1, len(time) - 1)
+    # Poses that follow each other, though few are taken while nobody moves: nobody was lost between them.
+    followed = (np.diff(frames) == 1) & (np.diff(time) <= _FOLLOW_S)
     shoulder = -_middle(image, ("shoulder",))[:, 1]
     world = pose.world[frames].astype(np.float64)
     hands = (_middle(world, ("wrist",)) - _middle(world, ("shoulder", "hip")))[:, [0, 2]]
@@ -93,7 +95,7 @@ def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
     elbow, arm_visibility = _elbow(image, pose.visibility[frames].astype(np.float64))
     return LiftSignal(
         time=grid,
-        shoulder=_smooth(_bridged(grid, time, shoulder, -_middle(image, ("wrist",))[:, 1]), smoothing_s),
+        shoulder=_smooth(_bridged(grid, time, shoulder, -_middle(image, ("wrist",))[:, 1], followed), smoothing_s),
         hip=height("hip"),
         knee=height("knee"),
         foot=height("heel", "foot_index"),
@@ -104,8 +106,7 @@ def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
         reach=even((_middle(image, ("wrist",)) - _middle(image, ("heel", "foot_index")))[:, 0]),
         elbow=even(elbow),
         arm_visibility=even(arm_visibility),
-        seen=(np.minimum(np.abs(grid - time[after - 1]), np.abs(time[after] - grid)) <= _SEEN_S)
-        | ((np.diff(frames) == 1) & (np.diff(time) <= _FOLLOW_S))[after - 1],
+        seen=(np.minimum(np.abs(grid - time[after - 1]), np.abs(time[after] - grid)) <= _SEEN_S) | followed[after - 1],
     )
 
 
@@ -134,11 +135,12 @@ def _elbow(image: Series, visibility: Series) -> tuple[Series, Series]:
     return total / weights, best
 
 
-def _bridged(grid: Series, time: Series, height: Series, wrist: Series) -> Series:
-    """Heights of the shoulders on the grid, from poses at `time`: linear between them, and curved over long gaps."""
+def _bridged(grid: Series, time: Series, height: Series, wrist: Series, followed: NDArray[np.bool_]) -> Series:
+    """Heights of the shoulders on the grid, from poses at `time`: linear between them, and curved over long gaps but
+    those between poses that follow each other."""
     bridged = np.interp(grid, time, height)
     lowest, highest = (float(value) for value in np.quantile(height, [0.02, 0.98]))
-    for index in np.flatnonzero(np.diff(time) > _SHORT_GAP_S):
+    for index in np.flatnonzero((np.diff(time) > _SHORT_GAP_S) & ~followed):
         inside = (grid > time[index]) & (grid < time[index + 1])
         arc = _arc(grid[inside], time, height, index)
         ends = height[index : index + 2]

@@ -110,6 +110,17 @@ def test_an_address_is_the_task_s_own(client: LabelStudioClient, label_studio: F
     assert label_studio.tasks[number]["data"] == {"video": "https://example.com/a.mp4?x=1", "fps": 29.97003}
 
 
+@pytest.mark.parametrize(
+    "address", ["http://other.example/data/local-files/?d=a/b.mp4", "http://[bad/data/local-files/?d=a/b.mp4"]
+)
+def test_an_address_that_looks_like_a_local_file_connects_no_storage(
+    client: LabelStudioClient, label_studio: FakeLabelStudio, tmp_path: Path, address: str
+) -> None:
+    for root in (None, tmp_path):
+        assert tasks(client, root).task_for(address, VIDEO)
+    assert label_studio.local_folders == []
+
+
 def test_looking_makes_nothing(client: LabelStudioClient, label_studio: FakeLabelStudio, video: Path) -> None:
     assert not tasks(client).is_there(str(video))
     assert label_studio.tasks == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -119,10 +120,16 @@ def test_brackets_in_a_name_are_shown_as_they_are() -> None:
     assert "[bold]x.mp4" in text(rep_table(named))
 
 
-def test_predicting_loads_no_server_no_plots_and_no_cluster(tmp_path: Path) -> None:
-    """Their libraries take longer to load than a short video takes."""
+_SERVER = ("sqlalchemy", "flask", "distributed", "torch")
+
+
+@pytest.mark.parametrize(
+    ("engine", "heavy"),
+    [("mediapipe", _SERVER), ("openvino", (*_SERVER, "matplotlib", "mediapipe", "openvino_telemetry"))],
+)
+def test_predicting_loads_no_server_and_no_cluster(tmp_path: Path, engine: str, heavy: tuple[str, ...]) -> None:
+    """Their libraries take longer to load than a short video takes. MediaPipe itself loads matplotlib."""
     render(synthetic.LiftPlan(reps=(synthetic.RepPlan(),), width=320, height=240), tmp_path / "lift.mp4")
-    heavy = ("matplotlib", "sqlalchemy", "flask", "distributed", "mediapipe", "torch", "openvino_telemetry")
     code = f"""
 import sys
 from backend.cli import main
@@ -133,6 +140,7 @@ except SystemExit as end:
     assert not end.code
 print("loaded:", *(name for name in {heavy!r} if name in sys.modules))
 """
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environment = os.environ | {"POSE_ENGINE": engine, "DATA_DIR": str(tmp_path)}
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert "1 rep" in found.stdout
     assert found.stdout.splitlines()[-1].split() == ["loaded:"]

@@ -38,6 +38,10 @@ UPLOAD = "/data/upload/1/a.mp4"
         (f"//example.org/ls{UPLOAD}", None),
         ("s3://bucket/a.mp4", None),
         ("http://[broken", None),
+        ("https:/host/lift.mp4", None),  # slips of the pen
+        ("http:lift.mp4", None),
+        ("https://", None),
+        (f"http://label-\tstudio:8080{UPLOAD}", UPLOAD),  # as every client of HTTP reads it
     ],
 )
 def test_own_addresses_are_known_by_any_name(address: str, expected: str | None) -> None:

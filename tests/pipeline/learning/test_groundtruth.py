@@ -45,9 +45,9 @@ SLIPS = {
     "end forgotten": (clip({"start_s": 1.0}), r"a\.mp4 rep 1 end_s: field required"),
     "another name": (clip({"start": 1.0, "end": 2.0}), r"a\.mp4 rep 1 start_s: field required"),
     "reps null": ({"file": "a.mp4", "reps": None}, r"a\.mp4 reps: should be a valid list"),
-    "pairs": (clip([1.0, 3.0]), r"a\.mp4 rep 1: should be a valid dictionary"),
+    "pairs": (clip([1.0, 3.0]), r"a\.mp4 rep 1: should be an? object"),
     "no file": ({"reps": []}, r"entry 1 file: field required"),
-    "no clip": ("a.mp4", r"entry 1: should be a valid dictionary"),
+    "no clip": ("a.mp4", r"entry 1: should be an? object"),
 }
 
 

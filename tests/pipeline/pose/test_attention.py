@@ -13,7 +13,7 @@ from pipeline import synthetic
 from pipeline.config import PoseConfig, SegmentConfig
 from pipeline.media import reading
 from pipeline.media.reading import SampledFrame
-from pipeline.pose.attention import CALM_EVERY, Attention
+from pipeline.pose.attention import CALM_S, Attention
 from pipeline.pose.estimation import estimate, estimate_samples
 from pipeline.pose.estimator import Landmarks
 from pipeline.records import Pose, VideoInfo
@@ -77,7 +77,7 @@ def test_whoever_stands_gets_a_third_of_the_poses() -> None:
     exact = Exact(SETS)
     poses(exact, Attention(SIZE))
     standing = [time_s for time_s in exact.asked if 3.0 < time_s < 10.0]
-    assert len(standing) == pytest.approx(70 / CALM_EVERY, abs=2)
+    assert len(standing) == pytest.approx(7.0 / CALM_S, abs=2)
 
 
 def test_what_came_before_the_movement_is_made_up_for() -> None:
@@ -100,10 +100,10 @@ def test_an_empty_room_gets_a_third_of_the_poses() -> None:
     attention = Attention(SIZE)
     due = []
     for time_s in np.arange(0.0, 10.0, 0.1).tolist():
-        due.append(attention.is_due())
+        due.append(attention.is_due(time_s))
         if due[-1]:
             attention.see(time_s, None)
-    assert sum(due[20:]) == pytest.approx(80 / CALM_EVERY, abs=3)
+    assert sum(due[20:]) == pytest.approx(8.0 / CALM_S, abs=3)
 
 
 def test_a_drawn_video_with_pauses_and_a_cut_has_all_its_repetitions(tmp_path: Path) -> None:

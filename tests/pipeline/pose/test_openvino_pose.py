@@ -24,7 +24,7 @@ from pipeline.pose.mediapipe_pose import MediaPipePose
 from pipeline.pose.openvino_pose import OpenVinoPose
 from pipeline.synthetic.drawing import draw
 
-CONFIG = PoseConfig()
+CONFIG = PoseConfig(engine="openvino")
 
 
 def drawn(width: int = 640, height: int = 480, count: int = 1) -> list[Picture]:
@@ -165,7 +165,7 @@ def test_an_absent_package_of_networks_is_an_error(monkeypatch: pytest.MonkeyPat
 
 def test_an_absent_network_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(openvino_pose, "_package", lambda: tmp_path)
-    with pytest.raises(PoseModelError, match="cannot be read"):
+    with pytest.raises(PoseModelError, match="cannot run the pose network"):
         OpenVinoPose(CONFIG).landmarks(grey(5, 128, 96), 0.0)
 
 
@@ -175,7 +175,7 @@ def test_nobody_is_told_that_openvino_is_used() -> None:
 import sys, numpy
 from pipeline.config import PoseConfig
 from pipeline.pose.estimator import open_estimator
-with open_estimator(PoseConfig()) as estimator:
+with open_estimator(PoseConfig(engine="openvino")) as estimator:
     estimator.landmarks(numpy.zeros((48, 64, 3), numpy.uint8), 0.0)
 print(*(name for name in sys.modules if name.split(".")[0] in ("openvino_telemetry", "mediapipe", "matplotlib")))
 print("openvino.tools.ovc" in sys.modules)

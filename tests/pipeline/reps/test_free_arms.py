@@ -52,6 +52,14 @@ def test_a_lifter_who_always_bends_the_arms_lifts_all_the_same() -> None:
     assert len(find_reps(pose, SegmentConfig())) == 3
 
 
+def test_two_lifts_with_straighter_arms_are_not_what_is_usual() -> None:
+    plan = LiftPlan(reps=(RepPlan(),) * 8)
+    pose = synthetic.pose_of(plan)
+    for rep in synthetic.reps_of(plan)[2:]:
+        pose = with_bent_elbows(pose, rep, 20.0)
+    assert len(find_reps(pose, SegmentConfig())) == 8
+
+
 def test_arms_that_are_hidden_say_nothing() -> None:
     arms = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in ("elbow", "wrist"))
     pose = synthetic.occlude(with_bent_elbows(synthetic.pose_of(PLAN), TRUTH[0], 20.0), arms)
