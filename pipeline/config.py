@@ -10,9 +10,8 @@ from typing import Literal, get_args
 Method = Literal["statistics", "autoencoder"]
 """What repetitions are compared by: statistics on SkeleMotion images, or an autoencoder's latent of them."""
 
-
-PoseEngine = Literal["openvino", "mediapipe"]
-"""What runs the pose networks: OpenVINO with the steps of MediaPipe's graph, or that graph itself, which costs more."""
+PoseEngine = Literal["mediapipe", "openvino"]
+"""What runs the pose networks: MediaPipe's graph, or OpenVINO with the steps of that graph, which costs less."""
 
 
 @dataclass(frozen=True)

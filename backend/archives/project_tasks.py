@@ -7,7 +7,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from backend.errors import LabelConfigError, LabelStudioError, UploadRefused
 from backend.labelstudio.addresses import LOCAL_FILES, UPLOADS
@@ -142,9 +142,12 @@ class ProjectTasks:
         """An address as one way of writing it: storages put Label Studio's own address before theirs."""
         own = self._client.own_path(address)
         if own is None:
+            try:
+                parts = urlsplit(address)
+            except ValueError:
+                return address
             # Of another Label Studio, or of a name of ours that is not known.
-            _, found, rest = address.partition(f"{LOCAL_FILES}?")
-            own = f"{LOCAL_FILES}?{rest}" if found else address
+            own = f"{parts.path}?{parts.query}" if parts.path == LOCAL_FILES else address
         return _LOCAL + unquote(own.removeprefix(_LOCAL)) if own.startswith(_LOCAL) else own
 
     def _serve(self, relative: str) -> None:

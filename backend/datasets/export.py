@@ -222,7 +222,7 @@ class _Draft:
             missing_count=self.missing.count,
             missing=self.missing.first,
             repeated=len(choice.repeated),
-            sampling=f"{f'{hertz:g} poses per second' if hertz else 'A pose of every frame'}, by time."
+            sampling=f"{f'{hertz:g} poses per second, fewer while nobody moves' if hertz else 'A pose of every frame'}."
             if not self._request.labels_only
             else "None: exported with --labels-only.",
         )

@@ -12,6 +12,7 @@ from pipeline.datasets.dataset_format import Added, DatasetFormat
 from pipeline.datasets.manifest import rows_of
 from pipeline.datasets.rows import ExportedRep
 from pipeline.errors import DatasetError, PoseFileDamaged
+from pipeline.pose.attention import FOLLOW_S
 from pipeline.pose.interpolation import neighbours
 from pipeline.pose.npz import ARRAYS, read_pose, write_pose
 from pipeline.records import Pose, Rep
@@ -19,7 +20,6 @@ from pipeline.skelemotion import SCALE_S
 
 MARGIN_S = SCALE_S
 """Seconds of poses before and after a repetition that go with it: those that its encoding depends on."""
-_LONGEST_GAP_S = 0.35
 _SAME_S = 1e-9
 
 
@@ -93,7 +93,7 @@ def at_rate(pose: Pose, per_second: float) -> Pose:
     grid = np.arange(np.ceil(first * per_second - 1e-6), np.floor(last * per_second + 1e-6) + 1) / per_second
     beside = neighbours(pose.time[found], grid)
     before, after, share = found[beside.before], found[beside.after], beside.share.astype(np.float32)
-    apart = (pose.time[after] - pose.time[before] > _LONGEST_GAP_S) | (pose.shot[before] != pose.shot[after])
+    apart = (pose.time[after] - pose.time[before] > FOLLOW_S) | (pose.shot[before] != pose.shot[after])
     near = np.where(share < 0.5, before, after)
     values = {}
     for name in ("image", "world", "depth", "visibility"):

@@ -1,7 +1,7 @@
 """Which samples of a video get a pose: every one while somebody moves up and down or is bent, few while not.
 
 Recordings of a training are mostly waiting. A lift begins and ends with a bent trunk, and goes up and down by half a
-metre: whatever looks like either is watched closely, from a second before it was noticed.
+metre: whatever looks like either is watched closely, from half a second before it was noticed.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import numpy as np
 
 from pipeline.landmarks import INDEX
 from pipeline.pose.estimator import Landmarks
-from pipeline.records import Floats
+from pipeline.pose.tracks import Series, scale_of, tilt_of
 
 CALM_S = 0.3
 """While nobody moves, a pose is taken every so many seconds."""
+FOLLOW_S = 0.45
+"""Poses so close follow each other, whatever is left out between them: nobody was lost there."""
 LOOK_BACK = 6
 """So many samples that had none get one when somebody moves: the last ones before it was noticed."""
 # Watching closely goes on for so long after the last movement, or after somebody was lost who had just moved.
@@ -27,11 +29,15 @@ _SHOULDERS, _HIPS = ([INDEX[f"{side}_{joint}"] for side in ("left", "right")] fo
 
 
 class Attention:
-    """Whether somebody may be lifting, by the poses so far. size: width and height of the picture in pixels."""
+    """Whether somebody may be lifting, by the poses so far.
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    size: width and height of the picture in pixels. may_rest: whether samples may go without a pose at all.
+    """
+
+    def __init__(self, size: tuple[int, int], may_rest: bool = True) -> None:
         self._size = np.array(size, np.float64)
-        self._heights: Floats | None = None
+        self._may_rest = may_rest
+        self._heights: Series | None = None
         self._moved_s: float | None = None
         self._seen_s = -np.inf
         self._last_s = -np.inf
@@ -55,14 +61,11 @@ class Attention:
             is_moving, self._seen_s = self._has_moved(found), time_s
         if self._moved_s is None or is_moving:
             self._moved_s = time_s
-        self.is_calm = time_s - self._moved_s > _CALM_AFTER_S
+        self.is_calm = self._may_rest and time_s - self._moved_s > _CALM_AFTER_S
 
     def _has_moved(self, found: Landmarks) -> bool:
         image, world = found[0][:, :2] * self._size, found[1].astype(np.float64)
-        spread_px, spread_m = (float(np.linalg.norm(p - p.mean(axis=0))) for p in (image, world[:, :2]))
-        heights = np.array([image[rows, 1].mean() for rows in (_SHOULDERS, _HIPS)], np.float32)
+        heights = np.array([image[rows, 1].mean() for rows in (_SHOULDERS, _HIPS)])
         before, self._heights = self._heights, heights
-        trunk = world[_HIPS].mean(axis=0) - world[_SHOULDERS].mean(axis=0)
-        tilt = np.arccos(np.clip(trunk[1] / max(float(np.linalg.norm(trunk)), 1e-6), -1.0, 1.0))
-        scale = spread_px / max(spread_m, 1e-6)
-        return bool(tilt > _BENT) or before is None or float(np.abs(heights - before).max()) > _MOVES_M * scale
+        is_bent = tilt_of(world[_HIPS].mean(axis=0) - world[_SHOULDERS].mean(axis=0)) > _BENT
+        return bool(is_bent or before is None or np.abs(heights - before).max() > _MOVES_M * scale_of(image, world))

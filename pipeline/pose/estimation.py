@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,29 +36,25 @@ def estimate(
     """Landmarks of the person through a video, sampled as `config` says. The estimator is reset at every cut.
 
     Where the person never bends down, and somebody else does, they are those of the other. on_progress: called with the
-    share (0..1) of the video that is done. Raises the VideoError of `reading.samples`, and PoseModelError.
+    share (0..1) of the video that is done. Raises the VideoError of `reading.samples`, and PoseModelError. The BLAS of
+    the whole process keeps to one thread meanwhile.
     """
 
-    def poses(
-        per_second: float,
-        of: Callable[[Iterator[SampledFrame]], Iterable[SampledFrame]],
-        on_progress: OnProgress | None = None,
-    ) -> Pose:
-        attention = Attention((info.width, info.height)) if per_second >= _BY_NEED_FROM_PER_SECOND else None
-        is_calm = (lambda: attention.is_calm) if attention is not None else (lambda: False)
-        samples = of(reading.samples(path, per_second, may_thin=is_calm))
-        return estimate_samples(samples, info, config, estimator, on_progress, attention)
-
-    def second_person(first: Pose, per_second: float) -> Pose:
+    def poses(per_second: float, before: Pose | None = None) -> Pose:
+        """Of whom the estimator finds, or of somebody else than the person of the poses `before`."""
+        attention = Attention((info.width, info.height), per_second >= _BY_NEED_FROM_PER_SECOND)
+        samples = reading.samples(path, per_second, may_thin=lambda: attention.is_calm)
+        if before is None:
+            return estimate_samples(samples, info, config, estimator, on_progress, attention)
         estimator.reset()
-        return poses(per_second, lambda samples: without(samples, first))
+        return estimate_samples(without(samples, before), info, config, estimator, None, attention)
 
     # BLAS is called for a few numbers in each picture. With several threads it wakes them each time, and they wait for
     # more in a loop until the next picture: nearly a second of the system's time for ten seconds of video.
     with threadpool_limits(limits=1, user_api="blas"):
-        pose = poses(config.poses_per_second, lambda samples: samples, on_progress)
-        if is_idle(pose) and bends(second_person(pose, _SECOND_PERSON_PER_SECOND)):
-            other = second_person(pose, config.poses_per_second)
+        pose = poses(config.poses_per_second)
+        if is_idle(pose) and bends(poses(_SECOND_PERSON_PER_SECOND, pose)):
+            other = poses(config.poses_per_second, pose)
             if bends(other):
                 return other
         return pose
@@ -76,12 +72,13 @@ def estimate_samples(
 
     attention: says which samples get a pose; all do without it.
     """
+    attention = attention or Attention((info.width, info.height), may_rest=False)
     shots = ShotCounter()
     found: list[tuple[float, int, Landmarks | None]] = []
     tracker = PersonTracker(estimator, (info.width, info.height), config.max_side_px)
     passed_over: deque[SampledFrame] = deque(maxlen=LOOK_BACK)
     for sample in samples:
-        if attention is not None and not attention.is_due(sample.time_s):
+        if not attention.is_due(sample.time_s):
             passed_over.append(sample)
             continue
         picture = sample.shrunk(config.max_side_px)
@@ -89,13 +86,11 @@ def estimate_samples(
         if found and shot != found[-1][1]:
             tracker.cut()
             passed_over.clear()
-            if attention is not None:
-                attention.cut()
+            attention.cut()
         landmarks = tracker.landmarks(sample, picture)
         found.append((sample.time_s, shot, landmarks))
-        if attention is not None:
-            attention.see(sample.time_s, landmarks)
-        while passed_over and attention is not None and not attention.is_calm:
+        attention.see(sample.time_s, landmarks)
+        while passed_over and not attention.is_calm:
             earlier = passed_over.popleft()
             found.append((earlier.time_s, shot, tracker.landmarks(earlier, earlier.shrunk(config.max_side_px))))
         if on_progress is not None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.media.reading import SampledFrame
 from pipeline.pose.estimator import Landmarks, PoseEstimator
+from pipeline.pose.tracks import scale_of
 from pipeline.records import Floats
 
 # A crop is so many metres wide: room for a standing person, a walk of a step, and hands overhead.
@@ -249,11 +250,10 @@ def _in_whole(normalized: Floats, crop: Crop, whole: Crop) -> Floats:
 
 def _body(found: Landmarks, whole: Crop, time_s: float) -> PersonBox:
     image = found[0][:, :2].astype(np.float64) * (whole.width, whole.height)
-    world = found[1][:, :2].astype(np.float64)
-    spread_px, spread_m = (float(np.sqrt(((p - p.mean(axis=0)) ** 2).sum())) for p in (image, world))
+    scale = float(scale_of(image, found[1].astype(np.float64)))
     left, top = image.min(axis=0)
     right, bottom = image.max(axis=0)
-    return PersonBox((float(left), float(top), float(right), float(bottom)), spread_px / max(spread_m, 1e-6), time_s)
+    return PersonBox((float(left), float(top), float(right), float(bottom)), scale, time_s)
 
 
 def _is_elsewhere_and_larger(one: PersonBox, other: PersonBox) -> bool:

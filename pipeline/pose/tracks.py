@@ -39,10 +39,15 @@ def pixels_per_metre(pose: Pose) -> Series:
     The world landmarks turn with the body, so that the scale holds in a bend as well as upright, and needs no single
     joint to be visible.
     """
-    image = pose.image.astype(np.float64)
-    world = pose.world[:, :, :2].astype(np.float64)
-    spread_px = np.sqrt(((image - image.mean(axis=1, keepdims=True)) ** 2).sum(axis=(1, 2)))
-    spread_m = np.sqrt(((world - world.mean(axis=1, keepdims=True)) ** 2).sum(axis=(1, 2)))
+    return scale_of(pose.image.astype(np.float64), pose.world.astype(np.float64))
+
+
+def scale_of(image: Series, world: Series) -> Series:
+    """[...] pixels per metre of people with landmarks image [..., N, 2] in pixels and world [..., N, 3] in metres."""
+    spread_px, spread_m = (
+        np.sqrt(((points - points.mean(axis=-2, keepdims=True)) ** 2).sum(axis=(-2, -1)))
+        for points in (image, world[..., :2])
+    )
     scale: Series = spread_px / np.maximum(spread_m, 1e-6)
     return scale
 
@@ -52,8 +57,8 @@ def is_plausible(pose: Pose) -> NDArray[np.bool_]:
     such are an estimator's guesses when the head has left the picture. Nobody takes that posture with a load."""
     world = pose.world.astype(np.float64)
     shoulders, hips, wrists = (world[:, rows] for rows in (_SHOULDERS, _HIPS, _WRISTS))
-    trunk = _tilt(hips.mean(axis=1) - shoulders.mean(axis=1))
-    arm = np.maximum(*(_tilt(wrists[:, side] - shoulders[:, side]) for side in (0, 1)))
+    trunk = tilt_of(hips.mean(axis=1) - shoulders.mean(axis=1))
+    arm = np.maximum(*(tilt_of(wrists[:, side] - shoulders[:, side]) for side in (0, 1)))
     sprawled = ((trunk > _LEVEL_TRUNK) & (arm > _LEVEL_ARM)) | (trunk > _OVERTURNED_TRUNK)
     good: NDArray[np.bool_] = pose.detected & ~_near(sprawled, pose.time, _SLIDING_S)
     # A plausible moment among such guesses is chance.
@@ -76,9 +81,10 @@ def _near(these: NDArray[np.bool_], time: Series, seconds: float) -> NDArray[np.
     return near
 
 
-def _tilt(vector: Series) -> Series:
-    """[T] radians between vectors [T, 3] and straight down."""
-    tilt: Series = np.arccos(np.clip(vector[:, 1] / np.maximum(np.linalg.norm(vector, axis=1), 1e-6), -1.0, 1.0))
+def tilt_of(vector: Series) -> Series:
+    """[...] radians between vectors [..., 3] and straight down."""
+    length = np.maximum(np.linalg.norm(vector, axis=-1), 1e-6)
+    tilt: Series = np.arccos(np.clip(vector[..., 1] / length, -1.0, 1.0))
     return tilt
 
 

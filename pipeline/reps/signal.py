@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from pipeline.landmarks import INDEX
+from pipeline.pose.attention import FOLLOW_S
 from pipeline.pose.tracks import Frames, pixels_per_metre, tracks
 from pipeline.records import Pose
 
@@ -21,9 +22,8 @@ _MIN_SAMPLES = 5
 # Speeds beside a gap are measured over so many seconds.
 _SLOPE_S = 0.35
 _SHORT_GAP_S = 0.25
-# A sample counts as seen with a pose so near, or between two that follow each other so closely.
+# A sample counts as seen with a pose so near, or between two that follow each other.
 _SEEN_S = 0.15
-_FOLLOW_S = 0.45
 # A bridge over a gap rises and falls little further than its ends, unless the person was seen there at another time.
 _BRIDGE_BEYOND_M = 0.05
 # An unseen lockout: so long a gap, entered while shoulders and hands had risen by so much within so many seconds, and
@@ -87,7 +87,7 @@ def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
 
     after = np.clip(np.searchsorted(time, grid, side="right"), 1, len(time) - 1)
     # Poses that follow each other, though few are taken while nobody moves: nobody was lost between them.
-    followed = (np.diff(frames) == 1) & (np.diff(time) <= _FOLLOW_S)
+    followed = (np.diff(frames) == 1) & (np.diff(time) <= FOLLOW_S)
     shoulder = -_middle(image, ("shoulder",))[:, 1]
     world = pose.world[frames].astype(np.float64)
     hands = (_middle(world, ("wrist",)) - _middle(world, ("shoulder", "hip")))[:, [0, 2]]
@@ -147,8 +147,7 @@ def _bridged(grid: Series, time: Series, height: Series, wrist: Series, followed
         least, most = min(lowest, ends.min() - _BRIDGE_BEYOND_M), max(highest, ends.max() + _BRIDGE_BEYOND_M)
         floor = _pulled_from(time, height, wrist, index)
         if floor is not None and (not len(arc) or not floor + _ARC_M < arc.max() < most):
-            top = highest if highest > floor + _TRAVEL_M else floor + _TRAVEL_M
-            corners = _lockout(time, height, index, top)
+            corners = _lockout(time, height, index, max(highest, floor + _TRAVEL_M))
             bridged[inside] = np.interp(grid[inside], corners[:, 0], corners[:, 1])
         elif len(arc):
             bridged[inside] = np.clip(arc, least, most)

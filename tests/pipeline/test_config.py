@@ -52,7 +52,7 @@ def test_a_task_file_is_run_by_mediapipe() -> None:
 
 
 def test_an_unknown_engine_is_refused() -> None:
-    with pytest.raises(ValueError, match="Expected one of openvino, mediapipe, got abacus"):
+    with pytest.raises(ValueError, match="Expected one of mediapipe, openvino, got abacus"):
         PoseConfig(engine="abacus")  # type: ignore[arg-type]
 
 
