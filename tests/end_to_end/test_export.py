@@ -11,15 +11,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from labelled_project import without_ids_and_times
+from real_label_studio import PASSWORD, USER, label_studio_script
 
 from backend.local_labelstudio.demo import Demo, running, wait_for_predictions
-from backend.local_labelstudio.server import LabelStudioServer, install
+from backend.local_labelstudio.server import LabelStudioServer
 from backend.settings import Settings
 from pipeline.datasets.manifest import rows_of
 from pipeline.datasets.rows import ExportedRep
@@ -28,7 +28,6 @@ from pipeline.synthetic.drawing import render
 
 pytestmark = pytest.mark.e2e
 
-USER, PASSWORD = "annotator@example.com", "a-long-password"
 MOVED = 9
 """Frames that a person moves the end of a repetition by."""
 
@@ -50,10 +49,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
     folder = tmp_path_factory.mktemp("export")
     clip = folder / "a lift.mp4"
     render(demo_plan(), clip)
-    configured = os.environ.get("DEADLIFT_LABEL_STUDIO")
-    server = LabelStudioServer(
-        install(Path(configured) if configured else None), folder / "label-studio", 0, username=USER, password=PASSWORD
-    )
+    server = LabelStudioServer(label_studio_script(), folder / "label-studio", 0, username=USER, password=PASSWORD)
     settings = Settings(_env_file=None, data_dir=folder / "backend", backend_port=0)
     seen = Observed()
     with running(server, settings, [clip]) as demo:

@@ -6,7 +6,6 @@ what it showed is written down; each test then states one fact about it.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,12 @@ import labeling_page
 import pytest
 from learning_project import Film, Json, Project, drawn_film, until
 from playwright.sync_api import Page
-from pydantic import SecretStr
+from real_label_studio import PASSWORD, USER, beside_label_studio
 from server_process import ServerProcess
 
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.labeling_config import default_config, parse_controls
-from backend.labelstudio.records import Access
 from backend.local_labelstudio.demo import BACKEND_TITLE
-from backend.local_labelstudio.server import LabelStudioServer, install
 from pipeline.datasets.manifest import rows_of
 from pipeline.records import RepLabel
 from pipeline.synthetic import LiftPlan, RepPlan, reps_of
@@ -30,7 +27,6 @@ from pipeline.synthetic.drawing import render
 
 pytestmark = pytest.mark.e2e
 
-USER, PASSWORD = "annotator@example.com", "a-long-password"
 FORMATS = {"ELAN": "elan/*.eaf", "CSV": "reps.csv", "Parquet": "reps.parquet"}
 
 Regions = list[tuple[int, int, str]]
@@ -64,17 +60,8 @@ class Observed:
 def all_observed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Observed]:
     folder = tmp_path_factory.mktemp("import")
     films = {"even": drawn_film(folder, 0, ["early_hip_rise"]), "odd": _film_of_an_odd_rate(folder)}
-    configured = os.environ.get("DEADLIFT_LABEL_STUDIO")
-    script = install(Path(configured) if configured else None)
-    with LabelStudioServer(script, folder / "label-studio", 0, username=USER, password=PASSWORD) as label_studio:
-        token = label_studio.personal_token()
-        server = ServerProcess(folder / "backend", label_studio.url, token)
-        server.start(RETRAIN_AFTER="0", WORKERS="2")
-        try:
-            client = LabelStudioClient(Access(label_studio.url, SecretStr(token)))
-            return _live_through(server, client, label_studio.url, films)
-        finally:
-            server.stop()
+    with beside_label_studio(folder) as (server, client, url):
+        return _live_through(server, client, url, films)
 
 
 @pytest.fixture(params=list(FORMATS))

@@ -7,7 +7,6 @@ browser. One run is made and what it showed is written down; each test then stat
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,15 +20,13 @@ from learning_project import Project, until
 from numbered_clips import RATE, Clip, anamorphic_clip, late_clip, lift, mirrored_clip, numbered, read_number
 from numpy.typing import NDArray
 from playwright.sync_api import Page
-from pydantic import SecretStr
+from real_label_studio import PASSWORD, USER, beside_label_studio
 from server_process import ServerProcess
 
 from backend.labels.labelled import LabelledVideo
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.labeling_config import default_config
-from backend.labelstudio.records import Access
 from backend.local_labelstudio.demo import BACKEND_TITLE
-from backend.local_labelstudio.server import LabelStudioServer, install
 from backend.storage.analysis_json import load_analysis
 from backend.storage.jobs import Store
 from pipeline.datasets.frames import to_frames
@@ -40,7 +37,6 @@ from pipeline.records import Analysis
 
 pytestmark = pytest.mark.e2e
 
-USER, PASSWORD = "annotator@example.com", "a-long-password"
 NAMES = ("late", "late with sound", "anamorphic", "mirrored")
 DRAWN = (25, 50)
 """First and last frame of what is drawn by hand, before the first repetition."""
@@ -91,17 +87,8 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Clip]:
 @pytest.fixture(scope="module")
 def all_observed(tmp_path_factory: pytest.TempPathFactory, clips: dict[str, Clip]) -> dict[str, Observed]:
     folder = tmp_path_factory.mktemp("clock")
-    configured = os.environ.get("DEADLIFT_LABEL_STUDIO")
-    script = install(Path(configured) if configured else None)
-    with LabelStudioServer(script, folder / "label-studio", 0, username=USER, password=PASSWORD) as label_studio:
-        token = label_studio.personal_token()
-        server = ServerProcess(folder / "backend", label_studio.url, token)
-        server.start(RETRAIN_AFTER="0", WORKERS="2")
-        try:
-            client = LabelStudioClient(Access(label_studio.url, SecretStr(token)))
-            return _live_through(server, client, label_studio.url, clips, folder)
-        finally:
-            server.stop()
+    with beside_label_studio(folder) as (server, client, url):
+        return _live_through(server, client, url, clips, folder)
 
 
 @pytest.fixture(params=NAMES)

@@ -6,10 +6,8 @@ One run is made and what it showed is written down; each test then states one fa
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from pathlib import Path
 
 import labeling_page
 import pytest
@@ -18,10 +16,8 @@ from learning_loop import (
     FAULTY,
     LATE,
     NAMES,
-    PASSWORD,
     SOUND,
     UNLABELLED,
-    USER,
     Observed,
     State,
     live_through,
@@ -29,9 +25,10 @@ from learning_loop import (
 )
 from learning_project import REPS, drawn_film, real_films
 from places import SHARED
+from real_label_studio import PASSWORD, USER, label_studio_script
 
 from backend.labels.labelled import DrawnRep
-from backend.local_labelstudio.server import LabelStudioServer, install
+from backend.local_labelstudio.server import LabelStudioServer
 from pipeline.datasets.frames import to_seconds
 
 pytestmark = [pytest.mark.e2e, pytest.mark.long]
@@ -43,8 +40,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
     seen = Observed()
     shared = SHARED
     real = real_films(shared / "data" / "videos")
-    configured = os.environ.get("DEADLIFT_LABEL_STUDIO")
-    script = install(Path(configured) if configured else None)
+    script = label_studio_script()
     numbers = (*SOUND, *FAULTY, UNLABELLED, LATE)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         drawing = [pool.submit(drawn_film, folder, n, FAULTS if n in (*FAULTY, UNLABELLED) else ()) for n in numbers]

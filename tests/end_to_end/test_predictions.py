@@ -6,7 +6,6 @@ One run is made and what it showed is written down; each test then states one fa
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import Any
 import labeling_page
 import pytest
 from places import SHARED
+from real_label_studio import PASSWORD, USER, label_studio_script
 
 from backend.local_labelstudio.demo import Demo, running, wait_for_predictions
-from backend.local_labelstudio.server import LabelStudioServer, install
+from backend.local_labelstudio.server import LabelStudioServer
 from backend.settings import Settings
 from backend.storage.labels import LabelledRegion
 from pipeline.datasets.frames import to_seconds
@@ -26,7 +26,6 @@ from pipeline.synthetic.drawing import render
 
 pytestmark = pytest.mark.e2e
 
-USER, PASSWORD = "annotator@example.com", "a-long-password"
 WEBHOOK_PATIENCE_S = 30.0
 
 
@@ -60,8 +59,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory, synthetic: Path) -> Obser
     clip, truth = _real_clip() or (synthetic, [(rep.start_s, rep.end_s) for rep in reps_of(demo_plan())])
     seen = Observed(truth=truth)
     settings = Settings(_env_file=None, data_dir=folder / "backend", backend_port=0)
-    configured = os.environ.get("DEADLIFT_LABEL_STUDIO")
-    script = install(Path(configured) if configured else None)
+    script = label_studio_script()
 
     def label_studio() -> LabelStudioServer:
         return LabelStudioServer(script, folder / "label-studio", 0, username=USER, password=PASSWORD)

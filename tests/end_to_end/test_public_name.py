@@ -6,10 +6,8 @@ arrangement one run is made and what it showed is written down; each test then s
 
 from __future__ import annotations
 
-import os
 import socket
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,19 +15,19 @@ import pytest
 from learning_project import REPS, Film, Project, drawn_film, until
 from path_proxy import PathProxy
 from pydantic import SecretStr
+from real_label_studio import PASSWORD, USER, label_studio_script
 from server_process import ServerProcess
 
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.labeling_config import default_config
 from backend.labelstudio.records import Access
 from backend.local_labelstudio.demo import BACKEND_TITLE
-from backend.local_labelstudio.server import LabelStudioServer, install
+from backend.local_labelstudio.server import LabelStudioServer
 from pipeline.datasets.manifest import rows_of
 from pipeline.datasets.rows import ExportedRep
 
 pytestmark = pytest.mark.e2e
 
-USER, PASSWORD = "annotator@example.com", "a-long-password"
 FILMS = 3
 PREFIX = "/ls"
 
@@ -57,8 +55,7 @@ def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     clips = folder / "root" / "clips"
     clips.mkdir(parents=True)
     films = [drawn_film(clips, number) for number in range(FILMS)]
-    configured = os.environ.get("DEADLIFT_LABEL_STUDIO")
-    script = install(Path(configured) if configured else None)
+    script = label_studio_script()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     inside = f"http://127.0.0.1:{port}"

@@ -25,7 +25,6 @@ from backend.local_labelstudio.server import LabelStudioServer
 from pipeline.synthetic import FaultKind
 
 NAMES = {"normal": "Normal rep", "anomalous": "Anomalous rep"}
-USER, PASSWORD = "annotator@example.com", "a-long-password"
 FAULTS: tuple[FaultKind, ...] = ("hitching", "jerk")
 FAULTY = (1, 2, 4)
 SOUND = (0, 3, 5)
