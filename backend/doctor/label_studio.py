@@ -38,7 +38,7 @@ def checks(settings: Settings) -> Iterator[Check]:
 def label_studio(settings: Settings, version: str) -> Iterator[Check]:
     """From the address to the video of a task, as far as each step allows the next."""
     from backend.context import access_of, with_known_names
-    from backend.storage.database import is_there
+    from backend.storage.database import database_exists
     from backend.storage.jobs import Store
 
     if not settings.label_studio_url:
@@ -50,7 +50,7 @@ def label_studio(settings: Settings, version: str) -> Iterator[Check]:
         )
         return
     access = access_of(settings)
-    if is_there(settings.database_url):
+    if database_exists(settings.database_url):
         with suppress(BackendError), closing(Store(settings.database_url)) as store:
             access = with_known_names(access, store)
     client = LabelStudioClient(access)

@@ -25,7 +25,7 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def is_there(url: str) -> bool:
+def database_exists(url: str) -> bool:
     """Whether there is a database at `sqlite:///PATH` already: opening one makes it."""
     return Path(url.removeprefix("sqlite:///")).exists()
 
