@@ -162,14 +162,19 @@ class LabelStudioClient:
             if not shown or shown in titles | instead_of:
                 self._api.projects.update(id=project, model_version=version)
 
-    def connect_backend(self, project: int, url: str, title: str) -> None:
-        """Connect an ML backend to the project, or move the one of that title to a new address."""
+    def connect_backend(self, project: int, url: str, title: str, user: str = "", password: str = "") -> None:
+        """Connect an ML backend to the project, or move the one of that title to a new address.
+
+        user, password: what Label Studio is to send to it, "" for nothing.
+        """
+        method = {"auth_method": "BASIC_AUTH", "basic_auth_user": user, "basic_auth_pass": password}
+        auth: dict[str, Any] = method if user else {}
         with _mapped(f"an ML backend for project {project}"):
             for backend in self._api.ml.list(project=project):
                 if backend.title == title and backend.id is not None:
-                    self._api.ml.update(id=backend.id, url=url, project=str(project))
+                    self._api.ml.update(id=backend.id, url=url, project=str(project), **auth)
                     return
-            self._api.ml.create(url=url, project=project, title=title, is_interactive=False)
+            self._api.ml.create(url=url, project=project, title=title, is_interactive=False, **auth)
 
     def upload(self, project: int, path: Path, name: str = "") -> int:
         """Import a file as a task of the project, under its own name or another one; returns the task's id."""

@@ -18,15 +18,14 @@ _NAME = "deadlift"
 
 @dataclass(frozen=True)
 class Services:
-    """The services of one application. webhook_secret: "" where events need none. retrain_after: newly labelled normal
-    repetitions that start a training, 0 for none."""
+    """The services of one application. retrain_after: newly labelled normal repetitions that start a training, 0 for
+    none."""
 
     store: Store
     registry: Registry
     preannotator: Preannotator
     trainer: Trainer
     label_events: LabelEvents
-    webhook_secret: str
     retrain_after: int
 
     def attach(self, app: Flask) -> None:
