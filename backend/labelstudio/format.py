@@ -18,6 +18,9 @@ Read = TypeVar("Read")
 
 log = logging.getLogger(__name__)
 
+_MOST_BROKEN = 100
+"""Entries of one request that cannot be understood, beside others: each has a text of its own."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -183,15 +186,19 @@ def parse_task(payload: Any, project: int | None = None) -> Task:
 def parse_tasks(payload: Any, project: int | None = None) -> list[Task | BadRequest]:
     """The tasks of a request, in order, with what is wrong in place of one that cannot be understood.
 
-    Raises BadRequest where there is no list at all.
+    Raises BadRequest where there is no list at all, or one of little else than what cannot be understood.
     """
     if not isinstance(payload, list):
         raise BadRequest('Expected a JSON object with a list of "tasks".')
     tasks: list[Task | BadRequest] = []
+    broken = 0
     for item in payload:
         try:
             tasks.append(parse_task(item, project))
         except BadRequest as error:
+            broken += 1
+            if broken > _MOST_BROKEN:
+                raise
             tasks.append(error)
     return tasks
 
@@ -307,7 +314,7 @@ def _with_task(annotation: Any, tasks: dict[int, Task]) -> tuple[Json, Task]:
 
 
 def _readable(items: list[Any], read: Callable[[Any], Read]) -> tuple[Read, ...]:
-    """What can be read of a list. Raises BadRequest where nothing of it can."""
+    """What can be read of a list. Raises BadRequest where nothing of it can, or much cannot."""
     found: list[Read] = []
     errors: list[BadRequest] = []
     for item in items:
@@ -315,6 +322,8 @@ def _readable(items: list[Any], read: Callable[[Any], Read]) -> tuple[Read, ...]
             found.append(read(item))
         except BadRequest as error:
             errors.append(error)
+            if len(errors) > _MOST_BROKEN:
+                raise
     if errors and not found:
         raise errors[0]
     for left_out in errors:

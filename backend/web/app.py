@@ -23,6 +23,7 @@ from backend.storage.jobs import Store
 from backend.training.trainer import Trainer
 from backend.web import dashboard
 from backend.web.access import Access, Credentials
+from backend.web.body import refuse_endless
 from backend.web.routes import bp
 from backend.web.server_key import derived, server_key
 from backend.web.services import Services
@@ -46,6 +47,7 @@ def create_app(
     settings, session_key = with_own_secrets(settings)
     access = access_by(settings)
     access.attach(app, session_key)
+    app.before_request(refuse_endless)
     store = store or Store(settings.database_url)
     context, starts = context_of(settings, store), service is None
     service = service or create_service(settings, context)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from flask import Blueprint, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from backend.errors import BadRequest, Forbidden, as_json, http_status_by_name
+from backend.errors import Forbidden, as_json, http_status_by_name
 from backend.labels.events import LabelEvent, apply_event
 from backend.labelstudio import format
 from backend.labelstudio.records import WEBHOOK_HEADER
 from backend.storage.jobs import Job
 from backend.training.schedule import START_TRAINING
 from backend.web.access import access_of
+from backend.web.body import json_body
 from backend.web.services import services
 
 bp = Blueprint("backend", __name__)
@@ -24,7 +25,7 @@ def health() -> Response:
 
 @bp.post("/setup")
 def setup() -> Response:
-    body = _body()
+    body = json_body()
     project, label_config = format.parse_project(body.get("project")), str(body.get("schema", ""))
     version = services().preannotator.connect(project, label_config, body.get("hostname"))
     return jsonify(model_version=version)
@@ -37,7 +38,7 @@ def versions() -> Response:
 
 @bp.post("/predict")
 def predict() -> ResponseReturnValue:
-    body = _body()
+    body = json_body()
     project = format.parse_project(body["project"]) if body.get("project") else None
     tasks = format.parse_tasks(body.get("tasks"), project)
     answer = services().preannotator.predict(tasks, str(body.get("label_config", "")))
@@ -52,7 +53,7 @@ def predict() -> ResponseReturnValue:
 
 @bp.post("/webhook")
 def webhook() -> ResponseReturnValue:
-    event, ours, access = format.parse_event(_body()), services(), access_of(current_app)
+    event, ours, access = format.parse_event(json_body()), services(), access_of(current_app)
     # Label Studio sends START_TRAINING as a request to the ML backend, without the headers of its webhooks.
     needs_secret = access.needs_secret() and not isinstance(event, format.StartTraining)
     if needs_secret and not access.is_secret(request.headers.get(WEBHOOK_HEADER, "")):
@@ -97,13 +98,3 @@ def _job(job: Job) -> format.Json:
         "error": error,
         "updated_at": job.updated_at.isoformat(timespec="seconds") + "Z",
     }
-
-
-def _body() -> format.Json:
-    try:
-        body = request.get_json(force=True, silent=True)
-    except RecursionError:  # brackets within brackets
-        body = None
-    if not isinstance(body, dict):
-        raise BadRequest("Expected a JSON object as the body of the request.")
-    return body

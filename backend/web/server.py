@@ -38,6 +38,8 @@ _THREADS = 16
 _BACKLOG = 1000
 """Connections that may wait to be accepted: Label Studio sends each event on one of its own."""
 _MAX_HEADER_BYTES = 64 * 1024
+_READ_THOUGH_REFUSED = 256 * 1024
+"""Bytes of a body: whoever sends it may not see the answer if the connection is closed meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,18 @@ class _Server(wsgi.Server):
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         log.log(level, msg, exc_info=traceback)
+
+
+class _Gateway(wsgi.Gateway_10):
+    """Closes the connection of a request whose body was not read, as of one that was refused, unless it is short.
+
+    Otherwise a thread would read all of it, however slowly it comes, before it answers.
+    """
+
+    def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        if self.req.chunked_read or getattr(self.req.rfile, "remaining", 0) > _READ_THOUGH_REFUSED:
+            self.req.close_connection = True
+        return super().start_response(status, headers, exc_info)
 
 
 @contextmanager
@@ -102,6 +116,7 @@ def _bound(settings: Settings, insecure: bool) -> wsgi.Server:
                 "leave BACKEND_HOST at 127.0.0.1; `deadlift serve --insecure` insists."
             )
         server = _Server(address, None, numthreads=_THREADS, request_queue_size=_BACKLOG)
+        server.gateway = _Gateway
         server.max_request_header_size = _MAX_HEADER_BYTES
         server.max_request_body_size = settings.max_request_mb * 1024 * 1024
         _prepare(server)
