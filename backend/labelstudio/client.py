@@ -127,6 +127,17 @@ class LabelStudioClient:
                 if task.get("annotations"):
                     yield task_of(task), [dict(annotation) for annotation in task["annotations"]]
 
+    def annotated_tasks(self, project: int, task_ids: Sequence[int]) -> dict[int, tuple[Task, list[Json]]]:
+        """Tasks of a project by id, each with all its annotations as events carry them; without those that are gone."""
+        found: dict[int, tuple[Task, list[Json]]] = {}
+        with _mapped(f"tasks of project {project}"):
+            for first in range(0, len(task_ids), _PAGE):
+                selected = {"selectedItems": {"all": False, "included": list(task_ids[first : first + _PAGE])}}
+                for task in self._page(1, project=project, query=json.dumps(selected))["tasks"]:
+                    annotations = [dict(annotation) for annotation in task.get("annotations") or []]
+                    found[int(task["id"])] = task_of(task), annotations
+        return found
+
     def set_task_data(self, task_id: int, data: Json) -> None:
         with _mapped(f"the data of task {task_id}"):
             self._api.tasks.update(id=str(task_id), data=data)

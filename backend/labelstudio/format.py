@@ -62,11 +62,13 @@ class AnnotationsSaved:
 @dataclass(frozen=True)
 class AnnotationsDeleted:
     annotation_ids: tuple[int, ...]
+    project: int | None = None
 
 
 @dataclass(frozen=True)
 class TasksDeleted:
     task_ids: tuple[int, ...]
+    project: int | None = None
 
 
 @dataclass(frozen=True)
@@ -234,14 +236,14 @@ def parse_event(payload: Any) -> Event:
             given = _readable(_list(payload, "tasks"), lambda task: parse_task(task, project_id))
             return TasksCreated(given, label_config)
         case "TASKS_DELETED":
-            return TasksDeleted(_ids(_list(payload, "tasks")))
+            return TasksDeleted(_ids(_list(payload, "tasks")), project_id)
         case "ANNOTATION_CREATED" | "ANNOTATION_UPDATED" | "ANNOTATIONS_CREATED":
             annotations = _list(payload, "annotation")
             given = _readable(_list(payload, "task"), lambda task: parse_task(task, project_id))
             tasks = {task.id: task for task in given}
             return AnnotationsSaved(_readable(annotations, lambda one: _with_task(one, tasks)), label_config)
         case "ANNOTATIONS_DELETED":
-            return AnnotationsDeleted(_ids(_list(payload, "annotations")))
+            return AnnotationsDeleted(_ids(_list(payload, "annotations")), project_id)
         case "START_TRAINING":
             return StartTraining(parse_project(project_id), label_config)
         case "PROJECT_UPDATED":

@@ -6,6 +6,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from flask import Flask
 from flask.typing import ResponseReturnValue
@@ -17,9 +18,12 @@ from backend.compute.process_executor import BackgroundExecutor
 from backend.context import Context, context_of
 from backend.errors import BackendError, as_json, http_status
 from backend.labels.events import LabelEvents
+from backend.labels.hints import HintedEvents, Reactions
+from backend.labelstudio.connections import Connections, OwnAddress
 from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
 from backend.storage.jobs import Store
+from backend.training.schedule import START_TRAINING
 from backend.training.trainer import Trainer
 from backend.web import dashboard
 from backend.web.access import Access, Credentials
@@ -49,15 +53,22 @@ def create_app(
     access.attach(app, session_key)
     app.before_request(refuse_endless)
     store = store or Store(settings.database_url)
-    context, starts = context_of(settings, store), service is None
+    context, starts, instance = context_of(settings, store), service is None, secrets.token_hex(8)
+    if context.client.configured:
+        own = OwnAddress(instance, settings.allowed_hosts, settings.backend_port)
+        context = replace(context, connections=Connections(context.client, own.is_at))
     service = service or create_service(settings, context)
     trainer = trainer or create_trainer(settings, context, service.catch_up_soon, starts)
+    hinted = create_hinted_events(context, service, trainer) if context.client.configured else None
     Services(
         store=store,
         registry=context.registry,
         preannotator=service,
         trainer=trainer,
-        label_events=create_label_events(store, trainer, starts),
+        label_events=create_label_events(store, trainer, hinted, starts),
+        hinted_events=hinted,
+        connections=context.connections,
+        instance=instance,
         retrain_after=settings.retrain_after,
     ).attach(app)
     app.register_blueprint(bp)
@@ -117,9 +128,17 @@ def create_trainer(settings: Settings, context: Context, catch_up: Callable[[int
     return trainer
 
 
-def create_label_events(store: Store, trainer: Trainer, starts: bool) -> LabelEvents:
+def create_hinted_events(context: Context, service: Preannotator, trainer: Trainer) -> HintedEvents:
+    """What looks up in Label Studio what events are about."""
+    reactions = Reactions(
+        trainer.labels_changed, service.tasks_created, lambda project: trainer.request(project, START_TRAINING)
+    )
+    return HintedEvents(context.store, context.client, context.connections, reactions)
+
+
+def create_label_events(store: Store, trainer: Trainer, hinted: HintedEvents | None, starts: bool) -> LabelEvents:
     """What takes events about labels. starts: whether the thread that stores them begins now, or never."""
-    events = LabelEvents(store, trainer.labels_changed)
+    events = LabelEvents(store, trainer.labels_changed, hinted.look_up if hinted is not None else None)
     if starts:
         threading.Thread(target=events.run_until_closed, name="label-events", daemon=True).start()
     return events

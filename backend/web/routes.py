@@ -7,28 +7,42 @@ from flask.typing import ResponseReturnValue
 
 from backend.errors import Forbidden, as_json, http_status_by_name
 from backend.labels.events import LabelEvent, apply_event
+from backend.labels.hints import Hint, HintedEvents, hints_of
 from backend.labelstudio import format
+from backend.labelstudio.addresses import public_url
+from backend.labelstudio.labeling_config import parse_controls
 from backend.labelstudio.records import WEBHOOK_HEADER
 from backend.storage.jobs import Job
 from backend.training.schedule import START_TRAINING
 from backend.web.access import access_of
 from backend.web.body import json_body
-from backend.web.services import services
+from backend.web.services import Services, services
 
 bp = Blueprint("backend", __name__)
 
 
 @bp.get("/health")
 def health() -> Response:
-    return jsonify(status="UP", model_class="DeadliftModel", model_version=services().preannotator.model_version())
+    """Open to everybody. instance: by which the server finds itself among the ML backends of a project."""
+    ours = services()
+    version = ours.preannotator.model_version()
+    return jsonify(status="UP", model_class="DeadliftModel", model_version=version, instance=ours.instance)
 
 
 @bp.post("/setup")
 def setup() -> Response:
     body = json_body()
     project, label_config = format.parse_project(body.get("project")), str(body.get("schema", ""))
-    version = services().preannotator.connect(project, label_config, body.get("hostname"))
-    return jsonify(model_version=version)
+    ours, hostname = services(), body.get("hostname")
+    if ours.hinted_events is None:
+        return jsonify(model_version=ours.preannotator.connect(project, label_config, hostname))
+    parse_controls(label_config)
+    name = public_url(hostname)
+    is_known = not name or name in ours.store.label_studio_names()
+    if not (is_known and ours.connections.is_known(project) and ours.store.label_config(project) == label_config):
+        ours.hinted_events.receive([Hint(project, name=name)])
+        ours.label_events.wake()
+    return jsonify(model_version=ours.preannotator.model_version(project))
 
 
 @bp.get("/versions")
@@ -58,6 +72,8 @@ def webhook() -> ResponseReturnValue:
     needs_secret = access.needs_secret() and not isinstance(event, format.StartTraining)
     if needs_secret and not access.is_secret(request.headers.get(WEBHOOK_HEADER, "")):
         raise Forbidden("The event does not carry WEBHOOK_SECRET.")
+    if ours.hinted_events is not None:
+        return _hint(event, ours, ours.hinted_events)
     if isinstance(event, LabelEvent):
         ours.label_events.receive(event, request.get_data())
         return jsonify(status="ok")
@@ -68,6 +84,17 @@ def webhook() -> ResponseReturnValue:
         return jsonify(status="ok", job=str(ours.trainer.request(event.project, START_TRAINING).id))
     if isinstance(event, format.TasksCreated):
         ours.preannotator.tasks_created(event.tasks, event.label_config)
+    return jsonify(status="ok")
+
+
+def _hint(event: format.Event, ours: Services, hinted_events: HintedEvents) -> ResponseReturnValue:
+    """Nothing of the event is believed: it is looked up in Label Studio after the answer, for which somebody waits."""
+    if isinstance(event, format.Ignored):
+        return jsonify(status="ignored", action=event.action)
+    if isinstance(event, format.StartTraining) and ours.connections.is_known(event.project):
+        return jsonify(status="ok", job=str(ours.trainer.request(event.project, START_TRAINING).id))
+    hinted_events.receive(hints_of(event))
+    ours.label_events.wake()
     return jsonify(status="ok")
 
 

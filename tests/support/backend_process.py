@@ -56,6 +56,7 @@ class BackendProcess:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        label_studio.backend_url = self.url
         self._environment = os.environ | {
             "LABEL_STUDIO_URL": label_studio.url,
             "LABEL_STUDIO_API_KEY": label_studio.refresh_token,

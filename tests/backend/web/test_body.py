@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -112,10 +112,10 @@ def test_numbers_beyond_those_of_the_database_are_no_error_of_ours(
     assert lone_http.post("/webhook", json=deleted).status_code == 400
 
 
-@pytest.fixture
-def port(tmp_path: Path) -> Any:
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     settings = Settings(
-        _env_file=None, data_dir=tmp_path, backend_port=0, workers=1, basic_auth_user="coach",
+        _env_file=None, data_dir=tmp_path_factory.mktemp("data"), backend_port=0, workers=1, basic_auth_user="coach",
         basic_auth_pass=SecretStr("horse"),
     )  # fmt: skip
     with listening(settings) as running:
