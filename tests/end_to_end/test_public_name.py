@@ -1,8 +1,8 @@
 """A real Label Studio that browsers open under another name than the backend, also below a path behind a proxy.
 
-HumanSignal/label-studio-ml-backend#904: its storages write LABEL_STUDIO_HOST into the addresses of tasks. Our server asks
-for a user and password, which Label Studio has in the form of the connected model. For each
-arrangement one run is made and what it showed is written down; each test then states one fact about it.
+HumanSignal/label-studio-ml-backend#904: its storages write LABEL_STUDIO_HOST into the addresses of tasks. Our server
+asks for a user and password, which Label Studio has in the form of the connected model. For each arrangement one run is
+made and what it showed is written down; each test then states one fact about it.
 """
 
 from __future__ import annotations
