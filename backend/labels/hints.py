@@ -135,8 +135,8 @@ class HintedEvents:
         except (LabelStudioError, LabelConfigError) as error:
             log.warning("Events of project %s wait: %s", project, error)
             for received, _ in rows:
-                self._store.labels.put_off(received.id)
-            return False
+                self._store.labels.put_off(received.id, _SOON)
+            return True
         except Exception:  # whatever it is, the other projects go on
             log.exception("Events of project %s are tried again later.", project)
             for received, _ in rows:

@@ -6,7 +6,7 @@ import ipaddress
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -27,7 +27,7 @@ class Connections:
     """Asks Label Studio with our token, and remembers the answers for a while.
 
     client: None where whoever asks is believed: there is no token, or a person runs a command. is_ours: whether an
-    address of an ML backend is this server's.
+    address of an ML backend is this server's; may raise LabelStudioError.
     """
 
     def __init__(
@@ -72,29 +72,47 @@ class Connections:
             if was:
                 return True
             raise
-        found = any(self._is_ours(url) for url in listed)
+        found = self._is_any_ours(listed, bool(was))
         if was and not found:
             log.warning("Project %s no longer lists this backend as its model: nothing more is done for it.", project)
         with self._lock:
             self._answers[project] = found, self._clock()
         return found
 
+    def _is_any_ours(self, urls: Iterable[str], otherwise: bool) -> bool:
+        """Whether one of the addresses is ours; `otherwise` or LabelStudioError where that cannot be told now."""
+        untold: LabelStudioError | None = None
+        for url in urls:
+            try:
+                if self._is_ours(url):
+                    return True
+            except LabelStudioError as error:
+                untold = error
+        if untold is not None and not otherwise:
+            raise untold
+        return untold is not None
+
 
 @dataclass(frozen=True)
 class OwnAddress:
     """How this server is recognized. instance: what it alone says of itself at /health. names: hosts that are its own,
-    besides those of this machine. port: where it listens, 0 for any."""
+    besides those of this machine. port: where it listens."""
 
     instance: str
     names: Collection[str]
     port: int
 
     def is_at(self, url: str) -> bool:
-        """Whether this server answers at an address; where nobody does from here, whether it looks like ours."""
+        """Whether this server answers at an address; where nobody does from here, whether it looks like ours.
+
+        Raises LabelStudioError where somebody is there who does not answer in time.
+        """
         try:
             # trust_env: a proxy of the environment may not know the way
             answer = httpx.get(f"{url.rstrip('/')}/health", timeout=_PATIENCE_S, trust_env=False).json()
             return isinstance(answer, dict) and answer.get("instance") == self.instance
+        except httpx.ReadTimeout as error:
+            raise LabelStudioError(f"{url}, a model of Label Studio, does not answer. Is it this server?") from error
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
             return self._looks_like(url)
 
@@ -103,7 +121,7 @@ class OwnAddress:
             host, port = urlsplit(url).hostname or "", urlsplit(url).port
         except ValueError:
             return False
-        return port == self.port and (host in self.names or host == "localhost" or _is_loopback(host))
+        return host in self.names or (port == self.port and (host == "localhost" or _is_loopback(host)))
 
 
 def _is_loopback(host: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,11 +44,27 @@ def test_another_server_is_not_this_one_whatever_its_address(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("url", "is_ours"),
-    [("http://127.0.0.1:1", True), ("http://localhost:1/", True), ("http://backend.invalid:1", True),
+    [("http://127.0.0.1:1", True), ("http://localhost:1/", True), ("https://backend.invalid", True),
      ("http://127.0.0.1:2", False), ("http://other.invalid:1", False), ("http://[:1", False), ("", False)],
 )  # fmt: skip
 def test_where_nobody_answers_the_name_and_port_decide(url: str, is_ours: bool) -> None:
     assert OwnAddress("abc", ("backend.invalid",), 1).is_at(url) == is_ours
+
+
+def test_a_server_that_is_too_busy_to_answer_is_not_taken_for_another(
+    monkeypatch: pytest.MonkeyPatch, client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    monkeypatch.setattr("backend.labelstudio.connections._PATIENCE_S", 0.05)
+    moment = [0.0]
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and says nothing
+        label_studio.backend_url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        own, answers = OwnAddress("abc", (), 1), [True]
+        connections = Connections(client, lambda url: answers.pop() if answers else own.is_at(url), lambda: moment[0])
+        assert connections.is_connected(1)
+        moment[0] = 1000.0
+        assert connections.is_connected(1)
+        with pytest.raises(LabelStudioError, match="does not answer"):
+            Connections(client, own.is_at).is_connected(1)
 
 
 @pytest.fixture

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import CONFIG
+from fakes import CONFIG, VERSION
 from flask.testing import FlaskClient
 from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
+from backend.labelstudio.format import Task
 from backend.labelstudio.records import WEBHOOK_HEADER
 from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
 from backend.storage.jobs import Store
+from backend.storage.runs import Runs
 from backend.web.app import create_app, with_own_secrets
 from backend.web.attempts import Attempts
 
@@ -289,3 +291,19 @@ def test_the_log_says_which_host_was_refused(lone_http: FlaskClient, caplog: pyt
     lone_http.get("/jobs", headers={"Host": "ml.example.org"})
     assert "'ml.example.org'" in caplog.text
     assert "ALLOWED_HOSTS" in caplog.text
+
+
+def test_markup_in_what_is_shown_is_text(locked: FlaskClient, store: Store) -> None:
+    log_in(locked)
+    markup = "<img src=x onerror=alert(1)>"
+    store.remember_project(1, CONFIG)
+    job = store.job_for(Task(7, 1, {"video": markup}), markup, VERSION, "c")
+    store.fail_job(job.id, "NotAVideo", markup)
+    Runs(store).finish(Runs(store).request(1, markup).id, "failed", markup)
+    for address in ("/", "/?project=" + markup, "/" + markup):
+        assert "<img" not in locked.get(address, headers=HTML).text
+    locked.post("/logout", json={}, headers={"X-CSRF-Token": "x"})
+    form = {"user": markup, "password": "x", "page": "/" + markup, "csrf_token": "t"}
+    with locked.session_transaction() as session:
+        session["csrf_token"] = "t"
+    assert "<img" not in locked.post("/login", data=form).text
