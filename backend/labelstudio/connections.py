@@ -20,7 +20,8 @@ log = logging.getLogger(__name__)
 _CONNECTED_S = 300.0
 _NOT_CONNECTED_S = 1.0
 """How long an answer of Label Studio counts. Whoever is not connected may be in the middle of it."""
-_PATIENCE_S = 3.0
+_PATIENCE_S = 10.0
+"""For our own answer: at a start of the server it comes when everything is ready."""
 
 
 class Connections:

@@ -13,7 +13,7 @@ import pytest
 
 from backend.errors import BackendError
 from backend.settings import Settings
-from backend.web.server import Listening, listening
+from backend.web.server import Listening, _bound, listening
 
 
 @pytest.fixture
@@ -81,3 +81,9 @@ def test_without_a_password_it_listens_on_this_machine_alone(tmp_path: Path, hos
     settings = Settings(_env_file=None, data_dir=tmp_path, backend_port=0, backend_host=host)
     with pytest.raises(BackendError, match=r"^[^\n]*BASIC_AUTH_USER and BASIC_AUTH_PASS[^\n]*$"), listening(settings):
         pass
+
+
+def test_somebody_who_insists_listens_on_every_address_without_a_password() -> None:
+    server = _bound(Settings(_env_file=None, backend_port=0, backend_host="0.0.0.0"), insecure=True)
+    server.stop()
+    assert server.bind_addr[0] == "0.0.0.0"
