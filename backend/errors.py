@@ -9,8 +9,10 @@ BackendError
 │   ├── MediaForbidden      credentials are missing or not accepted, or the address is not allowed
 │   ├── MediaTooLarge       larger than the limit
 │   └── MediaUnreachable    the host does not answer
+│       └── MediaTooSlow    it sends so slowly that it was given up
 ├── LabelStudioError        Label Studio cannot be installed, started, reached or does not accept a request
 │   ├── NotInLabelStudio    it has no such task or project (any more)
+│   ├── LabelStudioRefused  it does not do what it is asked, and would not the next time
 │   └── UploadRefused       it does not take a file, and would not the next time
 ├── VideoReplaced           people labelled another video than the one that is there now
 ├── UnknownVersion          a project has no such model
@@ -66,12 +68,20 @@ class MediaUnreachable(MediaError):
     """The host does not answer."""
 
 
+class MediaTooSlow(MediaUnreachable):
+    """The host sends so slowly that it was given up."""
+
+
 class LabelStudioError(BackendError):
     """Label Studio cannot be installed, started or reached, or does not accept a request."""
 
 
 class NotInLabelStudio(LabelStudioError):
     """Label Studio has no such task or project (any more)."""
+
+
+class LabelStudioRefused(LabelStudioError):
+    """Label Studio does not do what it is asked, and would not the next time."""
 
 
 class UploadRefused(LabelStudioError):

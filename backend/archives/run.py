@@ -30,9 +30,9 @@ from backend.archives.project_tasks import ProjectTasks
 from backend.compute.dask_executor import Executor
 from backend.context import Context
 from backend.errors import BackendError, LabelStudioError, NotInLabelStudio, SchedulerLost, UploadRefused
+from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
-from backend.labelstudio.media import shown_address
 from backend.models.registry import Model
 from backend.predictions import delivery
 from backend.predictions.jobs import known_media

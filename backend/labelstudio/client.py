@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 import httpx
 
-from backend.errors import LabelStudioError, NotInLabelStudio, UploadRefused
+from backend.errors import LabelStudioError, LabelStudioRefused, NotInLabelStudio, UploadRefused
 from backend.labelstudio.addresses import LOCAL_FILES, path_prefix
 from backend.labelstudio.format import Json, Task
+from backend.labelstudio.outgoing import api_client
 from backend.labelstudio.records import (
     Access,
     ConnectedBackend,
@@ -39,6 +40,7 @@ class LabelStudioClient:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._sdk: LabelStudio | None = None
+        self._http = api_client(access.url)
 
     @property
     def configured(self) -> bool:
@@ -174,7 +176,7 @@ class LabelStudioClient:
     def upload(self, project: int, path: Path, name: str = "") -> int:
         """Import a file as a task of the project, under its own name or another one; returns the task's id."""
         with _mapped(f"the upload of {path.name}"), path.open("rb") as file:
-            response = httpx.post(
+            response = self._http.post(
                 f"{self._access.url}/api/projects/{project}/import",
                 params={"return_task_ids": "true"},
                 headers=self.authorization(),
@@ -229,7 +231,7 @@ class LabelStudioClient:
             url = f"{self._access.url}{self.own_path(address)}"
             # Label Studio sends no length with a whole file, but the whole's length with a part of it.
             headers = {**self.authorization(), "Range": "bytes=0-0"}
-            with httpx.stream("GET", url, headers=headers, timeout=10.0) as response:
+            with self._http.stream("GET", url, headers=headers, timeout=10.0) as response:
                 size = response.headers.get("content-range", "").rpartition("/")[2]
                 return int(size) if response.status_code == 206 and size.isdecimal() else None
 
@@ -242,7 +244,7 @@ class LabelStudioClient:
     def server_version(self) -> str:
         """Label Studio's release, which it gives without a token."""
         with _mapped("its version"):
-            response = httpx.get(f"{self._access.url}/api/version", timeout=10.0, follow_redirects=True)
+            response = self._http.get(f"{self._access.url}/api/version", timeout=10.0)
             if response.status_code >= 400:
                 raise LabelStudioError(f"{self._access.url} answered {response.status_code}. Is it a Label Studio?")
             body = response.json()
@@ -344,7 +346,10 @@ class LabelStudioClient:
         if self._sdk is None:
             from label_studio_sdk import LabelStudio  # three seconds to import
 
-            self._sdk = LabelStudio(base_url=self._access.url, api_key=self._access.api_key.get_secret_value())
+            key = self._access.api_key.get_secret_value()
+            self._sdk = LabelStudio(
+                base_url=self._access.url, api_key=key, timeout=self._http.timeout.read, httpx_client=self._http
+            )
         return self._sdk
 
 
@@ -360,6 +365,8 @@ def _mapped(thing: str) -> Iterator[None]:
             raise NotInLabelStudio(f"Label Studio does not have {thing}.") from error
         hint = " Check LABEL_STUDIO_API_KEY." if error.status_code in (401, 403) else ""
         raise LabelStudioError(f"Label Studio answered {error.status_code} for {thing}.{hint}") from error
+    except httpx.TooManyRedirects as error:
+        raise LabelStudioRefused(f"Label Studio redirects {thing} without end. Check LABEL_STUDIO_URL.") from error
     except httpx.HTTPError as error:
         raise LabelStudioError(
             f"Label Studio cannot be reached for {thing} ({type(error).__name__}). Does it run? Check LABEL_STUDIO_URL."

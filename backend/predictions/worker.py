@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from backend.errors import LabelStudioError
+from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
-from backend.labelstudio.media import MediaFetcher, shown_address
+from backend.labelstudio.media import MediaFetcher
 from backend.labelstudio.records import Access
 from backend.models.detectors import cached_detector
 from backend.predictions.delivery import ensure_frame_rate, lacks_frame_rate
