@@ -29,7 +29,15 @@ BackendError
 Messages go to users as they are: they name the thing and the remedy, and never carry a secret.
 """
 
-from pipeline.errors import DatasetError, ModelError, PipelineError, PoseModelError, VideoError, VideoNotFound
+from pipeline.errors import (
+    DatasetError,
+    ModelError,
+    PipelineError,
+    PoseModelError,
+    VideoError,
+    VideoNotFound,
+    VideoTooLarge,
+)
 
 
 class BackendError(Exception):
@@ -149,6 +157,7 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (NothingToExport, 422),
     (LabelStudioError, 502),
     (NotSupported, 501),
+    (VideoTooLarge, 413),
     (VideoError, 422),
     (DatasetError, 422),
     (PoseModelError, 500),
