@@ -138,7 +138,8 @@ def decoded(container: InputContainer, limits: Limits = Limits()) -> Iterator[Vi
             except av.FFmpegError:
                 # Larger pictures than the header told are not decoded.
                 context = packet.stream.codec_context
-                limits.check_size(container.name, context.width, context.height)
+                if context is not None:
+                    limits.check_size(container.name, context.width, context.height)
                 if packet.dts in waiting:
                     waiting.remove(packet.dts)
                 continue

@@ -78,8 +78,9 @@ def opened(path: str | Path, limits: Limits = Limits()) -> Iterator[InputContain
         if not _pictures_in(container):
             raise NotAVideo(f"{path}: has no video stream. Expected a video such as MP4.")
         context = video_stream(container).codec_context
-        limits.check_size(path, context.width, context.height)
-        context.options = {"max_pixels": str(limits.pixels)}
+        if context is not None:  # there is a decoder
+            limits.check_size(path, context.width, context.height)
+            context.options = {"max_pixels": str(limits.pixels)}
         yield container
 
 
