@@ -22,6 +22,7 @@ BackendError
 ├── NothingToExport         no label, or none that the filters let pass
 ├── Cancelled               somebody ended the training run
 ├── WorkerLost              the process that worked on a video died
+├── OutOfMemory             a video took more memory than a worker may take
 ├── SchedulerLost           the Dask scheduler that was to hand out the work is gone
 ├── ResultUnreadable        a stored result is damaged, or of another release
 └── NotSupported            a request that this server does not serve
@@ -128,6 +129,10 @@ class WorkerLost(BackendError):
     """The process that worked on a video died."""
 
 
+class OutOfMemory(BackendError):
+    """A video took more memory than a worker may take."""
+
+
 class SchedulerLost(BackendError):
     """The Dask scheduler that was to hand out the work is gone."""
 
@@ -163,6 +168,7 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (PoseModelError, 500),
     (ModelError, 500),
     (WorkerLost, 500),
+    (OutOfMemory, 413),
     (SchedulerLost, 500),
     (MediaError, 422),
     (PipelineError, 500),
