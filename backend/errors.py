@@ -24,6 +24,7 @@ BackendError
 ├── WorkerLost              the process that worked on a video died
 ├── OutOfMemory             a video took more memory than a worker may take
 ├── SchedulerLost           the Dask scheduler that was to hand out the work is gone
+├── StorageFault            a disk or the database cannot be used, perhaps only for now
 ├── ResultUnreadable        a stored result is damaged, or of another release
 └── NotSupported            a request that this server does not serve
 
@@ -135,6 +136,10 @@ class OutOfMemory(BackendError):
 
 class SchedulerLost(BackendError):
     """The Dask scheduler that was to hand out the work is gone."""
+
+
+class StorageFault(BackendError):
+    """A disk or the database cannot be used, perhaps only for now: full, read-only, locked, damaged."""
 
 
 class ResultUnreadable(BackendError):

@@ -89,7 +89,8 @@ def judge_known(jobs: Sequence[VideoJob]) -> list[Analysis | None]:
 def _judge_known(job: VideoJob) -> Analysis | None:
     """Without cutting where that was done with the same settings."""
     known = job.known
-    pose = PoseCache(job.pose_dir).get(known.media_digest, job.config.pose) if known is not None else None
+    cache = PoseCache(job.pose_dir)
+    pose = cache.get(known.media_digest, job.config.pose, only_current=True) if known is not None else None
     if known is None or pose is None:
         return None
     judge = cached_detector(job.model_dir)
