@@ -43,7 +43,12 @@ from pipeline.errors import (
 
 
 class BackendError(Exception):
-    """Base of every error that the backend raises on purpose."""
+    """Base of every error that the backend raises on purpose.
+
+    retry_after_s: how many seconds whoever refused asks to be left alone.
+    """
+
+    retry_after_s: float = 0.0
 
 
 class BadRequest(BackendError):

@@ -29,7 +29,14 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 from backend.archives.project_tasks import ProjectTasks
 from backend.compute.dask_executor import Executor
 from backend.context import Context
-from backend.errors import BackendError, LabelStudioError, NotInLabelStudio, SchedulerLost, UploadRefused
+from backend.errors import (
+    BackendError,
+    LabelStudioError,
+    LabelStudioRefused,
+    NotInLabelStudio,
+    SchedulerLost,
+    UploadRefused,
+)
 from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
@@ -321,4 +328,5 @@ def _first(entries: Iterator[Entry], limit: int, chosen: set[int]) -> Iterator[E
 
 
 def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, LabelStudioError) and not isinstance(error, NotInLabelStudio | UploadRefused)
+    lasting = NotInLabelStudio | UploadRefused | LabelStudioRefused
+    return isinstance(error, LabelStudioError) and not isinstance(error, lasting)

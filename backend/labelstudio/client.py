@@ -184,7 +184,7 @@ class LabelStudioClient:
                 timeout=httpx.Timeout(10.0, read=300.0, write=300.0),
             )
             if response.status_code >= 400:
-                kind = UploadRefused if response.status_code in (400, 413, 415) else LabelStudioError
+                kind = UploadRefused if response.status_code in (400, 403, 413, 415) else LabelStudioError
                 raise kind(
                     f"Label Studio answered {response.status_code} to the upload of {path.name}. It takes files of the"
                     " types that it knows, up to 250 MB; give it larger ones as local files."
@@ -363,8 +363,11 @@ def _mapped(thing: str) -> Iterator[None]:
     except ApiError as error:
         if error.status_code == 404:
             raise NotInLabelStudio(f"Label Studio does not have {thing}.") from error
-        hint = " Check LABEL_STUDIO_API_KEY." if error.status_code in (401, 403) else ""
-        raise LabelStudioError(f"Label Studio answered {error.status_code} for {thing}.{hint}") from error
+        status = error.status_code or 500
+        hint = " Check LABEL_STUDIO_API_KEY." if status in (401, 403) else ""
+        # 401: a token that expired or was renewed; 408, 409, 425: come again.
+        kind = LabelStudioError if status >= 500 or status in (401, 408, 409, 425) else LabelStudioRefused
+        raise kind(f"Label Studio answered {status} for {thing}.{hint}") from error
     except httpx.TooManyRedirects as error:
         raise LabelStudioRefused(f"Label Studio redirects {thing} without end. Check LABEL_STUDIO_URL.") from error
     except httpx.HTTPError as error:

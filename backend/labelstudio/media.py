@@ -11,9 +11,10 @@ from typing import BinaryIO
 from urllib.parse import urljoin
 
 import httpx
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_combine, wait_exponential
 
 from backend.errors import (
+    BackendError,
     LabelStudioError,
     LabelStudioRefused,
     MediaForbidden,
@@ -25,8 +26,11 @@ from backend.errors import (
 )
 from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.outgoing import MediaRequests, split
+from backend.labelstudio.outgoing import MediaRequests, retry_after_s, split
 from backend.labelstudio.records import Access
+
+_LONGEST_ASKED_S = 10.0
+"""Whoever asks to be left alone for longer is asked again by the next attempt of the job: the worker goes on."""
 
 
 class MediaFetcher:
@@ -44,7 +48,7 @@ class MediaFetcher:
         self._retrying = Retrying(
             retry=retry_if_exception(_may_pass_at_once),
             stop=stop_after_attempt(3),
-            wait=wait_exponential(max=longest_pause_s),
+            wait=wait_combine(wait_exponential(max=longest_pause_s), _wait_as_asked),
             reraise=True,
         )
 
@@ -105,14 +109,18 @@ class MediaFetcher:
                 progress(copied)
 
     def _check_status(self, response: httpx.Response, shown: str) -> None:
-        status = response.status_code
+        status, is_own = response.status_code, self._requests.is_own(str(response.request.url))
+        if status == 401 and is_own and self._access.configured:  # the token may be a new one the next time
+            raise LabelStudioError(f"{shown}: access refused (401). Check LABEL_STUDIO_API_KEY.")
         if status in (401, 403):
             hint = "Check LABEL_STUDIO_API_KEY." if self._access.configured else "Set LABEL_STUDIO_API_KEY."
             raise MediaForbidden(f"{shown}: access refused ({status}). {hint}")
         if status in (404, 410):
             raise MediaNotFound(f"{shown}: not found. Is its storage still connected to the project?")
-        if status >= 500 or status == 429:
-            raise MediaUnreachable(f"{shown}: the server answered {status}.")
+        if status >= 500 or status in (408, 429):
+            busy = (LabelStudioError if is_own else MediaUnreachable)(f"{shown}: the server answered {status}.")
+            busy.retry_after_s = retry_after_s(response)
+            raise busy
         if status != 200:
             raise MediaNotFound(f"{shown}: the server answered {status}.")
 
@@ -121,4 +129,9 @@ def _may_pass_at_once(error: BaseException) -> bool:
     """No token is to be had of a Label Studio that is just starting, and connections break."""
     if isinstance(error, MediaTooSlow | NotInLabelStudio | LabelStudioRefused):
         return False
-    return isinstance(error, MediaUnreachable | LabelStudioError)
+    return isinstance(error, MediaUnreachable | LabelStudioError) and error.retry_after_s <= _LONGEST_ASKED_S
+
+
+def _wait_as_asked(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome is not None else None
+    return error.retry_after_s if isinstance(error, BackendError) else 0.0

@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Any
@@ -23,13 +25,21 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 import httpx
 
-from backend.errors import LabelStudioRefused, MediaForbidden, MediaNotFound, MediaTooSlow, MediaUnreachable
+from backend.errors import (
+    LabelStudioError,
+    LabelStudioRefused,
+    MediaForbidden,
+    MediaNotFound,
+    MediaTooSlow,
+    MediaUnreachable,
+)
 from backend.labelstudio.addresses import looks_served, origin_of, own_path, shown_address
 from backend.labelstudio.records import Access
 
 _MAX_REDIRECTS = 5
 _TIMEOUT = httpx.Timeout(10.0, read=60.0)
 _API_TIMEOUT_S = 60.0
+_LONGEST_PAUSE_S = 3600.0
 _OWN_NAME = " If it is Label Studio's own name, set LABEL_STUDIO_HOST to the address that browsers open it at instead."
 
 Resolve = Callable[[str], Sequence[str]]
@@ -112,7 +122,7 @@ class MediaRequests:
 
         shown: the address in messages. Whatever the servers do, the block ends when the patience is over. Raises
         MediaForbidden, MediaNotFound (of redirects without end as well), MediaUnreachable, MediaTooSlow, and
-        LabelStudioError where no token is to be had.
+        LabelStudioError where Label Studio is not reached or gives no token.
         """
         deadline = _Deadline(self._patience)
         try:
@@ -130,12 +140,17 @@ class MediaRequests:
                 raise MediaTooSlow(
                     f"{shown}: given up, {deadline.total // 1024} KB had come in {deadline.seconds():.0f} s."
                 ) from error
+            unreachable = LabelStudioError if self.is_own(url) else MediaUnreachable
             if isinstance(error, httpx.RemoteProtocolError):
-                raise MediaUnreachable(f"{shown}: the transfer ended early. Is the file complete?") from error
+                raise unreachable(f"{shown}: the transfer ended early. Is the file complete?") from error
             host = split(url).hostname
-            raise MediaUnreachable(f"{shown}: {host} cannot be reached ({type(error).__name__}).") from error
+            raise unreachable(f"{shown}: {host} cannot be reached ({type(error).__name__}).") from error
         except httpx.InvalidURL as error:
             raise MediaNotFound(f"{shown} is no address.") from error
+
+    def is_own(self, url: str) -> bool:
+        """Whether an address is Label Studio's own, as it is reached."""
+        return bool(self._access.url) and own_path(url, self._access.url, ()) is not None
 
     def where_reached(self, url: str) -> str:
         """A whole address, or where we reach it: Label Studio's own may have the name that browsers know."""
@@ -157,7 +172,7 @@ class MediaRequests:
         """What one address answers; the token goes to Label Studio alone."""
         parts = split(url)
         host = parts.hostname or ""
-        is_own = bool(self._access.url) and own_path(url, self._access.url, ()) is not None
+        is_own = self.is_own(url)
         is_trusted = is_own or host in self._allowed
         # A proxy of the environment would look names up itself.
         with httpx.Client(timeout=_TIMEOUT, verify=_tls(), trust_env=is_trusted) as client, ExitStack() as stack:
@@ -245,7 +260,7 @@ def api_client(url: str) -> httpx.Client:
     """What calls Label Studio's API at that address, and nobody else's: redirects that lead away are refused.
 
     Some carry a request's body along (307, 308), which for the exchange of a personal access token is the token itself.
-    Requests raise LabelStudioRefused then.
+    Requests raise LabelStudioRefused then, and LabelStudioError where it is too busy.
     """
     allowed = origin_of(url)
 
@@ -257,13 +272,32 @@ def api_client(url: str) -> httpx.Client:
                 "no token. Set LABEL_STUDIO_URL to the address that answers itself."
             )
 
+    def heed(response: httpx.Response) -> None:
+        if response.status_code == 429 or (response.status_code == 503 and "retry-after" in response.headers):
+            busy = LabelStudioError(f"Label Studio is too busy ({response.status_code}). It is asked again later.")
+            busy.retry_after_s = retry_after_s(response)
+            raise busy
+
     return httpx.Client(
         timeout=_API_TIMEOUT_S,
         verify=_tls(),
         follow_redirects=True,
         max_redirects=_MAX_REDIRECTS,
-        event_hooks={"request": [check]},
+        event_hooks={"request": [check], "response": [heed]},
     )
+
+
+def retry_after_s(response: httpx.Response) -> float:
+    """How many seconds an answer asks to wait: a number of them, or a date; 0 for none, at most an hour."""
+    text = response.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdecimal():
+        return min(_LONGEST_PAUSE_S, float(text[:6]))
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - time.time()
+    return min(_LONGEST_PAUSE_S, max(0.0, seconds))
 
 
 def split(url: str) -> SplitResult:

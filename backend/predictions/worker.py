@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from backend.errors import LabelStudioError
+from backend.errors import LabelStudioError, StorageFault
 from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
@@ -56,15 +57,21 @@ class FileJob:
 
 
 def analyze_file(job: FileJob) -> Analysis:
-    """Find landmarks, cut, score. Raises VideoError and PoseModelError."""
-    return analyze_video(job.path, cached_detector(job.model_dir), PoseCache(job.pose_dir), job.config)
+    """Find landmarks, cut, score. Raises VideoError, PoseModelError, and StorageFault where a disk is full."""
+    with _disk_faults():
+        return analyze_video(job.path, cached_detector(job.model_dir), PoseCache(job.pose_dir), job.config)
 
 
 def analyze_task(job: VideoJob) -> Analysis:
     """Fetch the video, find landmarks, cut, score; the first two only where the landmarks are not kept.
 
-    Raises the MediaError, VideoError and PoseModelError of its parts.
+    Raises the MediaError, VideoError and PoseModelError of its parts, and StorageFault where a disk is full.
     """
+    with _disk_faults():
+        return _analyze_task(job)
+
+
+def _analyze_task(job: VideoJob) -> Analysis:
     if (judged := _judge_known(job)) is not None:
         return judged
     cache, client = PoseCache(job.pose_dir), LabelStudioClient(job.access)
@@ -79,6 +86,16 @@ def analyze_task(job: VideoJob) -> Analysis:
             # People know the video by its address, not by the name of our copy.
             raise type(error)(str(error).replace(str(path), shown)) from error
     return replace(analysis, video=replace(analysis.video, path=shown))
+
+
+@contextmanager
+def _disk_faults() -> Iterator[None]:
+    """Turn what the system says of files of ours into a StorageFault."""
+    try:
+        yield
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise StorageFault(f"{where}{error.strerror or error}. Make room, or correct the permissions.") from error
 
 
 def judge_known(jobs: Sequence[VideoJob]) -> list[Analysis | None]:

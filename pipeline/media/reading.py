@@ -86,6 +86,20 @@ def probe(path: str | Path, limits: Limits = Limits()) -> VideoInfo:  # noqa: B0
     )
 
 
+def described(path: str | Path) -> VideoInfo:
+    """What `probe` says, with its errors; a file that is described again and has not changed is not read again."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return probe(path)  # which names the fault
+    return _described(str(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _described(path: str, size: int, modified_ns: int) -> VideoInfo:  # one file is cut into many clips
+    return probe(path)
+
+
 @dataclass(frozen=True)
 class SampledFrame:
     """One picture of a video, shown at `time_s` seconds. It is converted only when it is needed, in the size needed.
