@@ -93,12 +93,18 @@ class Target(Protocol):
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
         """Bring a prediction there, unless it is there."""
 
+    def checked(self, source: Source) -> Source:
+        """The same, where a prediction of it can go there. Raises UploadRefused: before hours of work."""
+
     def new_tasks(self, sources: Iterable[Source]) -> dict[str, int]:
         """How many tasks would be made for these videos: `linked` where their files lie, or `uploaded`."""
 
 
 class FolderTarget:
     """Files are written from the ledger when the run is over."""
+
+    def checked(self, source: Source) -> Source:
+        return source
 
     def new_tasks(self, sources: Iterable[Source]) -> dict[str, int]:
         return {}
@@ -132,6 +138,11 @@ class ProjectTarget:
             wait=wait_exponential(pause_s),
             reraise=True,
         )
+
+    def checked(self, source: Source) -> Source:
+        if source.task is None:
+            self._tasks.check(source.name)
+        return source
 
     def new_tasks(self, sources: Iterable[Source]) -> dict[str, int]:
         new = Counter[str]()

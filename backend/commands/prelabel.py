@@ -107,7 +107,7 @@ def prelabel(
     ):
         setting = _opened(settings, store, request)
         passed_over: Counter[str] = Counter()
-        found = _videos(setting, request, passed_over)
+        found = map(setting.destination.checked, _videos(setting, request, passed_over))
         if dry_run:
             _show_plan(setting, request, found, passed_over, display)
             return

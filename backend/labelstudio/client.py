@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -15,8 +16,9 @@ import httpx
 from backend.errors import LabelStudioError, LabelStudioRefused, NotInLabelStudio, UploadRefused
 from backend.labelstudio.addresses import LOCAL_FILES, path_prefix
 from backend.labelstudio.format import Json, Task
-from backend.labelstudio.outgoing import api_client
+from backend.labelstudio.outgoing import API_TIMEOUT_S, api_client
 from backend.labelstudio.records import (
+    WEBHOOK_HEADER,
     Access,
     ConnectedBackend,
     ProjectInfo,
@@ -35,12 +37,15 @@ _PAGE = 100
 
 
 class LabelStudioClient:
-    """Calls to one Label Studio. Every failure is a LabelStudioError or MediaError that says what to do."""
+    """Calls to one Label Studio. Every failure is a LabelStudioError or MediaError that says what to do.
 
-    def __init__(self, access: Access) -> None:
+    timeout_s: how long an answer may be silent.
+    """
+
+    def __init__(self, access: Access, timeout_s: float = API_TIMEOUT_S) -> None:
         self._access = access
         self._sdk: LabelStudio | None = None
-        self._http = api_client(access.url)
+        self._http = api_client(access.url, timeout_s)
 
     @property
     def configured(self) -> bool:
@@ -244,13 +249,22 @@ class LabelStudioClient:
     def server_version(self) -> str:
         """Label Studio's release, which it gives without a token."""
         with _mapped("its version"):
-            response = self._http.get(f"{self._access.url}/api/version", timeout=10.0)
+            response = self._http.get(f"{self._access.url}/api/version")
             if response.status_code >= 400:
                 raise LabelStudioError(f"{self._access.url} answered {response.status_code}. Is it a Label Studio?")
             body = response.json()
         if not isinstance(body, dict) or "release" not in body:
             raise LabelStudioError(f"{self._access.url} is not a Label Studio. Check LABEL_STUDIO_URL.")
         return str(body["release"])
+
+    def clock_s(self) -> float | None:
+        """The seconds since 1970 by Label Studio's clock, None where it does not say."""
+        with _mapped("its clock"):
+            text = self._http.get(f"{self._access.url}/api/version").headers.get("date", "")
+        try:
+            return parsedate_to_datetime(text).timestamp()
+        except ValueError:
+            return None
 
     def account(self) -> str:
         """The e-mail address of the token's user."""
@@ -287,6 +301,7 @@ class LabelStudioClient:
                     hook.send_payload is not False,
                     hook.send_for_all_actions is not False,
                     tuple(str(action) for action in hook.actions or ()),
+                    str((hook.headers or {}).get(WEBHOOK_HEADER, "")),
                 )
                 for hook in self._api.webhooks.list(project=project)
             ]

@@ -38,7 +38,7 @@ from backend.labelstudio.records import Access
 
 _MAX_REDIRECTS = 5
 _TIMEOUT = httpx.Timeout(10.0, read=60.0)
-_API_TIMEOUT_S = 60.0
+API_TIMEOUT_S = 60.0
 _LONGEST_PAUSE_S = 3600.0
 _OWN_NAME = " If it is Label Studio's own name, set LABEL_STUDIO_HOST to the address that browsers open it at instead."
 
@@ -256,7 +256,7 @@ class _Deadline:
                 socket.socket.shutdown(self._stream.get_extra_info("socket"), socket.SHUT_RDWR)
 
 
-def api_client(url: str) -> httpx.Client:
+def api_client(url: str, timeout_s: float = API_TIMEOUT_S) -> httpx.Client:
     """What calls Label Studio's API at that address, and nobody else's: redirects that lead away are refused.
 
     Some carry a request's body along (307, 308), which for the exchange of a personal access token is the token itself.
@@ -279,7 +279,7 @@ def api_client(url: str) -> httpx.Client:
             raise busy
 
     return httpx.Client(
-        timeout=_API_TIMEOUT_S,
+        timeout=timeout_s,
         verify=_tls(),
         follow_redirects=True,
         max_redirects=_MAX_REDIRECTS,
