@@ -63,7 +63,7 @@ class ProjectTasks:
                 raise
 
     def check(self, name: str) -> None:
-        """Raises UploadRefused for a video that would have to be uploaded where the labeling config makes it impossible.
+        """Raises UploadRefused for a video that would have to be uploaded where the labeling config forbids that.
 
         Label Studio writes an upload's address under the path as one key, and refuses its own task for what it lacks.
         """
