@@ -6,16 +6,19 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
 
-from backend.errors import LabelStudioError, NotInLabelStudio, UploadRefused
+from backend.errors import LabelStudioError, LabelStudioRefused, NotInLabelStudio, UploadRefused
 from backend.labelstudio.addresses import LOCAL_FILES, path_prefix
 from backend.labelstudio.format import Json, Task
+from backend.labelstudio.outgoing import API_TIMEOUT_S, api_client
 from backend.labelstudio.records import (
+    WEBHOOK_HEADER,
     Access,
     ConnectedBackend,
     ProjectInfo,
@@ -34,11 +37,15 @@ _PAGE = 100
 
 
 class LabelStudioClient:
-    """Calls to one Label Studio. Every failure is a LabelStudioError or MediaError that says what to do."""
+    """Calls to one Label Studio. Every failure is a LabelStudioError or MediaError that says what to do.
 
-    def __init__(self, access: Access) -> None:
+    timeout_s: how long an answer may be silent.
+    """
+
+    def __init__(self, access: Access, timeout_s: float = API_TIMEOUT_S) -> None:
         self._access = access
         self._sdk: LabelStudio | None = None
+        self._http = api_client(access.url, timeout_s)
 
     @property
     def configured(self) -> bool:
@@ -190,7 +197,7 @@ class LabelStudioClient:
     def upload(self, project: int, path: Path, name: str = "") -> int:
         """Import a file as a task of the project, under its own name or another one; returns the task's id."""
         with _mapped(f"the upload of {path.name}"), path.open("rb") as file:
-            response = httpx.post(
+            response = self._http.post(
                 f"{self._access.url}/api/projects/{project}/import",
                 params={"return_task_ids": "true"},
                 headers=self.authorization(),
@@ -198,7 +205,7 @@ class LabelStudioClient:
                 timeout=httpx.Timeout(10.0, read=300.0, write=300.0),
             )
             if response.status_code >= 400:
-                kind = UploadRefused if response.status_code in (400, 413, 415) else LabelStudioError
+                kind = UploadRefused if response.status_code in (400, 403, 413, 415) else LabelStudioError
                 raise kind(
                     f"Label Studio answered {response.status_code} to the upload of {path.name}. It takes files of the"
                     " types that it knows, up to 250 MB; give it larger ones as local files."
@@ -245,7 +252,7 @@ class LabelStudioClient:
             url = f"{self._access.url}{self.own_path(address)}"
             # Label Studio sends no length with a whole file, but the whole's length with a part of it.
             headers = {**self.authorization(), "Range": "bytes=0-0"}
-            with httpx.stream("GET", url, headers=headers, timeout=10.0) as response:
+            with self._http.stream("GET", url, headers=headers, timeout=10.0) as response:
                 size = response.headers.get("content-range", "").rpartition("/")[2]
                 return int(size) if response.status_code == 206 and size.isdecimal() else None
 
@@ -258,13 +265,22 @@ class LabelStudioClient:
     def server_version(self) -> str:
         """Label Studio's release, which it gives without a token."""
         with _mapped("its version"):
-            response = httpx.get(f"{self._access.url}/api/version", timeout=10.0, follow_redirects=True)
+            response = self._http.get(f"{self._access.url}/api/version")
             if response.status_code >= 400:
                 raise LabelStudioError(f"{self._access.url} answered {response.status_code}. Is it a Label Studio?")
             body = response.json()
         if not isinstance(body, dict) or "release" not in body:
             raise LabelStudioError(f"{self._access.url} is not a Label Studio. Check LABEL_STUDIO_URL.")
         return str(body["release"])
+
+    def clock_s(self) -> float | None:
+        """The seconds since 1970 by Label Studio's clock, None where it does not say."""
+        with _mapped("its clock"):
+            text = self._http.get(f"{self._access.url}/api/version").headers.get("date", "")
+        try:
+            return parsedate_to_datetime(text).timestamp()
+        except ValueError:
+            return None
 
     def account(self) -> str:
         """The e-mail address of the token's user."""
@@ -301,6 +317,7 @@ class LabelStudioClient:
                     hook.send_payload is not False,
                     hook.send_for_all_actions is not False,
                     tuple(str(action) for action in hook.actions or ()),
+                    str((hook.headers or {}).get(WEBHOOK_HEADER, "")),
                 )
                 for hook in self._api.webhooks.list(project=project)
             ]
@@ -360,7 +377,10 @@ class LabelStudioClient:
         if self._sdk is None:
             from label_studio_sdk import LabelStudio  # three seconds to import
 
-            self._sdk = LabelStudio(base_url=self._access.url, api_key=self._access.api_key.get_secret_value())
+            key = self._access.api_key.get_secret_value()
+            self._sdk = LabelStudio(
+                base_url=self._access.url, api_key=key, timeout=self._http.timeout.read, httpx_client=self._http
+            )
         return self._sdk
 
 
@@ -374,8 +394,13 @@ def _mapped(thing: str) -> Iterator[None]:
     except ApiError as error:
         if error.status_code == 404:
             raise NotInLabelStudio(f"Label Studio does not have {thing}.") from error
-        hint = " Check LABEL_STUDIO_API_KEY." if error.status_code in (401, 403) else ""
-        raise LabelStudioError(f"Label Studio answered {error.status_code} for {thing}.{hint}") from error
+        status = error.status_code or 500
+        hint = " Check LABEL_STUDIO_API_KEY." if status in (401, 403) else ""
+        # 401: a token that expired or was renewed; 408, 409, 425: come again.
+        kind = LabelStudioError if status >= 500 or status in (401, 408, 409, 425) else LabelStudioRefused
+        raise kind(f"Label Studio answered {status} for {thing}.{hint}") from error
+    except httpx.TooManyRedirects as error:
+        raise LabelStudioRefused(f"Label Studio redirects {thing} without end. Check LABEL_STUDIO_URL.") from error
     except httpx.HTTPError as error:
         raise LabelStudioError(
             f"Label Studio cannot be reached for {thing} ({type(error).__name__}). Does it run? Check LABEL_STUDIO_URL."

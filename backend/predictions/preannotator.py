@@ -9,7 +9,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+
+from sqlalchemy.exc import DBAPIError
 
 from backend.compute.dask_executor import Executor
 from backend.context import Context
@@ -24,20 +26,16 @@ from backend.predictions.jobs import (
     IMPORTED,
     OPENED,
     REQUESTED,
-    TRANSIENT,
     JobRunner,
     in_grace_period,
 )
+from backend.predictions.retries import OF_THE_VIDEO, OUR_OWN, RETRY_AFTER, is_retried, pause
 from backend.storage.analysis_json import is_readable, load_analysis
-from backend.storage.database import now
+from backend.storage.database import explained, now
 from backend.storage.jobs import Job
 
 log = logging.getLogger(__name__)
 
-# A failed task is tried again when somebody asks for it, but not at every click.
-_RETRY_AFTER = timedelta(seconds=60)
-# One that may succeed now is tried again without a request, after pauses that double.
-_ATTEMPTS = 5
 _ROUND_S = 60.0
 _POLL_S = 2.0
 """Other processes promote models as well."""
@@ -169,7 +167,8 @@ class Preannotator:
 
         Label Studio may not be up yet, or go away: to be called again from time to time.
         """
-        retried = [job for job in self._store.failed_jobs(TRANSIENT, _ATTEMPTS) if _is_due(job)]
+        failed = self._store.failed_jobs([*OUR_OWN, *OF_THE_VIDEO])
+        retried = [job for job in failed if is_retried(job) and self._is_due(job)]
         left = [*self._store.unfinished_jobs(), *retried]
         connected = those_connected(self._connections, {job.project for job in left})
         self._take_up_all(job for job in left if job.project in connected)
@@ -196,10 +195,16 @@ class Preannotator:
                 if woken or models != seen or time.monotonic() >= next_round:
                     seen, next_round = models, time.monotonic() + _ROUND_S
                     self.resume()
+            except DBAPIError as error:
+                log.warning("Unfinished work is taken up later. %s", explained(error))
             except Exception:  # the top of a thread
                 log.exception("Unfinished work was not taken up.")
             woken = self._wake.wait(_POLL_S)
             self._wake.clear()
+
+    def _is_due(self, job: Job) -> bool:
+        """Whether a failed job has waited long enough for its next attempt."""
+        return now() - job.updated_at > pause(job.attempts) and not self._runner.is_put_off(job.id)
 
     def _models(self) -> dict[int, str]:
         """The version in use of every project. Other processes promote as well."""
@@ -370,21 +375,17 @@ class Preannotator:
 
     def _start_all(self, jobs: Sequence[Job], controls: Controls, priority: int) -> None:
         """Start on the jobs that are to do. What fails unexpectedly is taken up in the next round."""
-        failed_long_ago = now() - _RETRY_AFTER
+        failed_long_ago = now() - RETRY_AFTER
         todo = [
             job
             for job in jobs
-            if job.state in ("queued", "running") or (job.state == "failed" and job.updated_at < failed_long_ago)
+            if job.state in ("queued", "running")
+            or (job.state == "failed" and job.updated_at < failed_long_ago and not self._runner.is_put_off(job.id))
         ]
         try:
             self._runner.analyze(todo, controls, priority)
         except Exception:  # may be the top of a thread
             log.exception("%d jobs were not started.", len(todo))
-
-
-def _is_due(job: Job) -> bool:
-    """Whether a failed job has waited long enough for its next attempt."""
-    return now() - job.updated_at > _RETRY_AFTER * (1 << max(0, job.attempts - 1))
 
 
 def _is_of(job: Job, state: TaskState | None, controls: Controls) -> bool:

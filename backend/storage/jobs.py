@@ -252,9 +252,9 @@ class Store:
         with self._transaction() as session:
             return session.scalars(select(Job).where(Job.state.in_(["queued", "running"])).order_by(Job.id)).all()
 
-    def failed_jobs(self, error_types: Sequence[str], attempts: int) -> Sequence[Job]:
-        """Jobs that failed with one of these errors, in fewer attempts."""
-        query = select(Job).where(Job.state == "failed", Job.error_type.in_(error_types), Job.attempts < attempts)
+    def failed_jobs(self, error_types: Sequence[str]) -> Sequence[Job]:
+        """Jobs that failed with one of these errors."""
+        query = select(Job).where(Job.state == "failed", Job.error_type.in_(error_types))
         with self._transaction() as session:
             return session.scalars(query.order_by(Job.id)).all()
 

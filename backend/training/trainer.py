@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
+from sqlalchemy.exc import DBAPIError
 
 from backend.compute.dask_executor import Executor
 from backend.context import Context
@@ -26,7 +27,7 @@ from backend.errors import (
 )
 from backend.labels import labelled
 from backend.labelstudio.records import WEBHOOK_HEADER
-from backend.storage.database import now
+from backend.storage.database import explained, now
 from backend.storage.runs import Run, Runs
 from backend.training.mlflow_log import FinishedRun, log_run
 from backend.training.schedule import reason_to_train
@@ -119,6 +120,8 @@ class Trainer:
                         self.count_labels()
                         if not self.run_next():
                             self._wake.wait(_POLL_S)
+            except DBAPIError as error:
+                log.warning("Training was interrupted; it goes on. %s", explained(error))
             except Exception:  # the top of a thread
                 log.exception("Training was interrupted; it goes on.")
             self._closed.wait(_POLL_S)
@@ -192,7 +195,7 @@ class Trainer:
             lock.release()
 
     def run_next(self) -> bool:
-        """Do one run; returns whether one waited. Never raises for what goes wrong in it."""
+        """Do one run; returns whether one waited. Raises DBAPIError, but nothing else that goes wrong in it."""
         run = self.runs.begin()
         if run is None:
             return False
@@ -213,6 +216,8 @@ class Trainer:
             return True
         except (BackendError, PipelineError) as error:
             state, message, name = "failed", str(error), ""
+        except DBAPIError:
+            raise  # the run is put back into the queue
         except Exception:  # the top of a run: the server goes on
             log.exception("Run %s failed unexpectedly.", run.id)
             state, message, name = "failed", "Unexpected error; the server's log has the details.", ""

@@ -28,6 +28,7 @@ from filelock import FileLock, Timeout
 from backend.errors import BackendError
 from backend.settings import Settings
 from backend.storage.jobs import Store
+from backend.storage.private import private
 from backend.web.app import create_app
 from backend.web.services import Services, services_of
 
@@ -88,6 +89,7 @@ def listening(settings: Settings, insecure: bool = False) -> Iterator[Listening]
     with ExitStack() as stack:
         server = _bound(settings, insecure)
         stack.callback(server.stop)
+        stack.enter_context(private(settings.data_dir))
         stack.enter_context(_locked(settings.data_dir))
         store = Store(settings.database_url)
         stack.callback(store.close)

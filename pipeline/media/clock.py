@@ -24,6 +24,7 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
+from pipeline.media.limits import Limits
 from pipeline.media.opening import MATROSKA, MOV, video_stream
 
 _S = TypeVar("_S", bound=Stream)
@@ -123,9 +124,9 @@ def has_times(container: InputContainer) -> bool:
     return container.format.name not in _UNTIMED
 
 
-def decoded(container: InputContainer) -> Iterator[VideoFrame]:
+def decoded(container: InputContainer, limits: Limits = Limits()) -> Iterator[VideoFrame]:  # noqa: B008  # frozen
     """Frames of the video stream with their times, from where the container is on; what does not decode is passed over,
-    the first as any other (sleap#2191)."""
+    the first as any other (sleap#2191). Raises VideoTooLarge."""
     waiting: list[int] = []
     is_untimed = not has_times(container)
     try:
@@ -135,6 +136,10 @@ def decoded(container: InputContainer) -> Iterator[VideoFrame]:
             try:
                 frames = packet.decode()
             except av.FFmpegError:
+                # Larger pictures than the header told are not decoded.
+                context = packet.stream.codec_context
+                if context is not None:
+                    limits.check_size(container.name, context.width, context.height)
                 if packet.dts in waiting:
                     waiting.remove(packet.dts)
                 continue
@@ -156,7 +161,7 @@ class Rhythm:
     read_to: int
 
 
-def rhythm(container: InputContainer) -> Rhythm:
+def rhythm(container: InputContainer, limits: Limits = Limits()) -> Rhythm:  # noqa: B008  # frozen
     """Read all packets of the video, decoding nothing: what headers say of rate and length is wrong too often.
 
     Recorders write durations in the ticks of another clock (CozyClay#13) or before they know the end, and rates that
@@ -176,6 +181,7 @@ def rhythm(container: InputContainer) -> Rhythm:
                 continue
             # An empty packet is a picture too: the one before is shown again.
             count += 1
+            limits.check_pictures(container.name, count)
             read_to = max(read_to, packet.pos or 0)
             durations[stamp] = packet.duration or 0
             if packet.dts is not None:

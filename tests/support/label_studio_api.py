@@ -64,6 +64,7 @@ class FakeLabelStudio:
         self.failures: list[int] = []  # statuses that the next stores of a prediction answer with, without storing
         self.failures_after_storing: list[int] = []
         self.before_storing: Callable[[], None] = lambda: None
+        self.moved: dict[str, str] = {}  # path -> where it redirects to, once
         self.rejects_token = False
         self.refuses_uploads = False
         self.backend_url = "http://127.0.0.1:9090"  # the ML backend that its projects list
@@ -153,6 +154,8 @@ class FakeLabelStudio:
             with self._lock:
                 self.calls[f"{request.method} {path}"] += 1
                 self.seen_authorization.append((path, authorization))
+            if request.path in self.moved:
+                return redirect(self.moved.pop(request.path), 307)  # type: ignore[return-value]
             if path.startswith("/api/token/") or path == "/api/version":
                 return None
             try:

@@ -11,7 +11,7 @@ from label_studio_api import FakeLabelStudio, token
 from media_server import MediaServer, reply
 from pydantic import SecretStr
 
-from backend.errors import LabelStudioError, NotInLabelStudio
+from backend.errors import LabelStudioError, LabelStudioRefused, NotInLabelStudio
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access, TaskState
@@ -168,6 +168,45 @@ def test_a_server_that_is_no_label_studio_is_an_error(web_page: MediaServer, key
 def test_missing_settings_are_an_error_with_the_remedy() -> None:
     with pytest.raises(LabelStudioError, match="Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY"):
         states_of(LabelStudioClient(Access("", SecretStr(""))), 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "lasts"),
+    [
+        (reply("401 Unauthorized", b"{}"), False),
+        (reply("403 Forbidden", b"{}"), True),
+        (reply("400 Bad Request", b"{}"), True),
+        (reply("429 Too Many Requests", b"{}"), False),
+        (reply("500 Internal Server Error", b"{}"), False),
+        (reply("503 Service Unavailable", b"<html>", Retry_After="7"), False),
+        (reply(body=b'{"tasks": [', length=500), False),
+        (reply(body=b'{"tasks": ['), False),
+    ],
+)
+def test_what_may_pass_is_told_from_what_stays(answer: bytes, lasts: bool) -> None:
+    server = MediaServer(answer)
+    try:
+        with pytest.raises(LabelStudioError) as caught:
+            states_of(LabelStudioClient(Access(server.url, SecretStr("legacy"))), 1)
+    finally:
+        server.close()
+    assert isinstance(caught.value, LabelStudioRefused) == lasts
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [("30", 30, 30), ("999999999", 3600, 3600), ("soon", 0, 0), ("-5", 0, 0), ("", 0, 0),
+     ("Fri, 01 Jan 1999 00:00:00 GMT", 0, 0), ("Fri, 01 Jan 2100 00:00:00 GMT", 3600, 3600)],
+)  # fmt: skip
+def test_a_busy_label_studio_says_how_long_to_wait(text: str, least: float, most: float) -> None:
+    server = MediaServer(reply("429 Too Many Requests", b"{}", Retry_After=text))
+    try:
+        with pytest.raises(LabelStudioError, match="too busy") as caught:
+            LabelStudioClient(Access(server.url, SecretStr(token("refresh", 1e5)))).authorization()
+    finally:
+        server.close()
+    assert least <= caught.value.retry_after_s <= most
 
 
 @pytest.mark.parametrize("shown", ["", "rec", "Deadlift", "base-0"])
