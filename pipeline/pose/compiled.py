@@ -20,15 +20,16 @@ from pipeline.files import written_aside
 if TYPE_CHECKING:
     from openvino import InferRequest
 
-# One thread: several videos are worked on beside each other, and threads of one network wait for each other.
-_SETTINGS = {
+# How networks are compiled. One thread: several videos are worked on beside each other, and threads of one network wait
+# for each other.
+SETTINGS = {
     "INFERENCE_NUM_THREADS": 1,
     "NUM_STREAMS": 1,
     "PERFORMANCE_HINT": "LATENCY",
     "ENABLE_CPU_PINNING": False,
     "INFERENCE_PRECISION_HINT": "f32",  # some processors would round to sixteen bits
 }
-# What else was compiled with other code than this, of the same network: raised when `_compiled` changes.
+# Raised when `prepared` makes something else of a network: what was kept is then compiled again.
 _FORMAT = 1
 _DIGEST_BYTES = 32
 
@@ -76,13 +77,18 @@ def loaded(network: Network, kept_in: Path | None = None) -> InferRequest:
         ) from error
 
 
-def _compiled(openvino: Any, core: Any, network: Network, path: Path) -> Any:
+def prepared(openvino: Any, core: Any, network: Network, path: Path) -> Any:
+    """The network of a file as it is compiled: with the outputs that are wanted, and fed with bytes."""
     model = core.read_model(path)
     model = openvino.Model([model.outputs[index] for index in network.outputs], model.get_parameters(), "pose")
     steps = openvino.preprocess.PrePostProcessor(model)
     steps.input().tensor().set_element_type(openvino.Type.u8)
     steps.input().preprocess().convert_element_type(openvino.Type.f32).mean(network.mean).scale(network.scale)
-    return core.compile_model(steps.build(), "CPU", _SETTINGS)
+    return steps.build()
+
+
+def _compiled(openvino: Any, core: Any, network: Network, path: Path) -> Any:
+    return core.compile_model(prepared(openvino, core, network, path), "CPU", SETTINGS)
 
 
 def _key(openvino: Any, core: Any, network: Network, content: bytes) -> str:
@@ -92,7 +98,7 @@ def _key(openvino: Any, core: Any, network: Network, content: bytes) -> str:
         openvino.get_version(),
         core.get_property("CPU", "FULL_DEVICE_NAME"),
         list(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")),
-        _SETTINGS,
+        SETTINGS,
         network.outputs,
         network.mean,
         network.scale,
@@ -106,7 +112,7 @@ def _kept(core: Any, path: Path) -> Any:
     try:
         content = path.read_bytes()
         if hashlib.sha256(content[_DIGEST_BYTES:]).digest() == content[:_DIGEST_BYTES]:
-            return core.import_model(content[_DIGEST_BYTES:], "CPU", _SETTINGS)
+            return core.import_model(content[_DIGEST_BYTES:], "CPU", SETTINGS)
     except (OSError, RuntimeError):
         pass
     return None
