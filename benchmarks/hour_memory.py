@@ -36,10 +36,13 @@ def repeated(clip: Path, path: Path, seconds: float) -> None:
             with av.open(str(clip)) as source:
                 pictures = source.streams.video[0]
                 stream = stream or target.add_stream_from_template(pictures)
-                end = 0
+                end, begin = 0, None
                 for packet in source.demux(pictures):
                     if packet.dts is None or packet.pts is None:
                         continue
+                    if begin is None:
+                        begin = packet.dts
+                        shift -= min(begin, 0)  # decoded before it is shown: not before the end of what came before
                     end = max(end, packet.pts + (packet.duration or 0), packet.dts + (packet.duration or 0))
                     packet.dts, packet.pts, packet.stream = packet.dts + shift, packet.pts + shift, stream
                     target.mux(packet)
