@@ -38,7 +38,7 @@ def decoded(path: Path, per_second: float, from_s: float = -np.inf, is_thin: boo
         sampler = Sampler(per_second)
         thinning = Thinning(video_stream(container).codec_context, sampler, from_s, 0.0)
         thinning.is_thin = is_thin
-        times = [float(frame.time or 0.0) for frame in clock.decoded(container, thinning.watched)]
+        times = [float(frame.time or 0.0) for frame in clock.decoded(container, watched=thinning.watched)]
     wanted = Sampler(per_second)
     return len(times), [time_s for time_s in times if time_s >= from_s and wanted.takes(time_s)]
 
