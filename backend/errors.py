@@ -2,7 +2,12 @@
 
 BackendError
 ├── BadRequest              a request that cannot be understood
-├── Forbidden               a request without the secret that it needs
+├── Forbidden               a request without the password or secret that it needs
+├── ForeignRequest          a request that another site made a browser send, or a form without its token
+├── UnknownHost             a request for a host name that the server does not have
+├── TooManyAttempts         too many wrong passwords
+├── RequestTooLarge         a body with more than the server takes
+├── NotConnected            a project that does not list this backend as its model
 ├── LabelConfigError        a labeling config without what the backend needs
 ├── MediaError              the video of a task cannot be had
 │   ├── MediaNotFound       Label Studio or the host does not have it
@@ -56,7 +61,27 @@ class BadRequest(BackendError):
 
 
 class Forbidden(BackendError):
-    """A request without the secret that it needs."""
+    """A request without the password or secret that it needs."""
+
+
+class ForeignRequest(BackendError):
+    """A request that another site made a browser send, or a form without the token of its page."""
+
+
+class UnknownHost(BackendError):
+    """A request for a host name that the server does not have."""
+
+
+class TooManyAttempts(BackendError):
+    """Too many wrong passwords from one address."""
+
+
+class RequestTooLarge(BackendError):
+    """A body with more than the server takes."""
+
+
+class NotConnected(BackendError):
+    """A project that does not list this backend as its model."""
 
 
 class LabelConfigError(BackendError):
@@ -158,6 +183,11 @@ class NotSupported(BackendError):
 _STATUS: list[tuple[type[Exception], int]] = [
     (BadRequest, 400),
     (Forbidden, 401),
+    (ForeignRequest, 403),
+    (UnknownHost, 421),
+    (TooManyAttempts, 429),
+    (RequestTooLarge, 413),
+    (NotConnected, 403),
     (LabelConfigError, 400),
     (MediaNotFound, 404),
     (VideoNotFound, 404),

@@ -20,6 +20,7 @@ from backend.labelstudio.addresses import public_url
 from backend.labelstudio.format import Json, Task, to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.labelstudio.records import TaskState
+from backend.predictions.connected import refusals, those_connected
 from backend.predictions.jobs import (
     ANSWER_GRACE_PERIOD,
     IMPORTED,
@@ -72,6 +73,7 @@ class Preannotator:
     def __init__(self, context: Context, executor: Executor, predict_wait_s: float) -> None:
         self._store = context.store
         self._client = context.client
+        self._connections = context.connections
         self._registry = context.registry
         self._config = context.config
         self._remove_superseded = context.remove_superseded
@@ -131,8 +133,12 @@ class Preannotator:
         """The jobs of a request's tasks, by their position in the request; and what is wrong with other tasks."""
         wanted: dict[int, tuple[Task, str, str]] = {}
         errors: list[TaskError] = []
+        named = {task.project for task in tasks if isinstance(task, Task)}
+        refused = refusals(self._connections, named, self._lookups)
         for position, task in enumerate(tasks):
             try:
+                if isinstance(task, Task) and task.project in refused:
+                    raise refused[task.project]
                 wanted[position] = self._wanted(task, controls)
             except BackendError as error:
                 number = task.id if isinstance(task, Task) else None
@@ -163,10 +169,14 @@ class Preannotator:
         """
         failed = self._store.failed_jobs([*OUR_OWN, *OF_THE_VIDEO])
         retried = [job for job in failed if is_retried(job) and self._is_due(job)]
-        self._take_up_all([*self._store.unfinished_jobs(), *retried])
+        left = [*self._store.unfinished_jobs(), *retried]
+        connected = those_connected(self._connections, {job.project for job in left})
+        self._take_up_all(job for job in left if job.project in connected)
         if not self._client.configured:
             return
         projects = self._store.projects()
+        connected = those_connected(self._connections, {project.id for project in projects})
+        projects = [project for project in projects if project.id in connected]
         for project in projects:
             version = self.model_version(project.id)
             self._take_up_all(self._store.undelivered_jobs(project.id, version, self._config.digest()))
@@ -231,7 +241,7 @@ class Preannotator:
                 log.warning("Answering without knowing what Label Studio has: %s", error)
                 answered |= self._claimed(done, asked_at)
                 continue
-            known = [(job, states[job.task]) for job in done if job.task in states]
+            known = [(job, states[job.task]) for job in done if _is_of(job, states.get(job.task), controls)]
             has_it = {job.id for job, state in known if state.prediction_ids(job.model_version)}
             answered |= {job.task: state.task for job, state in known if job.id in has_it}
             self._runner.deliver([job.id for job, _ in known if job.id not in has_it], controls)
@@ -376,6 +386,11 @@ class Preannotator:
             self._runner.analyze(todo, controls, priority)
         except Exception:  # may be the top of a thread
             log.exception("%d jobs were not started.", len(todo))
+
+
+def _is_of(job: Job, state: TaskState | None, controls: Controls) -> bool:
+    """Whether a job is of the video that its task has in Label Studio."""
+    return state is not None and controls.media_of(state.task.data) == job.media
 
 
 def _prediction(job: Job | None, answered: Mapping[int, Task], controls: Controls) -> Json | None:

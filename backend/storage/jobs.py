@@ -315,6 +315,16 @@ class Store:
 
     # Both
 
+    def tasks_of_project(self, task_ids: Iterable[int], project: int) -> set[int]:
+        """Which of the tasks are known to be of that project, by a job or an annotation."""
+        found: set[int] = set()
+        with self._transaction() as session:
+            for ids in batches(task_ids):
+                found |= set(session.scalars(select(Job.task).where(Job.task.in_(ids), Job.project == project)))
+                of_labels = select(Annotation.task).where(Annotation.task.in_(ids), Annotation.project == project)
+                found |= set(session.scalars(of_labels))
+        return found
+
     def delete_tasks(self, task_ids: Iterable[int]) -> None:
         """Forget the jobs of tasks that no longer exist; their annotations stay, marked as deleted."""
         with self._transaction() as session:

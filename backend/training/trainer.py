@@ -131,12 +131,19 @@ class Trainer:
         if not self._client.configured or time.monotonic() < self._next_repair:
             return
         self._next_repair = time.monotonic() + _REPAIR_S
-        projects = {found.id for found in self._store.projects()}
+        projects = {found.id for found in self._store.projects() if self._is_connected(found.id)}
         if self._webhook_secret:
             for project in projects - self._with_secret:
                 self._send_secret(project)
         for project in projects - self._pulled:
             self._pull(project)
+
+    def _is_connected(self, project: int) -> bool:
+        try:
+            return self._context.connections.is_connected(project)
+        except LabelStudioError as error:
+            log.warning("Project %s is not looked at yet: %s", project, error)
+            return False
 
     def _send_secret(self, project: int) -> None:
         """Have Label Studio send the secret with the project's events."""

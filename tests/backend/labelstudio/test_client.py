@@ -266,3 +266,13 @@ def test_the_webhook_of_another_backend_is_not_told_the_secret(
     label_studio.backend_version = "another-model"
     label_studio.webhooks[1] = {"id": 1, "url": "http://127.0.0.1:9090/webhook", "headers": {}}
     assert not client.set_webhook_header(1, "base-1", "X-Secret", "s")
+
+
+@pytest.mark.parametrize("auth", [(), ("coach", "correct horse")])
+def test_a_backend_is_connected_with_what_it_asks_for(
+    client: LabelStudioClient, label_studio: FakeLabelStudio, auth: tuple[str, ...]
+) -> None:
+    client.connect_backend(2, "http://127.0.0.1:9090", "Deadlift", *auth)
+    (sent,) = label_studio.connections
+    wanted = ("BASIC_AUTH", *auth) if auth else (None, None, None)
+    assert tuple(sent.get(name) for name in ("auth_method", "basic_auth_user", "basic_auth_pass")) == wanted
