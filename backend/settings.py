@@ -15,6 +15,11 @@ from pipeline.config import PipelineConfig, PoseConfig, PoseEngine
 APP_NAME = "deadlift-ml-backend"
 
 
+def networks_dir() -> Path:
+    """Where compiled pose networks are kept: of each user and machine, whatever the data folder."""
+    return Path(platformdirs.user_cache_dir(APP_NAME)) / "networks"
+
+
 def _comma_separated(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 

@@ -17,12 +17,14 @@ from backend.labelstudio.media import MediaFetcher
 from backend.labelstudio.records import Access
 from backend.models.detectors import cached_detector
 from backend.predictions.delivery import ensure_frame_rate, lacks_frame_rate
+from backend.settings import networks_dir
 from backend.storage.scratch import scratch
 from pipeline.analyze import analyze_pose, analyze_video, judged_again
 from pipeline.config import PipelineConfig
 from pipeline.errors import VideoError
 from pipeline.media import reading
 from pipeline.pose.cache import PoseCache
+from pipeline.pose.estimator import open_estimator
 from pipeline.records import Analysis
 
 log = logging.getLogger(__name__)
@@ -58,8 +60,8 @@ class FileJob:
 
 def analyze_file(job: FileJob) -> Analysis:
     """Find landmarks, cut, score. Raises VideoError, PoseModelError, and StorageFault where a disk is full."""
-    with _disk_faults():
-        return analyze_video(job.path, cached_detector(job.model_dir), PoseCache(job.pose_dir), job.config)
+    with _disk_faults(), open_estimator(job.config.pose, networks_dir()) as estimator:
+        return analyze_video(job.path, cached_detector(job.model_dir), PoseCache(job.pose_dir), job.config, estimator)
 
 
 def analyze_task(job: VideoJob) -> Analysis:
@@ -81,7 +83,8 @@ def _analyze_task(job: VideoJob) -> Analysis:
         try:
             if client.configured:
                 _announce_frame_rate(client, job, reading.probe(path).fps)
-            analysis = analyze_video(path, cached_detector(job.model_dir), cache, job.config)
+            with open_estimator(job.config.pose, networks_dir()) as estimator:
+                analysis = analyze_video(path, cached_detector(job.model_dir), cache, job.config, estimator)
         except VideoError as error:
             # People know the video by its address, not by the name of our copy.
             raise type(error)(str(error).replace(str(path), shown)) from error

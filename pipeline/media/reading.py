@@ -25,6 +25,7 @@ from pipeline.media.display import Picture as Picture
 from pipeline.media.display import display_of
 from pipeline.media.limits import Limits
 from pipeline.media.opening import INDEXED, READ_ONCE, has_unread_recording, opened, video_stream
+from pipeline.media.sampling import Sampler, Thinning
 from pipeline.records import VideoInfo
 
 # Where the pictures that others refer to are further apart, seconds, they are too few to go by.
@@ -179,34 +180,28 @@ def samples(
         stream.codec_context.thread_count = _decoding_threads()
         zero_s = clock.zero_s(container)
         from_s = between[0] if between[0] > 0 and can_seek(path) else 0.0
-        interval = 1.0 / per_second if per_second else 0.0
-        due_s, last_s, before_s = -np.inf, -np.inf, np.inf
-        is_thin, can_thin = False, clock.has_times(container)
-        frames = _decoded_from(container, from_s, limits)
+        sampler, before_s = Sampler(per_second), np.inf
+        thinning = Thinning(stream.codec_context, sampler, between[0] if between[0] > 0 else -np.inf, zero_s)
+        can_thin = clock.has_times(container)
+        frames = _decoded_from(container, from_s, limits, thinning.watched if can_thin else iter)
         for count, frame in enumerate(limits.timed(path, clock.declared_s(container), frames), 1):
             limits.check_pictures(path, count)
             if frame.time is None:
                 continue
             time_s = float(frame.time) - zero_s
-            can_thin = can_thin and not (is_thin and time_s - before_s > _SPARSE_S)
-            if is_thin != (can_thin and may_thin()):
-                is_thin = not is_thin
-                stream.codec_context.skip_frame = "NONREF" if is_thin else "DEFAULT"
+            can_thin = can_thin and not (thinning.is_thin and time_s - before_s > _SPARSE_S)
+            thinning.is_thin = can_thin and may_thin()
             before_s = time_s
             if between[0] > 0 and time_s < between[0]:  # a first frame may lie a rounding error before 0
                 continue
             if time_s >= between[1]:
                 break
-            # A repeated or backward timestamp is a fault of the container; a sample needs a time of its own.
-            if time_s <= last_s or time_s < due_s - 1e-6:
-                continue
-            limits.check_duration(path, time_s)
-            last_s = time_s
-            due_s = max(due_s + interval, time_s) if time_s - due_s < interval else time_s + interval
-            display = display_of(frame, stream)
-            limits.check_size(path, *display.size(frame.width, frame.height))
-            yield SampledFrame(time_s, partial(display.picture, frame))
-        if last_s == -np.inf:
+            if sampler.takes(time_s):
+                limits.check_duration(path, time_s)
+                display = display_of(frame, stream)
+                limits.check_size(path, *display.size(frame.width, frame.height))
+                yield SampledFrame(time_s, partial(display.picture, frame))
+        if sampler.last_s == -np.inf:
             raise VideoDamaged(f"{path}: no frame can be decoded. Is the upload complete?")
 
 
@@ -244,18 +239,20 @@ def digest(path: str | Path) -> str:
         raise VideoNotFound(f"{path}: no such video file. Check the path.") from error
 
 
-def _decoded_from(container: InputContainer, from_s: float, limits: Limits) -> Iterator[VideoFrame]:
+def _decoded_from(
+    container: InputContainer, from_s: float, limits: Limits, watched: clock.Watch
+) -> Iterator[VideoFrame]:
     """Frames from a key frame on that leads to the one shown at `from_s` seconds; from the first on for 0 and less.
 
     The key frame last before it may not: pictures that come after it and are shown before it may need earlier ones
-    (an open group of pictures), and are not decoded then.
+    (an open group of pictures), and are not decoded then. watched: as of `clock.decoded`.
     """
     zero_s = clock.zero_s(container)
     earlier_s = 0.0
     while from_s > 0:
         with suppress(av.FFmpegError):
             container.seek(int((zero_s + from_s - earlier_s) * av.time_base), backward=True)
-        frames = clock.decoded(container, limits)
+        frames = clock.decoded(container, limits, watched)
         first = next(frames, None)
         if first is None:
             return
@@ -264,4 +261,4 @@ def _decoded_from(container: InputContainer, from_s: float, limits: Limits) -> I
             yield from frames
             return
         earlier_s = 2 * earlier_s + 1.0
-    yield from clock.decoded(container, limits)
+    yield from clock.decoded(container, limits, watched)
