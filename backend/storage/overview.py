@@ -1,0 +1,270 @@
+"""Lists of videos for people to look through: of each task its newest job, filtered, sorted and counted in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+from sqlalchemy import ColumnElement, Engine, Select, Subquery, case, func, select
+from sqlalchemy.orm import Session
+
+from backend.storage.jobs import Job
+from backend.storage.labels import Annotation, LabelledRegion
+from backend.storage.summaries import RepSummary, VideoSummary
+
+State = Literal["queued", "running", "done", "failed"]
+Issue = Literal[
+    "duplicate", "codec", "variable-rate", "low-rate", "late-start", "not-judged", "no-repetitions", "unreadable"
+]
+Labelled = Literal["yes", "no", "normal", "anomalous"]
+Order = Literal["least-certain", "newest", "most-anomalies", "file"]
+
+PLAYED_CODECS = ("h264", "vp8", "vp9", "av1")
+"""What Chromium and Firefox play on every system."""
+LOW_FPS = 15.0
+"""Below it the moments of a lift lie too far apart to be cut well."""
+
+
+@dataclass(frozen=True)
+class VideoFilter:
+    """Which videos; None and "" stand for all.
+
+    text: part of the address, or the number of the task. score: at least one repetition that could be judged has a
+    score in [first, second), or up to 1 where second is 1. confidence: the same of the video's. anomalous: whether a
+    repetition was called anomalous. annotator: who labelled it. model: the version that analyzed it last. error_types:
+    why it failed, as names of exceptions.
+    """
+
+    project: int | None = None
+    state: State | None = None
+    text: str = ""
+    issue: Issue | None = None
+    labelled: Labelled | None = None
+    annotator: int | None = None
+    anomalous: bool | None = None
+    score: tuple[float, float] | None = None
+    confidence: tuple[float, float] | None = None
+    model: str = ""
+    error_types: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class VideoRow:
+    """The newest job of a task, and what it says where it is done; rates in frames per second, times in seconds."""
+
+    job: int
+    project: int
+    task: int
+    media: str
+    model_version: str
+    state: State
+    attempts: int
+    error_type: str
+    error_message: str
+    delivery: str
+    updated_at: datetime
+    reps: int | None
+    anomalies: int | None
+    unreliable: int | None
+    confidence: float | None
+    duration_s: float | None
+    fps: float | None
+    variable_rate: bool | None
+    codec: str | None
+    width: int | None
+    height: int | None
+    late_start_s: float | None
+    media_digest: str | None
+
+
+_COLUMNS = (
+    Job.id.label("job"), Job.project, Job.task, Job.media, Job.model_version, Job.state, Job.attempts, Job.error_type,
+    Job.error_message, Job.delivery, Job.updated_at, VideoSummary.reps, VideoSummary.anomalies,
+    VideoSummary.unreliable, VideoSummary.confidence, VideoSummary.duration_s, VideoSummary.fps,
+    VideoSummary.variable_rate, VideoSummary.codec, VideoSummary.width, VideoSummary.height,
+    VideoSummary.late_start_s, VideoSummary.media_digest,
+)  # fmt: skip
+
+
+def newest_jobs(project: int | None = None) -> Subquery:
+    """The id of the newest job of each task, without those that a new model made needless."""
+    is_superseded = (Job.state == "failed") & (Job.error_type == "Superseded")
+    query = select(func.max(Job.id).label("id")).where(~is_superseded).group_by(Job.project, Job.task)
+    if project is not None:
+        query = query.where(Job.project == project)
+    return query.subquery()
+
+
+def videos(
+    engine: Engine, wanted: VideoFilter, order: Order = "least-certain", limit: int = 50, offset: int = 0
+) -> list[VideoRow]:
+    """One page of the videos that the filter lets pass."""
+    with Session(engine) as session:
+        rows = session.execute(_chosen(select(*_COLUMNS), wanted).order_by(*_ORDERS[order]).limit(limit).offset(offset))
+        return [VideoRow(**row._mapping) for row in rows]
+
+
+def count_videos(engine: Engine, wanted: VideoFilter) -> int:
+    """How many videos the filter lets pass."""
+    with Session(engine) as session:
+        return session.scalar(_chosen(select(func.count()), wanted)) or 0
+
+
+def states(engine: Engine) -> dict[int, dict[str, int]]:
+    """Of each project how many tasks are in each state."""
+    newest = newest_jobs()
+    query = select(Job.project, Job.state, func.count()).join(newest, newest.c.id == Job.id)
+    found: dict[int, dict[str, int]] = {}
+    with Session(engine) as session:
+        for project, state, count in session.execute(query.group_by(Job.project, Job.state)):
+            found.setdefault(project, {})[state] = count
+    return found
+
+
+def task_jobs(engine: Engine, task: int, project: int | None = None) -> list[VideoRow]:
+    """Every job of a task, the newest first."""
+    query = select(*_COLUMNS).outerjoin(VideoSummary, VideoSummary.job_id == Job.id).where(Job.task == task)
+    if project is not None:
+        query = query.where(Job.project == project)
+    with Session(engine) as session:
+        return [VideoRow(**row._mapping) for row in session.execute(query.order_by(Job.id.desc()).limit(500))]
+
+
+def scores(engine: Engine, project: int | None) -> list[float]:
+    """The scores of all repetitions that could be judged, by the newest job of each task."""
+    newest = newest_jobs(project)
+    query = select(RepSummary.score).join(newest, newest.c.id == RepSummary.job_id).where(RepSummary.reliable)
+    with Session(engine) as session:
+        return list(session.scalars(query))
+
+
+def confidences(engine: Engine, project: int | None) -> list[float]:
+    """The confidences of all analyzed videos."""
+    newest = newest_jobs(project)
+    query = select(VideoSummary.confidence).join(newest, newest.c.id == VideoSummary.job_id)
+    with Session(engine) as session:
+        return [found for found in session.scalars(query) if found is not None]
+
+
+def issue_counts(engine: Engine, project: int | None) -> dict[Issue, int]:
+    """How many videos have each issue."""
+    names: tuple[Issue, ...] = get_args(Issue)
+    counts = [func.sum(case((_issue(name, project), 1), else_=0)) for name in names]
+    query = _chosen(select(*counts), VideoFilter(project))
+    with Session(engine) as session:
+        row = session.execute(query).one()
+    return {name: count or 0 for name, count in zip(names, row, strict=True)}
+
+
+def duplicates(engine: Engine, project: int | None, limit: int) -> list[tuple[str, list[tuple[int, int, str]]]]:
+    """Videos of equal bytes that several tasks have: the digest, and (project, task, address) of each."""
+    newest = newest_jobs(project)
+    several = (
+        select(VideoSummary.media_digest)
+        .join(newest, newest.c.id == VideoSummary.job_id)
+        .where(VideoSummary.media_digest != "")
+        .group_by(VideoSummary.media_digest)
+        .having(func.count() > 1)
+        .limit(limit)
+    )
+    query = select(VideoSummary.media_digest, Job.project, Job.task, Job.media).join(Job, Job.id == VideoSummary.job_id)
+    query = query.join(newest, newest.c.id == Job.id).where(VideoSummary.media_digest.in_(several))
+    found: dict[str, list[tuple[int, int, str]]] = {}
+    with Session(engine) as session:
+        for digest, its_project, task, media in session.execute(query.order_by(Job.project, Job.task)):
+            found.setdefault(digest, []).append((its_project, task, media))
+    return list(found.items())
+
+
+def repetitions(engine: Engine, project: int | None) -> Sequence[tuple[int, int, str, int, float, float, float, bool]]:
+    """(project, task, address, number, start_s, end_s, score, reliable) of every repetition of the newest jobs."""
+    newest = newest_jobs(project)
+    query = (
+        select(
+            Job.project, Job.task, Job.media, RepSummary.number, RepSummary.start_s, RepSummary.end_s,
+            RepSummary.score, RepSummary.reliable,
+        )
+        .join(newest, newest.c.id == Job.id)
+        .join(RepSummary, RepSummary.job_id == Job.id)
+    )  # fmt: skip
+    with Session(engine) as session:
+        return [tuple(row) for row in session.execute(query)]
+
+
+def _chosen(query: Select[Any], wanted: VideoFilter) -> Select[Any]:
+    """The query, of the newest job of each task and its summary, narrowed down to the videos that are wanted."""
+    newest = newest_jobs(wanted.project)
+    query = query.select_from(Job).join(newest, newest.c.id == Job.id)
+    return query.outerjoin(VideoSummary, VideoSummary.job_id == Job.id).where(*_conditions(wanted))
+
+
+def _conditions(wanted: VideoFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.state is not None:
+        found.append(Job.state == wanted.state)
+    if wanted.model:
+        found.append(Job.model_version == wanted.model)
+    if wanted.error_types is not None:
+        found.append(Job.error_type.in_(wanted.error_types))
+    if wanted.text:
+        named = Job.media.contains(wanted.text, autoescape=True)
+        found.append(named | (Job.task == int(wanted.text)) if wanted.text.isdecimal() else named)
+    if wanted.issue is not None:
+        found.append(_issue(wanted.issue, wanted.project))
+    if wanted.anomalous is not None:
+        found.append(VideoSummary.anomalies > 0 if wanted.anomalous else VideoSummary.anomalies == 0)
+    if wanted.labelled is not None or wanted.annotator is not None:
+        found.append(_labelled(wanted.labelled, wanted.annotator))
+    if wanted.confidence is not None:
+        found.append(_within(VideoSummary.confidence, wanted.confidence))
+    if wanted.score is not None:
+        inside = _within(RepSummary.score, wanted.score) & RepSummary.reliable
+        found.append(select(RepSummary.number).where(RepSummary.job_id == Job.id, inside).exists())
+    return found
+
+
+def _within(value: Any, bounds: tuple[float, float]) -> ColumnElement[bool]:
+    low, high = bounds
+    return (value >= low) & ((value <= high) if high >= 1.0 else (value < high))
+
+
+def _labelled(kind: Labelled | None, annotator: int | None) -> ColumnElement[bool]:
+    query = select(Annotation.id).where(Annotation.task == Job.task, Annotation.project == Job.project)
+    query = query.where(~Annotation.deleted, ~Annotation.was_cancelled)
+    if annotator is not None:
+        query = query.where(Annotation.annotator == annotator)
+    if kind in ("normal", "anomalous"):
+        query = query.join(LabelledRegion).where(LabelledRegion.label == kind)
+    return ~query.exists() if kind == "no" else query.exists()
+
+
+def _issue(name: Issue, project: int | None) -> ColumnElement[bool]:
+    is_done = Job.state == "done"
+    if name == "duplicate":
+        newest = newest_jobs(project)
+        several = select(VideoSummary.media_digest).join(newest, newest.c.id == VideoSummary.job_id)
+        several = several.where(VideoSummary.media_digest != "").group_by(VideoSummary.media_digest)
+        return is_done & VideoSummary.media_digest.in_(several.having(func.count() > 1))
+    if name == "codec":
+        return is_done & VideoSummary.codec.not_in(["", *PLAYED_CODECS])
+    if name == "variable-rate":
+        return is_done & VideoSummary.variable_rate
+    if name == "low-rate":
+        return is_done & (VideoSummary.fps > 0) & (VideoSummary.fps < LOW_FPS)
+    if name == "late-start":
+        return is_done & (VideoSummary.late_start_s > 0)
+    if name == "not-judged":
+        return is_done & (VideoSummary.unreliable > 0)
+    if name == "no-repetitions":
+        return is_done & (VideoSummary.reps == 0) & VideoSummary.confidence.is_not(None)
+    return is_done & VideoSummary.confidence.is_(None)
+
+
+_ORDERS: dict[Order, tuple[ColumnElement[Any], ...]] = {
+    "least-certain": (VideoSummary.confidence.is_(None), VideoSummary.confidence, Job.id.desc()),
+    "newest": (Job.id.desc(),),
+    "most-anomalies": (func.coalesce(VideoSummary.anomalies, -1).desc(), Job.id.desc()),
+    "file": (Job.media, Job.id.desc()),
+}
