@@ -186,12 +186,13 @@ def _labelled(engine: Engine, project: int) -> list[_Labelled]:
             regions = select(LabelledRegion.annotation_id, LabelledRegion.region, LabelledRegion.start_s,
                              LabelledRegion.end_s, LabelledRegion.label)  # fmt: skip
             regions = regions.where(LabelledRegion.annotation_id.in_(ids)).order_by(LabelledRegion.start_s)
-            for number, *values in session.execute(regions):
-                drawn[number].append(_Drawn(*values))
+            for number, region, start_s, end_s, label in session.execute(regions):
+                drawn[number].append(_Drawn(region, start_s, end_s, label))
         for ids in batches({row[4] for row in rows.values() if row[4] is not None}):
             reps = select(RepSummary.job_id, RepSummary.number, RepSummary.start_s, RepSummary.end_s, RepSummary.score)
-            for number, *values in session.execute(reps.where(RepSummary.job_id.in_(ids)).order_by(RepSummary.number)):
-                predicted[number].append(_Predicted(*values))
+            reps = reps.where(RepSummary.job_id.in_(ids)).order_by(RepSummary.number)
+            for job, number, start_s, end_s, score in session.execute(reps):
+                predicted[job].append(_Predicted(number, start_s, end_s, score))
     return [
         _Labelled(
             number, project, task, media, annotator, tuple(drawn[number]), version or "", tuple(predicted[job]), lead
@@ -208,8 +209,8 @@ def _corrections(one: _Labelled) -> list[Correction]:
         start, end = mine.start_s - its.start_s, mine.end_s - its.end_s
         kind: Kind = "moved" if max(abs(start), abs(end)) > _MOVED_S else "accepted"
         kind = "relabelled" if mine.label != its.label else kind
-        values = (its.number, mine.start_s, mine.end_s, mine.label, its.label, its.score, start, end)
-        found.append(Correction(*head, kind, *values))
+        times = mine.start_s, mine.end_s
+        found.append(Correction(*head, kind, its.number, *times, mine.label, its.label, its.score, start, end))
     found += [Correction(*head, "added", 0, its.start_s, its.end_s, its.label, "", None) for its in added]
     found += [
         Correction(*head, "removed", its.number, its.start_s, its.end_s, "", its.label, its.score) for its in removed
@@ -268,7 +269,7 @@ def _agreement(first: _Labelled, second: _Labelled) -> Agreement:
     left = list(second.drawn)
     pairs: list[tuple[_Drawn, _Drawn]] = []
     for mine in first.drawn:
-        best = max(left, key=lambda its: tiou(mine, its), default=None)  # noqa: B023  # used at once
+        best = max(left, key=lambda its: tiou(mine, its), default=None)
         if best is not None and tiou(mine, best) >= _AGREE_TIOU:
             left.remove(best)
             pairs.append((mine, best))

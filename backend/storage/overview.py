@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
-from sqlalchemy import ColumnElement, Engine, Select, Subquery, case, func, select
+from sqlalchemy import ColumnElement, Engine, Subquery, case, func, select
 from sqlalchemy.orm import Session
 
+from backend.storage.database import batches
 from backend.storage.jobs import Job
 from backend.storage.labels import Annotation, LabelledRegion
 from backend.storage.summaries import RepSummary, VideoSummary
@@ -79,6 +80,19 @@ class VideoRow:
     media_digest: str | None
 
 
+class RepRow(NamedTuple):
+    """A repetition of an analysis, as light as thousands of them need to be; times in seconds."""
+
+    project: int
+    task: int
+    media: str
+    number: int
+    start_s: float
+    end_s: float
+    score: float
+    reliable: bool
+
+
 _COLUMNS = (
     Job.id.label("job"), Job.project, Job.task, Job.media, Job.model_version, Job.state, Job.attempts, Job.error_type,
     Job.error_message, Job.delivery, Job.updated_at, VideoSummary.reps, VideoSummary.anomalies,
@@ -112,10 +126,17 @@ def count_videos(engine: Engine, wanted: VideoFilter) -> int:
         return session.scalar(_chosen(select(func.count()), wanted)) or 0
 
 
-def states(engine: Engine) -> dict[int, dict[str, int]]:
-    """Of each project how many tasks are in each state."""
+def failed_with(wanted: VideoFilter, error_types: tuple[str, ...]) -> VideoFilter:
+    """Those of the wanted videos that failed with one of these errors."""
+    return replace(wanted, state=wanted.state or "failed", error_types=error_types)
+
+
+def states(engine: Engine, error_types: Sequence[str] | None = None) -> dict[int, dict[str, int]]:
+    """Of each project how many tasks are in each state; error_types: those alone that failed with one of them."""
     newest = newest_jobs()
     query = select(Job.project, Job.state, func.count()).join(newest, newest.c.id == Job.id)
+    if error_types is not None:
+        query = query.where(Job.state == "failed", Job.error_type.in_(error_types))
     found: dict[int, dict[str, int]] = {}
     with Session(engine) as session:
         for project, state, count in session.execute(query.group_by(Job.project, Job.state)):
@@ -130,14 +151,6 @@ def task_jobs(engine: Engine, task: int, project: int | None = None) -> list[Vid
         query = query.where(Job.project == project)
     with Session(engine) as session:
         return [VideoRow(**row._mapping) for row in session.execute(query.order_by(Job.id.desc()).limit(500))]
-
-
-def scores(engine: Engine, project: int | None) -> list[float]:
-    """The scores of all repetitions that could be judged, by the newest job of each task."""
-    newest = newest_jobs(project)
-    query = select(RepSummary.score).join(newest, newest.c.id == RepSummary.job_id).where(RepSummary.reliable)
-    with Session(engine) as session:
-        return list(session.scalars(query))
 
 
 def confidences(engine: Engine, project: int | None) -> list[float]:
@@ -178,22 +191,26 @@ def duplicates(engine: Engine, project: int | None, limit: int) -> list[tuple[st
     return list(found.items())
 
 
-def repetitions(engine: Engine, project: int | None) -> Sequence[tuple[int, int, str, int, float, float, float, bool]]:
-    """(project, task, address, number, start_s, end_s, score, reliable) of every repetition of the newest jobs."""
+def repetitions(engine: Engine, project: int | None) -> list[RepRow]:
+    """Every repetition, by the newest job of each task."""
     newest = newest_jobs(project)
-    query = (
-        select(
-            Job.project, Job.task, Job.media, RepSummary.number, RepSummary.start_s, RepSummary.end_s,
-            RepSummary.score, RepSummary.reliable,
-        )
-        .join(newest, newest.c.id == Job.id)
-        .join(RepSummary, RepSummary.job_id == Job.id)
-    )  # fmt: skip
+    columns = (Job.project, Job.task, Job.media, RepSummary.number, RepSummary.start_s, RepSummary.end_s)
+    query = select(*columns, RepSummary.score, RepSummary.reliable).join(newest, newest.c.id == Job.id)
     with Session(engine) as session:
-        return [tuple(row) for row in session.execute(query)]
+        return [RepRow(*row) for row in session.execute(query.join(RepSummary, RepSummary.job_id == Job.id))]
 
 
-def _chosen(query: Select[Any], wanted: VideoFilter) -> Select[Any]:
+def media_of_tasks(engine: Engine, tasks: Iterable[int]) -> dict[int, str]:
+    """The address of each task's video, as far as it is known."""
+    found: dict[int, str] = {}
+    with Session(engine) as session:
+        for ids in batches(tasks):
+            query = select(Job.task, Job.media).where(Job.task.in_(ids)).order_by(Job.id)
+            found |= {row.task: row.media for row in session.execute(query)}
+    return found
+
+
+def _chosen(query: Any, wanted: VideoFilter) -> Any:
     """The query, of the newest job of each task and its summary, narrowed down to the videos that are wanted."""
     newest = newest_jobs(wanted.project)
     query = query.select_from(Job).join(newest, newest.c.id == Job.id)
@@ -207,7 +224,7 @@ def _conditions(wanted: VideoFilter) -> list[ColumnElement[bool]]:
     if wanted.model:
         found.append(Job.model_version == wanted.model)
     if wanted.error_types is not None:
-        found.append(Job.error_type.in_(wanted.error_types))
+        found.append((Job.state == "failed") & Job.error_type.in_(wanted.error_types))
     if wanted.text:
         named = Job.media.contains(wanted.text, autoescape=True)
         found.append(named | (Job.task == int(wanted.text)) if wanted.text.isdecimal() else named)
@@ -227,7 +244,8 @@ def _conditions(wanted: VideoFilter) -> list[ColumnElement[bool]]:
 
 def _within(value: Any, bounds: tuple[float, float]) -> ColumnElement[bool]:
     low, high = bounds
-    return (value >= low) & ((value <= high) if high >= 1.0 else (value < high))
+    inside: ColumnElement[bool] = (value >= low) & ((value <= high) if high >= 1.0 else (value < high))
+    return inside
 
 
 def _labelled(kind: Labelled | None, annotator: int | None) -> ColumnElement[bool]:
@@ -262,7 +280,7 @@ def _issue(name: Issue, project: int | None) -> ColumnElement[bool]:
     return is_done & VideoSummary.confidence.is_(None)
 
 
-_ORDERS: dict[Order, tuple[ColumnElement[Any], ...]] = {
+_ORDERS: dict[Order, tuple[Any, ...]] = {
     "least-certain": (VideoSummary.confidence.is_(None), VideoSummary.confidence, Job.id.desc()),
     "newest": (Job.id.desc(),),
     "most-anomalies": (func.coalesce(VideoSummary.anomalies, -1).desc(), Job.id.desc()),

@@ -20,6 +20,7 @@ from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.training.trainer import Trainer
 from backend.web import dashboard
+from backend.web.links import ProjectTitles
 from backend.web.routes import bp
 from backend.web.services import Services
 from pipeline.errors import PipelineError
@@ -44,6 +45,8 @@ def create_app(
     trainer = trainer or create_trainer(settings, context, service.catch_up_soon, starts)
     Services(
         store=store,
+        context=context,
+        titles=ProjectTitles(context.client),
         registry=context.registry,
         preannotator=service,
         trainer=trainer,
@@ -53,6 +56,7 @@ def create_app(
     ).attach(app)
     app.register_blueprint(bp)
     app.register_blueprint(dashboard.bp)
+    app.register_blueprint(dashboard.api)
     app.register_error_handler(BackendError, _own_error)
     app.register_error_handler(PipelineError, _own_error)
     app.register_error_handler(HTTPException, _http_error)

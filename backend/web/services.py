@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app
 
+from backend.context import Context
 from backend.labels.events import LabelEvents
 from backend.models.registry import Registry
 from backend.predictions.preannotator import Preannotator
 from backend.storage.jobs import Store
 from backend.training.trainer import Trainer
+from backend.web.links import ProjectTitles
 
 _NAME = "deadlift"
 
@@ -22,6 +24,8 @@ class Services:
     repetitions that start a training, 0 for none."""
 
     store: Store
+    context: Context
+    titles: ProjectTitles
     registry: Registry
     preannotator: Preannotator
     trainer: Trainer

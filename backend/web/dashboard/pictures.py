@@ -1,0 +1,130 @@
+"""Drawings of one repetition, never a picture of the person: the skeleton at lockout, and its SkeleMotion image with
+what of it is unusual."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from backend.context import Context
+from backend.errors import UnknownVersion
+from backend.models.detectors import cached_detector
+from backend.web.dashboard.video import Analyzed, pose_of
+from pipeline.anomaly.features import PARTS_OF_WALK
+from pipeline.landmarks import INDEX
+from pipeline.records import Floats, Pose
+from pipeline.skelemotion import encode, phase_of_column
+from pipeline.visuals.pictures import Picture, stacked
+
+_COLOURS = {"normal": "#2a9d55", "anomalous": "#d64545", "": "#888888"}
+_MARGIN = 0.12
+_FAINT = 0.35
+"""How bright motion is where nothing is unusual."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Rows or columns of a picture that have one name: where they begin and how many they are, as shares 0..1."""
+
+    name: str
+    begin: float
+    length: float
+
+
+def skeleton_svg(pose: Pose, time_s: float, label: str) -> str:
+    """The skeleton at that moment as SVG that fits light and dark pages; empty where nobody is seen then."""
+    from pipeline.visuals.annotated_video import BONES, landmarks_at
+
+    points = landmarks_at(pose, time_s)
+    seen = np.isfinite(points).all(axis=1) if points is not None else np.zeros(0, bool)
+    if points is None or seen.sum() < 3:  # too little to know a person by
+        return '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
+    low, high = points[seen].min(axis=0), points[seen].max(axis=0)
+    size = float((high - low).max()) * (1 + 2 * _MARGIN)
+    left, top = (low + high) / 2 - size / 2
+    lines = "".join(
+        f'<line x1="{points[a][0]:.1f}" y1="{points[a][1]:.1f}" x2="{points[b][0]:.1f}" y2="{points[b][1]:.1f}"/>'
+        for a, b in BONES
+        if seen[a] and seen[b]
+    )
+    nose = INDEX["nose"]
+    head = f'<circle cx="{points[nose][0]:.1f}" cy="{points[nose][1]:.1f}" r="{size / 22:.1f}"/>' if seen[nose] else ""
+    colour = _COLOURS.get(label, _COLOURS[""])
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left:.1f} {top:.1f} {size:.1f} {size:.1f}">'
+        f'<g fill="none" stroke="{colour}" stroke-width="{size / 40:.1f}" stroke-linecap="round">{lines}{head}</g>'
+        "</svg>"
+    )
+
+
+def lockout_svg(context: Context, found: Analyzed) -> str:
+    """The skeleton at the lockout of the most unusual repetition, or in the middle of the video without one."""
+    pose, analysis = pose_of(context, found.analysis), found.analysis
+    if pose is None or not len(pose.time):
+        return '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
+    if not analysis.reps:
+        times = pose.time[pose.detected]
+        return skeleton_svg(pose, float(times[len(times) // 2]) if len(times) else 0.0, "")
+    score, rep = max(zip(analysis.scores, analysis.reps, strict=True), key=lambda pair: pair[0].score)
+    return skeleton_svg(pose, rep.top_s, score.label)
+
+
+def motion_png(context: Context, found: Analyzed) -> bytes | None:
+    """The pictures of all repetitions below each other, one pixel a value, by the model that judged them or else the
+    one in use; None without landmarks or repetitions."""
+    pose, reps = pose_of(context, found.analysis), found.analysis.reps
+    if pose is None or not reps:
+        return None
+    detector = cached_detector(_folder(context, found))
+    heats = detector.heat_maps(pose, reps)
+    config = detector.config.encode
+    rows = [motion_picture(encode(pose, rep, config).image, heat) for rep, heat in zip(reps, heats, strict=True)]
+    return np.asarray(cv2.imencode(".png", stacked(rows)[..., ::-1])[1]).tobytes()
+
+
+def motion_picture(image: Floats, heat: Floats) -> Picture:
+    """The motion of a SkeleMotion image [C, 45, L] in grey, and over it in colour what of it is unusual, heat [45, L]
+    in 0..1: RGB [45, L, 3]."""
+    motion = np.repeat((np.clip(image[2], 0.0, 1.0) * 255 * _FAINT)[..., None], 3, axis=-1)
+    shade = cv2.applyColorMap((np.clip(heat, 0.0, 1.0) * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
+    weight = np.clip(heat, 0.0, 1.0)[..., None]
+    return np.asarray(motion * (1 - weight) + shade * weight, np.uint8)
+
+
+def columns(context: Context, found: Analyzed) -> int:
+    """How many columns the pictures have."""
+    return cached_detector(_folder(context, found)).config.encode.length
+
+
+def rows_of_body() -> list[Stretch]:
+    """Which rows of the picture are of which part of the body."""
+    return _stretches(PARTS_OF_WALK)
+
+
+def columns_of_phases(length: int) -> list[Stretch]:
+    """Which columns of a picture with so many are of which phase."""
+    return _stretches(tuple(phase_of_column(length)))
+
+
+def _folder(context: Context, found: Analyzed) -> Path | None:
+    """Of the model that judged a video, or else the one in use."""
+    project, version = found.row.project, found.row.model_version
+    if version == context.registry.fallback.version:
+        return context.registry.fallback.folder
+    try:
+        return context.registry.version(project, version).model.folder
+    except UnknownVersion:
+        return context.registry.current(project).folder
+
+
+def _stretches(names: Sequence[str]) -> list[Stretch]:
+    firsts = [index for index, name in enumerate(names) if index == 0 or names[index - 1] != name]
+    return [
+        Stretch(names[first], first / len(names), (after - first) / len(names))
+        for first, after in pairwise([*firsts, len(names)])
+    ]
