@@ -117,7 +117,7 @@ def labels_view(store: Store, links: Links, project: int) -> LabelsView:
     found = _report(store, project)
     both, either = _agreed(found.agreements)
     shared = sum(one.both for one in found.agreements)
-    agreements = sorted(found.agreements, key=lambda one: _share(one.same_label, one.both) or 0.0)
+    agreements = sorted(found.agreements, key=_least_agreed)
     return LabelsView(
         project=project,
         title=links.title(project),
@@ -159,6 +159,12 @@ def corrections_view(
 def _report(store: Store, project: int) -> LabelReport:
     summaries.refresh(store.engine)
     return report(store.engine, project)
+
+
+def _least_agreed(one: Agreement) -> float:
+    """The share of all repetitions that both drew and labelled equally; 1 where neither drew any."""
+    either = one.both + one.only_first + one.only_second
+    return one.same_label / either if either else 1.0
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -22,7 +22,10 @@ from pipeline.skelemotion import encode, phase_of_column
 from pipeline.visuals.pictures import Picture, stacked
 
 _COLOURS = {"normal": "#2a9d55", "anomalous": "#d64545", "": "#888888"}
+_NOBODY = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
 _MARGIN = 0.12
+_DOWNWARDS = ("head", "shoulders", "arms", "hips", "knees", "feet")
+_ROWS = sorted(range(len(PARTS_OF_WALK)), key=lambda row: _DOWNWARDS.index(PARTS_OF_WALK[row]))
 _FAINT = 0.35
 """How bright motion is where nothing is unusual."""
 
@@ -37,15 +40,19 @@ class Stretch:
 
 
 def skeleton_svg(pose: Pose, time_s: float, label: str) -> str:
-    """The skeleton at that moment as SVG that fits light and dark pages; empty where nobody is seen then."""
-    from pipeline.visuals.annotated_video import BONES, landmarks_at
+    """The skeleton as it was seen nearest to that moment, as SVG that fits light and dark pages."""
+    from pipeline.visuals.annotated_video import BONES, LEAST_VISIBILITY
 
-    points = landmarks_at(pose, time_s)
-    seen = np.isfinite(points).all(axis=1) if points is not None else np.zeros(0, bool)
-    if points is None or seen.sum() < 3:  # too little to know a person by
-        return '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
+    detected = np.flatnonzero(pose.detected)
+    if not len(detected):
+        return _NOBODY
+    nearest = detected[np.argmin(np.abs(pose.time[detected] - time_s))]
+    points = pose.image[nearest].astype(float)
+    seen = np.isfinite(points).all(axis=1) & (pose.visibility[nearest] >= LEAST_VISIBILITY)
+    if not seen.any():
+        return _NOBODY
     low, high = points[seen].min(axis=0), points[seen].max(axis=0)
-    size = float((high - low).max()) * (1 + 2 * _MARGIN)
+    size = max(1.0, float((high - low).max())) * (1 + 2 * _MARGIN)
     left, top = (low + high) / 2 - size / 2
     lines = "".join(
         f'<line x1="{points[a][0]:.1f}" y1="{points[a][1]:.1f}" x2="{points[b][0]:.1f}" y2="{points[b][1]:.1f}"/>'
@@ -65,35 +72,38 @@ def skeleton_svg(pose: Pose, time_s: float, label: str) -> str:
 def lockout_svg(context: Context, found: Analyzed) -> str:
     """The skeleton at the lockout of the most unusual repetition, or in the middle of the video without one."""
     pose, analysis = pose_of(context, found.analysis), found.analysis
-    if pose is None or not len(pose.time):
-        return '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
+    if pose is None:
+        return _NOBODY
     if not analysis.reps:
-        times = pose.time[pose.detected]
-        return skeleton_svg(pose, float(times[len(times) // 2]) if len(times) else 0.0, "")
+        return skeleton_svg(pose, analysis.video.duration_s / 2, "")
     score, rep = max(zip(analysis.scores, analysis.reps, strict=True), key=lambda pair: pair[0].score)
     return skeleton_svg(pose, rep.top_s, score.label)
 
 
 def motion_png(context: Context, found: Analyzed) -> bytes | None:
-    """The pictures of all repetitions below each other, one pixel a value, by the model that judged them or else the
-    one in use; None without landmarks or repetitions."""
+    """The pictures of all repetitions below each other, one pixel a value: what is unusual is as bright as the score
+    is high. By the model that judged them or else the one in use; None without landmarks or repetitions."""
     pose, reps = pose_of(context, found.analysis), found.analysis.reps
     if pose is None or not reps:
         return None
     detector = cached_detector(_folder(context, found))
     heats = detector.heat_maps(pose, reps)
     config = detector.config.encode
-    rows = [motion_picture(encode(pose, rep, config).image, heat) for rep, heat in zip(reps, heats, strict=True)]
+    scores = [score.score for score in found.analysis.scores]
+    rows = [
+        motion_picture(encode(pose, rep, config).image, heat * score)
+        for rep, heat, score in zip(reps, heats, scores, strict=True)
+    ]
     return np.asarray(cv2.imencode(".png", stacked(rows)[..., ::-1])[1]).tobytes()
 
 
 def motion_picture(image: Floats, heat: Floats) -> Picture:
     """The motion of a SkeleMotion image [C, 45, L] in grey, and over it in colour what of it is unusual, heat [45, L]
-    in 0..1: RGB [45, L, 3]."""
+    in 0..1: RGB [45, L, 3]. Rows are sorted by body part, from head to feet."""
     motion = np.repeat((np.clip(image[2], 0.0, 1.0) * 255 * _FAINT)[..., None], 3, axis=-1)
     shade = cv2.applyColorMap((np.clip(heat, 0.0, 1.0) * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     weight = np.clip(heat, 0.0, 1.0)[..., None]
-    return np.asarray(motion * (1 - weight) + shade * weight, np.uint8)
+    return np.asarray(motion * (1 - weight) + shade * weight, np.uint8)[_ROWS]
 
 
 def columns(context: Context, found: Analyzed) -> int:
@@ -103,7 +113,7 @@ def columns(context: Context, found: Analyzed) -> int:
 
 def rows_of_body() -> list[Stretch]:
     """Which rows of the picture are of which part of the body."""
-    return _stretches(PARTS_OF_WALK)
+    return _stretches([PARTS_OF_WALK[row] for row in _ROWS])
 
 
 def columns_of_phases(length: int) -> list[Stretch]:

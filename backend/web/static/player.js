@@ -91,22 +91,26 @@ async function start(player) {
   show(first ? Number(first.dataset.time) : (found.times[0] ?? 0));
 }
 
-// The square that holds every pose: left, top and side, in pixels of the picture.
+// The square that holds nearly every pose: left, top and side, in pixels of the picture.
 function box(found) {
-  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  const [across, down] = [[], []];
   for (const points of found.points) {
-    if (!points) continue;
-    for (let index = 0; index < points.length; index += 2) {
-      if (points[index] === null || points[index + 1] === null) continue;
-      left = Math.min(left, points[index]);
-      right = Math.max(right, points[index]);
-      top = Math.min(top, points[index + 1]);
-      bottom = Math.max(bottom, points[index + 1]);
-    }
+    points?.forEach((value, index) => {
+      if (value !== null) (index % 2 ? down : across).push(value);
+    });
   }
-  if (left > right) return [0, 0, found.height];
-  const size = 1.1 * Math.max(right - left, bottom - top, 1);
+  if (!across.length) return [0, 0, found.height];
+  const [left, right] = middle(across);
+  const [top, bottom] = middle(down);
+  const size = 1.25 * Math.max(right - left, bottom - top, 1);
   return [(left + right - size) / 2, (top + bottom - size) / 2, size];
+}
+
+// The bounds of all values but the few lowest and highest, which are of people who walk in and out.
+function middle(values) {
+  const sorted = Float64Array.from(values).sort();
+  const cut = Math.floor(0.02 * (sorted.length - 1));
+  return [sorted[cut], sorted[sorted.length - 1 - cut]];
 }
 
 // The joints at a moment, between the poses before and after it; null where nobody is seen.
