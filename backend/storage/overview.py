@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, get_args
 
-from sqlalchemy import ColumnElement, Engine, Subquery, case, func, select
+from sqlalchemy import ColumnElement, Engine, Subquery, case, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from backend.storage.database import batches
@@ -249,13 +249,13 @@ def _within(value: Any, bounds: tuple[float, float]) -> ColumnElement[bool]:
 
 
 def _labelled(kind: Labelled | None, annotator: int | None) -> ColumnElement[bool]:
-    query = select(Annotation.id).where(Annotation.task == Job.task, Annotation.project == Job.project)
-    query = query.where(~Annotation.deleted, ~Annotation.was_cancelled)
+    query = select(Annotation.project, Annotation.task).where(~Annotation.deleted, ~Annotation.was_cancelled)
     if annotator is not None:
         query = query.where(Annotation.annotator == annotator)
     if kind in ("normal", "anomalous"):
         query = query.join(LabelledRegion).where(LabelledRegion.label == kind)
-    return ~query.exists() if kind == "no" else query.exists()
+    place = tuple_(Job.project, Job.task)
+    return place.not_in(query) if kind == "no" else place.in_(query)
 
 
 def _issue(name: Issue, project: int | None) -> ColumnElement[bool]:

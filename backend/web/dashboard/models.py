@@ -107,10 +107,21 @@ def models_view(services: Services, links: Links, project: int, page: int) -> Mo
 
 def model_view(services: Services, links: Links, project: int, name: str) -> ModelView:
     """One model of a project. Raises UnknownVersion."""
-    version = services.registry.version(project, name)
-    run, labels = version.run, version.run.get("labels") or {}
+    return model_views(services, links, project, (name,))[0]
+
+
+def model_views(services: Services, links: Links, project: int, names: Sequence[str]) -> list[ModelView]:
+    """Several models of a project. Raises UnknownVersion."""
+    versions = [services.registry.version(project, name) for name in names]
     summaries.refresh(services.store.engine)
     corrections = report(services.store.engine, project).corrections
+    return [_view(services, links, project, version, corrections) for version in versions]
+
+
+def _view(
+    services: Services, links: Links, project: int, version: Version, corrections: Sequence[Correction]
+) -> ModelView:
+    run, labels = version.run, version.run.get("labels") or {}
     return ModelView(
         project=project,
         title=links.title(project),

@@ -10,7 +10,7 @@ from backend.labels.corrections import KINDS
 from backend.web.dashboard import arguments, words
 from backend.web.dashboard.blueprint import bp
 from backend.web.dashboard.labels import corrections_view, labels_view
-from backend.web.dashboard.models import learnt_from, model_view, models_view
+from backend.web.dashboard.models import learnt_from, model_view, model_views, models_view
 from backend.web.dashboard.pictures import columns, columns_of_phases, lockout_svg, motion_png, rows_of_body
 from backend.web.dashboard.projects import projects_view
 from backend.web.dashboard.quality import quality_view
@@ -97,7 +97,7 @@ def model_labels(project: int, name: str) -> ResponseReturnValue:
 @bp.get("/models/<int:project>/compare")
 def compare(project: int) -> ResponseReturnValue:
     names = request.args.get("first", ""), request.args.get("second", "")
-    views = [model_view(services(), page_links(), project, name) for name in names]
+    views = model_views(services(), page_links(), project, names)
     return _page("compare.html", views=views, project=project, title=views[0].title)
 
 
