@@ -65,6 +65,7 @@ class Registry:
         self.root = root
         self.fallback = fallback
         self._versions: dict[Path, str] = {}
+        self._runs: dict[Path, Json] = {}
 
     def current(self, project: int | None = None) -> Model:
         """The model in use for a project, read anew each time; the fallback without one."""
@@ -89,8 +90,7 @@ class Registry:
         found = []
         for folder in self._folders(project):
             try:
-                run = json.loads((folder / "run.json").read_text())
-                found.append(Version(folder.name, Model(self._version(folder), folder), run))
+                found.append(Version(folder.name, Model(self._version(folder), folder), self._run(folder)))
             except (OSError, ValueError, KeyError) as error:
                 log.error("%s is no model (%s); it is passed over.", folder, error)
         return found
@@ -161,6 +161,12 @@ class Registry:
         if folder not in self._versions:
             self._versions[folder] = str(json.loads((folder / "model.json").read_text())["version"])
         return self._versions[folder]
+
+    def _run(self, folder: Path) -> Json:
+        """What a folder's run.json says; kept as well. Nobody changes it."""
+        if folder not in self._runs:
+            self._runs[folder] = json.loads((folder / "run.json").read_text())
+        return self._runs[folder]
 
     def history(self, project: int) -> list[str]:
         """What has been in use, the one in use last; never empty."""
