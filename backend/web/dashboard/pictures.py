@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,7 +14,9 @@ from backend.context import Context
 from backend.errors import UnknownVersion
 from backend.models.detectors import cached_detector
 from backend.web.dashboard.video import Analyzed, pose_of
+from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import PARTS_OF_WALK
+from pipeline.errors import ModelError
 from pipeline.landmarks import INDEX
 from pipeline.records import Floats, Pose
 from pipeline.skelemotion import encode, phase_of_column
@@ -82,11 +83,11 @@ def lockout_svg(context: Context, found: Analyzed) -> str:
 
 def motion_png(context: Context, found: Analyzed) -> bytes | None:
     """The pictures of all repetitions below each other, one pixel a value: what is unusual is as bright as the score
-    is high. By the model that judged them or else the one in use; None without landmarks or repetitions."""
+    is high. By the model that judged them; None without landmarks or repetitions."""
     pose, reps = pose_of(context, found.analysis), found.analysis.reps
     if pose is None or not reps:
         return None
-    detector = cached_detector(_folder(context, found))
+    detector = _detector(context, found)
     heats = detector.heat_maps(pose, reps)
     config = detector.config.encode
     scores = [score.score for score in found.analysis.scores]
@@ -108,7 +109,7 @@ def motion_picture(image: Floats, heat: Floats) -> Picture:
 
 def columns(context: Context, found: Analyzed) -> int:
     """How many columns the pictures have."""
-    return cached_detector(_folder(context, found)).config.encode.length
+    return _detector(context, found).config.encode.length
 
 
 def rows_of_body() -> list[Stretch]:
@@ -121,15 +122,13 @@ def columns_of_phases(length: int) -> list[Stretch]:
     return _stretches(tuple(phase_of_column(length)))
 
 
-def _folder(context: Context, found: Analyzed) -> Path | None:
-    """Of the model that judged a video, or else the one in use."""
-    project, version = found.row.project, found.row.model_version
-    if version == context.registry.fallback.version:
-        return context.registry.fallback.folder
+def _detector(context: Context, found: Analyzed) -> Detector:
+    """The model that judged a video, or where that is gone the one that projects start with."""
     try:
-        return context.registry.version(project, version).model.folder
-    except UnknownVersion:
-        return context.registry.current(project).folder
+        version = context.registry.version(found.row.project, found.row.model_version)
+        return cached_detector(version.model.folder)
+    except (UnknownVersion, ModelError):
+        return cached_detector(context.registry.fallback.folder)
 
 
 def _stretches(names: Sequence[str]) -> list[Stretch]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from dashboard_data import DRAWN, FEW, WAITING, add_model, fill_videos, label
+from fakes import FakeExecutor
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 
+from backend.context import context_of
+from backend.predictions.preannotator import Preannotator
+from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
+from backend.web.app import create_app
 from backend.web.services import services_of
 
 ADDRESSES = {
@@ -27,15 +32,23 @@ ADDRESSES = {
 }
 
 
-@pytest.fixture
-def full(lone_http: FlaskClient, store: Store, tmp_path: Path) -> FlaskClient:
-    reps = fill_videos(store, tmp_path)
-    add_model(services_of(lone_http.application).registry, 1, 10, 2, candidate_auroc=0.6, current_auroc=0.55)
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    """A server with something to tell at every address."""
+    folder = tmp_path_factory.mktemp("full")
+    settings = Settings(data_dir=folder)
+    store = Store(settings.database_url)
+    service = Preannotator(context_of(settings, store), FakeExecutor(), 0.0)
+    client = create_app(settings, service, store).test_client()
+    reps = fill_videos(store, folder)
+    add_model(services_of(client.application).registry, 1, 10, 2, candidate_auroc=0.6, current_auroc=0.55)
     regions = [(f"rep{n}", rep.start_s, rep.end_s, "normal") for n, rep in enumerate(reps, start=1)]
     label(store, 1, DRAWN, [*regions, ("x", 0.0, 0.2, "normal")])
     label(store, 2, DRAWN, regions[:3], annotator=4)
     Runs(store).request(1, "Start Training")
-    return lone_http
+    yield client
+    service.close()
+    store.close()
 
 
 def document(http: FlaskClient) -> dict[str, Any]:
