@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["better", "not-worse", "same", "too-few", "refused"]
+Kind = Literal["better", "not-worse", "same", "too-few", "refused", "start"]
 
 ENOUGH_NORMALS, ENOUGH_ANOMALIES = 30, 10
 """With fewer, rates of the two models would have to differ by more than half for chance to be ruled out."""

@@ -18,6 +18,7 @@ from backend.web.links import Links, file_name
 from backend.web.services import Services
 
 _RUNS_SHOWN = 10
+_START = "What every project starts with. It was judged when it was made; docs/how-it-judges.md has its figures."
 
 
 @dataclass(frozen=True)
@@ -112,10 +113,16 @@ def model_view(services: Services, links: Links, project: int, name: str) -> Mod
 
 def model_views(services: Services, links: Links, project: int, names: Sequence[str]) -> list[ModelView]:
     """Several models of a project. Raises UnknownVersion."""
-    versions = [services.registry.version(project, name) for name in names]
+    versions = [_version(services, project, name) for name in names]
     summaries.refresh(services.store.engine)
     corrections = report(services.store.engine, project).corrections
     return [_view(services, links, project, version, corrections) for version in versions]
+
+
+def _version(services: Services, project: int, name: str) -> Version:
+    """A model by its name; "base" has nothing stored of this project."""
+    fallback = services.registry.fallback
+    return Version(BASE, fallback, {}) if name == BASE else services.registry.version(project, name)
 
 
 def _view(
@@ -180,5 +187,5 @@ def _line(version: Version, in_use: str) -> ModelLine:
         anomalous=labels.get("anomalous"),
         videos=labels.get("videos"),
         compared_with=str(version.run.get("parent_name") or BASE),
-        verdict=verdict_of(version.gate),
+        verdict=verdict_of(version.gate) if version.name != BASE else Verdict("start", _START),
     )

@@ -59,6 +59,7 @@ VERDICTS = {
     "same": "no difference seen",
     "too-few": "too few to tell",
     "refused": "not promoted",
+    "start": "the beginning",
 }
 DONE = {
     "promoted": "The model is in use from now on. New predictions follow one by one.",
