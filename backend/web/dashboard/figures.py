@@ -11,6 +11,8 @@ Kind = Literal["better", "not-worse", "same", "too-few", "refused", "start"]
 
 ENOUGH_NORMALS, ENOUGH_ANOMALIES = 30, 10
 """With fewer, rates of the two models would have to differ by more than half for chance to be ruled out."""
+_DECISION = 0.5
+_MOST_POINTS = 200
 _Z = 1.96
 """Of an interval that holds the true value with a probability of 95 %."""
 
@@ -65,11 +67,13 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class Curve:
-    """False alarms against recall of scores that were given before people labelled. points: by falling threshold."""
+    """False alarms against recall of scores that were given before people labelled. points: by falling threshold, so
+    many as can be told apart. decision: where repetitions are called anomalous now."""
 
     normals: int
     anomalies: int
     points: tuple[CurvePoint, ...]
+    decision: CurvePoint
 
 
 def share(count: float, n: int) -> Rate:
@@ -150,4 +154,8 @@ def curve(scored: Iterable[tuple[float, bool]]) -> Curve | None:
         found, alarms = found + is_anomalous, alarms + (not is_anomalous)
         if index + 1 == len(ordered) or ordered[index + 1][0] != score:
             points.append(CurvePoint(score, alarms / normals, found / anomalies))
-    return Curve(normals, anomalies, tuple(points))
+    flagged = [is_anomalous for score, is_anomalous in ordered if score >= _DECISION]
+    decision = CurvePoint(_DECISION, flagged.count(False) / normals, flagged.count(True) / anomalies)
+    step = -(-len(points) // _MOST_POINTS)
+    thinned = [point for index, point in enumerate(points) if index % step == 0 or index == len(points) - 1]
+    return Curve(normals, anomalies, tuple(thinned), decision)

@@ -18,7 +18,7 @@ from backend.web.links import Links, file_name
 from backend.web.services import Services
 
 _RUNS_SHOWN = 10
-_START = "What every project starts with. It was judged when it was made; docs/how-it-judges.md has its figures."
+_START = "What every project starts with."
 
 
 @dataclass(frozen=True)

@@ -69,5 +69,18 @@ def test_a_curve_goes_from_nothing_found_to_everything() -> None:
     ]
 
 
+def test_the_place_of_the_decision_is_on_the_curve() -> None:
+    found = curve([(0.9, True), (0.6, False), (0.5, True), (0.4, True), (0.1, False)])
+    assert found is not None
+    assert (found.decision.false_alarms, found.decision.recall) == (0.5, pytest.approx(2 / 3))
+
+
+def test_a_curve_of_many_scores_is_thinned_and_keeps_its_ends() -> None:
+    found = curve([(n / 5000, n % 3 == 0) for n in range(5000)])
+    assert found is not None
+    assert len(found.points) <= 201
+    assert (found.points[0].recall, found.points[-1].recall) == (0.0, 1.0)
+
+
 def test_without_both_kinds_there_is_no_curve() -> None:
     assert curve([(0.9, True)]) is None
