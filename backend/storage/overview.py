@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from backend.storage.database import batches
 from backend.storage.jobs import Job
 from backend.storage.labels import Annotation, LabelledRegion
+from backend.storage.runs import Run
 from backend.storage.summaries import RepSummary, VideoSummary
 
 State = Literal["queued", "running", "done", "failed"]
@@ -141,6 +142,34 @@ def states(engine: Engine, error_types: Sequence[str] | None = None) -> dict[int
     with Session(engine) as session:
         for project, state, count in session.execute(query.group_by(Job.project, Job.state)):
             found.setdefault(project, {})[state] = count
+    return found
+
+
+def label_counts(engine: Engine) -> dict[int, dict[str, tuple[int, int]]]:
+    """Of each project, by label: how many repetitions people left, and how many of them since the last training."""
+    learnt = select(Run.project, func.max(func.coalesce(Run.labels_at, Run.created_at)).label("until"))
+    learnt_until = learnt.where(Run.state != "skipped").group_by(Run.project).subquery()
+    is_new = learnt_until.c.until.is_(None) | (Annotation.received_at > learnt_until.c.until)
+    counts = func.count(), func.sum(case((is_new, 1), else_=0))
+    query = select(Annotation.project, LabelledRegion.label, *counts).join(LabelledRegion)
+    query = query.outerjoin(learnt_until, learnt_until.c.project == Annotation.project)
+    query = query.where(~Annotation.deleted, ~Annotation.was_cancelled)
+    found: dict[int, dict[str, tuple[int, int]]] = {}
+    with Session(engine) as session:
+        for project, label, every, new in session.execute(query.group_by(Annotation.project, LabelledRegion.label)):
+            found.setdefault(project, {})[label] = every, new
+    return found
+
+
+def current_runs(engine: Engine) -> dict[int, list[Run]]:
+    """Of each project the trainings that go on or wait, and the last one that is over; the newest first."""
+    is_open = Run.state.in_(("queued", "running"))
+    last = select(func.max(Run.id)).where(~is_open).group_by(Run.project)
+    query = select(Run).where(is_open | Run.id.in_(last)).order_by(is_open.desc(), Run.id.desc())
+    found: dict[int, list[Run]] = {}
+    with Session(engine, expire_on_commit=False) as session:
+        for run in session.scalars(query):
+            found.setdefault(run.project, []).append(run)
     return found
 
 

@@ -85,14 +85,15 @@ class ProjectsView:
 
 def projects_view(services: Services, links: Links) -> ProjectsView:
     """Everything that the page of projects shows."""
-    store, runs = services.store, services.trainer.runs
-    known = [found.id for found in store.projects()]
+    store = services.store
     states = overview.states(store.engine)
     retriable = overview.states(store.engine, error_types=words.PASSING)
+    labels, runs = overview.label_counts(store.engine), overview.current_runs(store.engine)
     views = []
-    for project in known:
-        counts = store.labels.counts(project)
-        newly = store.labels.normals_since(project, runs.learnt_until(project))
+    for project in [found.id for found in store.projects()]:
+        (normal, newly), (anomalous, _) = (
+            labels.get(project, {}).get(label, (0, 0)) for label in ("normal", "anomalous")
+        )
         views.append(
             ProjectView(
                 id=project,
@@ -100,10 +101,10 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
                 url=links.project(project),
                 states=states.get(project, {}),
                 retriable=retriable.get(project, {}).get("failed", 0),
-                labels=Labels(counts.get("normal", 0), counts.get("anomalous", 0), newly, services.retrain_after),
+                labels=Labels(normal, anomalous, newly, services.retrain_after),
                 model=services.registry.current(project).version,
                 model_name=services.registry.current_name(project),
-                trainings=_shown([training(run) for run in runs.runs(project, limit=10)]),
+                trainings=tuple(training(run) for run in runs.get(project, ())),
             )
         )
     return ProjectsView(services.registry.fallback.version, tuple(views), refused_setups(services, links))
@@ -132,9 +133,3 @@ def training(run: Run) -> Training:
         message=run.message,
         updated_at=told["updated_at"],
     )
-
-
-def _shown(trainings: list[Training]) -> tuple[Training, ...]:
-    going_on = [one for one in trainings if one.is_open]
-    over = [one for one in trainings if not one.is_open]
-    return (*going_on, *over[:1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from dashboard_data import label
 from fakes import VERSION, analysis
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,8 +12,10 @@ from sqlalchemy.orm import Session
 from backend.labelstudio.format import Task
 from backend.storage import overview
 from backend.storage.analysis_json import dump_analysis
+from backend.storage.database import now
 from backend.storage.jobs import Store
 from backend.storage.overview import VideoFilter
+from backend.storage.runs import Runs
 from backend.storage.summaries import RepSummary, VideoSummary, refresh
 
 TASK = Task(7, 1, {"video": "a.mp4"})
@@ -79,3 +82,21 @@ def test_what_a_new_model_made_needless_is_no_failure(store: Store) -> None:
     store.finish_job(job.id, dump_analysis(analysis()))
     store.fail_job(store.job_for(TASK, "a.mp4", "new", "c").id, "Superseded", "The model is newer now.")
     assert overview.states(store.engine) == {1: {"done": 1}}
+
+
+def test_labels_are_counted_as_the_training_counts_them(store: Store) -> None:
+    label(store, 1, 11, [("a", 0.0, 1.0, "normal"), ("b", 2.0, 3.0, "anomalous")])
+    runs = Runs(store)
+    run = runs.request(1, "Start Training")
+    runs.note_labels(run.id, now())
+    label(store, 2, 12, [("a", 0.0, 1.0, "normal"), ("b", 2.0, 3.0, "normal")])
+    assert overview.label_counts(store.engine) == {1: {"normal": (3, 2), "anomalous": (1, 0)}}
+    assert store.labels.normals_since(1, runs.learnt_until(1)) == 2
+
+
+def test_of_trainings_that_are_over_the_last_one_is_current(store: Store) -> None:
+    runs = Runs(store)
+    for _ in range(2):
+        runs.finish(runs.request(1, "Start Training").id, "failed", "No.")
+    waiting = runs.request(1, "Start Training")
+    assert [run.id for run in overview.current_runs(store.engine)[1]] == [waiting.id, 2]
