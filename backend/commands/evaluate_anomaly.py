@@ -64,9 +64,7 @@ def evaluate_anomaly(
     lists = [normal, *([anomalous] if anomalous else [])]
     if compare:
         if reference is not None:
-            raise DatasetError(
-                "Expected --compare or --reference, got both: --compare leaves one video out."
-            )
+            raise DatasetError("Expected --compare or --reference, got both: --compare leaves one video out.")
         _compare(lists, videos, rate, poses, json_file)
         return
     if normal.is_dir():

@@ -65,12 +65,13 @@ class Registry:
         self.root = root
         self.fallback = fallback
         self._versions: dict[Path, str] = {}
+        self._runs: dict[Path, Json] = {}
 
     def current(self, project: int | None = None) -> Model:
         """The model in use for a project, read anew each time; the fallback without one."""
         if project is None:
             return self.fallback
-        name = self._history(project)[-1]
+        name = self.history(project)[-1]
         if name == BASE:
             return self.fallback
         folder = self._folder(project) / name
@@ -82,15 +83,14 @@ class Registry:
 
     def current_name(self, project: int) -> str:
         """ "v0003", or "base"."""
-        return self._history(project)[-1]
+        return self.history(project)[-1]
 
     def versions(self, project: int) -> list[Version]:
         """Every published model of a project, oldest first."""
         found = []
         for folder in self._folders(project):
             try:
-                run = json.loads((folder / "run.json").read_text())
-                found.append(Version(folder.name, Model(self._version(folder), folder), run))
+                found.append(Version(folder.name, Model(self._version(folder), folder), self._run(folder)))
             except (OSError, ValueError, KeyError) as error:
                 log.error("%s is no model (%s); it is passed over.", folder, error)
         return found
@@ -135,7 +135,7 @@ class Registry:
         """Use a version from now on ("base" for the fallback). Raises UnknownVersion."""
         name = BASE if name == BASE else self.version(project, name).name
         with self._locked(project):
-            history = self._history(project)
+            history = self.history(project)
             if history[-1] != name:
                 self._set_history(project, [*history, name])
         return self.current(project)
@@ -143,7 +143,7 @@ class Registry:
     def rollback(self, project: int) -> Model:
         """Use what was used before the last promotion. Raises UnknownVersion where there was nothing before."""
         with self._locked(project):
-            history = self._history(project)
+            history = self.history(project)
             if len(history) < 2:
                 raise UnknownVersion(f"Project {project} uses the base model; there is nothing to go back to.")
             self._set_history(project, history[:-1])
@@ -163,7 +163,13 @@ class Registry:
             self._versions[folder] = str(json.loads((folder / "model.json").read_text())["version"])
         return self._versions[folder]
 
-    def _history(self, project: int) -> list[str]:
+    def _run(self, folder: Path) -> Json:
+        """What a folder's run.json says; kept as well. Nobody changes it."""
+        if folder not in self._runs:
+            self._runs[folder] = json.loads((folder / "run.json").read_text())
+        return self._runs[folder]
+
+    def history(self, project: int) -> list[str]:
         """What has been in use, the one in use last; never empty."""
         try:
             names = (self._folder(project) / "CURRENT").read_text().split()

@@ -28,9 +28,13 @@ OF_THE_VIDEO = tuple(kind.__name__ for kind in (MediaUnreachable, MediaTooSlow, 
 _LONGEST = timedelta(minutes=10)
 
 
+PASSING = (*OUR_OWN, *OF_THE_VIDEO)
+"""Failures after which a job may succeed without a change of anything."""
+
+
 def may_pass(error_type: str) -> bool:
     """Whether a job that failed with an error of that name may succeed without a change of anything."""
-    return error_type in OUR_OWN or error_type in OF_THE_VIDEO
+    return error_type in PASSING
 
 
 def is_retried(job: Job) -> bool:

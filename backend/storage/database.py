@@ -44,6 +44,11 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
+def iso(moment: datetime) -> str:
+    """A time of the database, which is UTC, as programs and pages show it: "2026-01-02T03:04:05Z"."""
+    return moment.isoformat(timespec="seconds") + "Z"
+
+
 def database_exists(url: str) -> bool:
     """Whether there is a database at `sqlite:///PATH` already: opening one makes it."""
     return Path(url.removeprefix("sqlite:///")).exists()

@@ -48,6 +48,9 @@ class Job(Base):
         UniqueConstraint("project", "task", "media", "model_version", "config"),
         Index("jobs_by_task", "task"),
         Index("jobs_by_state", "state"),
+        Index("jobs_newest", "project", "task", "id", "state", "error_type"),
+        Index("jobs_by_update", "state", "updated_at"),
+        Index("jobs_by_prediction", "prediction_id"),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     project: Mapped[int]

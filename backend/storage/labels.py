@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import DateTime, Engine, ForeignKey, PoolProxiedConnection, delete, func, select, update
+from sqlalchemy import DateTime, Engine, ForeignKey, Index, PoolProxiedConnection, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
@@ -24,6 +24,7 @@ class Annotation(Base):
     """An annotation as Label Studio last sent it. A deleted one stays, marked, so that nothing is lost."""
 
     __tablename__ = "annotations"
+    __table_args__ = (Index("annotations_by_project", "project"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     project: Mapped[int]
     task: Mapped[int] = mapped_column(index=True)

@@ -157,7 +157,46 @@ _NAMES_OF_LABEL_STUDIO = (
     "DELETE FROM labels_read WHERE label_config LIKE '%TimelineLabels%TimelineLabels%TimelineLabels%'",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_TABLES_OF_0_1_0, _NAMES_OF_LABEL_STUDIO)
+_SUMMARIES = (
+    """
+    CREATE TABLE video_summaries (
+        job_id INTEGER NOT NULL PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE,
+        summarized_at DATETIME NOT NULL,
+        media_digest VARCHAR NOT NULL,
+        reps INTEGER NOT NULL,
+        anomalies INTEGER NOT NULL,
+        unreliable INTEGER NOT NULL,
+        confidence DOUBLE,
+        duration_s DOUBLE NOT NULL,
+        fps DOUBLE NOT NULL,
+        variable_rate BOOLEAN NOT NULL,
+        codec VARCHAR NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        late_start_s DOUBLE NOT NULL
+    )
+    """,
+    "CREATE INDEX video_summaries_by_time ON video_summaries (summarized_at)",
+    "CREATE INDEX video_summaries_by_digest ON video_summaries (media_digest)",
+    """
+    CREATE TABLE rep_summaries (
+        job_id INTEGER NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        start_s DOUBLE NOT NULL,
+        top_s DOUBLE NOT NULL,
+        end_s DOUBLE NOT NULL,
+        score DOUBLE NOT NULL,
+        reliable BOOLEAN NOT NULL,
+        PRIMARY KEY (job_id, number)
+    )
+    """,
+    "CREATE INDEX jobs_newest ON jobs (project, task, id, state, error_type)",
+    "CREATE INDEX jobs_by_update ON jobs (state, updated_at)",
+    "CREATE INDEX jobs_by_prediction ON jobs (prediction_id)",
+    "CREATE INDEX annotations_by_project ON annotations (project)",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_TABLES_OF_0_1_0, _NAMES_OF_LABEL_STUDIO, _SUMMARIES)
 """The statements of each step; the step at index n brings a database from version n to n + 1."""
 
 

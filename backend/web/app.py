@@ -28,6 +28,7 @@ from backend.training.trainer import Trainer
 from backend.web import dashboard
 from backend.web.access import Access, Credentials
 from backend.web.body import refuse_endless
+from backend.web.links import ProjectTitles
 from backend.web.routes import bp
 from backend.web.server_key import derived, server_key
 from backend.web.services import Services
@@ -62,6 +63,8 @@ def create_app(
     hinted = create_hinted_events(context, service, trainer) if context.client.configured else None
     Services(
         store=store,
+        context=context,
+        titles=ProjectTitles(context.client),
         registry=context.registry,
         preannotator=service,
         trainer=trainer,
@@ -73,6 +76,7 @@ def create_app(
     ).attach(app)
     app.register_blueprint(bp)
     app.register_blueprint(dashboard.bp)
+    app.register_blueprint(dashboard.api)
     app.register_error_handler(BackendError, _own_error)
     app.register_error_handler(PipelineError, _own_error)
     app.register_error_handler(HTTPException, _http_error)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app
 
+from backend.context import Context
 from backend.labels.events import LabelEvents
 from backend.labels.hints import HintedEvents
 from backend.labelstudio.connections import Connections
@@ -14,6 +15,7 @@ from backend.models.registry import Registry
 from backend.predictions.preannotator import Preannotator
 from backend.storage.jobs import Store
 from backend.training.trainer import Trainer
+from backend.web.links import ProjectTitles
 
 _NAME = "deadlift"
 
@@ -25,6 +27,8 @@ class Services:
     from others."""
 
     store: Store
+    context: Context
+    titles: ProjectTitles
     registry: Registry
     preannotator: Preannotator
     trainer: Trainer

@@ -23,7 +23,7 @@ MAX_SIDE_PX = 1280
 """Larger videos are shrunk: the result is for people to watch, not to measure in."""
 _COLOURS: dict[str, Colour] = {"normal": (64, 192, 96), "anomalous": (235, 64, 64), "": (225, 225, 225)}
 _PANEL: Colour = (20, 22, 26)
-_BONES = tuple(
+BONES = tuple(
     (INDEX[f"{side}_{a}"], INDEX[f"{side}_{b}"])
     for side in ("left", "right")
     for a, b in (
@@ -37,8 +37,8 @@ _BONES = tuple(
         ("heel", "foot_index"),
     )
 ) + tuple((INDEX[f"left_{joint}"], INDEX[f"right_{joint}"]) for joint in ("shoulder", "hip"))
-_JOINTS = tuple(sorted({row for bone in _BONES for row in bone} | {INDEX["nose"]}))
-_LEAST_VISIBILITY = 0.3
+JOINTS = tuple(sorted({row for bone in BONES for row in bone} | {INDEX["nose"]}))
+LEAST_VISIBILITY = 0.3
 _LONGEST_GAP_S = 0.5
 """Between two poses further apart than this nothing is drawn: the person was lost, or the rate is very low."""
 
@@ -106,7 +106,7 @@ def landmarks_at(pose: Pose, time_s: float) -> NDArray[np.float64] | None:
         return None
     points: NDArray[np.float64] = (1 - share) * pose.image[before].astype(np.float64) + share * pose.image[after]
     visibility = np.minimum(pose.visibility[before], pose.visibility[after])
-    points[visibility < _LEAST_VISIBILITY] = np.nan
+    points[visibility < LEAST_VISIBILITY] = np.nan
     return points
 
 
@@ -132,10 +132,10 @@ def _draw_skeleton(picture: Picture, points: NDArray[np.float64], colour: Colour
     shown = np.isfinite(points).all(axis=1)
     pixels = np.nan_to_num(points * 16, posinf=0, neginf=0).round().astype(np.int32)
     for width, ink in ((thick + 2, _PANEL), (thick, colour)):  # a dark rim keeps it visible on any clothes
-        for a, b in _BONES:
+        for a, b in BONES:
             if shown[a] and shown[b]:
                 cv2.line(picture, pixels[a].tolist(), pixels[b].tolist(), ink, width, cv2.LINE_AA, shift=4)
-    for joint in _JOINTS:
+    for joint in JOINTS:
         if shown[joint]:
             cv2.circle(picture, pixels[joint].tolist(), (thick + 1) * 16, (255, 255, 255), -1, cv2.LINE_AA, shift=4)
 

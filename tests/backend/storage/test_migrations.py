@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from places import RELEASE_0_1_0
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.orm import Session
 
 # All modules with tables.
 from backend.datasets.queries import digests
 from backend.errors import BackendError
 from backend.sampling.clusters import Clusters
+from backend.storage import summaries
 from backend.storage.analysis_json import load_analysis
 from backend.storage.annotation_json import sources
 from backend.storage.database import Base
@@ -23,6 +24,7 @@ from backend.storage.jobs import Job, Store
 from backend.storage.ledger import Ledger
 from backend.storage.migrations import STEPS, upgrade
 from backend.storage.runs import Runs
+from backend.storage.summaries import VideoSummary
 from pipeline.config import PoseConfig
 from pipeline.pose.cache import PoseCache
 
@@ -195,3 +197,11 @@ def test_landmarks_are_read() -> None:
     pose = PoseCache(RELEASE_0_1_0 / "poses").get("c" * 64, PoseConfig(engine="mediapipe"))
     assert pose is not None
     assert (len(pose.time), pose.detected.all()) == (4, True)
+
+
+def test_results_are_listed_as_pages_show_them(opened: Store) -> None:
+    summaries.refresh(opened.engine)
+    results = [load_analysis(job.result) for job in opened.jobs() if job.state == "done"]
+    with Session(opened.engine) as session:
+        listed = session.scalars(select(VideoSummary.reps)).all()
+    assert sorted(listed) == sorted(len(result.reps) for result in results) != []

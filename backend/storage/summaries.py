@@ -1,0 +1,140 @@
+"""What lists of videos are sorted and filtered by: a row per analyzed video and per repetition, made of stored results.
+
+A result is JSON of some kilobytes. Reading thousands of them for one page would take seconds, so each is read once, and
+again when it changes. The rows are made of the results alone: they may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+
+from sqlalchemy import DateTime, Engine, ForeignKey, Index, delete, func, insert, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from backend.errors import ResultUnreadable
+from backend.labelstudio.format import Json, confidence
+from backend.storage.analysis_json import load_analysis
+from backend.storage.database import Base, batches
+from backend.storage.jobs import Job
+from pipeline.records import Analysis
+
+_OVERLAP = timedelta(minutes=1)
+"""Of two changes, the one that was noted later may have been begun earlier: so far back is looked again."""
+_TOGETHER = 200
+_writing = threading.Lock()
+
+
+class VideoSummary(Base):
+    """What an analysis says of its video. confidence: that of the prediction, 0..1; None where the result cannot be
+    read. unreliable: repetitions that could not be judged. late_start_s: seconds, see `VideoInfo.earliest_s`."""
+
+    __tablename__ = "video_summaries"
+    __table_args__ = (
+        Index("video_summaries_by_time", "summarized_at"),
+        Index("video_summaries_by_digest", "media_digest"),
+    )
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    summarized_at: Mapped[datetime] = mapped_column(DateTime)
+    media_digest: Mapped[str]
+    reps: Mapped[int]
+    anomalies: Mapped[int]
+    unreliable: Mapped[int]
+    confidence: Mapped[float | None]
+    duration_s: Mapped[float]
+    fps: Mapped[float]
+    variable_rate: Mapped[bool]
+    codec: Mapped[str]
+    width: Mapped[int]
+    height: Mapped[int]
+    late_start_s: Mapped[float]
+
+
+class RepSummary(Base):
+    """One repetition of an analysis; `number` counts from 1, as in the ids of predicted regions."""
+
+    __tablename__ = "rep_summaries"
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    start_s: Mapped[float]
+    top_s: Mapped[float]
+    end_s: Mapped[float]
+    score: Mapped[float]
+    reliable: Mapped[bool]
+
+
+def refresh(engine: Engine) -> None:
+    """Bring the rows up to date with the jobs' results. Costs nothing to speak of where nothing changed."""
+    with _writing:
+        for ids in batches(_outdated(engine), _TOGETHER):
+            _summarize(engine, ids)
+
+
+def _outdated(engine: Engine) -> list[int]:
+    """Finished jobs without a row, or with one of an earlier result; the earliest first, so that an interruption leaves
+    none behind."""
+    with Session(engine) as session:
+        newest = session.scalar(select(func.max(VideoSummary.summarized_at)))
+        query = select(Job.id).outerjoin(VideoSummary, VideoSummary.job_id == Job.id).where(Job.state == "done")
+        query = query.where(VideoSummary.job_id.is_(None) | (VideoSummary.summarized_at != Job.updated_at))
+        if newest is not None:
+            query = query.where(Job.updated_at >= newest - _OVERLAP)
+        return list(session.scalars(query.order_by(Job.updated_at)))
+
+
+def _summarize(engine: Engine, ids: list[int]) -> None:
+    with Session(engine) as session, session.begin():
+        found = session.execute(select(Job.id, Job.updated_at, Job.result).where(Job.id.in_(ids))).all()
+        videos: list[Json] = []
+        reps: list[Json] = []
+        for job_id, updated_at, result in found:
+            try:
+                analysis: Analysis | None = load_analysis(result)
+            except ResultUnreadable:
+                analysis = None
+            videos.append({"job_id": job_id, "summarized_at": updated_at, **_of_video(analysis)})
+            reps += [{"job_id": job_id, **one} for one in _of_reps(analysis)]
+        session.execute(delete(VideoSummary).where(VideoSummary.job_id.in_(ids)))
+        session.execute(delete(RepSummary).where(RepSummary.job_id.in_(ids)))
+        if videos:
+            session.execute(insert(VideoSummary), videos)
+        if reps:
+            session.execute(insert(RepSummary), reps)
+
+
+def _of_video(analysis: Analysis | None) -> Json:
+    if analysis is None:
+        empty = dict.fromkeys(("reps", "anomalies", "unreliable", "width", "height"), 0)
+        lengths = dict.fromkeys(("duration_s", "fps", "late_start_s"), 0.0)
+        return {"media_digest": "", "confidence": None, "variable_rate": False, "codec": "", **empty, **lengths}
+    video = analysis.video
+    return {
+        "media_digest": analysis.media_digest,
+        "reps": len(analysis.reps),
+        "anomalies": sum(score.is_anomaly for score in analysis.scores),
+        "unreliable": sum(not score.reliable for score in analysis.scores),
+        "confidence": confidence(analysis),
+        "duration_s": video.duration_s,
+        "fps": video.fps,
+        "variable_rate": video.variable_rate,
+        "codec": video.codec,
+        "width": video.width,
+        "height": video.height,
+        "late_start_s": video.earliest_s if video.late_start else 0.0,
+    }
+
+
+def _of_reps(analysis: Analysis | None) -> list[Json]:
+    if analysis is None:
+        return []
+    return [
+        {
+            "number": number,
+            "start_s": rep.start_s,
+            "top_s": rep.top_s,
+            "end_s": rep.end_s,
+            "score": score.score,
+            "reliable": score.reliable,
+        }
+        for number, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1)
+    ]

@@ -1,0 +1,161 @@
+"""What a model was judged by, with how many repetitions and how sure that makes it; a verdict that claims no more."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["better", "not-worse", "same", "too-few", "refused", "start"]
+
+ENOUGH_NORMALS, ENOUGH_ANOMALIES = 30, 10
+"""With fewer, rates of the two models would have to differ by more than half for chance to be ruled out."""
+_DECISION = 0.5
+_MOST_POINTS = 200
+_Z = 1.96
+"""Of an interval that holds the true value with a probability of 95 %."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A rate or an AUROC, 0..1, and the interval that holds its true value with a probability of 95 %."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the new model (candidate) and of the one that was in use then (current), on unseen videos.
+
+    of: what it is a share of, in words; n: how many those are. lower_is_better: of the two.
+    """
+
+    title: str
+    n: int
+    of: str
+    candidate: Rate
+    current: Rate
+    lower_is_better: bool
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the intervals lie apart, with the new model on the better side."""
+        if self.lower_is_better:
+            return self.candidate.high < self.current.low
+        return self.candidate.low > self.current.high
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What can be said about a model: in a word, and in a sentence or two."""
+
+    kind: Kind
+    words: str
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """False alarms and recall, 0..1, where repetitions from this score on are called anomalous."""
+
+    threshold: float
+    false_alarms: float
+    recall: float
+
+
+@dataclass(frozen=True)
+class Curve:
+    """False alarms against recall of scores that were given before people labelled. points: by falling threshold, so
+    many as can be told apart. decision: where repetitions are called anomalous now."""
+
+    normals: int
+    anomalies: int
+    points: tuple[CurvePoint, ...]
+    decision: CurvePoint
+
+
+def share(count: float, n: int) -> Rate:
+    """A rate of n repetitions with Wilson's interval; all of 0..1 where there are none."""
+    if n <= 0:
+        return Rate(0.0, 0.0, 1.0)
+    value, spread = count / n, _Z * _Z / n
+    middle = (value + spread / 2) / (1 + spread)
+    half = _Z * math.sqrt(value * (1 - value) / n + spread / (4 * n)) / (1 + spread)
+    return Rate(value, max(0.0, min(value, middle - half)), min(1.0, max(value, middle + half)))
+
+
+def area(value: float, normals: int, anomalies: int) -> Rate:
+    """An AUROC with the interval of Hanley and McNeil; where it is 0 or 1, which has none, that of a share of the
+    smaller group."""
+    if min(normals, anomalies) <= 0:
+        return Rate(value, 0.0, 1.0)
+    if value in (0.0, 1.0):
+        return share(value * min(normals, anomalies), min(normals, anomalies))
+    square = value * value
+    one, two = value / (2 - value), 2 * square / (1 + value)
+    variance = value * (1 - value) + (anomalies - 1) * (one - square) + (normals - 1) * (two - square)
+    half = _Z * math.sqrt(max(0.0, variance) / (normals * anomalies))
+    return Rate(value, max(0.0, value - half), min(1.0, value + half))
+
+
+def figures_of(gate: Mapping[str, Any]) -> tuple[Figure, ...]:
+    """The figures that a stored verdict has, on the new labels."""
+    stored: Mapping[str, float] = gate.get("figures") or {}
+    normals, anomalies = int(stored.get("normals", 0)), int(stored.get("anomalies", 0))
+    found: list[Figure] = []
+    for name, title, n, of, lower in (
+        ("false_alarms", "False alarms", normals, "normal repetitions", True),
+        ("misses", "Missed anomalies", anomalies, "anomalous repetitions", True),
+    ):
+        pair = stored.get(f"candidate_{name}"), stored.get(f"current_{name}")
+        if pair[0] is not None and pair[1] is not None:
+            found.append(Figure(title, n, of, share(pair[0] * n, n), share(pair[1] * n, n), lower))
+    new, old = stored.get("candidate_auroc"), stored.get("current_auroc")
+    if new is not None and old is not None:
+        of = f"repetitions ({normals} normal, {anomalies} anomalous)"
+        rates = area(new, normals, anomalies), area(old, normals, anomalies)
+        found.append(Figure("AUROC", normals + anomalies, of, *rates, lower_is_better=False))
+    return tuple(found)
+
+
+def verdict_of(gate: Mapping[str, Any]) -> Verdict:
+    """What can be said of a model by its stored verdict. That it passed means that nothing spoke against it."""
+    stored: Mapping[str, float] = gate.get("figures") or {}
+    reason = str(gate.get("reason", "")).removeprefix("Not promoted: ")
+    if not gate.get("passed"):
+        return Verdict("refused", reason[:1].upper() + reason[1:])
+    normals, anomalies = int(stored.get("normals", 0)), int(stored.get("anomalies", 0))
+    remark = reason.partition(" But ")[2]
+    more = f" But {remark}" if remark else ""
+    judged = f"Judged on {normals} normal and {anomalies} anomalous repetitions of unseen videos"
+    figures = figures_of(gate)
+    if normals < ENOUGH_NORMALS or anomalies < ENOUGH_ANOMALIES:
+        return Verdict("too-few", f"{judged}: too few to tell. It may be used because nothing speaks against it.{more}")
+    better = [figure.title.lower() if figure.title != "AUROC" else "AUROC" for figure in figures if figure.is_better]
+    if better:
+        return Verdict("better", f"{judged}: better in {' and '.join(better)}, beyond what chance explains.{more}")
+    if all(figure.candidate.value == figure.current.value for figure in figures):
+        return Verdict("same", f"{judged}: every figure is the same as before.{more}")
+    return Verdict("not-worse", f"{judged}: not worse, and the differences are no larger than chance explains.{more}")
+
+
+def curve(scored: Iterable[tuple[float, bool]]) -> Curve | None:
+    """The curve of (score, whether a person called it anomalous); None without both kinds."""
+    ordered = sorted(scored, reverse=True)
+    anomalies = sum(is_anomalous for _, is_anomalous in ordered)
+    normals = len(ordered) - anomalies
+    if not (normals and anomalies):
+        return None
+    points = [CurvePoint(1.0, 0.0, 0.0)]
+    alarms = found = 0
+    for index, (score, is_anomalous) in enumerate(ordered):
+        found, alarms = found + is_anomalous, alarms + (not is_anomalous)
+        if index + 1 == len(ordered) or ordered[index + 1][0] != score:
+            points.append(CurvePoint(score, alarms / normals, found / anomalies))
+    flagged = [is_anomalous for score, is_anomalous in ordered if score >= _DECISION]
+    decision = CurvePoint(_DECISION, flagged.count(False) / normals, flagged.count(True) / anomalies)
+    step = -(-len(points) // _MOST_POINTS)
+    thinned = [point for index, point in enumerate(points) if index % step == 0 or index == len(points) - 1]
+    return Curve(normals, anomalies, tuple(thinned), decision)

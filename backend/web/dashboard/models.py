@@ -1,0 +1,191 @@
+"""What the pages of models show: versions with verdicts, one with its figures and curves, and two side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backend.labels.corrections import Correction, report
+from backend.models.registry import BASE, Json, Version
+from backend.storage import summaries
+from backend.storage.overview import media_of_tasks
+from backend.web.dashboard.arguments import PAGE_SIZE, Window
+from backend.web.dashboard.figures import Curve, Figure, Verdict, curve, figures_of, verdict_of
+from backend.web.dashboard.projects import Training, training
+from backend.web.links import Links, file_name
+from backend.web.services import Services
+
+_RUNS_SHOWN = 10
+_START = "What every project starts with."
+
+
+@dataclass(frozen=True)
+class ModelLine:
+    """A model of a project. name: "v0003". normal, anomalous, videos: what it learnt from, None where not stored."""
+
+    name: str
+    version: str
+    created: str
+    is_in_use: bool
+    normal: int | None
+    anomalous: int | None
+    videos: int | None
+    compared_with: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class ModelsView:
+    """The models of a project, the newest first, and its trainings. base: what projects start with. previous: the one
+    that a roll-back would use, "" for none. total: of all pages."""
+
+    project: int
+    title: str
+    url: str
+    base: str
+    in_use: str
+    previous: str
+    total: int
+    page: int
+    pages: int
+    models: tuple[ModelLine, ...]
+    trainings: tuple[Training, ...]
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """One model. losses: one for each epoch, () where it is not trained in epochs. skipped: labelled videos that it
+    could not learn from, in words. curve: of what it predicted before people labelled it; None where they have not
+    labelled both kinds. doubtful_tasks: tasks whose labels people should look at again."""
+
+    project: int
+    title: str
+    line: ModelLine
+    figures: tuple[Figure, ...]
+    losses: tuple[float, ...]
+    skipped: tuple[str, ...]
+    doubtful_tasks: tuple[int, ...]
+    seed: int | None
+    label_digest: str
+    curve: Curve | None
+
+
+@dataclass(frozen=True)
+class LearntFrom:
+    """How many repetitions of a task a model learnt from."""
+
+    task: int
+    url: str
+    file: str
+    annotator: int | None
+    normal: int
+    anomalous: int
+
+
+def models_view(services: Services, links: Links, project: int, page: int) -> ModelsView:
+    """The models of a project."""
+    registry = services.registry
+    history = registry.history(project)
+    every = registry.versions(project)[::-1]
+    window = Window(page, len(every))
+    runs = services.trainer.runs.runs(project, limit=_RUNS_SHOWN)
+    return ModelsView(
+        project=project,
+        title=links.title(project),
+        url=links.project(project),
+        base=registry.fallback.version,
+        in_use=history[-1],
+        previous=history[-2] if len(history) > 1 else "",
+        total=window.total,
+        page=window.number,
+        pages=window.pages,
+        models=tuple(_line(one, history[-1]) for one in every[window.offset : window.offset + PAGE_SIZE]),
+        trainings=tuple(training(run) for run in runs),
+    )
+
+
+def model_view(services: Services, links: Links, project: int, name: str) -> ModelView:
+    """One model of a project. Raises UnknownVersion."""
+    return model_views(services, links, project, (name,))[0]
+
+
+def model_views(services: Services, links: Links, project: int, names: Sequence[str]) -> list[ModelView]:
+    """Several models of a project. Raises UnknownVersion."""
+    versions = [_version(services, project, name) for name in names]
+    summaries.refresh(services.store.engine)
+    corrections = report(services.store.engine, project).corrections
+    return [_view(services, links, project, version, corrections) for version in versions]
+
+
+def _version(services: Services, project: int, name: str) -> Version:
+    """A model by its name; "base" has nothing stored of this project."""
+    fallback = services.registry.fallback
+    return Version(BASE, fallback, {}) if name == BASE else services.registry.version(project, name)
+
+
+def _view(
+    services: Services, links: Links, project: int, version: Version, corrections: Sequence[Correction]
+) -> ModelView:
+    run, labels = version.run, version.run.get("labels") or {}
+    return ModelView(
+        project=project,
+        title=links.title(project),
+        line=_line(version, services.registry.current_name(project)),
+        figures=figures_of(version.gate),
+        losses=tuple(float(point["loss"]) for point in run.get("losses") or ()),
+        skipped=tuple(map(str, labels.get("skipped") or ())),
+        doubtful_tasks=tuple(map(int, version.gate.get("doubtful_tasks") or ())),
+        seed=run.get("seed"),
+        label_digest=str(run.get("label_digest") or ""),
+        curve=curve_of(corrections, version.model.version),
+    )
+
+
+def curve_of(corrections: Sequence[Correction], version: str) -> Curve | None:
+    """False alarms against recall of a version's predictions that people began to label with."""
+    return curve(
+        (one.score, one.label == "anomalous")
+        for one in corrections
+        if one.version == version and one.score is not None and one.label
+    )
+
+
+def learnt_from(services: Services, links: Links, project: int, name: str) -> list[LearntFrom]:
+    """The labels that a model learnt from, by task. Raises UnknownVersion."""
+    folder = services.registry.version(project, name).model.folder
+    try:
+        stored: list[Json] = json.loads((folder / "labels.json").read_text()) if folder is not None else []
+    except (OSError, ValueError):
+        return []
+    of_task: dict[int, list[Json]] = {}
+    for one in stored:
+        of_task.setdefault(int(one["task"]), []).append(one)
+    media = media_of_tasks(services.store.engine, of_task)
+    return [
+        LearntFrom(
+            task,
+            links.task(project, task),
+            file_name(media.get(task, "")) or f"task {task}",
+            mine[0].get("annotator"),
+            sum(one["label"] == "normal" for one in mine),
+            sum(one["label"] == "anomalous" for one in mine),
+        )
+        for task, mine in sorted(of_task.items())
+    ]
+
+
+def _line(version: Version, in_use: str) -> ModelLine:
+    labels: dict[str, Any] = version.run.get("labels") or {}
+    return ModelLine(
+        name=version.name,
+        version=version.model.version,
+        created=str(version.run.get("created", "")),
+        is_in_use=version.name == in_use,
+        normal=labels.get("normal"),
+        anomalous=labels.get("anomalous"),
+        videos=labels.get("videos"),
+        compared_with=str(version.run.get("parent_name") or BASE),
+        verdict=verdict_of(version.gate) if version.name != BASE else Verdict("start", _START),
+    )

@@ -1,0 +1,155 @@
+"""The pages as HTML: each of them one value by a template."""
+
+from __future__ import annotations
+
+from flask import Response, render_template, request
+from flask.typing import ResponseReturnValue
+
+from backend.errors import NotInLabelStudio
+from backend.labels.corrections import KINDS
+from backend.web.dashboard import arguments, words
+from backend.web.dashboard.blueprint import bp
+from backend.web.dashboard.labels import corrections_view, labels_view
+from backend.web.dashboard.models import learnt_from, model_view, model_views, models_view
+from backend.web.dashboard.pictures import columns, columns_of_phases, lockout_svg, motion_png, rows_of_body
+from backend.web.dashboard.projects import projects_view
+from backend.web.dashboard.quality import quality_view
+from backend.web.dashboard.video import analyzed, video_view
+from backend.web.dashboard.videos import videos_view
+from backend.web.links import Links, links
+from backend.web.routes import health
+from backend.web.services import services
+
+_KEPT_S = 3600
+"""Drawings of an analysis never change: their addresses name the analysis."""
+
+
+def page_links() -> Links:
+    """Titles and addresses in Label Studio, for the page that is being answered."""
+    ours = services()
+    return links(ours.context.current_access(), ours.titles)
+
+
+@bp.get("/")
+def projects() -> ResponseReturnValue:
+    """The page for browsers; Label Studio and other programs, which do not ask for HTML, get the answer of /health."""
+    if request.accept_mimetypes["text/html"] <= request.accept_mimetypes["application/json"]:
+        return health()
+    return _page("projects.html", view=projects_view(services(), page_links()))
+
+
+@bp.get("/videos")
+def videos() -> ResponseReturnValue:
+    shown, wanted, order = page_links(), arguments.video_filter(), arguments.order()
+    view = videos_view(services().store, shown, wanted, order, arguments.page_number())
+    return _page("videos.html", view=view, wanted=wanted, order=order, projects=_projects(shown))
+
+
+@bp.get("/videos/<int:task>")
+def video(task: int) -> ResponseReturnValue:
+    ours = services()
+    view = video_view(ours.context, page_links(), task, arguments.whole("project"))
+    found = analyzed(ours.store, task, view.line.project)
+    length = columns(ours.context, found) if found is not None and view.reps else 1
+    body, phases = rows_of_body(), columns_of_phases(length)
+    return _page("video.html", view=view, length=length, body=body, phases=phases)
+
+
+@bp.get("/videos/<int:task>/skeleton.svg")
+def skeleton(task: int) -> ResponseReturnValue:
+    found = analyzed(services().store, task, arguments.whole("project"))
+    if found is None:
+        raise NotInLabelStudio(f"The video of task {task} is not analyzed yet.")
+    return _drawing(lockout_svg(services().context, found), "image/svg+xml")
+
+
+@bp.get("/videos/<int:task>/motion.png")
+def motion(task: int) -> ResponseReturnValue:
+    found = analyzed(services().store, task, arguments.whole("project"))
+    picture = motion_png(services().context, found) if found is not None else None
+    if picture is None:
+        raise NotInLabelStudio(f"No repetition of task {task} can be drawn: its landmarks are no longer kept.")
+    return _drawing(picture, "image/png")
+
+
+@bp.get("/models")
+def models() -> ResponseReturnValue:
+    shown = page_links()
+    project = _project(shown)
+    if project is None:
+        return _page("nothing.html", title="Models")
+    view = models_view(services(), shown, project, arguments.page_number())
+    return _page("models.html", view=view, projects=_projects(shown))
+
+
+@bp.get("/models/<int:project>/<name>")
+def model(project: int, name: str) -> ResponseReturnValue:
+    return _page("model.html", view=model_view(services(), page_links(), project, name))
+
+
+@bp.get("/models/<int:project>/<name>/labels")
+def model_labels(project: int, name: str) -> ResponseReturnValue:
+    shown = page_links()
+    lines = learnt_from(services(), shown, project, name)
+    return _page("model_labels.html", lines=lines, project=project, name=name, title=shown.title(project))
+
+
+@bp.get("/models/<int:project>/compare")
+def compare(project: int) -> ResponseReturnValue:
+    names = request.args.get("first", ""), request.args.get("second", "")
+    views = model_views(services(), page_links(), project, names)
+    return _page("compare.html", views=views, project=project, title=views[0].title)
+
+
+@bp.get("/labels")
+def labels() -> ResponseReturnValue:
+    shown = page_links()
+    project = _project(shown)
+    if project is None:
+        return _page("nothing.html", title="Labels")
+    return _page("labels.html", view=labels_view(services().store, shown, project), projects=_projects(shown))
+
+
+@bp.get("/labels/repetitions")
+def repetitions() -> ResponseReturnValue:
+    shown = page_links()
+    project = _project(shown)
+    if project is None:
+        return _page("nothing.html", title="Labels")
+    view = corrections_view(services().store, shown, project, arguments.page_number(), *correction_filter())
+    return _page("repetitions.html", view=view)
+
+
+@bp.get("/quality")
+def quality() -> ResponseReturnValue:
+    shown = page_links()
+    view = quality_view(services().store, shown, arguments.whole("project"))
+    return _page("quality.html", view=view, projects=_projects(shown))
+
+
+def correction_filter() -> tuple[str | None, int | None, str | None]:
+    """Kind, annotator and model version that a request asks for; a version that is given empty means none."""
+    version = request.args.get("version")
+    return arguments.choice("kind", KINDS), arguments.whole("annotator"), version
+
+
+def _page(template: str, **values: object) -> str:
+    said = words.DONE.get(request.args.get("done", ""), "")
+    return render_template(template, said=said, **values)
+
+
+def _projects(shown: Links) -> list[tuple[int, str]]:
+    return [(found.id, shown.title(found.id)) for found in services().store.projects()]
+
+
+def _project(shown: Links) -> int | None:
+    """The project that a request names, or else the first one."""
+    known = [number for number, _ in _projects(shown)]
+    return arguments.whole("project") or (known[0] if known else None)
+
+
+def _drawing(content: str | bytes, kind: str) -> Response:
+    answer = Response(content, mimetype=kind)
+    answer.cache_control.private = True
+    answer.cache_control.max_age = _KEPT_S
+    return answer

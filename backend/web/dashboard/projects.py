@@ -1,0 +1,136 @@
+"""What the page of projects shows: per project what runs, waits and failed, the model in use, and what a training waits
+for; and set-ups that were refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backend.predictions.retries import PASSING
+from backend.storage import overview
+from backend.storage.runs import Run
+from backend.web.dashboard import words
+from backend.web.links import Links
+from backend.web.services import Services
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training run. percent: 0..100 of it that is done. seconds_left: a guess, None where there is none. phase,
+    state: in words; state_name: as programs know it."""
+
+    id: int
+    project: int
+    state_name: str
+    state: str
+    reason: str
+    phase: str
+    percent: float
+    epoch: int
+    loss: float | None
+    seconds_left: int | None
+    version: str
+    message: str
+    updated_at: str
+
+    @property
+    def is_open(self) -> bool:
+        return self.state_name in ("queued", "running")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """How many repetitions people labelled, and how many newly labelled normal ones there are of those that start a
+    training (retrain_after; 0: none does)."""
+
+    normal: int
+    anomalous: int
+    newly_normal: int
+    retrain_after: int
+
+
+@dataclass(frozen=True)
+class ProjectView:
+    """One project. states: videos by state. retriable: those that failed for a passing reason. model: the version in
+    use, model_name: "v0003" or "base". trainings: those that go on or wait, and the last one that is over."""
+
+    id: int
+    title: str
+    url: str
+    states: dict[str, int]
+    retriable: int
+    labels: Labels
+    model: str
+    model_name: str
+    trainings: tuple[Training, ...]
+
+
+@dataclass(frozen=True)
+class RefusedSetup:
+    """A project that could not be connected, and why."""
+
+    project: int
+    title: str
+    url: str
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True)
+class ProjectsView:
+    """All projects that this server was connected to. base: the version of the model that projects start with."""
+
+    base: str
+    projects: tuple[ProjectView, ...]
+    refused: tuple[RefusedSetup, ...]
+
+
+def projects_view(services: Services, links: Links) -> ProjectsView:
+    """Everything that the page of projects shows."""
+    store = services.store
+    states = overview.states(store.engine)
+    retriable = overview.states(store.engine, error_types=PASSING)
+    labels, runs = overview.label_counts(store.engine), overview.current_runs(store.engine)
+    views = []
+    for project in [found.id for found in store.projects()]:
+        (normal, newly), (anomalous, _) = (
+            labels.get(project, {}).get(label, (0, 0)) for label in ("normal", "anomalous")
+        )
+        views.append(
+            ProjectView(
+                id=project,
+                title=links.title(project),
+                url=links.project(project),
+                states=states.get(project, {}),
+                retriable=retriable.get(project, {}).get("failed", 0),
+                labels=Labels(normal, anomalous, newly, services.retrain_after),
+                model=services.registry.current(project).version,
+                model_name=services.registry.current_name(project),
+                trainings=tuple(training(run) for run in runs.get(project, ())),
+            )
+        )
+    return ProjectsView(services.registry.fallback.version, tuple(views), refused_setups(services, links))
+
+
+def refused_setups(services: Services, links: Links) -> tuple[RefusedSetup, ...]:
+    """Set-ups that were refused, the latest first. Nothing stores them yet."""
+    return ()
+
+
+def training(run: Run) -> Training:
+    """A run as pages show it."""
+    told = run.as_json()
+    return Training(
+        id=run.id,
+        project=run.project,
+        state_name=run.state,
+        state="ending" if run.is_cancelled and run.state == "running" else words.RUN_STATES.get(run.state, run.state),
+        reason=run.reason,
+        phase=words.PHASES.get(run.phase, run.phase),
+        percent=told["percent"],
+        epoch=run.epoch,
+        loss=run.loss,
+        seconds_left=told["seconds_left"],
+        version=run.version,
+        message=run.message,
+        updated_at=told["updated_at"],
+    )

@@ -1,0 +1,107 @@
+"""What the page of quality shows: how scores and confidences are spread, unusual repetitions, and doubtful files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+from backend.storage import overview, summaries
+from backend.storage.jobs import Store
+from backend.web.dashboard.arguments import PAGE_SIZE
+from backend.web.dashboard.charts import Bar, histogram
+from backend.web.links import Links, file_name
+
+THRESHOLD = 0.5
+"""A repetition with this score or more is called anomalous."""
+_FAR = 5.0
+"""Lengths that lie so many median deviations from the median are unusual."""
+_LEAST_DEVIATION_S = 0.2
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """A repetition of unusual length."""
+
+    project: int
+    task: int
+    url: str
+    file: str
+    number: int
+    start_s: float
+    duration_s: float
+    score: float
+
+
+@dataclass(frozen=True)
+class TaskLink:
+    """A task and its file."""
+
+    project: int
+    task: int
+    url: str
+    file: str
+
+
+@dataclass(frozen=True)
+class QualityView:
+    """scores: of the repetitions that could be judged; confidences: of videos. issues: videos with each. typical_s:
+    median length of a repetition, None without any. outlier_total: all there are. duplicates: tasks with one file."""
+
+    project: int | None
+    threshold: float
+    repetitions: int
+    anomalous: int
+    scores: tuple[Bar, ...]
+    videos: int
+    confidences: tuple[Bar, ...]
+    issues: dict[str, int]
+    typical_s: float | None
+    outlier_total: int
+    outliers: tuple[Outlier, ...]
+    duplicates: tuple[tuple[TaskLink, ...], ...]
+
+
+def quality_view(store: Store, links: Links, project: int | None) -> QualityView:
+    """The quality of a project's predictions and files, or of all projects'."""
+    summaries.refresh(store.engine)
+    engine = store.engine
+    reps = overview.repetitions(engine, project)
+    scores = [rep.score for rep in reps if rep.reliable]
+    confidences = overview.confidences(engine, project)
+    typical, unusual = _outliers(reps)
+    return QualityView(
+        project=project,
+        threshold=THRESHOLD,
+        repetitions=len(scores),
+        anomalous=sum(score >= THRESHOLD for score in scores),
+        scores=histogram(scores),
+        videos=len(confidences),
+        confidences=histogram(confidences),
+        issues={str(name): count for name, count in overview.issue_counts(engine, project).items()},
+        typical_s=typical,
+        outlier_total=len(unusual),
+        outliers=tuple(_outlier(rep, links) for rep in unusual[:PAGE_SIZE]),
+        duplicates=tuple(
+            tuple(TaskLink(its, task, links.task(its, task), file_name(media)) for its, task, media in tasks)
+            for _, tasks in overview.duplicates(engine, project, PAGE_SIZE)
+        ),
+    )
+
+
+def _outliers(reps: list[overview.RepRow]) -> tuple[float | None, list[overview.RepRow]]:
+    """The median length, and the repetitions far from it, the farthest first."""
+    if not reps:
+        return None, []
+    lengths = [rep.end_s - rep.start_s for rep in reps]
+    typical = median(lengths)
+    deviation = max(_LEAST_DEVIATION_S, median(abs(length - typical) for length in lengths))
+
+    def distance(rep: overview.RepRow) -> float:
+        return abs(rep.end_s - rep.start_s - typical) / deviation
+
+    return typical, sorted((rep for rep in reps if distance(rep) > _FAR), key=distance, reverse=True)
+
+
+def _outlier(rep: overview.RepRow, links: Links) -> Outlier:
+    url, file = links.task(rep.project, rep.task), file_name(rep.media)
+    return Outlier(rep.project, rep.task, url, file, rep.number, rep.start_s, rep.end_s - rep.start_s, rep.score)

@@ -1,0 +1,245 @@
+"""What the page of a video shows: the lift as a curve, repetitions with their reasons, the skeleton, a history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.context import Context
+from backend.errors import NotInLabelStudio
+from backend.storage import overview, summaries
+from backend.storage.analysis_json import load_analysis
+from backend.storage.jobs import Store
+from backend.storage.labels import Annotation
+from backend.storage.overview import VideoRow
+from backend.web.dashboard import charts
+from backend.web.dashboard.videos import VideoLine, line
+from backend.web.links import Links
+from pipeline.landmarks import INDEX
+from pipeline.pose.cache import PoseCache
+from pipeline.records import Analysis, Pose
+from pipeline.reps.signal import lift_signals
+
+_POINTS = 600
+"""A curve has no more points than the chart is wide."""
+_DECIMALS = 1
+
+
+@dataclass(frozen=True)
+class RepView:
+    """A repetition, numbered from 1; times in seconds. reasons: in words, the strongest first. x, width: in the chart's
+    units."""
+
+    number: int
+    start_s: float
+    top_s: float
+    end_s: float
+    score: float
+    p_value: float
+    label: str
+    reliable: bool
+    reasons: tuple[str, ...]
+    x: float
+    top_x: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Heights of a person's shoulders and wrists through one shot, as points of SVG polylines."""
+
+    shoulder: str
+    wrist: str
+
+
+@dataclass(frozen=True)
+class LabelLine:
+    """An annotation of the task."""
+
+    id: int
+    annotator: int | None
+    updated_at: str
+    is_skipped: bool
+    normal: int
+    anomalous: int
+    began_with: str
+
+
+@dataclass(frozen=True)
+class VideoView:
+    """A task's video. line: its newest analysis; shown: the model version that repetitions and curve are of, "" where
+    it was never analyzed. normal_rep: the number of the repetition that is the least unusual, None where none is
+    normal. has_landmarks: whether a skeleton can be drawn. highest_m: the height that the chart of the curves
+    has. predictions: every analysis, the newest first."""
+
+    line: VideoLine
+    shown: str
+    duration_s: float
+    late_start: str
+    reps: tuple[RepView, ...]
+    normal_rep: int | None
+    has_landmarks: bool
+    signals: tuple[Signal, ...]
+    highest_m: float
+    predictions: tuple[VideoLine, ...]
+    labels: tuple[LabelLine, ...]
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """A drawn skeleton through time. points: for each time the x and y of each joint in pixels of a picture of this
+    width and height, null where it is not seen, and null for a whole pose where nobody is. bones: pairs of joints by
+    their place in points; head: the place of the nose."""
+
+    width: int
+    height: int
+    times: list[float]
+    points: list[list[float | None] | None]
+    bones: list[tuple[int, int]]
+    head: int
+
+
+@dataclass(frozen=True)
+class Analyzed:
+    """The newest readable analysis of a task, by which job."""
+
+    row: VideoRow
+    analysis: Analysis
+
+
+def analyzed(store: Store, task: int, project: int | None = None) -> Analyzed | None:
+    """The newest analysis of a task that can be read; None without one. Raises NotInLabelStudio for an unknown task."""
+    summaries.refresh(store.engine)
+    for row in _jobs(store, task, project):
+        job = store.job(row.job) if row.state == "done" and row.confidence is not None else None
+        if job is not None:
+            return Analyzed(row, load_analysis(job.result))
+    return None
+
+
+def pose_of(context: Context, analysis: Analysis) -> Pose | None:
+    """The landmarks of an analyzed video, None where they are no longer kept."""
+    if not analysis.media_digest:
+        return None
+    return PoseCache(context.pose_dir).get(analysis.media_digest, context.config.pose)
+
+
+def video_view(context: Context, links: Links, task: int, project: int | None = None) -> VideoView:
+    """Everything about the video of a task. Raises NotInLabelStudio for one that was never asked for."""
+    store = context.store
+    found = analyzed(store, task, project)
+    rows = [row for row in _jobs(store, task, project) if row.error_type != "Superseded"]
+    pose = pose_of(context, found.analysis) if found is not None else None
+    signals, high = _signals(context, pose, found.analysis) if found is not None and pose is not None else ((), 0.0)
+    return VideoView(
+        line=line(rows[0], links),
+        shown=found.row.model_version if found is not None else "",
+        duration_s=found.analysis.video.duration_s if found is not None else 0.0,
+        late_start=found.analysis.video.late_start if found is not None else "",
+        reps=_reps(found.analysis) if found is not None else (),
+        normal_rep=normal_rep(found.analysis) if found is not None else None,
+        has_landmarks=pose is not None and bool(pose.detected.any()),
+        signals=signals,
+        highest_m=high,
+        predictions=tuple(line(row, links) for row in rows),
+        labels=_labels(store, rows[0].project, task),
+    )
+
+
+def normal_rep(analysis: Analysis) -> int | None:
+    """The number, from 1, of the repetition that is the least unusual; None where none is normal."""
+    normal = [(score.score, n) for n, score in enumerate(analysis.scores, 1) if score.reliable and not score.is_anomaly]
+    return min(normal)[1] if normal else None
+
+
+def landmarks(pose: Pose) -> Landmarks:
+    """What the player draws."""
+    from pipeline.visuals.annotated_video import BONES, JOINTS, LEAST_VISIBILITY
+
+    place = {joint: index for index, joint in enumerate(JOINTS)}
+    image = np.where(pose.visibility[..., None] >= LEAST_VISIBILITY, pose.image, np.nan)[:, list(JOINTS)]
+    points: list[list[float | None] | None] = []
+    for detected, joints in zip(pose.detected, image.reshape(len(pose.time), -1), strict=True):
+        rounded = np.round(joints.astype(float), _DECIMALS).tolist()
+        points.append([value if value == value else None for value in rounded] if detected else None)
+    return Landmarks(
+        pose.width,
+        pose.height,
+        [round(float(time), 3) for time in pose.time],
+        points,
+        [(place[a], place[b]) for a, b in BONES],
+        place[INDEX["nose"]],
+    )
+
+
+def _jobs(store: Store, task: int, project: int | None) -> list[VideoRow]:
+    rows = overview.task_jobs(store.engine, task, project)
+    if not rows:
+        raise NotInLabelStudio(f"No video of a task {task} is known here. Label Studio asks for it when it is opened.")
+    return [row for row in rows if row.project == rows[0].project]
+
+
+def _reps(analysis: Analysis) -> tuple[RepView, ...]:
+    def across(seconds: float) -> float:
+        return seconds / analysis.video.duration_s * charts.WIDTH
+
+    return tuple(
+        RepView(
+            number,
+            rep.start_s,
+            rep.top_s,
+            rep.end_s,
+            score.score,
+            score.p_value,
+            score.label,
+            score.reliable,
+            tuple(map(str, score.reasons)),
+            across(rep.start_s),
+            across(rep.top_s),
+            across(rep.duration_s),
+        )
+        for number, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1)
+    )
+
+
+def _signals(context: Context, pose: Pose, analysis: Analysis) -> tuple[tuple[Signal, ...], float]:
+    """The curves, and their highest place in metres above the lowest of their shot."""
+    config = context.config.segment
+    found = list(lift_signals(pose, config.smoothing_s, config.max_gap_s))
+    if not found:
+        return (), 0.0
+    floors = [min(float(one.shoulder.min()), float(one.wrist.min())) for one in found]
+    high = max(
+        float(max(one.shoulder.max(), one.wrist.max())) - floor for one, floor in zip(found, floors, strict=True)
+    )
+    seconds = (0.0, analysis.video.duration_s)
+    result = []
+    for one, floor in zip(found, floors, strict=True):
+        share = (one.time[-1] - one.time[0]) / analysis.video.duration_s
+        step = max(1, int(len(one.time) / max(2.0, _POINTS * share)))
+        curves = [
+            charts.line(one.time[::step].tolist(), (heights[::step] - floor).tolist(), seconds, (0.0, high))
+            for heights in (one.shoulder, one.wrist)
+        ]
+        result.append(Signal(*curves))
+    return tuple(result), high
+
+
+def _labels(store: Store, project: int, task: int) -> tuple[LabelLine, ...]:
+    found = [one for one in store.labels.annotations(task) if one.project == project and not one.deleted]
+    return tuple(_label_line(store, one) for one in reversed(found))
+
+
+def _label_line(store: Store, one: Annotation) -> LabelLine:
+    regions = store.labels.labelled_regions(one.id)
+    parent = store.job_of_prediction(one.parent_prediction)
+    return LabelLine(
+        one.id,
+        one.annotator,
+        one.updated_at,
+        one.was_cancelled,
+        sum(region.label == "normal" for region in regions),
+        sum(region.label == "anomalous" for region in regions),
+        parent.model_version if parent is not None else "",
+    )

@@ -1,0 +1,86 @@
+"""States, phases, issues and kinds in words that people who lift or label understand."""
+
+from __future__ import annotations
+
+from backend.predictions.retries import may_pass
+from backend.storage.overview import VideoRow
+
+STATES = {
+    "queued": "waiting",
+    "running": "being analyzed",
+    "done": "analyzed",
+    "failed": "failed",
+}
+RUN_STATES = {
+    "queued": "waiting",
+    "running": "training",
+    "done": "finished",
+    "skipped": "too few labels",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+PHASES = {
+    "": "beginning",
+    "labels": "reading what people labelled",
+    "poses": "finding where the lifter's joints are in labelled videos",
+    "judge": "comparing with the model in use, on videos that neither has learnt from",
+    "encode": "describing how the joints move in each repetition",
+    "fit": "learning what normal repetitions look like",
+    "calibrate": "measuring how far apart normal repetitions are",
+    "publish": "storing the new model",
+}
+ISSUES = {
+    "duplicate": "the same file in several tasks",
+    "codec": "a codec that browsers may not play",
+    "variable-rate": "frames not evenly spaced",
+    "low-rate": "fewer than 15 frames a second",
+    "late-start": "begins late: Firefox shows it earlier",
+    "not-judged": "repetitions that could not be judged",
+    "no-repetitions": "no repetition found",
+    "unreadable": "a stored result that cannot be read",
+}
+ORDERS = {
+    "least-certain": "least certain first",
+    "newest": "newest first",
+    "most-anomalies": "most anomalies first",
+    "file": "by file name",
+}
+KINDS = {
+    "accepted": "accepted",
+    "moved": "moved",
+    "relabelled": "relabelled",
+    "added": "added",
+    "removed": "removed",
+}
+LABELLED = {"yes": "labelled", "no": "not labelled", "normal": "with normal ones", "anomalous": "with anomalies"}
+VERDICTS = {
+    "better": "better",
+    "not-worse": "not worse, not shown to be better",
+    "same": "no difference seen",
+    "too-few": "too few to tell",
+    "refused": "not promoted",
+    "start": "the beginning",
+}
+DONE = {
+    "promoted": "The model is in use from now on. New predictions follow one by one.",
+    "rolled-back": "The model that was in use before is in use again.",
+    "cancelled": "The training ends: at once where it was waiting, within seconds where it was going on.",
+    "requested": "A training was asked for. It begins as soon as no other one is going on.",
+    "retried": "It is analyzed once more.",
+    "nothing": "There was nothing to do.",
+}
+"""What a page says after a change."""
+
+
+def of_video(row: VideoRow) -> str:
+    """Why a video is in its state, and what follows; "" where there is nothing to say."""
+    if row.state == "queued":
+        return "It is analyzed as soon as those before it are."
+    if row.state == "running":
+        return ""
+    if row.state == "failed":
+        return row.error_message + (" It is tried again by itself for a while." if may_pass(row.error_type) else "")
+    if row.confidence is None:
+        return "Its stored result cannot be read. It is analyzed again when somebody opens the task."
+    said = "" if row.reps else "No repetition found: nobody lifts in it, or nobody was seen well enough."
+    return f"{said} Not in Label Studio yet.".strip() if not row.delivery else said

@@ -1,0 +1,91 @@
+"""Where things are in Label Studio: addresses of projects and tasks as browsers open them, and titles of projects."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from backend.errors import BackendError
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.records import Access
+
+log = logging.getLogger(__name__)
+
+_KEPT_S = 60.0
+_FIRST_WAIT_S = 0.2
+"""A page waits so long for titles that are not known yet; later ones come with the next page."""
+_LENGTH_OF_PREFIX = 8
+
+
+class ProjectTitles:
+    """Titles of projects, asked for beside the pages: Label Studio may be slow, or away."""
+
+    def __init__(self, client: LabelStudioClient) -> None:
+        self._client = client
+        self._titles: dict[int, str] = {}
+        self._asked_at = -_KEPT_S
+        self._lock = threading.Lock()
+
+    def known(self) -> dict[int, str]:
+        """The titles, as far as they are known; asks for them where that is a while ago."""
+        with self._lock:
+            is_due = self._client.configured and time.monotonic() - self._asked_at > _KEPT_S
+            is_first = is_due and not self._titles
+            if is_due:
+                self._asked_at = time.monotonic()
+        if is_due:
+            asking = threading.Thread(target=self._ask, name="project-titles", daemon=True)
+            asking.start()
+            if is_first:
+                asking.join(_FIRST_WAIT_S)
+        return dict(self._titles)
+
+    def _ask(self) -> None:
+        try:
+            self._titles = {project.id: project.title for project in self._client.projects()}
+        except BackendError as error:
+            log.info("Titles of projects are not known: %s", error)
+        except Exception:  # the top of a thread
+            log.exception("Titles of projects were not read.")
+
+
+@dataclass(frozen=True)
+class Links:
+    """Titles and addresses. label_studio: where browsers open it, without a slash at its end; "" where not known."""
+
+    label_studio: str
+    titles: dict[int, str]
+
+    def project(self, project: int) -> str:
+        """The address of a project in Label Studio, or ""."""
+        return f"{self.label_studio}/projects/{project}/data" if self.label_studio else ""
+
+    def task(self, project: int, task: int) -> str:
+        """The address of a task in Label Studio, or ""."""
+        return f"{self.label_studio}/projects/{project}/data?task={task}" if self.label_studio else ""
+
+    def title(self, project: int) -> str:
+        """The title of a project, with its number where it is not known."""
+        return self.titles.get(project) or f"Project {project}"
+
+
+def links(access: Access, titles: ProjectTitles) -> Links:
+    """How pages name and link what is in Label Studio."""
+    shown = next((name for name in (*access.public_urls, access.url) if name), "")
+    return Links(shown.rstrip("/"), titles.known())
+
+
+def file_name(media: str) -> str:
+    """The name of a video as people gave it: the last part of its address, without what Label Studio puts before it."""
+    try:
+        parts = urlsplit(media)
+    except ValueError:
+        return media
+    path = parts.query.partition("d=")[2] if parts.path.endswith("/local-files/") else parts.path
+    name = unquote(path.rpartition("/")[2]) or media
+    prefix, dash, rest = name.partition("-")
+    is_upload = "/data/upload/" in parts.path and len(prefix) == _LENGTH_OF_PREFIX and bool(dash)
+    return rest if is_upload and rest else name

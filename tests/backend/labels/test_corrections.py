@@ -1,0 +1,99 @@
+"""What people did with predictions, repetition by repetition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from dashboard_data import DRAWN, fill_videos, label
+
+from backend.labels.corrections import LabelReport, report
+from backend.storage import summaries
+from backend.storage.jobs import Store
+from pipeline.records import Rep
+
+
+@pytest.fixture
+def reps(store: Store, tmp_path: Path) -> tuple[Rep, ...]:
+    return fill_videos(store, tmp_path)
+
+
+def found(store: Store) -> LabelReport:
+    summaries.refresh(store.engine)
+    return report(store.engine, 1)
+
+
+def region(
+    reps: tuple[Rep, ...], number: int, name: str = "", label: str = "", later: float = 0.0
+) -> tuple[str, float, float, str]:
+    """The prediction's repetition as Label Studio keeps it; the fourth one is predicted anomalous."""
+    rep = reps[number - 1]
+    said = label or ("anomalous" if number == 4 else "normal")
+    return name or f"rep{number}", rep.start_s + later, rep.end_s + later, said
+
+
+def kinds(store: Store) -> list[tuple[int, str]]:
+    return [(one.number, one.kind) for one in found(store).corrections]
+
+
+def test_what_stays_as_predicted_is_accepted(store: Store, reps: tuple[Rep, ...]) -> None:
+    label(store, 1, DRAWN, [region(reps, n) for n in range(1, 6)])
+    assert kinds(store) == [(n, "accepted") for n in range(1, 6)]
+
+
+def test_each_kind_of_correction_is_told(store: Store, reps: tuple[Rep, ...]) -> None:
+    drawn = [region(reps, 1), region(reps, 2, later=0.4), region(reps, 4, label="normal"), ("new", 0.0, 0.6, "normal")]
+    label(store, 1, DRAWN, drawn)
+    assert sorted(kinds(store)) == [
+        (0, "added"), (1, "accepted"), (2, "moved"), (3, "removed"), (4, "relabelled"), (5, "removed"),
+    ]  # fmt: skip
+
+
+def test_a_shift_is_as_far_as_the_boundary_went(store: Store, reps: tuple[Rep, ...]) -> None:
+    label(store, 1, DRAWN, [region(reps, 2, later=0.4)])
+    moved = next(one for one in found(store).corrections if one.kind == "moved")
+    assert (moved.start_shift_s, moved.end_shift_s) == pytest.approx((0.4, 0.4), abs=0.03)
+
+
+def test_a_region_with_another_id_is_the_predicted_one_where_they_overlap(store: Store, reps: tuple[Rep, ...]) -> None:
+    label(store, 1, DRAWN, [region(reps, 3, name="drawn-again")])
+    assert (3, "accepted") in kinds(store)
+
+
+def test_without_a_known_prediction_everything_is_added(store: Store, reps: tuple[Rep, ...]) -> None:
+    label(store, 1, DRAWN, [region(reps, 1)], parent_prediction=None)
+    assert kinds(store) == [(0, "added")]
+    assert found(store).work[0].accepted_share is None
+
+
+def test_work_is_counted_by_person_and_model(store: Store, reps: tuple[Rep, ...]) -> None:
+    label(store, 1, DRAWN, [region(reps, n) for n in range(1, 6)])
+    label(store, 2, DRAWN, [region(reps, 1, label="anomalous")], annotator=9)
+    assert [(one.annotator, one.counts["accepted"], one.accepted_share) for one in found(store).work] == [
+        (3, 5, 1.0),
+        (9, 0, 0.0),
+    ]
+
+
+def test_two_people_are_compared(store: Store, reps: tuple[Rep, ...]) -> None:
+    label(store, 1, DRAWN, [region(reps, 1), region(reps, 2), region(reps, 3)])
+    label(store, 2, DRAWN, [region(reps, 1), region(reps, 2, label="anomalous", later=0.1)], annotator=9)
+    (one,) = found(store).agreements
+    assert (one.both, one.only_first, one.only_second, one.same_label) == (2, 1, 0, 1)
+    assert one.boundary_s == pytest.approx(0.05, abs=0.02)
+
+
+def test_labels_that_somebody_skipped_or_deleted_do_not_count(store: Store, reps: tuple[Rep, ...]) -> None:
+    label(store, 1, DRAWN, [region(reps, 1)], was_cancelled=True)
+    label(store, 2, DRAWN, [region(reps, 1)])
+    store.labels.delete_annotations([2])
+    assert found(store).work == ()
+
+
+@pytest.mark.parametrize(
+    ("start_s", "end_s", "why"),
+    [(0.0, 0.2, "only 0.2 s long"), (0.0, 21.0, "21 s long"), (1.0, 3.0, "")],
+)
+def test_odd_lengths_are_told(store: Store, reps: tuple[Rep, ...], start_s: float, end_s: float, why: str) -> None:
+    label(store, 1, DRAWN, [("x", start_s, end_s, "normal")])
+    assert [one.why for one in found(store).odd] == ([why] if why else [])

@@ -1,0 +1,102 @@
+"""Summaries of results: made once, made again when a result changes, gone with their job."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dashboard_data import label
+from fakes import VERSION, analysis
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.labelstudio.format import Task
+from backend.storage import overview
+from backend.storage.analysis_json import dump_analysis
+from backend.storage.database import now
+from backend.storage.jobs import Store
+from backend.storage.overview import VideoFilter
+from backend.storage.runs import Runs
+from backend.storage.summaries import RepSummary, VideoSummary, refresh
+
+TASK = Task(7, 1, {"video": "a.mp4"})
+
+
+def finish(store: Store, result: str) -> int:
+    job = store.job_for(TASK, "a.mp4", VERSION, "c")
+    store.finish_job(job.id, result)
+    return job.id
+
+
+def row(store: Store) -> overview.VideoRow:
+    refresh(store.engine)
+    (found,) = overview.videos(store.engine, VideoFilter())
+    return found
+
+
+def test_a_result_is_summarized(store: Store) -> None:
+    finish(store, dump_analysis(analysis((0.1, 0.9))))
+    found = row(store)
+    assert (found.reps, found.anomalies, found.confidence, found.fps) == (2, 1, 0.8, 30.0)
+
+
+def test_a_changed_result_is_summarized_again(store: Store) -> None:
+    finish(store, dump_analysis(analysis((0.1, 0.9))))
+    refresh(store.engine)
+    finish(store, dump_analysis(analysis((0.1,))))
+    assert row(store).reps == 1
+
+
+def test_a_result_that_cannot_be_read_has_no_confidence(store: Store) -> None:
+    finish(store, "{}")
+    assert row(store).confidence is None
+    assert overview.issue_counts(store.engine, 1)["unreadable"] == 1
+
+
+def test_summaries_go_with_their_job(store: Store) -> None:
+    store.forget_job(finish(store, dump_analysis(analysis())))
+    refresh(store.engine)
+    with Session(store.engine) as session:
+        assert session.scalars(select(VideoSummary)).all() == []
+        assert session.scalars(select(RepSummary)).all() == []
+
+
+def test_files_that_several_tasks_have_are_found(store: Store) -> None:
+    for number in (1, 2, 3):
+        job = store.job_for(Task(number, 1, {}), f"{number}.mp4", VERSION, "c")
+        store.finish_job(job.id, dump_analysis(replace(analysis(), media_digest="a" if number < 3 else "b")))
+    refresh(store.engine)
+    assert overview.duplicates(store.engine, 1, 10) == [("a", [(1, 1, "1.mp4"), (1, 2, "2.mp4")])]
+    assert overview.count_videos(store.engine, VideoFilter(issue="duplicate")) == 2
+
+
+def test_tasks_are_counted_by_their_newest_job(store: Store) -> None:
+    for number in (1, 2):
+        job = store.job_for(Task(number, 1, {}), "a.mp4", "old", "c")
+        store.finish_job(job.id, dump_analysis(analysis()))
+    store.job_for(Task(1, 1, {}), "a.mp4", "new", "c")
+    assert overview.states(store.engine) == {1: {"done": 1, "queued": 1}}
+
+
+def test_what_a_new_model_made_needless_is_no_failure(store: Store) -> None:
+    job = store.job_for(TASK, "a.mp4", "old", "c")
+    store.finish_job(job.id, dump_analysis(analysis()))
+    store.fail_job(store.job_for(TASK, "a.mp4", "new", "c").id, "Superseded", "The model is newer now.")
+    assert overview.states(store.engine) == {1: {"done": 1}}
+
+
+def test_labels_are_counted_as_the_training_counts_them(store: Store) -> None:
+    label(store, 1, 11, [("a", 0.0, 1.0, "normal"), ("b", 2.0, 3.0, "anomalous")])
+    runs = Runs(store)
+    run = runs.request(1, "Start Training")
+    runs.note_labels(run.id, now())
+    label(store, 2, 12, [("a", 0.0, 1.0, "normal"), ("b", 2.0, 3.0, "normal")])
+    assert overview.label_counts(store.engine) == {1: {"normal": (3, 2), "anomalous": (1, 0)}}
+    assert store.labels.normals_since(1, runs.learnt_until(1)) == 2
+
+
+def test_of_trainings_that_are_over_the_last_one_is_current(store: Store) -> None:
+    runs = Runs(store)
+    for _ in range(2):
+        runs.finish(runs.request(1, "Start Training").id, "failed", "No.")
+    waiting = runs.request(1, "Start Training")
+    assert [run.id for run in overview.current_runs(store.engine)[1]] == [waiting.id, 2]

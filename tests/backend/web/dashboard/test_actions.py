@@ -1,0 +1,76 @@
+"""What people can change on the pages: asked first, done by POST alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from dashboard_data import BROKEN, LOST, add_model, fill_videos
+from flask.testing import FlaskClient
+
+from backend.models.registry import Registry
+from backend.storage.jobs import Store
+from backend.storage.runs import Runs
+from backend.web.services import services_of
+
+
+@pytest.fixture
+def registry(lone_http: FlaskClient, store: Store, tmp_path: Path) -> Registry:
+    fill_videos(store, tmp_path)
+    found = services_of(lone_http.application).registry
+    add_model(found, 1, 10, 2)
+    return found
+
+
+def state(store: Store, task: int) -> str:
+    return next(job.state for job in store.jobs() if job.task == task)
+
+
+def test_looking_at_a_question_changes_nothing(lone_http: FlaskClient, registry: Registry, store: Store) -> None:
+    for address in ("/models/1/v0001/promote", f"/videos/{LOST}/retry", "/projects/1/retry", "/projects/1/train"):
+        assert lone_http.get(address).status_code == 200
+    assert registry.current_name(1) == "base"
+    assert state(store, LOST) == "failed"
+    assert Runs(store).runs() == []
+
+
+def test_a_promotion_warns_where_nothing_shows_that_it_is_better(lone_http: FlaskClient, registry: Registry) -> None:
+    assert "too few to tell" in lone_http.get("/models/1/v0001/promote").text
+
+
+def test_a_model_is_promoted_and_rolled_back(lone_http: FlaskClient, registry: Registry) -> None:
+    answer = lone_http.post("/models/1/v0001/promote")
+    assert (answer.status_code, answer.location) == (303, "/models?done=promoted&project=1")
+    assert registry.current_name(1) == "v0001"
+    lone_http.post("/models/1/rollback")
+    assert registry.current_name(1) == "base"
+
+
+def test_where_nothing_was_before_nothing_is_rolled_back(lone_http: FlaskClient, registry: Registry) -> None:
+    assert lone_http.post("/models/1/rollback").status_code == 404
+    assert "nothing to go back to" in lone_http.get("/models/1/rollback").text
+
+
+def test_a_training_is_asked_for_and_ended(lone_http: FlaskClient, registry: Registry, store: Store) -> None:
+    lone_http.post("/projects/1/train")
+    (run,) = Runs(store).runs()
+    assert "End training" in lone_http.get(f"/runs/{run.id}/cancel").text
+    lone_http.post(f"/runs/{run.id}/cancel")
+    assert Runs(store).run(run.id).state == "cancelled"
+
+
+def test_a_video_is_tried_again(lone_http: FlaskClient, registry: Registry, store: Store) -> None:
+    assert lone_http.post(f"/videos/{LOST}/retry").location == f"/videos/{LOST}?done=retried&project=1"
+    assert state(store, LOST) == "queued"
+
+
+def test_a_video_that_cannot_be_read_is_not(lone_http: FlaskClient, registry: Registry, store: Store) -> None:
+    assert "done=nothing" in (lone_http.post(f"/videos/{BROKEN}/retry").location or "")
+    assert state(store, BROKEN) == "failed"
+
+
+def test_all_passing_failures_of_a_project_are_tried_again(
+    lone_http: FlaskClient, registry: Registry, store: Store
+) -> None:
+    lone_http.post("/projects/1/retry")
+    assert (state(store, LOST), state(store, BROKEN)) == ("queued", "failed")

@@ -1,0 +1,106 @@
+"""The pages' content as JSON, and its description, which real answers are checked against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from dashboard_data import DRAWN, FEW, WAITING, add_model, fill_videos, label
+from fakes import FakeExecutor
+from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator
+
+from backend.context import context_of
+from backend.predictions.preannotator import Preannotator
+from backend.settings import Settings
+from backend.storage.jobs import Store
+from backend.storage.runs import Runs
+from backend.web.app import create_app
+from backend.web.services import services_of
+
+ADDRESSES = {
+    "/api/projects": "/api/projects",
+    "/api/videos": "/api/videos?project=1&order=newest",
+    "/api/videos/{task}": f"/api/videos/{DRAWN}",
+    "/api/videos/{task}/landmarks": f"/api/videos/{DRAWN}/landmarks",
+    "/api/models/{project}": "/api/models/1",
+    "/api/models/{project}/{name}": "/api/models/1/v0001",
+    "/api/labels/{project}": "/api/labels/1",
+    "/api/labels/{project}/repetitions": "/api/labels/1/repetitions?kind=accepted",
+    "/api/quality": "/api/quality?project=1",
+}
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    """A server with something to tell at every address."""
+    folder = tmp_path_factory.mktemp("full")
+    settings = Settings(data_dir=folder)
+    store = Store(settings.database_url)
+    service = Preannotator(context_of(settings, store), FakeExecutor(), 0.0)
+    client = create_app(settings, service, store).test_client()
+    reps = fill_videos(store, folder)
+    add_model(services_of(client.application).registry, 1, 10, 2, candidate_auroc=0.6, current_auroc=0.55)
+    regions = [(f"rep{n}", rep.start_s, rep.end_s, "normal") for n, rep in enumerate(reps, start=1)]
+    label(store, 1, DRAWN, [*regions, ("x", 0.0, 0.2, "normal")])
+    label(store, 2, DRAWN, regions[:3], annotator=4)
+    Runs(store).request(1, "Start Training")
+    yield client
+    service.close()
+    store.close()
+
+
+def document(http: FlaskClient) -> dict[str, Any]:
+    found: dict[str, Any] = http.get("/api/openapi.json").json
+    return found
+
+
+def validator(described: dict[str, Any], schema: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator({**schema, "components": described["components"]})
+
+
+def test_every_address_is_described(full: FlaskClient) -> None:
+    rules = {rule.rule for rule in full.application.url_map.iter_rules() if rule.rule.startswith("/api/")}
+    written = {rule.replace("<int:", "{").replace("<", "{").replace(">", "}") for rule in rules}
+    assert written - {"/api/openapi.json"} == set(document(full)["paths"]) == set(ADDRESSES)
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+def test_answers_are_as_described(full: FlaskClient, path: str) -> None:
+    described = document(full)
+    answer = full.get(ADDRESSES[path])
+    assert answer.status_code == 200
+    content = described["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+    validator(described, content["schema"]).validate(answer.json)
+
+
+@pytest.mark.parametrize("task", [FEW, WAITING])
+def test_videos_without_landmarks_or_analysis_are_as_described(full: FlaskClient, task: int) -> None:
+    described = document(full)
+    validator(described, described["components"]["schemas"]["VideoView"]).validate(full.get(f"/api/videos/{task}").json)
+
+
+@pytest.mark.parametrize("address", ["/api/videos/999", "/api/videos?state=odd", "/api/models/1/v0099"])
+def test_errors_are_as_described(full: FlaskClient, address: str) -> None:
+    described = document(full)
+    answer = full.get(address, headers={"Accept": "text/html"})
+    assert answer.status_code in (400, 404)
+    validator(described, described["components"]["schemas"]["Error"]).validate(answer.json)
+
+
+def test_the_schemas_refuse_what_is_no_answer(full: FlaskClient) -> None:
+    described = document(full)
+    schema = described["components"]["schemas"]["VideosView"]
+    assert not validator(described, schema).is_valid({"total": "many"})
+
+
+def test_schemas_are_schemas(full: FlaskClient) -> None:
+    for schema in document(full)["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+
+
+def test_landmarks_of_a_lift_are_given_through_time(full: FlaskClient) -> None:
+    found = full.get(f"/api/videos/{DRAWN}/landmarks").json
+    assert len(found["times"]) == len(found["points"]) > 50
+    assert all(len(points) % 2 == 0 for points in found["points"] if points is not None)

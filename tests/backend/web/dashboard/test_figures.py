@@ -1,0 +1,86 @@
+"""Intervals, curves and verdicts that claim no more than the numbers do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from backend.web.dashboard.figures import area, curve, share, verdict_of
+
+
+def gate(normals: int, anomalies: int, before: tuple[float, float], after: tuple[float, float], **more: Any) -> Any:
+    figures = {"normals": float(normals), "anomalies": float(anomalies)}
+    figures |= {"current_false_alarms": before[0], "current_misses": before[1]}
+    figures |= {"candidate_false_alarms": after[0], "candidate_misses": after[1]}
+    return {"passed": True, "reason": "Not worse on unseen videos.", "figures": figures} | more
+
+
+@pytest.mark.parametrize(
+    ("count", "n", "low", "high"),
+    [(0, 10, 0.0, 0.278), (5, 10, 0.237, 0.763), (10, 10, 0.722, 1.0), (50, 1000, 0.038, 0.065), (0, 0, 0.0, 1.0)],
+)
+def test_wilsons_interval(count: int, n: int, low: float, high: float) -> None:
+    found = share(count, n)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.001)
+
+
+def test_an_area_is_surer_with_more_repetitions() -> None:
+    few, many = area(0.8, 20, 5), area(0.8, 2000, 500)
+    assert few.low < many.low < 0.8 < many.high < few.high
+
+
+def test_a_perfect_area_of_two_anomalies_is_not_sure() -> None:
+    assert area(1.0, 100, 2).low < 0.5
+
+
+@pytest.mark.parametrize(
+    ("stored", "kind"),
+    [
+        (gate(10, 2, (0.1, 1.0), (0.1, 1.0)), "too-few"),
+        (gate(10, 2, (0.9, 1.0), (0.0, 0.0)), "too-few"),
+        (gate(200, 60, (0.1, 0.5), (0.1, 0.5)), "same"),
+        (gate(200, 60, (0.1, 0.5), (0.08, 0.5)), "not-worse"),
+        (gate(200, 60, (0.1, 0.9), (0.1, 0.1)), "better"),
+        (gate(200, 60, (0.1, 0.9), (0.1, 0.1), passed=False, reason="Not promoted: x."), "refused"),
+        ({}, "refused"),
+        ({"passed": True, "reason": "All good."}, "too-few"),
+    ],
+)
+def test_verdicts(stored: dict[str, Any], kind: str) -> None:
+    assert verdict_of(stored).kind == kind
+
+
+def test_a_remark_of_the_gate_stays() -> None:
+    reason = "Not worse on unseen videos: false alarms 0.10 -> 0.10. But 3 repetitions look anomalous."
+    assert verdict_of(gate(10, 2, (0.1, 1.0), (0.1, 1.0), reason=reason)).words.endswith(
+        "But 3 repetitions look anomalous."
+    )
+
+
+def test_a_curve_goes_from_nothing_found_to_everything() -> None:
+    found = curve([(0.9, True), (0.8, False), (0.8, True), (0.1, False)])
+    assert found is not None
+    assert [(point.threshold, point.false_alarms, point.recall) for point in found.points] == [
+        (1.0, 0.0, 0.0),
+        (0.9, 0.0, 0.5),
+        (0.8, 0.5, 1.0),
+        (0.1, 1.0, 1.0),
+    ]
+
+
+def test_the_place_of_the_decision_is_on_the_curve() -> None:
+    found = curve([(0.9, True), (0.6, False), (0.5, True), (0.4, True), (0.1, False)])
+    assert found is not None
+    assert (found.decision.false_alarms, found.decision.recall) == (0.5, pytest.approx(2 / 3))
+
+
+def test_a_curve_of_many_scores_is_thinned_and_keeps_its_ends() -> None:
+    found = curve([(n / 5000, n % 3 == 0) for n in range(5000)])
+    assert found is not None
+    assert len(found.points) <= 201
+    assert (found.points[0].recall, found.points[-1].recall) == (0.0, 1.0)
+
+
+def test_without_both_kinds_there_is_no_curve() -> None:
+    assert curve([(0.9, True)]) is None

@@ -1,0 +1,277 @@
+"""The pages for people: each with content, in words, with links to what its numbers count."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from dashboard_data import BROKEN, DRAWN, FEW, LOST, NONE, WAITING, add_model, fill_videos, label
+from fakes import CONFIG, FakeExecutor
+from flask.testing import FlaskClient
+
+from backend.context import context_of
+from backend.predictions.preannotator import Preannotator
+from backend.settings import Settings
+from backend.storage.jobs import Store
+from backend.storage.runs import Runs
+from backend.web.app import create_app
+from backend.web.services import services_of
+
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+PAGES = (
+    "/", "/videos", f"/videos/{DRAWN}", f"/videos/{BROKEN}", f"/videos/{WAITING}", "/models", "/models/1/v0001",
+    "/models/1/v0001/labels", "/models/1/compare?first=v0001&second=v0002", "/labels", "/labels/repetitions",
+    "/quality", "/models/1/v0002/promote", "/models/1/rollback", "/projects/1/train", "/projects/1/retry",
+    f"/videos/{LOST}/retry", "/runs/1/cancel",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
+    """A server with something on every page, for tests that only look."""
+    folder = tmp_path_factory.mktemp("full")
+    settings = Settings(data_dir=folder, label_studio_host="http://labels.example")
+    store = Store(settings.database_url)
+    service = Preannotator(context_of(settings, store), FakeExecutor(), 0.0)
+    client = create_app(settings, service, store).test_client()
+    reps = fill_videos(store, folder)
+    registry = services_of(client.application).registry
+    add_model(registry, 1, 10, 2)
+    add_model(registry, 2, 200, 60, passed=False, reason="Not promoted: false alarms rise from 5% to 20%.")
+    registry.promote(1, "v0001")
+    regions = [(f"rep{n}", rep.start_s, rep.end_s, "normal") for n, rep in enumerate(reps, start=1)]
+    label(store, 1, DRAWN, [*regions[:4], ("x", 0.0, 0.2, "anomalous")])
+    label(store, 2, DRAWN, [*regions[:3], (*regions[3][:3], "anomalous")], annotator=4)
+    Runs(store).request(1, "Start Training")
+    yield client
+    service.close()
+    store.close()
+
+
+def page(http: FlaskClient, address: str = "/") -> str:
+    answer = http.get(address, headers=HTML)
+    assert (answer.status_code, answer.mimetype) == (200, "text/html")
+    return answer.text
+
+
+def words_of(text: str) -> str:
+    """The text of a page without tags, each stretch of space as one."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
+
+
+# All of them
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_no_page_has_script_or_style_of_its_own(full: FlaskClient, address: str) -> None:
+    shown = page(full, address)
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\ssrc=)", shown)
+
+
+def test_links_of_the_pages_lead_somewhere(full: FlaskClient) -> None:
+    texts = [page(full, address) for address in PAGES]
+    targets = {found.replace("&amp;", "&") for text in texts for found in re.findall(r'(?:href|src)="(/[^"#]*)', text)}
+    assert len(targets) > 80
+    failed = {target: full.get(target, headers=HTML).status_code for target in targets}
+    assert {target: status for target, status in failed.items() if status != 200} == {}
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_forms_that_change_something_have_the_field_against_forgery(
+    full: FlaskClient, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(full.application.jinja_env.globals, "csrf_field", lambda: "the-field")
+    shown = page(full, address)
+    assert shown.count('method="post"') == shown.count("the-field")
+
+
+def test_programs_are_told_the_health(lone_http: FlaskClient) -> None:
+    assert lone_http.get("/", headers={"Accept": "*/*"}).json["status"] == "UP"
+
+
+@pytest.mark.parametrize("address", ["/", "/models", "/labels"])
+def test_without_a_project_it_says_how_to_connect_one(lone_service: Preannotator, tmp_path: Path, address: str) -> None:
+    empty = Store(f"sqlite:///{tmp_path}/empty.db")
+    assert "No project is connected yet" in page(create_app(Settings(), lone_service, empty).test_client(), address)
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "said"),
+    [
+        ("/videos/999", 404, "No video of a task 999"),
+        ("/models/1/v0099", 404, "has no model v0099"),
+        ("/videos?state=odd", 400, "Expected one of queued, running, done, failed for state, got odd."),
+        ("/videos?project=abc", 400, "Expected a whole number for project"),
+        ("/videos?project=99999999999999999999", 400, "Expected a whole number for project"),
+        ("/videos?score=2-3", 400, "Expected two numbers in 0..1"),
+        ("/runs/99/cancel", 404, "no run 99"),
+        ("/projects/99/train", 404, "Project 99 is not connected"),
+    ],
+)
+def test_what_cannot_be_shown_says_why(full: FlaskClient, address: str, status: int, said: str) -> None:
+    answer = full.get(address, headers=HTML)
+    assert (answer.status_code, answer.mimetype) == (status, "text/html")
+    assert said in answer.text
+
+
+# Projects
+
+
+def test_the_model_in_use_is_named(lone_http: FlaskClient, store: Store) -> None:
+    store.remember_project(1, CONFIG)
+    assert services_of(lone_http.application).registry.current(1).version in page(lone_http)
+
+
+def test_videos_are_counted_by_state(full: FlaskClient) -> None:
+    shown = words_of(page(full))
+    assert all(count in shown for count in ("3 videos analyzed", "1 waiting", "2 failed", "7 labelled normal"))
+
+
+def test_labels_are_counted_until_the_next_training(lone_http: FlaskClient, store: Store) -> None:
+    store.remember_project(1, CONFIG)
+    said = "0 of 20 repetitions labelled normal since the last training: a training begins by itself after 20 more."
+    assert said in words_of(page(lone_http))
+
+
+def test_a_training_shows_its_progress_in_words(lone_http: FlaskClient, store: Store) -> None:
+    store.remember_project(1, CONFIG)
+    runs = Runs(store)
+    runs.request(1, "Start Training")
+    running = runs.begin()
+    assert running is not None
+    runs.note(running.id, "fit", 62.0, 3, 0.125)
+    shown = page(lone_http)
+    said = ('value="62.0"', "learning what normal repetitions look like, 62 %", "round 3", "loss 0.1250")
+    assert all(word in shown for word in said)
+
+
+# Videos
+
+
+def order(shown: str) -> list[str]:
+    return re.findall(r'<th scope="row"><a [^>]*>([^<]*)', shown)
+
+
+def test_the_least_certain_video_comes_first(full: FlaskClient) -> None:
+    assert order(page(full, "/videos"))[:3] == ["few.mp4", "drawn.mp4", "nobody.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("state=failed", {"notes.mp4", "lost.mp4"}),
+        ("text=dra", {"drawn.mp4"}),
+        ("text=13", {"nobody.mp4"}),
+        ("text=%25", set()),
+        ("project=2", set()),
+        ("anomalous=yes", {"drawn.mp4"}),
+        ("score=0.90-0.95", {"drawn.mp4"}),
+        ("confidence=0.95-1.00", {"nobody.mp4"}),
+        ("labelled=yes", {"drawn.mp4"}),
+        ("labelled=anomalous&annotator=4", {"drawn.mp4"}),
+        ("labelled=no&state=done", {"few.mp4", "nobody.mp4"}),
+        ("issue=codec", {"few.mp4"}),
+        ("issue=variable-rate", {"few.mp4"}),
+        ("issue=no-repetitions", {"nobody.mp4"}),
+        ("issue=duplicate", set()),
+        ("model=other", set()),
+    ],
+)
+def test_videos_are_filtered(full: FlaskClient, asked: str, found: set[str]) -> None:
+    assert set(order(page(full, f"/videos?{asked}"))) == found
+
+
+def test_a_failure_is_shown_with_its_reason(full: FlaskClient) -> None:
+    assert "not a readable media file &lt;script&gt;." in page(full, "/videos?state=failed")
+
+
+def test_only_a_passing_failure_can_be_tried_again(full: FlaskClient) -> None:
+    shown = page(full, "/videos?state=failed")
+    assert re.findall(r'href="/videos/(\d+)/retry', shown) == [str(LOST)]
+
+
+# One video
+
+
+def test_a_video_shows_its_repetitions_with_their_curve(full: FlaskClient) -> None:
+    shown = page(full, f"/videos/{DRAWN}")
+    assert len(re.findall(r'<rect class="rep ', shown)) == 5
+    assert "Repetition 4: anomalous, 0.92" in shown
+    assert "<polyline" in shown
+
+
+def test_a_repetition_stands_beside_the_most_normal_one(full: FlaskClient) -> None:
+    assert "The most normal one, repetition 1" in page(full, f"/videos/{DRAWN}")
+
+
+def test_a_skeleton_is_drawn_at_lockout(full: FlaskClient) -> None:
+    drawn = full.get(f"/videos/{DRAWN}/skeleton.svg")
+    assert drawn.mimetype == "image/svg+xml"
+    assert drawn.text.count("<line") > 10
+
+
+def test_the_picture_of_motion_has_all_repetitions(full: FlaskClient) -> None:
+    drawn = full.get(f"/videos/{DRAWN}/motion.png")
+    height = int.from_bytes(drawn.data[20:24], "big")
+    assert (drawn.mimetype, height) == ("image/png", 45 * 5)
+
+
+def test_without_landmarks_a_video_is_shown_without_drawings(full: FlaskClient) -> None:
+    assert "No curve or skeleton" in page(full, f"/videos/{FEW}")
+    assert full.get(f"/videos/{FEW}/motion.png", headers=HTML).status_code == 404
+
+
+def test_a_video_that_waits_is_shown(full: FlaskClient) -> None:
+    assert "It is analyzed as soon as those before it are." in page(full, f"/videos/{WAITING}")
+
+
+def test_a_video_without_repetitions_says_so(full: FlaskClient) -> None:
+    assert "No repetition found" in page(full, f"/videos/{NONE}")
+
+
+# Models
+
+
+def test_few_repetitions_are_too_few_to_tell(full: FlaskClient) -> None:
+    shown = words_of(page(full, "/models"))
+    assert "too few to tell Judged on 10 normal and 2 anomalous repetitions of unseen videos: too few" in shown
+    assert "passed" not in shown
+
+
+def test_a_model_that_was_not_promoted_says_why(full: FlaskClient) -> None:
+    assert "not promoted False alarms rise from 5% to 20%." in words_of(page(full, "/models"))
+
+
+def test_figures_have_their_number_and_interval(full: FlaskClient) -> None:
+    shown = words_of(page(full, "/models/1/v0001"))
+    assert "False alarms 10% 2% to 40% 10% 2% to 40% 10 normal repetitions" in shown
+
+
+def test_a_loss_curve_is_drawn(full: FlaskClient) -> None:
+    assert "Loss over 2 epochs, from 0.5 to 0.25" in page(full, "/models/1/v0001")
+
+
+def test_two_models_with_other_labels_are_not_called_comparable(full: FlaskClient) -> None:
+    assert "judged by, different labels" in page(full, "/models/1/compare?first=v0001&second=v0002")
+
+
+# Labels and quality
+
+
+def test_corrections_are_counted_by_who_and_model(full: FlaskClient) -> None:
+    shown = words_of(page(full, "/labels"))
+    assert "user 3 base-1 1 3 0 1 1 1 60% 30.0 s" in shown
+    assert "user 4 base-1 1 4 0 0 0 1 80% 30.0 s" in shown
+
+
+def test_a_very_short_label_is_to_be_looked_at_again(full: FlaskClient) -> None:
+    assert "only 0.2 s long" in page(full, "/labels")
+
+
+def test_scores_are_drawn_with_the_threshold(full: FlaskClient) -> None:
+    shown = page(full, "/quality")
+    assert 'class="threshold"' in shown
+    assert "0.90 to 0.95: 1" in shown
+    assert "7 repetitions that could be judged, 1 of them from 0.5 on" in words_of(shown)

@@ -1,0 +1,50 @@
+"""Names of files and addresses in Label Studio, as people know them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from pydantic import SecretStr
+
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.records import Access, ProjectInfo
+from backend.web.links import ProjectTitles, file_name, links
+
+
+@pytest.mark.parametrize(
+    ("media", "name"),
+    [
+        ("/data/upload/1/0123abcd-my lift.mp4", "my lift.mp4"),
+        ("/data/upload/1/0123abcd-my-lift.mp4", "my-lift.mp4"),
+        ("/data/local-files/?d=set%201/lift.mp4", "lift.mp4"),
+        ("https://clips.example/a/lift-1.mp4?signature=secret", "lift-1.mp4"),
+        ("s3://bucket/lift.mp4", "lift.mp4"),
+        ("http://[", "http://["),
+    ],
+)
+def test_the_name_of_a_file(media: str, name: str) -> None:
+    assert file_name(media) == name
+
+
+def test_links_lead_to_where_browsers_open_label_studio() -> None:
+    access = Access("http://127.0.0.1:9", SecretStr(""), public_urls=("https://labels.example/ls",))
+    found = links(access, ProjectTitles(LabelStudioClient(access)))
+    assert found.task(3, 7) == "https://labels.example/ls/projects/3/data?task=7"
+
+
+class TitledClient(LabelStudioClient):
+    """Knows one project."""
+
+    def projects(self) -> Iterator[ProjectInfo]:
+        yield ProjectInfo(1, "Squad of spring", "", "")
+
+
+def test_titles_come_from_label_studio() -> None:
+    access = Access("http://127.0.0.1:9", SecretStr("x"))
+    assert links(access, ProjectTitles(TitledClient(access))).title(1) == "Squad of spring"
+
+
+def test_a_label_studio_that_is_away_costs_a_page_nothing() -> None:
+    access = Access("http://127.0.0.1:9", SecretStr("x"))
+    assert links(access, ProjectTitles(LabelStudioClient(access))).title(1) == "Project 1"

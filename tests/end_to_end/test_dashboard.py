@@ -1,0 +1,147 @@
+"""The pages in Chromium: filtered, changed by button, played, in light and dark and 400 pixels wide, without an error.
+
+Label Studio is not needed: what people do here is done in the database and the folder of models.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from dashboard_data import DRAWN, LOST, add_model, fill_videos, label
+from fakes import FakeExecutor
+from labeling_page import new_page
+from playwright.sync_api import Page, expect
+from werkzeug.serving import make_server
+
+from backend.context import context_of
+from backend.models.registry import Registry
+from backend.predictions.preannotator import Preannotator
+from backend.settings import Settings
+from backend.storage.jobs import Store
+from backend.storage.runs import Runs
+from backend.web.app import create_app
+from backend.web.services import services_of
+
+pytestmark = pytest.mark.e2e
+PAGES = ("/", "/videos", f"/videos/{DRAWN}", "/models", "/models/1/v0001", "/labels", "/labels/repetitions", "/quality")
+
+
+@dataclass(frozen=True)
+class Site:
+    """A server with something on every page, and a browser page of it that notes what goes wrong."""
+
+    url: str
+    store: Store
+    registry: Registry
+    page: Page
+    errors: list[str]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder: Path = tmp_path_factory.mktemp("site")
+    settings = Settings(data_dir=folder)
+    store = Store(settings.database_url)
+    service = Preannotator(context_of(settings, store), FakeExecutor(), 0.0)
+    app = create_app(settings, service, store)
+    reps = fill_videos(store, folder)
+    registry = services_of(app).registry
+    add_model(registry, 1, 10, 2)
+    label(store, 1, DRAWN, [(f"rep{n}", rep.start_s, rep.end_s, "normal") for n, rep in enumerate(reps, start=1)])
+    Runs(store).request(1, "Start Training")
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    errors: list[str] = []
+    with new_page((1280, 900)) as page:
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield Site(f"http://127.0.0.1:{server.server_port}", store, registry, page, errors)
+    server.shutdown()
+    service.close()
+    store.close()
+
+
+@pytest.fixture
+def page(site: Site) -> Iterator[Page]:
+    """The browser's page; afterwards nothing may have gone wrong in it."""
+    site.errors.clear()
+    yield site.page
+    assert site.errors == []
+
+
+def test_videos_are_filtered_as_soon_as_one_chooses(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/videos")
+    page.get_by_label("State").select_option("failed")
+    expect(page).to_have_url(re.compile(r"\?state=failed"))
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.get_by_label("File or task").fill("lost")
+    page.keyboard.press("Enter")
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def test_a_failed_video_is_tried_again(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/videos?state=failed")
+    page.get_by_role("link", name="Try again").click()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("status")).to_have_text("It is analyzed once more.")
+    assert next(job.state for job in site.store.jobs() if job.task == LOST) == "queued"
+
+
+def test_a_model_is_promoted_and_rolled_back_by_keyboard(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/models")
+    page.get_by_role("link", name="Use v0001").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".warning")).to_contain_text("too few to tell")
+    page.get_by_role("button", name="Use it").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_contain_text("in use from now on")
+    assert site.registry.current_name(1) == "v0001"
+    page.get_by_role("link", name="Go back to base").click()
+    page.get_by_role("button", name="Go back").click()
+    expect(page.get_by_role("status")).to_contain_text("in use again")
+    assert site.registry.current_name(1) == "base"
+
+
+def test_a_training_is_ended(site: Site, page: Page) -> None:
+    page.goto(site.url)
+    page.get_by_role("link", name="End it").click()
+    page.get_by_role("button", name="End it").click()
+    expect(page.get_by_role("status")).to_contain_text("The training ends")
+    assert [run.state for run in Runs(site.store).runs()] == ["cancelled"]
+
+
+def test_the_skeleton_moves_with_the_slider(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/videos/{DRAWN}")
+    bone = page.locator(".skeleton line").first
+    expect(bone).to_have_attribute("x1", re.compile(r"\d"))
+    before = bone.get_attribute("y1"), page.locator(".controls output").inner_text()
+    slider = page.get_by_label("Moment of the video in seconds")
+    slider.focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+    assert (bone.get_attribute("y1"), page.locator(".controls output").inner_text()) != before
+
+
+def test_a_repetition_plays_to_its_end(site: Site, page: Page) -> None:
+    page.goto(f"{site.url}/videos/{DRAWN}")
+    expect(page.get_by_role("button", name="Show it").first).to_be_visible()
+    page.get_by_role("button", name="Show it").first.click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_is_wider_than_a_phone(site: Site, page: Page, scheme: str) -> None:
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    page.set_viewport_size({"width": 400, "height": 800})
+    grounds = set()
+    for address in PAGES:
+        page.goto(site.url + address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 400, address
+        grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert grounds == {"rgb(21, 24, 28)" if scheme == "dark" else "rgb(255, 255, 255)"}

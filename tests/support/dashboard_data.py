@@ -1,0 +1,118 @@
+"""What the pages show, in a store: videos in every state, labels that correct them, models with and without proof."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from drawn_lifts import video
+from fakes import CONFIG, VERSION, analysis
+
+from backend.labels.events import save_annotations
+from backend.labelstudio.format import AnnotationsSaved, Json, Task
+from backend.models.registry import Registry
+from backend.storage.analysis_json import dump_analysis
+from backend.storage.jobs import Store
+from pipeline.config import PipelineConfig
+from pipeline.pose.cache import PoseCache
+from pipeline.records import Rep, RepScore, VideoInfo
+
+RATE = 25.0
+DRAWN, FEW, NONE, BROKEN, LOST, WAITING = 11, 12, 13, 14, 15, 16
+"""Tasks of project 1: a drawn lift with landmarks; a few repetitions; none; not a video; a passing failure; queued."""
+
+
+def media(name: str) -> str:
+    return f"/data/upload/1/0123abcd-{name}.mp4"
+
+
+def fill_videos(store: Store, folder: Path) -> tuple[Rep, ...]:
+    """Project 1 with a video in every state; returns the repetitions of the drawn one."""
+    store.remember_project(1, CONFIG)
+    pose, reps = video(1, 5)
+    digest = "ab" * 32
+    PoseCache(folder / "poses").put(digest, PipelineConfig().pose, pose)
+    scores = tuple(RepScore(score, 0.5, 1.0) for score in (0.1, 0.2, 0.3, 0.92, 0.4))
+    info = VideoInfo("drawn.mp4", float(pose.time[-1]) + 1, RATE, pose.width, pose.height, codec="h264")
+    drawn = replace(analysis(), video=info, reps=reps, scores=scores, media_digest=digest, confidence=0.9)
+    _done(store, DRAWN, "drawn", drawn)
+    odd = replace(analysis((0.1, 0.2), confidence=0.3).video, codec="mpeg4", variable_rate=True)
+    _done(store, FEW, "few", replace(analysis((0.1, 0.2), confidence=0.3), video=odd))
+    _done(store, NONE, "nobody", replace(analysis((), confidence=1.0), video=info))
+    for task, name, kind, message in (
+        (BROKEN, "notes", "NotAVideo", "notes.mp4: not a readable media file <script>."),
+        (LOST, "lost", "WorkerLost", "The process that worked on this video died."),
+    ):
+        job = store.job_for(Task(task, 1, {"video": media(name)}), media(name), VERSION, "c")
+        store.start_jobs([job.id])
+        store.fail_job(job.id, kind, message)
+    store.job_for(Task(WAITING, 1, {"video": media("waiting")}), media("waiting"), VERSION, "c")
+    return reps
+
+
+def label(
+    store: Store,
+    annotation: int,
+    task: int,
+    regions: list[tuple[str, float, float, str]],
+    annotator: int = 3,
+    **more: Any,
+) -> None:
+    """An annotation that began with the task's prediction. regions: id, start_s, end_s, "normal" or "anomalous"."""
+    result: list[Json] = [
+        {
+            "id": name,
+            "type": "timelinelabels",
+            "from_name": "reps",
+            "to_name": "video",
+            "origin": "prediction" if name.startswith("rep") else "manual",
+            "value": {
+                "ranges": [{"start": round(start_s * RATE) + 1, "end": round(end_s * RATE)}],
+                "timelinelabels": ["Normal rep" if label == "normal" else "Anomalous rep"],
+            },
+        }
+        for name, start_s, end_s, label in regions
+    ]
+    values = {
+        "id": annotation,
+        "result": result,
+        "completed_by": annotator,
+        "parent_prediction": 1000 + task,
+        "updated_at": "2026-01-02T00:00:00Z",
+        "lead_time": 30.0,
+    }
+    known = Task(task, 1, {"video": media("drawn"), "fps": RATE})
+    save_annotations(store, AnnotationsSaved(((values | more, known),), CONFIG))
+
+
+def add_model(
+    registry: Registry, number: int, normals: float, anomalies: float, project: int = 1, **figures: Any
+) -> str:
+    """A model as far as pages read it; figures: what else of the gate's, or `passed` and `reason`."""
+    name = f"v{number:04d}"
+    folder = registry.root / "1" / name
+    folder.mkdir(parents=True)
+    gate = {"passed": figures.pop("passed", True), "reason": figures.pop("reason", "Not worse on unseen videos.")}
+    rates = {"candidate_false_alarms": 0.1, "current_false_alarms": 0.1, "candidate_misses": 1.0, "current_misses": 1.0}
+    run = {
+        "created": "2026-01-02T03:04:05Z",
+        "parent_name": "base",
+        "label_digest": f"{number:016x}",
+        "labels": {"normal": 25, "anomalous": 2, "videos": 4, "skipped": []},
+        "losses": [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}],
+        "gate": gate | {"figures": {"normals": normals, "anomalies": anomalies, **rates, **figures}},
+    }
+    (folder / "run.json").write_text(json.dumps(run))
+    (folder / "model.json").write_text(json.dumps({"version": f"p1-{name}-0badc0de"}))
+    labels = [{"task": DRAWN, "annotator": 3, "label": "normal"}] * 2
+    (folder / "labels.json").write_text(json.dumps(labels))
+    return name
+
+
+def _done(store: Store, task: int, name: str, found: Any) -> None:
+    job = store.job_for(Task(task, 1, {"video": media(name), "fps": RATE}), media(name), VERSION, "c")
+    store.start_jobs([job.id])
+    store.finish_job(job.id, dump_analysis(found))
+    store.mark_pushed(job.id, 1000 + task)
