@@ -60,8 +60,8 @@ def push(client: LabelStudioClient, delivery: Delivery, controls: Controls) -> i
 def push_all(client: LabelStudioClient, deliveries: Sequence[Delivery], controls: Controls) -> list[PushOutcome]:
     """Store predictions for different tasks of one project, unless a task has one of that version.
 
-    Predictions of the `superseded` versions are removed, but for those that an annotation was made from; all of them
-    stay where there are drafts, which do not say what they were made from.
+    Predictions of the `superseded` versions are removed from tasks that nobody has begun. On others all of them stay:
+    neither a draft nor the annotation that it becomes says which one it was made from.
     """
     first = _states(client, [delivery.task for delivery in deliveries])
     is_fresh = len(deliveries) == 1
@@ -148,9 +148,9 @@ def _tidied(
         for surplus in existing[1:]:
             if surplus == new or not state.is_labelled:
                 client.delete_prediction(surplus)
-        if not state.has_drafts:
+        if not state.is_labelled:
             for number, version in state.predictions:
-                if version in delivery.superseded and number not in state.sources:
+                if version in delivery.superseded:
                     client.delete_prediction(number)
     except LabelStudioError as error:
         return error

@@ -157,7 +157,9 @@ _NAMES_OF_LABEL_STUDIO = (
     "DELETE FROM labels_read WHERE label_config LIKE '%TimelineLabels%TimelineLabels%TimelineLabels%'",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_TABLES_OF_0_1_0, _NAMES_OF_LABEL_STUDIO)
+_WHEN_ANNOTATIONS_BEGAN = ("ALTER TABLE annotation_sources ADD COLUMN begun_at DATETIME",)
+
+STEPS: tuple[tuple[str, ...], ...] = (_TABLES_OF_0_1_0, _NAMES_OF_LABEL_STUDIO, _WHEN_ANNOTATIONS_BEGAN)
 """The statements of each step; the step at index n brings a database from version n to n + 1."""
 
 
