@@ -37,6 +37,10 @@ COMMANDS = {
         "render:render",
         "Write each video with what was found in it drawn in. Exit code 1 if any video failed.",
     ),
+    "playable": (
+        "playable:playable",
+        "Write an H.264 copy (NAME-h264.mp4) of each video that browsers do not play, with the same times and sound.",
+    ),
     "doctor": (
         "doctor:doctor",
         "Check this machine, the backend, and its connection with Label Studio. Exit code 1 if there is a problem.",

@@ -20,6 +20,7 @@ class Context:
     """One data folder with its database, the models in it, and one Label Studio.
 
     remove_superseded: whether a new model's predictions replace the old ones on tasks nobody has begun.
+    make_playable: whether a video that browsers do not play gets a copy that they do.
     """
 
     store: Store
@@ -29,6 +30,7 @@ class Context:
     access: Access
     data_dir: Path
     remove_superseded: bool = True
+    make_playable: bool = False
 
     def current_access(self) -> Access:
         """The access, with names of Label Studio that became known since the start."""
@@ -51,6 +53,7 @@ def context_of(settings: Settings, store: Store) -> Context:
         access=access,
         data_dir=settings.data_dir,
         remove_superseded=settings.remove_superseded,
+        make_playable=settings.make_playable,
     )
 
 

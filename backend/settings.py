@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     remove_superseded: bool = Field(
         default=True, description="Whether a new model's predictions replace the old ones on tasks nobody has begun."
     )
+    make_playable: bool = Field(
+        default=False, description="Whether videos that browsers do not play get an H.264 copy that they do."
+    )
     retrain_after: int = Field(
         default=20, ge=0, description="Newly labelled normal repetitions that start a training; 0 = only on request."
     )

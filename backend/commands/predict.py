@@ -70,6 +70,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
         "height": analysis.video.height,
         "model_version": analysis.model_version,
         "confidence": round(analysis.confidence, 4),
+        "nothing": analysis.nothing,
         "reps": [
             {
                 "start_s": round(rep.start_s, 3),
@@ -90,7 +91,7 @@ def rep_table(analysis: Analysis) -> Table | str:
     """The repetitions of a video for a terminal."""
     title = f"{escape(Path(analysis.video.path).name)}: {len(analysis.reps)} reps, confidence {analysis.confidence:.2f}"
     if not analysis.reps:
-        return title
+        return f"{title} ({analysis.nothing})" if analysis.nothing else title
     table = Table(title=title, title_justify="left")
     for heading in ("rep", "start s", "top s", "end s", "score"):
         table.add_column(heading, justify="right")

@@ -23,7 +23,6 @@ from backend.storage.annotation_json import AnnotationSource, utc
 from backend.storage.database import batches
 from backend.storage.jobs import Job
 from backend.storage.labels import Annotation
-from backend.storage.ledger import Entry
 from pipeline.records import Analysis, RepLabel, tiou
 
 Origin = Literal["untouched", "changed", "manual"]
@@ -72,13 +71,9 @@ class Proposals:
 
 @dataclass(frozen=True)
 class _Stored:
-    """One result for a task's video: when it came into being and was brought to Label Studio (UTC).
+    """A finished job: when it came into being and was brought to Label Studio (UTC), and whether the number of its
+    prediction there is known."""
 
-    is_job: whether id is that of a job, else that of an entry of an archive's ledger. is_numbered: whether the number
-    of its prediction is known.
-    """
-
-    is_job: bool
     id: int
     made_at: datetime
     delivered_at: datetime | None
@@ -130,16 +125,12 @@ def _named(session: Session, annotations: Iterable[Annotation]) -> dict[int | No
     tasks = {a.parent_prediction: a.task for a in annotations if a.parent_prediction is not None}
     found: dict[int | None, Proposals] = {}
     for numbers in batches(tasks):
-        of = [tasks[number] for number in numbers]  # both are indexed by task or run, not by prediction
-        jobs = select(Job.prediction_id, Job.model_version, Job.result)
-        entries = select(Entry.prediction, Entry.model_version, Entry.result)
-        for query in (
-            entries.where(Entry.prediction.in_(numbers), Entry.task.in_(of)),
-            jobs.where(Job.prediction_id.in_(numbers), Job.task.in_(of)),
-        ):
-            for number, version, result in session.execute(query):
-                if (reps := _readable(result)) is not None:
-                    found[number] = Proposals(version, reps)
+        query = select(Job.prediction_id, Job.model_version, Job.result)
+        # Jobs are indexed by task, not by prediction.
+        query = query.where(Job.prediction_id.in_(numbers), Job.task.in_([tasks[number] for number in numbers]))
+        for number, version, result in session.execute(query):
+            if (reps := _readable(result)) is not None:
+                found[number] = Proposals(version, reps)
     return found
 
 
@@ -156,7 +147,7 @@ def _of_the_time(session: Session, annotations: Sequence[Annotation]) -> dict[in
         chosen = _latest(known, moment) if moment is not None else None
         if chosen is None:
             continue
-        row = session.get(Job, chosen.id) if chosen.is_job else session.get(Entry, chosen.id)
+        row = session.get(Job, chosen.id)
         if row is not None and (reps := _readable(row.result)) is not None:
             found[annotation.id] = Proposals(row.model_version, reps, is_named=False)
     return found
@@ -171,22 +162,14 @@ def _latest(stored: Sequence[_Stored], begun: datetime) -> _Stored | None:
 
 
 def _stored(session: Session, annotations: Iterable[Annotation]) -> dict[tuple[int, str], list[_Stored]]:
-    """Without what was found: a project's results are many megabytes."""
+    """The finished jobs of tasks and addresses; without what was found: a project's results are many megabytes."""
     found = defaultdict[tuple[int, str], list[_Stored]](list)
-    media = {a.task: a.media for a in annotations}
-    project = {a.task: f"project {a.project}" for a in annotations}
-    for tasks in batches(media):
-        jobs = select(Job.id, Job.task, Job.media, Job.created_at, Job.delivered_at, Job.prediction_id)
+    for tasks in batches({a.task for a in annotations}):
+        query = select(Job.id, Job.task, Job.media, Job.created_at, Job.delivered_at, Job.prediction_id)
         for number, task, address, made, delivered, prediction in session.execute(
-            jobs.where(Job.task.in_(tasks), Job.state == "done")
+            query.where(Job.task.in_(tasks), Job.state == "done")
         ):
-            found[task, address].append(_Stored(True, number, made, delivered, prediction is not None))
-        entries = select(Entry.id, Entry.task, Entry.target, Entry.updated_at, Entry.prediction)
-        for number, of, target, made, prediction in session.execute(
-            entries.where(Entry.task.in_(tasks), Entry.state == "done")
-        ):
-            if of is not None and target == project[of]:
-                found[of, media[of]].append(_Stored(False, number, made, made, prediction is not None))
+            found[task, address].append(_Stored(number, made, delivered, prediction is not None))
     return found
 
 

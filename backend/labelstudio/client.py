@@ -173,10 +173,24 @@ class LabelStudioClient:
 
     def upload(self, project: int, path: Path, name: str = "") -> int:
         """Import a file as a task of the project, under its own name or another one; returns the task's id."""
+        numbers = self._import(project, path, name, {"return_task_ids": "true"}).get("task_ids")
+        if not numbers:
+            raise LabelStudioError(f"Label Studio did not say which task {path.name} became. Try again.")
+        return int(numbers[0])
+
+    def upload_file(self, project: int, path: Path, name: str = "") -> str:
+        """Upload a file that becomes no task; returns its address below Label Studio's root."""
+        numbers = self._import(project, path, name, {"commit_to_project": "false"}).get("file_upload_ids")
+        if not numbers:
+            raise LabelStudioError(f"Label Studio did not say where {path.name} is. Try again.")
+        with _mapped(f"the upload of {path.name}"):
+            return f"/data/{self._json('GET', f'api/import/file-upload/{int(numbers[0])}')['file']}"
+
+    def _import(self, project: int, path: Path, name: str, params: dict[str, str]) -> Json:
         with _mapped(f"the upload of {path.name}"), path.open("rb") as file:
             response = httpx.post(
                 f"{self._access.url}/api/projects/{project}/import",
-                params={"return_task_ids": "true"},
+                params=params,
                 headers=self.authorization(),
                 files={"file": (name or path.name, file)},
                 timeout=httpx.Timeout(10.0, read=300.0, write=300.0),
@@ -187,10 +201,7 @@ class LabelStudioClient:
                     f"Label Studio answered {response.status_code} to the upload of {path.name}. It takes files of the"
                     " types that it knows, up to 250 MB; give it larger ones as local files."
                 )
-            numbers = response.json().get("task_ids")
-            if not numbers:
-                raise LabelStudioError(f"Label Studio did not say which task {path.name} became. Try again.")
-            return int(numbers[0])
+            return dict(response.json())
 
     def create_task(self, project: int, data: Json) -> Task:
         with _mapped(f"a task in project {project}"):

@@ -11,7 +11,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from backend.errors import LabelConfigError
-from backend.labelstudio.task_data import names, resolve
+from backend.labelstudio.task_data import ORIGINAL, names, resolve
 from pipeline.records import RepLabel
 
 DEFAULT_RATE = 24.0
@@ -50,8 +50,8 @@ class Controls:
     text: str = ""
 
     def media_of(self, data: dict[str, object]) -> str:
-        """The address of a task's video, "" where its data has none."""
-        media = resolve(self.media, data)
+        """The address of a task's video, "" where its data has none; of the original where a copy of it is played."""
+        media = data.get(ORIGINAL) or resolve(self.media, data)
         return media if isinstance(media, str) else ""
 
     def label_value(self, label: RepLabel) -> str:

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from backend.errors import BackendError
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Json, Task
-from backend.labelstudio.labeling_config import default_config
+from backend.labelstudio.labeling_config import default_config, parse_controls
 from backend.labelstudio.records import Access
 from backend.local_labelstudio.server import LabelStudioServer
 from backend.settings import Settings
@@ -62,7 +62,8 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
             if project is None:
                 project = client.create_project(PROJECT_TITLE, default_config())
             client.connect_backend(project, backend.url, BACKEND_TITLE)
-            known = [str(task.data.get("video", "")) for task, _, _ in client.tasks(project)]
+            controls = parse_controls(default_config())
+            known = [controls.media_of(task.data) for task, _, _ in client.tasks(project)]
             for video in videos:
                 if not any(is_upload_of(address, video) for address in known):
                     client.upload(project, video)

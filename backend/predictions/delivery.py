@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from backend.errors import LabelStudioError, NotInLabelStudio, VideoReplaced
 from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.format import Task, to_prediction
+from backend.labelstudio.format import Json, Task, to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate
 from backend.labelstudio.records import TaskState
+from backend.labelstudio.task_columns import columns_of, columns_of_failure
 from backend.labelstudio.task_data import resolve, with_value, without_value
+from backend.predictions.playable import without_copy
 from pipeline.records import Analysis
 
 
@@ -26,12 +28,25 @@ def ensure_frame_rate(client: LabelStudioClient, state: TaskState, controls: Con
     Left alone where the data already has a value, or where frames are drawn: a rate set now would move them.
     """
     task = state.task
-    if not lacks_frame_rate(task, controls) or state.has_frames:
+    data = _with_frame_rate(state, controls, fps)
+    if data == task.data:
         return task
-    data = with_value(task.data, controls.frame_rate, round(fps, 5))
-    assert data is not None  # that there is a place for it was asked above
     client.set_task_data(task.id, data)
     return Task(task.id, task.project, data)
+
+
+def _with_frame_rate(state: TaskState, controls: Controls, fps: float) -> Json:
+    if not lacks_frame_rate(state.task, controls) or state.has_frames:
+        return state.task.data
+    data = with_value(state.task.data, controls.frame_rate, round(fps, 5))
+    assert data is not None  # that there is a place for it was asked above
+    return data
+
+
+def _completed(state: TaskState, delivery: Delivery, controls: Controls) -> Json:
+    """The task's data with the frame rate, where it may be set, and with the columns of the Data Manager."""
+    data, media = _with_frame_rate(state, controls, delivery.analysis.video.fps), controls.media_of(state.task.data)
+    return data | columns_of(delivery.analysis, media, data)
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,14 @@ def push_all(client: LabelStudioClient, deliveries: Sequence[Delivery], controls
     ]
 
 
+def tell_failure(client: LabelStudioClient, task: Task, controls: Controls, message: str) -> None:
+    """Write into a task's data why its video was not analyzed. Raises LabelStudioError."""
+    data = client.task_state(task).task.data
+    told = data | columns_of_failure(message, controls.media_of(data))
+    if told != data:
+        client.set_task_data(task.id, told)
+
+
 def withdraw(client: LabelStudioClient, state: TaskState, versions: Set[str], controls: Controls) -> None:
     """Make room for another video at a task's address: predictions of these versions, and the frame rate, are removed.
 
@@ -89,7 +112,7 @@ def withdraw(client: LabelStudioClient, state: TaskState, versions: Set[str], co
     for number, version in state.predictions:
         if version in versions:
             client.delete_prediction(number)
-    data = without_value(task.data, controls.frame_rate)
+    data = without_copy(without_value(task.data, controls.frame_rate), controls)
     if data != task.data and all(version in versions for _, version in state.predictions):
         client.set_task_data(task.id, data)
 
@@ -120,13 +143,18 @@ def _stored(
 
     is_fresh: whether the state was read just now, so that writing the task's data undoes no change of somebody else.
     """
-    if isinstance(state, LabelStudioError) or state.prediction_ids(delivery.analysis.model_version):
+    if isinstance(state, LabelStudioError):
         return None
+    is_there = bool(state.prediction_ids(delivery.analysis.model_version))
     try:
-        if lacks_frame_rate(state.task, controls) and not is_fresh:
+        if not is_fresh and _completed(state, delivery, controls) != state.task.data:
             state = client.task_state(delivery.task)
-        current = ensure_frame_rate(client, state, controls, delivery.analysis.video.fps)
-        rate = effective_rate(controls, current.data)
+        data = _completed(state, delivery, controls)
+        if data != state.task.data:
+            client.set_task_data(state.task.id, data)
+        if is_there:
+            return None
+        rate = effective_rate(controls, data)
         prediction = to_prediction(delivery.analysis, controls, rate, delivery.cluster)
         return client.create_prediction(delivery.task.id, prediction)
     except LabelStudioError as error:

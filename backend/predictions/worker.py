@@ -15,6 +15,7 @@ from backend.labelstudio.media import MediaFetcher, shown_address
 from backend.labelstudio.records import Access
 from backend.models.detectors import cached_detector
 from backend.predictions.delivery import ensure_frame_rate, lacks_frame_rate
+from backend.predictions.playable import upload_copy
 from backend.storage.scratch import scratch
 from pipeline.analyze import analyze_pose, analyze_video, judged_again
 from pipeline.config import PipelineConfig
@@ -31,7 +32,8 @@ class VideoJob:
     """Everything a worker needs for one task. Folders are paths that workers share with the server.
 
     Addresses may be signed, and Dask logs what it is given: they are not shown. known: an earlier analysis of the same
-    video; with its landmarks kept, it need not be fetched again.
+    video; with its landmarks kept, it need not be fetched again. make_playable: whether a copy is made for browsers, where they
+    do not play the video itself.
     """
 
     task: Task = field(repr=False)
@@ -42,6 +44,7 @@ class VideoJob:
     pose_dir: Path
     config: PipelineConfig
     known: Analysis | None = field(default=None, repr=False)
+    make_playable: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ def analyze_task(job: VideoJob) -> Analysis:
             if client.configured:
                 _announce_frame_rate(client, job, reading.probe(path).fps)
             analysis = analyze_video(path, cached_detector(job.model_dir), cache, job.config)
+            if job.make_playable and analysis.video.unplayable and client.configured:
+                upload_copy(client, job.task, job.controls, path, folder)
         except VideoError as error:
             # People know the video by its address, not by the name of our copy.
             raise type(error)(str(error).replace(str(path), shown)) from error

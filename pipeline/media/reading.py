@@ -24,6 +24,7 @@ from pipeline.media import clock
 from pipeline.media.display import Picture as Picture
 from pipeline.media.display import display_of
 from pipeline.media.opening import INDEXED, READ_ONCE, has_unread_recording, opened, video_stream
+from pipeline.media.playability import unplayable_in
 from pipeline.records import VideoInfo
 
 # Where the pictures that others refer to are further apart, seconds, they are too few to go by.
@@ -53,7 +54,7 @@ def probe(path: str | Path) -> VideoInfo:
         display = display_of(first, stream)
         width, height = display.size(first.width, first.height)
         codec, start_s = str(stream.codec_context.name), float(first.time) - clock.zero_s(container)
-        earliest_s = clock.earliest_s(container)
+        earliest_s, hindrance = clock.earliest_s(container), unplayable_in(container, path)
     with opened(path) as container:  # anew: not every format can go back
         rhythm, declared_s = clock.rhythm(container), clock.declared_s(container)
         is_read_through = container.format.name not in READ_ONCE
@@ -78,6 +79,7 @@ def probe(path: str | Path) -> VideoInfo:
         codec=codec,
         start_s=start_s,
         earliest_s=earliest_s,
+        unplayable=hindrance,
     )
 
 

@@ -18,7 +18,6 @@ from backend.labelstudio.format import AnnotationsSaved, Json, Task
 from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Job, Store
 from backend.storage.labels import LabelledRegion
-from backend.storage.ledger import Entry
 from pipeline.records import Rep, RepScore
 
 RATE = 25.0
@@ -115,23 +114,6 @@ def test_a_named_prediction_whose_number_we_never_learned_is_ours(store: Store) 
     _predicted(store, "base", MORNING)  # given in an answer, without access to Label Studio
     _submitted(store, UNTOUCHED, parent_prediction=1)
     assert _known(store) == [("untouched", "base")] * 2
-
-
-def test_what_an_archive_run_predicted_is_known_too(store: Store) -> None:
-    _predicted(store, "base", MORNING)
-    with store.engine.begin() as connection:
-        (result,) = connection.execute(Job.__table__.select().with_only_columns(Job.result)).one()
-        connection.execute(Job.__table__.delete())
-        entry = {
-            "target": "project 1", "source": "/a.mp4", "model_version": "archive", "config": "c", "media": "/a.mp4",
-            "fingerprint": "f", "run": 1, "state": "done", "failures": 0, "error_type": "", "error_message": "",
-            "result": result, "task": 3, "prediction": 40, "updated_at": MORNING,
-        }  # fmt: skip
-        connection.execute(Entry.__table__.insert().values(**entry))
-    _submitted(store, UNTOUCHED)
-    assert _known(store) == [("untouched", "archive")] * 2
-    _submitted(store, UNTOUCHED, parent_prediction=40)
-    assert _began_with(store) == replace(_began_with(store) or Proposals("", ()), is_named=True)
 
 
 def test_a_moment_that_is_none_is_passed_over(store: Store) -> None:
