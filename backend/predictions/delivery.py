@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from backend.errors import LabelStudioError, NotInLabelStudio, VideoReplaced
 from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.format import Json, Task, to_prediction
+from backend.labelstudio.format import Task, to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate
 from backend.labelstudio.records import TaskState
 from backend.labelstudio.task_columns import columns_of, columns_of_failure
@@ -28,25 +28,12 @@ def ensure_frame_rate(client: LabelStudioClient, state: TaskState, controls: Con
     Left alone where the data already has a value, or where frames are drawn: a rate set now would move them.
     """
     task = state.task
-    data = _with_frame_rate(state, controls, fps)
-    if data == task.data:
+    if not lacks_frame_rate(task, controls) or state.has_frames:
         return task
+    data = with_value(task.data, controls.frame_rate, round(fps, 5))
+    assert data is not None  # that there is a place for it was asked above
     client.set_task_data(task.id, data)
     return Task(task.id, task.project, data)
-
-
-def _with_frame_rate(state: TaskState, controls: Controls, fps: float) -> Json:
-    if not lacks_frame_rate(state.task, controls) or state.has_frames:
-        return state.task.data
-    data = with_value(state.task.data, controls.frame_rate, round(fps, 5))
-    assert data is not None  # that there is a place for it was asked above
-    return data
-
-
-def _completed(state: TaskState, delivery: Delivery, controls: Controls) -> Json:
-    """The task's data with the frame rate, where it may be set, and with the columns of the Data Manager."""
-    data, media = _with_frame_rate(state, controls, delivery.analysis.video.fps), controls.media_of(state.task.data)
-    return data | columns_of(delivery.analysis, media, data)
 
 
 @dataclass(frozen=True)
@@ -85,7 +72,7 @@ def push_all(client: LabelStudioClient, deliveries: Sequence[Delivery], controls
     # all, and everybody keeps the first.
     second = _states(client, [one.task for one, new in zip(deliveries, stored, strict=True) if isinstance(new, int)])
     return [
-        _tidied(client, delivery, second.get(delivery.task.id, first[delivery.task.id]), new)
+        _tidied(client, delivery, second.get(delivery.task.id, first[delivery.task.id]), new, controls)
         for delivery, new in zip(deliveries, stored, strict=True)
     ]
 
@@ -143,18 +130,13 @@ def _stored(
 
     is_fresh: whether the state was read just now, so that writing the task's data undoes no change of somebody else.
     """
-    if isinstance(state, LabelStudioError):
+    if isinstance(state, LabelStudioError) or state.prediction_ids(delivery.analysis.model_version):
         return None
-    is_there = bool(state.prediction_ids(delivery.analysis.model_version))
     try:
-        if not is_fresh and _completed(state, delivery, controls) != state.task.data:
+        if lacks_frame_rate(state.task, controls) and not is_fresh:
             state = client.task_state(delivery.task)
-        data = _completed(state, delivery, controls)
-        if data != state.task.data:
-            client.set_task_data(state.task.id, data)
-        if is_there:
-            return None
-        rate = effective_rate(controls, data)
+        current = ensure_frame_rate(client, state, controls, delivery.analysis.video.fps)
+        rate = effective_rate(controls, current.data)
         prediction = to_prediction(delivery.analysis, controls, rate, delivery.cluster)
         return client.create_prediction(delivery.task.id, prediction)
     except LabelStudioError as error:
@@ -162,9 +144,13 @@ def _stored(
 
 
 def _tidied(
-    client: LabelStudioClient, delivery: Delivery, state: TaskState | LabelStudioError, new: PushOutcome | None
+    client: LabelStudioClient,
+    delivery: Delivery,
+    state: TaskState | LabelStudioError,
+    new: PushOutcome | None,
+    controls: Controls,
 ) -> PushOutcome:
-    """The prediction that stays; surplus and superseded ones are removed."""
+    """The prediction that stays; surplus and superseded ones are removed, and the task's columns say what it holds."""
     if isinstance(new, LabelStudioError):
         return new
     if isinstance(state, LabelStudioError):
@@ -180,6 +166,10 @@ def _tidied(
             for number, version in state.predictions:
                 if version in delivery.superseded:
                     client.delete_prediction(number)
+        data = state.task.data
+        told = data | columns_of(delivery.analysis, controls.media_of(data), data)
+        if told != data:
+            client.set_task_data(state.task.id, told)
     except LabelStudioError as error:
         return error
     return existing[0]

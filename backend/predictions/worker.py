@@ -32,8 +32,8 @@ class VideoJob:
     """Everything a worker needs for one task. Folders are paths that workers share with the server.
 
     Addresses may be signed, and Dask logs what it is given: they are not shown. known: an earlier analysis of the same
-    video; with its landmarks kept, it need not be fetched again. make_playable: whether a copy is made for browsers, where they
-    do not play the video itself.
+    video; with its landmarks kept, it need not be fetched again. make_playable: whether browsers get a copy of
+    a video that they do not play.
     """
 
     task: Task = field(repr=False)

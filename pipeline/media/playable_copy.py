@@ -20,6 +20,12 @@ def copy_name(path: Path) -> Path:
     return path.with_name(path.stem + _SUFFIX)
 
 
+def is_copy(name: str, names: Iterable[str]) -> bool:
+    """Whether a file has the name of a copy of one of the files beside it."""
+    stem = name.removesuffix(_SUFFIX)
+    return stem != name and any(other != name and other.rpartition(".")[0] == stem for other in names)
+
+
 def make_playable(source: Path, out: Path) -> None:
     """Write the copy; `out` is complete or not there.
 
