@@ -25,6 +25,10 @@ COMMANDS = {
         "Install and start Label Studio 1.23.2 and the backend here, upload videos, wait for the predictions.",
     ),
     "serve": ("serve:serve", "Run the ML backend until Ctrl-C. All settings are environment variables."),
+    "connect": (
+        "connect:connect",
+        "Connect the running backend to a project, and give its Data Manager columns and tabs for the predictions.",
+    ),
     "predict": (
         "predict:predict",
         "Find the repetitions of each video and score them. Exit code 1 if any video failed.",

@@ -279,6 +279,10 @@ class LabelStudioClient:
         with _mapped(f"project {project}"):
             return self._api.projects.get(id=project).label_config or ""
 
+    def set_label_config(self, project: int, label_config: str) -> None:
+        with _mapped(f"the labeling config of project {project}"):
+            self._api.projects.update(id=project, label_config=label_config)
+
     def connected_backends(self, project: int) -> list[ConnectedBackend]:
         with _mapped(f"the ML backends of project {project}"):
             return [
@@ -317,6 +321,22 @@ class LabelStudioClient:
                 if hook.id is not None and headers.get(name) != value:
                     self._api.webhooks.update(id=hook.id, url=hook.url, headers={**headers, name: value})
         return bool(hooks)
+
+    def views(self, project: int) -> list[Json]:
+        """The tabs of a project's Data Manager, as Label Studio keeps them."""
+        with _mapped(f"the tabs of project {project}"):
+            found = self._api._client_wrapper.httpx_client.request(
+                "api/dm/views/", method="GET", params={"project": project}
+            )
+            body = found.json() if found.status_code < 400 else None
+            if not isinstance(body, list):
+                raise ValueError("no list of tabs")
+            return [dict(view) for view in body]
+
+    def add_view(self, project: int, data: Json) -> None:
+        """Add a tab to a project's Data Manager."""
+        with _mapped(f"a tab of project {project}"):
+            self._json("POST", "api/dm/views/", json={"project": project, "data": data})
 
     def _pages(self, **chosen: object) -> Iterator[Json]:
         """Every task, a request per hundred."""

@@ -70,6 +70,14 @@ def default_config() -> str:
     return (files("backend.labelstudio") / "labeling_config.xml").read_text(encoding="utf-8")
 
 
+def is_empty(label_config: str) -> bool:
+    """Whether a project has no labeling config yet: Label Studio's own is a View without anything in it."""
+    try:
+        return not label_config.strip() or len(_parsed(label_config)) == 0
+    except LabelConfigError:
+        return False
+
+
 def parse_controls(label_config: str) -> Controls:
     """Find the controls. Raises LabelConfigError, naming what is missing.
 

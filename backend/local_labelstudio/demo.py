@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 
 from backend.errors import BackendError
+from backend.labelstudio import data_manager
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import default_config, parse_controls
@@ -62,6 +63,7 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
             if project is None:
                 project = client.create_project(PROJECT_TITLE, default_config())
             client.connect_backend(project, backend.url, BACKEND_TITLE)
+            data_manager.preset(client, project)
             controls = parse_controls(default_config())
             known = [controls.media_of(task.data) for task, _, _ in client.tasks(project)]
             for video in videos:

@@ -157,9 +157,13 @@ _NAMES_OF_LABEL_STUDIO = (
     "DELETE FROM labels_read WHERE label_config LIKE '%TimelineLabels%TimelineLabels%TimelineLabels%'",
 )
 
-_WHEN_ANNOTATIONS_BEGAN = ("ALTER TABLE annotation_sources ADD COLUMN begun_at DATETIME",)
+_ORIGINS_AND_REFUSALS = (
+    "ALTER TABLE annotation_sources ADD COLUMN begun_at DATETIME",
+    "CREATE TABLE refused_setups (project INTEGER NOT NULL PRIMARY KEY, message VARCHAR NOT NULL, "
+    "refused_at DATETIME NOT NULL)",
+)
 
-STEPS: tuple[tuple[str, ...], ...] = (_TABLES_OF_0_1_0, _NAMES_OF_LABEL_STUDIO, _WHEN_ANNOTATIONS_BEGAN)
+STEPS: tuple[tuple[str, ...], ...] = (_TABLES_OF_0_1_0, _NAMES_OF_LABEL_STUDIO, _ORIGINS_AND_REFUSALS)
 """The statements of each step; the step at index n brings a database from version n to n + 1."""
 
 

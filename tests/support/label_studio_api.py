@@ -60,6 +60,7 @@ class FakeLabelStudio:
         self.storage: dict[str, str] = {}  # s3 address -> where it redirects to
         self.files: dict[str, bytes] = {}
         self.uploads: dict[int, str] = {}
+        self.tabs: list[Json] = []
         self.calls: Counter[str] = Counter()
         self.seen_authorization: list[tuple[str, str]] = []
         self.failures: list[int] = []  # statuses that the next stores of a prediction answer with, without storing
@@ -287,8 +288,22 @@ class FakeLabelStudio:
         @app.patch("/api/projects/<int:number>/")
         def patch_project(number: int) -> Any:
             self.project_version = request.json.get("model_version", self.project_version)
+            self.label_config = request.json.get("label_config", self.label_config)
             self.sampling = request.json.get("sampling", self.sampling)
             return jsonify(id=number, model_version=self.project_version, sampling=self.sampling)
+
+        @app.get("/api/dm/views/")
+        def tabs() -> Any:
+            return jsonify([{"id": n, "data": data, "project": 1} for n, data in enumerate(self.tabs, 1)])
+
+        @app.post("/api/dm/views/")
+        def add_tab() -> Any:
+            self.tabs.append(request.json["data"])
+            return jsonify(id=len(self.tabs), **request.json), 201
+
+        @app.patch("/api/ml/<int:number>")
+        def patch_backend(number: int) -> Any:
+            return jsonify({"id": number, "title": "Deadlift", "project": 1, "url": request.json["url"]})
 
         @app.get("/api/ml/")
         def backends() -> Any:
