@@ -30,6 +30,13 @@ _HIDDEN = (
     f"tasks:data.{ORIGINAL}",
 )
 """What the Data Manager shows of a task otherwise. `predictions_score` is the confidence, which has a column."""
+_WIDTHS = {
+    "tasks:id": 70,
+    "tasks:completed_at": 120,
+    "tasks:data.video": 110,
+    f"tasks:data.{STATE}": 320,
+    f"tasks:data.{MODEL}": 150,
+} | {f"tasks:data.{key}": 130 for key in (REPS, ANOMALIES, CONFIDENCE)}
 _IN_THE_LIST_BESIDE_A_TASK = ("tasks:id", f"tasks:data.{STATE}")
 
 
@@ -70,7 +77,7 @@ def _tab(title: str, filters: Sequence[Json] = (), order: str = "", conjunction:
         "ordering": [order] if order else [],
         "hiddenColumns": {"explore": list(_HIDDEN), "labeling": _hidden_beside_a_task()},
         "columnsDisplayType": numbers,
-        "columnsWidth": {f"tasks:data.{STATE}": 320, f"tasks:data.{MODEL}": 140},
+        "columnsWidth": _WIDTHS,
         "gridWidth": 4,
     }
 

@@ -44,8 +44,9 @@ def columns_of(analysis: Analysis, media: str, data: Json) -> Json:
 
 def columns_of_failure(message: str, media: str) -> Json:
     """What is told of a video that could not be analyzed; counts of an earlier analysis stay."""
-    state = f"failed: {message}"
-    return {FILE: file_name(media), STATE: state if len(state) <= _LONGEST_STATE else state[: _LONGEST_STATE - 1] + "…"}
+    name = file_name(media)
+    state = f"failed: {message.replace(media, name)}" if media and name else f"failed: {message}"
+    return {FILE: name, STATE: state if len(state) <= _LONGEST_STATE else state[: _LONGEST_STATE - 1] + "…"}
 
 
 def without_columns(data: Json) -> Json:
