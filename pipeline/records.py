@@ -142,7 +142,8 @@ class RepScore:
 
     score 0..1, higher is more anomalous, the decision is at 0.5. p_value 0..1 is conformal: the share of normal
     repetitions that are at least as unusual. raw is the detector's own distance. `reliable` is False where the
-    repetition could not be judged (poses missing, implausibly short): a person should check it.
+    repetition could not be judged (poses missing, implausibly short, hidden): a person should check it. hindrance: what
+    of the body was hidden, in words ("the legs are hidden"), "" where that is not the reason.
     """
 
     score: float
@@ -150,6 +151,7 @@ class RepScore:
     raw: float
     reasons: tuple[Reason, ...] = ()
     reliable: bool = True
+    hindrance: str = ""
 
     def __post_init__(self) -> None:
         if not (0.0 <= self.score <= 1.0 and 0.0 <= self.p_value <= 1.0):

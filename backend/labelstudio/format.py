@@ -128,7 +128,7 @@ def _region_results(
         }
 
     label = result("timelinelabels", controls.labels, {"timelinelabels": [controls.label_value(score.label)]})
-    words = f"anomaly {shown:.2f}" + ("" if score.reliable else ", not judged reliably: please check")
+    words = f"anomaly {shown:.2f}" + ("" if score.reliable else f", {_unjudged(score)}")
     if late_start:
         words += f"; the video {late_start}"
     results = [label | {"score": shown, "meta": {"text": [words]}}]
@@ -147,10 +147,14 @@ def _region_results(
 def note_text(score: RepScore) -> str:
     """The reasons in words, or "" for a repetition with nothing to say about."""
     if not score.reliable:
-        return "not judged reliably: please check"
+        return _unjudged(score)
     if score.is_anomaly and score.reasons:
         return "unusual: " + ", ".join(str(reason) for reason in score.reasons)
     return ""
+
+
+def _unjudged(score: RepScore) -> str:
+    return f"not judged: {score.hindrance}" if score.hindrance else "not judged reliably: please check"
 
 
 def likely_fault(reasons: Iterable[Reason], choices: Iterable[FaultChoice]) -> str:
