@@ -70,6 +70,7 @@ def access_of(settings: Settings) -> Access:
         settings.media_hosts,
         settings.max_video_mb * 1024 * 1024,
         (name,) if (name := public_url(settings.label_studio_host)) else (),
+        settings.labeling_rate,
     )
 
 

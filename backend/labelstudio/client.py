@@ -15,6 +15,7 @@ import httpx
 from backend.errors import LabelStudioError, NotInLabelStudio, UploadRefused
 from backend.labelstudio.addresses import LOCAL_FILES, path_prefix
 from backend.labelstudio.format import Json, Task
+from backend.labelstudio.labeling_config import task_rate
 from backend.labelstudio.records import (
     Access,
     ConnectedBackend,
@@ -131,6 +132,10 @@ class LabelStudioClient:
         with _mapped(f"the data of task {task_id}"):
             self._api.tasks.update(id=str(task_id), data=data)
 
+    def task_rate(self, fps: float) -> float:
+        """The frames per second that a new task of a video with so many is given."""
+        return task_rate(fps, self._access.labeling_rate)
+
     def authorization(self) -> dict[str, str]:
         """The header of the moment: the SDK exchanges a personal token for an access token and renews it."""
         if not self.configured:
@@ -173,20 +178,16 @@ class LabelStudioClient:
 
     def upload(self, project: int, path: Path, name: str = "") -> int:
         """Import a file as a task of the project, under its own name or another one; returns the task's id."""
-        numbers = self._import(project, path, name, {"return_task_ids": "true"}).get("task_ids")
-        if not numbers:
-            raise LabelStudioError(f"Label Studio did not say which task {path.name} became. Try again.")
-        return int(numbers[0])
+        return self._import(project, path, name, {"return_task_ids": "true"}, "task_ids")
 
     def upload_file(self, project: int, path: Path, name: str = "") -> str:
         """Upload a file that becomes no task; returns its address below Label Studio's root."""
-        numbers = self._import(project, path, name, {"commit_to_project": "false"}).get("file_upload_ids")
-        if not numbers:
-            raise LabelStudioError(f"Label Studio did not say where {path.name} is. Try again.")
+        number = self._import(project, path, name, {"commit_to_project": "false"}, "file_upload_ids")
         with _mapped(f"the upload of {path.name}"):
-            return f"/data/{self._json('GET', f'api/import/file-upload/{int(numbers[0])}')['file']}"
+            return f"/data/{self._json('GET', f'api/import/file-upload/{number}')['file']}"
 
-    def _import(self, project: int, path: Path, name: str, params: dict[str, str]) -> Json:
+    def _import(self, project: int, path: Path, name: str, params: dict[str, str], key: str) -> int:
+        """The number that the answer has under the key."""
         with _mapped(f"the upload of {path.name}"), path.open("rb") as file:
             response = httpx.post(
                 f"{self._access.url}/api/projects/{project}/import",
@@ -201,7 +202,10 @@ class LabelStudioClient:
                     f"Label Studio answered {response.status_code} to the upload of {path.name}. It takes files of the"
                     " types that it knows, up to 250 MB; give it larger ones as local files."
                 )
-            return dict(response.json())
+            numbers = response.json().get(key)
+            if not numbers:
+                raise LabelStudioError(f"Label Studio did not say what became of {path.name}. Try again.")
+            return int(numbers[0])
 
     def create_task(self, project: int, data: Json) -> Task:
         with _mapped(f"a task in project {project}"):
@@ -325,13 +329,7 @@ class LabelStudioClient:
     def views(self, project: int) -> list[Json]:
         """The tabs of a project's Data Manager, as Label Studio keeps them."""
         with _mapped(f"the tabs of project {project}"):
-            found = self._api._client_wrapper.httpx_client.request(
-                "api/dm/views/", method="GET", params={"project": project}
-            )
-            body = found.json() if found.status_code < 400 else None
-            if not isinstance(body, list):
-                raise ValueError("no list of tabs")
-            return [dict(view) for view in body]
+            return [dict(view) for view in self._answer("GET", "api/dm/views/", params={"project": project})]
 
     def add_view(self, project: int, data: Json) -> None:
         """Add a tab to a project's Data Manager."""
@@ -357,16 +355,19 @@ class LabelStudioClient:
         return page
 
     def _json(self, method: str, path: str, **content: Any) -> Json:
+        body = self._answer(method, path, **content)
+        if not isinstance(body, dict):
+            raise ValueError("no object")
+        return dict(body)
+
+    def _answer(self, method: str, path: str, **content: Any) -> Any:
         """A request without the SDK's models: making one of every field takes longer than all else that we do."""
         from label_studio_sdk.core import ApiError
 
         response = self._api._client_wrapper.httpx_client.request(path, method=method, **content)
         if response.status_code >= 400:
             raise ApiError(status_code=response.status_code)
-        body = response.json()
-        if not isinstance(body, dict):
-            raise ValueError("no object")
-        return dict(body)
+        return response.json()
 
     @property
     def _api(self) -> LabelStudio:

@@ -10,13 +10,16 @@ from typing import Any, TypeVar
 
 from backend.errors import BadRequest
 from backend.labelstudio.labeling_config import Controls, FaultChoice
-from pipeline.datasets.frames import to_frames, to_seconds
+from pipeline.datasets.frames import nearest_frames_within, to_frames, to_seconds
 from pipeline.records import Analysis, Reason, RepLabel, RepScore
 
 Json = dict[str, Any]
 Read = TypeVar("Read")
 
 log = logging.getLogger(__name__)
+
+_COARSE = 0.75
+"""Share of the video's rate below which a timeline is coarse."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,10 @@ def to_prediction(analysis: Analysis, controls: Controls, rate: float, cluster: 
     results: list[Json] = []
     previous_end = 0
     for index, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1):
-        start, end = to_frames(rep.start_s, rep.end_s, rate, analysis.video.duration_s)
+        # In coarse frames, outer boundaries would be off by up to one: the nearest are off by half of one.
+        is_coarse = rate < _COARSE * analysis.video.fps
+        frames = nearest_frames_within if is_coarse else to_frames
+        start, end = frames(rep.start_s, rep.end_s, rate, analysis.video.duration_s)
         # Touch-and-go repetitions share an instant, but regions no frame, unless one is too short to have its own.
         start = min(max(start, previous_end + 1), end)
         previous_end = end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -132,6 +133,12 @@ def effective_rate(controls: Controls, data: dict[str, object]) -> float:
         return DEFAULT_RATE
     rate = 1.0 / rate if rate < 1 else rate
     return rate if rate <= _HIGHEST_RATE else DEFAULT_RATE  # also for NaN
+
+
+def task_rate(fps: float, most: float) -> float:
+    """The frames per second that a new task is given: those of its video, or a whole part of them that is not above
+    `most` (0 for no limit), so that every frame of the timeline begins with one of the video."""
+    return fps / math.ceil(fps / most - 1e-6) if most > 0 else fps
 
 
 def _parsed(label_config: str) -> Element:

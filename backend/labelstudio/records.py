@@ -24,7 +24,8 @@ def _named_by_environment() -> tuple[str, ...]:
 class Access:
     """How to reach Label Studio and what may be fetched. Travels to workers; the key stays masked when shown.
 
-    public_urls: the names that browsers have for the same Label Studio.
+    public_urls: the names that browsers have for the same Label Studio. labeling_rate: the most frames per second that
+    new tasks are given, 0 for those of their videos.
     """
 
     url: str
@@ -32,6 +33,7 @@ class Access:
     media_hosts: tuple[str, ...] = ()
     max_bytes: int = 2048 * 1024 * 1024
     public_urls: tuple[str, ...] = field(default_factory=_named_by_environment)
+    labeling_rate: float = 0.0
 
     @property
     def configured(self) -> bool:

@@ -23,14 +23,14 @@ def lacks_frame_rate(task: Task, controls: Controls) -> bool:
 
 
 def ensure_frame_rate(client: LabelStudioClient, state: TaskState, controls: Controls, fps: float) -> Task:
-    """The task, with the video's rate in its data where the config asks for one.
+    """The task, with the video's rate (or a part of it: `task_rate`) in its data where the config asks for one.
 
     Left alone where the data already has a value, or where frames are drawn: a rate set now would move them.
     """
     task = state.task
     if not lacks_frame_rate(task, controls) or state.has_frames:
         return task
-    data = with_value(task.data, controls.frame_rate, round(fps, 5))
+    data = with_value(task.data, controls.frame_rate, round(client.task_rate(fps), 5))
     assert data is not None  # that there is a place for it was asked above
     client.set_task_data(task.id, data)
     return Task(task.id, task.project, data)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from commands import deadlift
 from fakes import CONFIG
 from label_studio_api import FakeLabelStudio
+from typer.testing import CliRunner
 
+from backend.cli import app
 from backend.labelstudio import data_manager
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.labeling_config import default_config, is_empty
@@ -29,8 +30,8 @@ def test_an_empty_labeling_config_is_one_that_nobody_made(config: str, empty: bo
 def test_the_command_connects_a_project_and_makes_it_ready(label_studio: FakeLabelStudio) -> None:
     label_studio.label_config = "<View></View>"
     given = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.refresh_token}
-    said = deadlift("connect", "--project", 1, **given)
-    assert said.returncode == 0, said.stderr
-    assert "Tabs added: All videos" in said.stdout
+    said = CliRunner().invoke(app, ["connect", "--project", "1"], env=given)
+    assert said.exit_code == 0, said.output
+    assert "Tabs added: All videos" in said.output
     assert [tab["title"] for tab in label_studio.tabs] == TITLES
     assert label_studio.label_config == default_config()

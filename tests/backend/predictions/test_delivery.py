@@ -13,9 +13,11 @@ from backend.errors import LabelStudioError, NotInLabelStudio
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import parse_controls
+from backend.labelstudio.records import Access
 from backend.labelstudio.task_columns import COLUMNS, without_columns
 from backend.predictions import delivery
 from backend.predictions.delivery import Delivery
+from pipeline.datasets.frames import to_seconds
 
 CONTROLS = parse_controls(CONFIG)
 
@@ -94,6 +96,16 @@ def test_the_rate_of_the_video_is_put_into_the_task(client: LabelStudioClient, l
     push(client, number, fps=30000 / 1001)
     data = without_columns(label_studio.tasks[number]["data"])
     assert data == {"video": "/data/upload/1/a.mp4", "other": "kept", "fps": 29.97003}
+
+
+def test_a_coarser_timeline_keeps_boundaries_to_half_a_frame(access: Access, label_studio: FakeLabelStudio) -> None:
+    number, found = label_studio.add_task(), analysis(fps=60.0)
+    client = LabelStudioClient(replace(access, labeling_rate=12.0))
+    delivery.push(client, Delivery(Task(number, 1, {}), found), CONTROLS)
+    assert label_studio.tasks[number]["data"]["fps"] == 12.0
+    spans = [one["value"]["ranges"][0] for one in label_studio.of_task(number)[0]["result"] if "score" in one]
+    drawn = [to_seconds(span["start"], span["end"], 12.0) for span in spans]
+    assert drawn == [pytest.approx((rep.start_s, rep.end_s), abs=0.5 / 12) for rep in found.reps]
 
 
 def test_the_address_in_a_storage_is_kept_when_the_rate_is_set(
