@@ -114,7 +114,7 @@ class LabelStudioClient:
     def set_cluster(self, prediction_id: int, cluster: int | None) -> None:
         """Put a prediction into a cluster; one that is gone is fine."""
         with suppress(NotInLabelStudio), _mapped(f"prediction {prediction_id}"):
-            self._api.predictions.update(id=prediction_id, request_options=_with_body({"cluster": cluster}))
+            self._json("PATCH", f"api/predictions/{prediction_id}/", json={"cluster": cluster})
 
     def delete_prediction(self, prediction_id: int) -> None:
         """Remove a prediction; one that is gone already is fine."""
@@ -398,8 +398,3 @@ def _mapped(thing: str) -> Iterator[None]:
         ) from error
     except ValueError as error:  # a web page instead of JSON, as a proxy answers
         raise LabelStudioError(f"Label Studio's answer for {thing} cannot be read. Check LABEL_STUDIO_URL.") from error
-
-
-def _with_body(fields: Json) -> Any:
-    """Fields that Label Studio takes and the SDK does not know."""
-    return {"additional_body_parameters": fields}
