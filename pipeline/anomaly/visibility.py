@@ -16,7 +16,7 @@ _SEEN = 0.5
 _SHORTEST_THIGH = 0.6
 _FARTHEST_FEET_M = 0.15
 # Both figures were found on one clip whose plate hides the legs in five repetitions (0.44 to 0.58; 0.32 m and more),
-# beside 35 sound repetitions of 18 clips (0.63 and more). Feet stand in a deadlift: within 0.04 m where they are seen
+# beside the other repetitions of 28 clips (0.63 and more). Feet stand in a deadlift: within 0.04 m where they are seen
 # well, but up to 0.48 m in other clips whose legs are roughly right, so that neither figure decides alone.
 _SHARE = 90.0
 _FEWEST = 3

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from defusedxml.ElementTree import fromstring
 from fakes import CONFIG
 from places import LABELING_CONFIG
 
@@ -234,3 +235,11 @@ def test_a_video_that_is_the_same_for_every_task_is_refused(value: str) -> None:
 )
 def test_a_task_gets_a_whole_part_of_the_videos_rate(fps: float, most: float, given: float) -> None:
     assert task_rate(fps, most) == pytest.approx(given)
+
+
+def test_no_single_key_ticks_a_fault() -> None:
+    """Label Studio gives controls without a hotkey the next free one of 1, 2, ... 0, q, w, e."""
+    root = fromstring(LABELING_CONFIG.read_text())
+    keys = [tag.get("hotkey", "") for name in ("Choice", "Number") for tag in root.iter(name)]
+    assert all(key.startswith("alt+shift+") for key in keys)
+    assert len(set(keys)) == len(keys) == 13
