@@ -40,7 +40,8 @@ def connect(
     else:
         parse_controls(config)
     url = backend.rstrip("/") or f"http://localhost:{settings.backend_port}"
-    client.connect_backend(project, url, BACKEND_TITLE)
+    user, password = settings.basic_auth_user, settings.basic_auth_pass.get_secret_value()
+    client.connect_backend(project, url, BACKEND_TITLE, user, password)
     typer.echo(f"Project {project} is connected to {url}.")
     added = data_manager.preset(client, project)
     typer.echo(f"Tabs added: {', '.join(added)}." if added else "All tabs were there.")

@@ -6,17 +6,20 @@ import itertools
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
 
-from backend.errors import LabelStudioError, NotInLabelStudio, UploadRefused
+from backend.errors import LabelStudioError, LabelStudioRefused, NotInLabelStudio, UploadRefused
 from backend.labelstudio.addresses import LOCAL_FILES, path_prefix
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import task_rate
+from backend.labelstudio.outgoing import API_TIMEOUT_S, api_client
 from backend.labelstudio.records import (
+    WEBHOOK_HEADER,
     Access,
     ConnectedBackend,
     ProjectInfo,
@@ -35,11 +38,15 @@ _PAGE = 100
 
 
 class LabelStudioClient:
-    """Calls to one Label Studio. Every failure is a LabelStudioError or MediaError that says what to do."""
+    """Calls to one Label Studio. Every failure is a LabelStudioError or MediaError that says what to do.
 
-    def __init__(self, access: Access) -> None:
+    timeout_s: how long an answer may be silent.
+    """
+
+    def __init__(self, access: Access, timeout_s: float = API_TIMEOUT_S) -> None:
         self._access = access
         self._sdk: LabelStudio | None = None
+        self._http = api_client(access.url, timeout_s)
 
     @property
     def configured(self) -> bool:
@@ -128,6 +135,17 @@ class LabelStudioClient:
                 if task.get("annotations"):
                     yield task_of(task), [dict(annotation) for annotation in task["annotations"]]
 
+    def annotated_tasks(self, project: int, task_ids: Sequence[int]) -> dict[int, tuple[Task, list[Json]]]:
+        """Tasks of a project by id, each with all its annotations as events carry them; without those that are gone."""
+        found: dict[int, tuple[Task, list[Json]]] = {}
+        with _mapped(f"tasks of project {project}"):
+            for first in range(0, len(task_ids), _PAGE):
+                selected = {"selectedItems": {"all": False, "included": list(task_ids[first : first + _PAGE])}}
+                for task in self._page(1, project=project, query=json.dumps(selected))["tasks"]:
+                    annotations = [dict(annotation) for annotation in task.get("annotations") or []]
+                    found[int(task["id"])] = task_of(task), annotations
+        return found
+
     def set_task_data(self, task_id: int, data: Json) -> None:
         with _mapped(f"the data of task {task_id}"):
             self._api.tasks.update(id=str(task_id), data=data)
@@ -167,14 +185,19 @@ class LabelStudioClient:
             if not shown or shown in titles | instead_of:
                 self._api.projects.update(id=project, model_version=version)
 
-    def connect_backend(self, project: int, url: str, title: str) -> None:
-        """Connect an ML backend to the project, or move the one of that title to a new address."""
+    def connect_backend(self, project: int, url: str, title: str, user: str = "", password: str = "") -> None:
+        """Connect an ML backend to the project, or move the one of that title to a new address.
+
+        user, password: what Label Studio is to send to it, "" for nothing.
+        """
+        method = {"auth_method": "BASIC_AUTH", "basic_auth_user": user, "basic_auth_pass": password}
+        auth: dict[str, Any] = method if user else {}
         with _mapped(f"an ML backend for project {project}"):
             for backend in self._api.ml.list(project=project):
                 if backend.title == title and backend.id is not None:
-                    self._api.ml.update(id=backend.id, url=url, project=str(project))
+                    self._api.ml.update(id=backend.id, url=url, project=str(project), **auth)
                     return
-            self._api.ml.create(url=url, project=project, title=title, is_interactive=False)
+            self._api.ml.create(url=url, project=project, title=title, is_interactive=False, **auth)
 
     def upload(self, project: int, path: Path, name: str = "") -> int:
         """Import a file as a task of the project, under its own name or another one; returns the task's id."""
@@ -189,7 +212,7 @@ class LabelStudioClient:
     def _import(self, project: int, path: Path, name: str, params: dict[str, str], key: str) -> int:
         """The number that the answer has under the key."""
         with _mapped(f"the upload of {path.name}"), path.open("rb") as file:
-            response = httpx.post(
+            response = self._http.post(
                 f"{self._access.url}/api/projects/{project}/import",
                 params=params,
                 headers=self.authorization(),
@@ -197,7 +220,7 @@ class LabelStudioClient:
                 timeout=httpx.Timeout(10.0, read=300.0, write=300.0),
             )
             if response.status_code >= 400:
-                kind = UploadRefused if response.status_code in (400, 413, 415) else LabelStudioError
+                kind = UploadRefused if response.status_code in (400, 403, 413, 415) else LabelStudioError
                 raise kind(
                     f"Label Studio answered {response.status_code} to the upload of {path.name}. It takes files of the"
                     " types that it knows, up to 250 MB; give it larger ones as local files."
@@ -244,7 +267,7 @@ class LabelStudioClient:
             url = f"{self._access.url}{self.own_path(address)}"
             # Label Studio sends no length with a whole file, but the whole's length with a part of it.
             headers = {**self.authorization(), "Range": "bytes=0-0"}
-            with httpx.stream("GET", url, headers=headers, timeout=10.0) as response:
+            with self._http.stream("GET", url, headers=headers, timeout=10.0) as response:
                 size = response.headers.get("content-range", "").rpartition("/")[2]
                 return int(size) if response.status_code == 206 and size.isdecimal() else None
 
@@ -257,13 +280,22 @@ class LabelStudioClient:
     def server_version(self) -> str:
         """Label Studio's release, which it gives without a token."""
         with _mapped("its version"):
-            response = httpx.get(f"{self._access.url}/api/version", timeout=10.0, follow_redirects=True)
+            response = self._http.get(f"{self._access.url}/api/version")
             if response.status_code >= 400:
                 raise LabelStudioError(f"{self._access.url} answered {response.status_code}. Is it a Label Studio?")
             body = response.json()
         if not isinstance(body, dict) or "release" not in body:
             raise LabelStudioError(f"{self._access.url} is not a Label Studio. Check LABEL_STUDIO_URL.")
         return str(body["release"])
+
+    def clock_s(self) -> float | None:
+        """The seconds since 1970 by Label Studio's clock, None where it does not say."""
+        with _mapped("its clock"):
+            text = self._http.get(f"{self._access.url}/api/version").headers.get("date", "")
+        try:
+            return parsedate_to_datetime(text).timestamp()
+        except ValueError:
+            return None
 
     def account(self) -> str:
         """The e-mail address of the token's user."""
@@ -304,6 +336,7 @@ class LabelStudioClient:
                     hook.send_payload is not False,
                     hook.send_for_all_actions is not False,
                     tuple(str(action) for action in hook.actions or ()),
+                    str((hook.headers or {}).get(WEBHOOK_HEADER, "")),
                 )
                 for hook in self._api.webhooks.list(project=project)
             ]
@@ -376,7 +409,10 @@ class LabelStudioClient:
         if self._sdk is None:
             from label_studio_sdk import LabelStudio  # three seconds to import
 
-            self._sdk = LabelStudio(base_url=self._access.url, api_key=self._access.api_key.get_secret_value())
+            key = self._access.api_key.get_secret_value()
+            self._sdk = LabelStudio(
+                base_url=self._access.url, api_key=key, timeout=self._http.timeout.read, httpx_client=self._http
+            )
         return self._sdk
 
 
@@ -390,8 +426,13 @@ def _mapped(thing: str) -> Iterator[None]:
     except ApiError as error:
         if error.status_code == 404:
             raise NotInLabelStudio(f"Label Studio does not have {thing}.") from error
-        hint = " Check LABEL_STUDIO_API_KEY." if error.status_code in (401, 403) else ""
-        raise LabelStudioError(f"Label Studio answered {error.status_code} for {thing}.{hint}") from error
+        status = error.status_code or 500
+        hint = " Check LABEL_STUDIO_API_KEY." if status in (401, 403) else ""
+        # 401: a token that expired or was renewed; 408, 409, 425: come again.
+        kind = LabelStudioError if status >= 500 or status in (401, 408, 409, 425) else LabelStudioRefused
+        raise kind(f"Label Studio answered {status} for {thing}.{hint}") from error
+    except httpx.TooManyRedirects as error:
+        raise LabelStudioRefused(f"Label Studio redirects {thing} without end. Check LABEL_STUDIO_URL.") from error
     except httpx.HTTPError as error:
         raise LabelStudioError(
             f"Label Studio cannot be reached for {thing} ({type(error).__name__}). Does it run? Check LABEL_STUDIO_URL."

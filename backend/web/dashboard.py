@@ -13,7 +13,7 @@ from backend.storage.runs import Run, Runs
 from backend.web.routes import health
 from backend.web.services import services
 
-bp = Blueprint("dashboard", __name__, template_folder="templates")
+bp = Blueprint("dashboard", __name__, template_folder="templates", static_folder="static", static_url_path="/static")
 
 _FAILURES_SHOWN = 20
 _RUNS_SHOWN = 8
