@@ -17,7 +17,7 @@ from pipeline.media.playable_copy import copy_name, evenly, make_playable
 
 def _video(path: Path, codec: str, pixels: str) -> Path:
     with av.open(str(path), "w") as container:
-        options = {"libx265": {"x265-params": "log-level=none"}, "libvpx-vp9": {"profile": "2"}}.get(codec, {})
+        options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
         stream = container.add_stream(codec, rate=10, options=options)
         stream.width, stream.height, stream.pix_fmt = 64, 64, pixels
         for _ in range(3):
@@ -33,7 +33,8 @@ def _video(path: Path, codec: str, pixels: str) -> Path:
     [
         ("a.mp4", "libx264", "yuv420p", ""),
         ("a.mov", "libx264", "yuvj420p", ""),
-        ("a.webm", "libvpx-vp9", "yuv420p10le", ""),
+        ("a.webm", "libvpx-vp9", "yuv420p", ""),
+        ("a.mp4", "libsvtav1", "yuv420p10le", ""),
         ("a.webm", "libvpx", "yuv420p", ""),
         ("a.mp4", "libx264", "yuv420p10le", "H.264 with 10 bits per colour, which not all browsers play"),
         ("a.mp4", "libx264", "yuv422p", "H.264 with 4:2:2 colours, which not all browsers play"),
