@@ -35,7 +35,8 @@ def connect(
         raise LabelStudioError("connect needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
     config = client.label_config(project)
     if is_empty(config):
-        client.set_label_config(project, default_config())
+        given = {"label_config": default_config()}
+        client.call(f"the labeling config of project {project}", "PATCH", f"api/projects/{project}/", json=given)
         typer.echo(f"Project {project} has the labeling config of the backend now.")
     else:
         parse_controls(config)

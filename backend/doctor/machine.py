@@ -125,13 +125,13 @@ def exposure(settings: Settings) -> list[Check]:
     found: list[Check] = []
     host = settings.backend_host
     if not _is_loopback(host):
-        if settings.webhook_secret.get_secret_value():
-            what = f"listens on {host}: whoever reaches port {settings.backend_port} can see its pages"
-            remedy = "Let only Label Studio's machine reach the port, by a firewall or a private network."
+        if not settings.basic_auth_pass.get_secret_value():
+            what = f"listens on {host} without a password: whoever reaches its port can use it"
+            found.append(Check("Exposure", "problem", what, "Set BASIC_AUTH_USER and BASIC_AUTH_PASS."))
         else:
-            what = f"listens on {host} without WEBHOOK_SECRET: whoever reaches its port can send it labels"
-            remedy = "Set WEBHOOK_SECRET, and let only Label Studio's machine reach the port."
-        found.append(Check("Exposure", "note", what, remedy))
+            what = f"listens on {host}, with a password that crosses the network unencrypted"
+            remedy = "Let only Label Studio's machine reach the port, or put a proxy with https before it."
+            found.append(Check("Exposure", "note", what, remedy))
     there = urlsplit(settings.label_studio_url)
     if there.scheme == "http" and _is_public(there.hostname or ""):
         what = f"the token goes to {there.hostname} unencrypted, over the internet"

@@ -45,10 +45,12 @@ def preset(client: LabelStudioClient, project: int) -> list[str]:
 
     Returns the titles of those that were added. Raises LabelStudioError.
     """
-    known = {str((view.get("data") or {}).get("title")) for view in client.views(project)}
+    thing = f"the tabs of project {project}"
+    found = client.call(thing, "GET", "api/dm/views/", params={"project": project})
+    known = {str((view.get("data") or {}).get("title")) for view in found}
     missing = [tab for tab in tabs() if tab["title"] not in known]
     for tab in missing:
-        client.add_view(project, tab)
+        client.call(thing, "POST", "api/dm/views/", json={"project": project, "data": tab})
     return [tab["title"] for tab in missing]
 
 
