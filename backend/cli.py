@@ -26,6 +26,10 @@ COMMANDS = {
         "Install and start Label Studio 1.23.2 and the backend here, upload videos, wait for the predictions.",
     ),
     "serve": ("serve:serve", "Run the ML backend until Ctrl-C. All settings are environment variables."),
+    "connect": (
+        "connect:connect",
+        "Connect the running backend to a project, and give its Data Manager columns and tabs for the predictions.",
+    ),
     "predict": (
         "predict:predict",
         "Find the repetitions of each video and score them. Exit code 1 if any video failed.",
@@ -37,6 +41,10 @@ COMMANDS = {
     "render": (
         "render:render",
         "Write each video with what was found in it drawn in. Exit code 1 if any video failed.",
+    ),
+    "playable": (
+        "playable:playable",
+        "Write an H.264 copy (NAME-h264.mp4) of each video that browsers do not play, with the same times and sound.",
     ),
     "doctor": (
         "doctor:doctor",

@@ -21,7 +21,8 @@ class Context:
     """One data folder with its database, the models in it, and one Label Studio.
 
     remove_superseded: whether a new model's predictions replace the old ones on tasks nobody has begun. connections:
-    which projects are worked for; all that are named, where nothing else is given.
+    which projects are worked for; all that are named, where nothing else is given. make_playable: whether a video that
+    browsers do not play gets a copy that they do.
     """
 
     store: Store
@@ -32,6 +33,7 @@ class Context:
     data_dir: Path
     remove_superseded: bool = True
     connections: Connections = field(default_factory=Connections)
+    make_playable: bool = False
 
     def current_access(self) -> Access:
         """The access, with names of Label Studio that became known since the start."""
@@ -54,6 +56,7 @@ def context_of(settings: Settings, store: Store) -> Context:
         access=access,
         data_dir=settings.data_dir,
         remove_superseded=settings.remove_superseded,
+        make_playable=settings.make_playable,
     )
 
 
@@ -70,6 +73,7 @@ def access_of(settings: Settings) -> Access:
         settings.media_hosts,
         settings.max_video_mb * 1024 * 1024,
         (name,) if (name := public_url(settings.label_studio_host)) else (),
+        settings.labeling_rate,
     )
 
 

@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pipeline.config import PipelineConfig, PoseConfig, PoseEngine
 
 APP_NAME = "deadlift-ml-backend"
+LEAST_LABELING_RATE = 10.0
+"""A boundary is kept to half a frame: 0.05 s, and up to 0.1 s where the video's own rate leaves a smaller part."""
 
 
 def networks_dir() -> Path:
@@ -70,6 +72,15 @@ class Settings(BaseSettings):
     remove_superseded: bool = Field(
         default=True, description="Whether a new model's predictions replace the old ones on tasks nobody has begun."
     )
+    make_playable: bool = Field(
+        default=False, description="Whether videos that browsers do not play get an H.264 copy that they do."
+    )
+    labeling_rate: float = Field(
+        default=0.0,
+        ge=0,
+        le=240,
+        description="Most frames per second in the timeline of new tasks; 0 = those of the video.",
+    )
     retrain_after: int = Field(
         default=20, ge=0, description="Newly labelled normal repetitions that start a training; 0 = only on request."
     )
@@ -100,6 +111,13 @@ class Settings(BaseSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("expected an address such as http://localhost:8080")
         return value.rstrip("/")
+
+    @field_validator("labeling_rate")
+    @classmethod
+    def _fine_enough(cls, value: float) -> float:
+        if 0 < value < LEAST_LABELING_RATE:
+            raise ValueError(f"expected 0, or {LEAST_LABELING_RATE:g} to 240 frames per second")
+        return value
 
     @field_validator("label_studio_api_key", "webhook_secret", "basic_auth_pass")
     @classmethod

@@ -14,6 +14,7 @@ from pipeline.pose.estimation import estimate
 from pipeline.pose.estimator import PoseEstimator, open_estimator
 from pipeline.records import Analysis, OnProgress, Pose, VideoInfo
 from pipeline.reps import segment
+from pipeline.reps.nothing import why_none
 from pipeline.skelemotion import encode
 
 
@@ -118,6 +119,7 @@ def analyze_pose(
         config_digest=config.digest(),
         media_digest=media_digest,
         appearance=appearance,
+        nothing="" if found.reps else why_none(pose),
     )
 
 

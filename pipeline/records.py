@@ -35,7 +35,8 @@ class VideoInfo:
     `fps` is the average rate; `variable_rate` says that frames are not evenly spaced. `start_s` is the time of the
     first picture and `duration_s` that at which the last one ends, on the clock of `pipeline.media.clock` (Chromium's
     currentTime): a video that was cut may begin later than 0. `earliest_s` is the same of the earliest of pictures and
-    sound: Firefox, which counts from there, shows everything so much earlier.
+    sound: Firefox, which counts from there, shows everything so much earlier. `unplayable`: why browsers do not play
+    it, in words, "" where they do.
     """
 
     path: str
@@ -50,6 +51,7 @@ class VideoInfo:
     mirrored: bool = False
     pixel_aspect: float = 1.0
     earliest_s: float = 0.0
+    unplayable: str = ""
 
     def __post_init__(self) -> None:
         if not (self.duration_s > 0 and self.fps > 0 and self.width > 0 and self.height > 0):
@@ -140,7 +142,8 @@ class RepScore:
 
     score 0..1, higher is more anomalous, the decision is at 0.5. p_value 0..1 is conformal: the share of normal
     repetitions that are at least as unusual. raw is the detector's own distance. `reliable` is False where the
-    repetition could not be judged (poses missing, implausibly short): a person should check it.
+    repetition could not be judged (poses missing, implausibly short, hidden): a person should check it. hindrance: what
+    of the body was hidden, in words ("the legs are hidden"), "" where that is not the reason.
     """
 
     score: float
@@ -148,6 +151,7 @@ class RepScore:
     raw: float
     reasons: tuple[Reason, ...] = ()
     reliable: bool = True
+    hindrance: str = ""
 
     def __post_init__(self) -> None:
         if not (0.0 <= self.score <= 1.0 and 0.0 <= self.p_value <= 1.0):
@@ -180,7 +184,7 @@ class Analysis:
 
     confidence 0..1 is about where the repetitions were cut; low means that a person should check them. appearance [D]:
     what tells lifters and cameras apart, see pipeline/anomaly/appearance.py; empty without repetitions, or where it is
-    not known.
+    not known. nothing: why there are no repetitions, "" where there are some.
     """
 
     video: VideoInfo
@@ -191,6 +195,7 @@ class Analysis:
     config_digest: str
     media_digest: str = ""
     appearance: tuple[float, ...] = ()
+    nothing: str = ""
 
     def __post_init__(self) -> None:
         if len(self.reps) != len(self.scores):

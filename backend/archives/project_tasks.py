@@ -132,7 +132,9 @@ class ProjectTasks:
         plain = self._plain(address)
         if plain.startswith(_LOCAL) and not is_address(address):
             self._serve(plain.removeprefix(_LOCAL))
-        task = self._client.create_task(self._project, new_data(self._controls, address, video.fps))
+        task = self._client.create_task(
+            self._project, new_data(self._controls, address, self._client.task_rate(video.fps))
+        )
         assert self._by_address is not None
         self._by_address[plain] = task
         return task

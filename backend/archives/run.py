@@ -43,11 +43,14 @@ from backend.labelstudio.labeling_config import Controls
 from backend.models.registry import Model
 from backend.predictions import delivery
 from backend.predictions.jobs import known_media
+from backend.predictions.playable import play_copy, upload_copy
 from backend.predictions.worker import FileJob, VideoJob, analyze_file, analyze_task
 from backend.sampling.clusters import Clusters
 from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.ledger import Entry, Ledger, Source, is_address, is_task
-from pipeline.errors import PipelineError
+from backend.storage.scratch import scratch
+from pipeline.errors import PipelineError, VideoError
+from pipeline.media.playable_copy import copy_name, make_playable
 from pipeline.records import Analysis
 
 log = logging.getLogger(__name__)
@@ -178,6 +181,9 @@ class ProjectTarget:
             store.forget_video(number, media)  # as it was before, for other models as well
             task = client.task_state(task).task  # without the frame rate of before
         cluster = self._clusters.shown(self._project, analysis)
+        is_file = not is_task(entry.source) and not is_address(entry.source)
+        if is_file and self._context.make_playable and analysis.video.unplayable:
+            self._play_copy(task, Path(entry.source))
         prediction = delivery.push(client, delivery.Delivery(task, analysis, ours - {version}, cluster), self._controls)
         job = store.job_for(task, media, version, entry.config)
         store.finish_job(job.id, dump_analysis(analysis))
@@ -186,6 +192,21 @@ class ProjectTarget:
             self._shown = True
             client.show_model_version(self._project, version, store.model_versions(self._project) - {version})
         return Delivered(number, prediction)
+
+    def _play_copy(self, task: Task, video: Path) -> None:
+        """Let the task of a file play a copy: beside it where Label Studio reads it where it lies, else uploaded."""
+        client, copy = self._context.client, copy_name(video)
+        if self._tasks.address(str(video)) is None:
+            with scratch() as folder:
+                upload_copy(client, task, self._controls, video, folder)
+            return
+        try:
+            if not copy.exists() or copy.stat().st_mtime < video.stat().st_mtime:
+                make_playable(video, copy)
+        except (OSError, VideoError) as error:
+            log.warning("%s: no copy was made that browsers play. %s", video, error)
+            return
+        play_copy(client, task, self._controls, self._tasks.address(str(copy)) or "")
 
     def _is_replaced(self, entry: Entry, task: int, media: str, analysis: Analysis) -> bool:
         """Whether another video was known under the address of a file that Label Studio reads where it lies."""

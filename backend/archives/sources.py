@@ -14,6 +14,7 @@ from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.labeling_config import Controls
 from backend.storage.ledger import Source, is_address
 from pipeline.media.opening import suffixes
+from pipeline.media.playable_copy import is_copy
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +24,11 @@ _LIST_SUFFIXES = frozenset((".txt", ".list"))
 def files(given: Iterable[str], passed_over: Counter[str] | None = None) -> Iterator[Source]:
     """The videos that folders, lists, patterns, paths and addresses name, each once, in the order given.
 
-    A folder means the videos in it and below, without hidden ones; a pattern (`*`, `**`, `?`) what it matches; a file
-    that ends in .txt or .list has one of all these per line, relative to its own folder, with # for remarks. Raises
-    BadRequest for what is not there; a path in a list that is missing is a video that cannot be read, and so is a file
-    whose name is no UTF-8. Folders that cannot be read are warned of.
+    A folder means the videos in it and below, without hidden ones, and without copies for browsers beside their
+    originals; a pattern (`*`, `**`, `?`) what it matches; a file that ends in .txt or .list has one of all these per
+    line, relative to its own folder, with # for remarks. Raises BadRequest for what is not there; a path in a list that
+    is missing is a video that cannot be read, and so is a file whose name is no UTF-8. Folders that cannot be read are
+    warned of.
 
     In a folder a video is what ends as videos do (`suffixes`); a file that is named itself may be called anything.
     passed_over: counts the other files of folders by their suffixes in lower case, "" for none.
@@ -102,7 +104,7 @@ def _in_folder(folder: Path, passed_over: Counter[str]) -> Iterator[str]:
             links += [path for name in folders if (path := Path(where) / name).is_symlink()]  # which it does not enter
             for name in sorted(names):
                 suffix = Path(name).suffix.lower()
-                if name.startswith("."):
+                if name.startswith(".") or is_copy(name, names):
                     continue
                 if suffix in suffixes():
                     yield _absolute(Path(where) / name)

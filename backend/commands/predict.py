@@ -70,6 +70,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
         "height": analysis.video.height,
         "model_version": analysis.model_version,
         "confidence": round(analysis.confidence, 4),
+        "nothing": analysis.nothing,
         "reps": [
             {
                 "start_s": round(rep.start_s, 3),
@@ -79,6 +80,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
                 "is_anomaly": score.is_anomaly,
                 "label": score.label,
                 "reliable": score.reliable,
+                "hindrance": score.hindrance,
                 "reasons": [str(reason) for reason in score.reasons] if score.is_anomaly else [],
             }
             for rep, score in zip(analysis.reps, analysis.scores, strict=True)
@@ -90,7 +92,7 @@ def rep_table(analysis: Analysis) -> Table | str:
     """The repetitions of a video for a terminal."""
     title = f"{escape(Path(analysis.video.path).name)}: {len(analysis.reps)} reps, confidence {analysis.confidence:.2f}"
     if not analysis.reps:
-        return title
+        return f"{title} ({analysis.nothing})" if analysis.nothing else title
     table = Table(title=title, title_justify="left")
     for heading in ("rep", "start s", "top s", "end s", "score"):
         table.add_column(heading, justify="right")
@@ -100,7 +102,13 @@ def rep_table(analysis: Analysis) -> Table | str:
         why = ", ".join(str(reason) for reason in score.reasons) if score.is_anomaly else ""
         label = f"[red]{score.label}[/red]" if score.is_anomaly else f"[green]{score.label}[/green]"
         times = (f"{rep.start_s:.2f}", f"{rep.top_s:.2f}", f"{rep.end_s:.2f}")
-        table.add_row(str(number), *times, f"{score.score:.2f}", label + ("" if score.reliable else " (check)"), why)
+        table.add_row(
+            str(number),
+            *times,
+            f"{score.score:.2f}",
+            label + ("" if score.reliable else " (check)"),
+            score.hindrance or why,
+        )
     return table
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,6 +58,13 @@ def prelabel(
             show_default=False,
         ),
     ] = None,
+    playable: Annotated[
+        bool,
+        typer.Option(
+            "--playable",
+            help="Give files that browsers do not play an H.264 copy (NAME-h264.mp4), which their tasks play.",
+        ),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Worker processes on this machine; also WORKERS.", show_default=False)
     ] = None,
@@ -96,6 +103,7 @@ def prelabel(
         retry_failed=retry_failed,
         max_attempts=max_attempts,
         limit=limit,
+        playable=playable,
     )
     setup_logging(logging.WARNING)
     stop_on_sigterm()
@@ -135,6 +143,7 @@ class _Request:
     retry_failed: bool
     max_attempts: int
     limit: int | None
+    playable: bool
 
     def __post_init__(self) -> None:
         if (self.project is None) == (self.out is None):
@@ -170,6 +179,7 @@ def _opened(settings: Settings, store: Store, request: _Request) -> _Setting:
 
     ledger = Ledger(store.engine)
     context = context_of(settings, store)
+    context = replace(context, make_playable=context.make_playable or request.playable)
     project = request.project
     if project is None:
         controls = parse_controls(default_config())

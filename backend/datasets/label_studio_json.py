@@ -11,6 +11,7 @@ from backend.datasets.region_notes import Provenance, id_of, with_provenance
 from backend.datasets.rows import LabelledTask
 from backend.labelstudio.format import Json
 from backend.labelstudio.labeling_config import Controls
+from backend.labelstudio.task_columns import without_columns
 from pipeline.datasets.rows import ExportedRep
 
 _ORIGINS = {"untouched": "prediction", "changed": "prediction-changed", "manual": "manual"}
@@ -64,7 +65,7 @@ def task_to_import(task: LabelledTask, rows: Sequence[ExportedRep], controls: Co
         "ground_truth": rows[0].ground_truth,
         "lead_time": task.lead_time,
     }
-    return {"data": dict(task.data), "annotations": [annotation], "predictions": []}
+    return {"data": without_columns(task.data), "annotations": [annotation], "predictions": []}
 
 
 def _kept_results(

@@ -9,13 +9,10 @@ from itertools import groupby
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from backend.errors import ResultUnreadable
 from backend.labelstudio.format import Json
-from backend.storage.analysis_json import load_analysis
 from backend.storage.database import batches
 from backend.storage.jobs import Job
 from backend.storage.labels import Annotation, LabelledRegion
-from pipeline.records import Analysis
 
 BATCH = 500
 
@@ -82,17 +79,3 @@ def task_data(session: Session, tasks: Sequence[int]) -> dict[int, Json]:
     """The data of tasks as the newest job of each knew it."""
     query = select(Job.task, Job.data).where(Job.task.in_(tasks)).order_by(Job.updated_at, Job.id)
     return {row.task: row.data for row in session.execute(query)} if tasks else {}
-
-
-def parents(session: Session, annotations: Sequence[Annotation]) -> dict[int, tuple[str, Analysis]]:
-    """Prediction -> model version and analysis, of the predictions that annotations began with."""
-    wanted = [a.parent_prediction for a in annotations if a.parent_prediction is not None]
-    # Jobs are indexed by task, not by prediction.
-    query = select(Job.prediction_id, Job.model_version, Job.result).where(Job.task.in_([a.task for a in annotations]))
-    found: dict[int, tuple[str, Analysis]] = {}
-    for number, version, result in session.execute(query.where(Job.prediction_id.in_(wanted))) if wanted else ():
-        try:
-            found[int(number or 0)] = version, load_analysis(result)
-        except ResultUnreadable:
-            continue
-    return found

@@ -12,22 +12,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from backend.labels.proposals import PredictedRep
 from backend.labelstudio.format import Json
 from backend.labelstudio.labeling_config import Controls
-from pipeline.records import RepLabel
 
 _META = "deadlift"
-
-
-@dataclass(frozen=True)
-class PredictedRep:
-    """A repetition as the model proposed it: seconds, label, score 0..1, and how sure it was, 0..1."""
-
-    start_s: float
-    end_s: float
-    label: RepLabel
-    score: float
-    confidence: float
 
 
 @dataclass(frozen=True)

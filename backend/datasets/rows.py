@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
 from backend.datasets import queries
 from backend.datasets.queries import StoredRegion
-from backend.datasets.region_notes import PredictedRep, Provenance, RegionNotes, region_notes
+from backend.datasets.region_notes import Provenance, RegionNotes, region_notes
 from backend.errors import LabelConfigError
-from backend.labels.labelled import counting, origin_of, rank
+from backend.labels.labelled import counting, rank
+from backend.labels.proposals import Proposals, origin_of, proposal_for, proposals_of, shifts_s
 from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.format import Json
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
@@ -22,8 +23,8 @@ from backend.storage.database import batches
 from backend.storage.jobs import Store
 from backend.storage.labels import Annotation
 from pipeline.datasets.frames import nearest_frames
-from pipeline.datasets.rows import ExportedRep, Origin, split_group, split_of, video_name
-from pipeline.records import Analysis, tiou
+from pipeline.datasets.rows import ExportedRep, split_group, split_of, video_name
+from pipeline.records import tiou
 
 _SAME_REP = 0.5
 """Temporal intersection over union from which two repetitions are the same one."""
@@ -72,14 +73,6 @@ class _Candidate:
 
 
 @dataclass(frozen=True)
-class _Prediction:
-    """The prediction that an annotation began with."""
-
-    model_version: str
-    reps: tuple[PredictedRep, ...]
-
-
-@dataclass(frozen=True)
 class _FoundAnnotation:
     """What the database has of a chosen annotation.
 
@@ -95,7 +88,7 @@ class _FoundAnnotation:
     data: Json | None
     result: tuple[Json, ...]
     lead_time: float | None
-    prediction: _Prediction | None
+    proposals: Proposals | None
 
 
 def choose(store: Store, project: int) -> LabelChoice:
@@ -160,7 +153,7 @@ def _found(
     json_of = sources(store.engine, [annotation.id for annotation in chosen])
     digests = queries.digests(session, chosen)
     data = queries.task_data(session, [a.task for a in chosen if a.id not in json_of])
-    parents = queries.parents(session, chosen)
+    began_with = proposals_of(session, chosen)
     for annotation, group in groups.items():
         source = json_of.get(annotation.id)
         yield _FoundAnnotation(
@@ -172,7 +165,7 @@ def _found(
             data=source.data if source is not None else data.get(annotation.task),
             result=tuple(source.result) if source is not None else (),
             lead_time=source.lead_time if source is not None else None,
-            prediction=_prediction(parents.get(annotation.parent_prediction or 0)),
+            proposals=began_with.get(annotation.id),
         )
 
 
@@ -197,10 +190,6 @@ def _of_others(group: Sequence[Annotation], annotation: Annotation) -> list[Anno
     return list(best.values())
 
 
-def _prediction(parent: tuple[str, Analysis] | None) -> _Prediction | None:
-    return _Prediction(parent[0], tuple(_predicted_reps(parent[1]))) if parent is not None else None
-
-
 def _labelled_task(found: _FoundAnnotation, controls: Controls, lifter_key: str) -> LabelledTask:
     """The repetitions of an annotation as rows; regions without a duration are left out and not counted."""
     annotation = found.annotation
@@ -214,6 +203,7 @@ def _labelled_task(found: _FoundAnnotation, controls: Controls, lifter_key: str)
         notes = notes_of.get(region.region, RegionNotes())
         provenance = _provenance(region, notes.provenance, found)
         proposal = provenance.proposal
+        shifts = shifts_s(region, proposal) if proposal is not None else (None, None)
         frames = nearest_frames(region.start_s, region.end_s, rate) if rate is not None else (None, None)
         row = ExportedRep(
             rep=f"{found.name}_rep_{number}",
@@ -224,7 +214,7 @@ def _labelled_task(found: _FoundAnnotation, controls: Controls, lifter_key: str)
             start_s=region.start_s,
             end_s=region.end_s,
             label="normal" if region.label == "normal" else "anomalous",
-            origin=_origin(region, found.prediction, proposal),
+            origin=origin_of(region, proposal, provenance.model_version != ""),
             split=split,
             task=annotation.task,
             annotation=annotation.id,
@@ -238,6 +228,8 @@ def _labelled_task(found: _FoundAnnotation, controls: Controls, lifter_key: str)
             confidence=proposal.confidence if proposal is not None else None,
             model_version=provenance.model_version,
             agreement=provenance.agreement,
+            start_shift_s=shifts[0],
+            end_shift_s=shifts[1],
             ground_truth=annotation.ground_truth,
             lifter=lifter,
             faults=tuple(notes.faults),
@@ -264,33 +256,20 @@ def _lifter(data: Json | None, key: str) -> str:
     return "" if named is None else str(named).strip()
 
 
-def _origin(region: StoredRegion, prediction: _Prediction | None, proposal: PredictedRep | None) -> Origin:
-    """Whether a person left, changed or drew the region.
-
-    Compared with everything that the prediction proposed; where it is not kept, with the proposal that an earlier
-    export noted.
-    """
-    if prediction is not None:
-        known: Sequence[PredictedRep] | None = prediction.reps
-    else:
-        known = [proposal] if proposal is not None else None
-    boundaries = None if known is None else [(one.start_s, one.end_s, one.label) for one in known]
-    return origin_of(region.origin, region.start_s, region.end_s, region.label, boundaries)
-
-
 def _provenance(region: StoredRegion, noted: Provenance | None, found: _FoundAnnotation) -> Provenance:
-    """Where a region comes from: by the prediction that its annotation began with, else as an earlier export noted."""
+    """Where a region comes from: by the prediction that its annotation names, else as an earlier export noted, else by
+    what its task had when the annotation was begun."""
     agreement = _agreement(region, found.by_others)
     if agreement is None and noted is not None:
         agreement = noted.agreement
     if region.origin == "manual":
         return Provenance(agreement=agreement)
-    prediction = found.prediction
-    if prediction is None:
-        return Provenance(noted.model_version, noted.proposal, agreement) if noted else Provenance(agreement=agreement)
-    overlap, best = max(((tiou(one, region), number) for number, one in enumerate(prediction.reps)), default=(0.0, 0))
-    proposal = prediction.reps[best] if overlap >= _SAME_REP else None
-    return Provenance(prediction.model_version, proposal, agreement)
+    proposals = found.proposals
+    if noted is not None and (proposals is None or not proposals.is_named):
+        return replace(noted, agreement=agreement)
+    if proposals is None:
+        return Provenance(agreement=agreement)
+    return Provenance(proposals.model_version, proposal_for(region, proposals.reps), agreement)
 
 
 def _agreement(region: StoredRegion, others: Sequence[Sequence[StoredRegion]]) -> float | None:
@@ -301,19 +280,6 @@ def _agreement(region: StoredRegion, others: Sequence[Sequence[StoredRegion]]) -
         any(other.label == region.label and tiou(other, region) >= _SAME_REP for other in regions) for regions in others
     )
     return agreeing / len(others)
-
-
-def _predicted_reps(analysis: Analysis) -> list[PredictedRep]:
-    return [
-        PredictedRep(
-            rep.start_s,
-            rep.end_s,
-            score.label,
-            score.score,
-            min(analysis.confidence, score.decision_confidence),
-        )
-        for rep, score in zip(analysis.reps, analysis.scores, strict=True)
-    ]
 
 
 def _short(video: str) -> str:

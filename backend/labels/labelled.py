@@ -6,25 +6,22 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+
+from sqlalchemy.orm import Session
 
 from backend.labels.events import save_annotations, store_received_events
+from backend.labels.proposals import Origin, Proposals, origin_of, proposal_for, proposals_of
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import AnnotationsSaved, Json
 from backend.labelstudio.labeling_config import parse_controls
 from backend.labelstudio.task_data import with_value_of
 from backend.storage.analysis_json import is_readable, load_analysis
 from backend.storage.annotation_json import refresh_data, sources, without_source
-from backend.storage.jobs import Job, Store
+from backend.storage.jobs import Store
 from backend.storage.labels import Annotation, LabelledRegion
 from pipeline.records import RepLabel
 
 log = logging.getLogger(__name__)
-
-Origin = Literal["untouched", "changed", "manual"]
-
-_MOVED_S = 0.1
-"""Predicted boundaries are rounded to frames. One that differs by more than this was moved by a person."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,12 @@ def labelled_videos(store: Store, project: int) -> list[LabelledVideo]:
     for annotation in store.labels.valid_annotations(project):
         of_task[annotation.task].append(annotation)
     chosen = [counting(annotations) for annotations in of_task.values()]
-    return [_video(store, annotation) for annotation in sorted(chosen, key=rank, reverse=True)]
+    with Session(store.engine) as session:
+        began_with = proposals_of(session, chosen)
+    return [
+        _video(store, annotation, began_with.get(annotation.id))
+        for annotation in sorted(chosen, key=rank, reverse=True)
+    ]
 
 
 def pull(client: LabelStudioClient, store: Store, project: int) -> int:
@@ -117,8 +119,7 @@ def rank(annotation: Annotation) -> tuple[bool, str, int]:
     return annotation.ground_truth, annotation.updated_at, annotation.id
 
 
-def _video(store: Store, annotation: Annotation) -> LabelledVideo:
-    parent = store.job_of_prediction(annotation.parent_prediction)
+def _video(store: Store, annotation: Annotation, proposals: Proposals | None) -> LabelledVideo:
     latest = store.latest_result(annotation.task, annotation.media)
     return LabelledVideo(
         annotation.task,
@@ -126,44 +127,18 @@ def _video(store: Store, annotation: Annotation) -> LabelledVideo:
         annotation.annotator,
         annotation.media,
         load_analysis(latest).media_digest if latest and is_readable(latest) else "",
-        _drawn(store.labels.labelled_regions(annotation.id), parent),
+        _drawn(store.labels.labelled_regions(annotation.id), proposals),
     )
 
 
-def _drawn(regions: Sequence[LabelledRegion], parent: Job | None) -> tuple[DrawnRep, ...]:
-    known = load_analysis(parent.result) if parent is not None and is_readable(parent.result) else None
-    proposals = (
-        [(rep.start_s, rep.end_s, score.label) for rep, score in zip(known.reps, known.scores, strict=True)]
-        if known is not None
-        else None
-    )
-    return tuple(
-        DrawnRep(
-            region.start_s,
-            region.end_s,
-            "normal" if region.label == "normal" else "anomalous",
-            origin := origin_of(region.origin, region.start_s, region.end_s, region.label, proposals),
-            parent.model_version if parent is not None and origin != "manual" else "",
-        )
-        for region in regions
-        if region.start_s < region.end_s
-    )
-
-
-def origin_of(
-    said: str, start_s: float, end_s: float, label: str, proposals: Iterable[tuple[float, float, str]] | None
-) -> Origin:
-    """Whether a person changed what was predicted.
-
-    said: Label Studio's word for the region's origin, which misses moved boundaries. proposals: (start_s, end_s, label)
-    of each predicted repetition, None where they are not known.
-    """
-    if said == "manual" or (proposals is None and said == ""):
-        return "manual"
-    if proposals is None:
-        return "untouched" if said == "prediction" else "changed"
-    same = any(
-        label == proposed and abs(start_s - first_s) <= _MOVED_S and abs(end_s - last_s) <= _MOVED_S
-        for first_s, last_s, proposed in proposals
-    )
-    return "untouched" if same else "changed"
+def _drawn(regions: Sequence[LabelledRegion], proposals: Proposals | None) -> tuple[DrawnRep, ...]:
+    drawn = []
+    for region in regions:
+        if region.start_s >= region.end_s:
+            continue
+        proposal = proposal_for(region, proposals.reps if proposals is not None else ())
+        origin = origin_of(region, proposal, proposals is not None)
+        proposed_by = proposals.model_version if proposals is not None and origin != "manual" else ""
+        label: RepLabel = "normal" if region.label == "normal" else "anomalous"
+        drawn.append(DrawnRep(region.start_s, region.end_s, label, origin, proposed_by))
+    return tuple(drawn)

@@ -17,6 +17,7 @@ from backend.errors import LabelStudioError, NotInLabelStudio, UploadRefused
 from backend.labelstudio.addresses import LOCAL_FILES, path_prefix
 from backend.labelstudio.faults import mapped
 from backend.labelstudio.format import Json, Task
+from backend.labelstudio.labeling_config import task_rate
 from backend.labelstudio.outgoing import API_TIMEOUT_S, api_client
 from backend.labelstudio.records import (
     WEBHOOK_HEADER,
@@ -121,7 +122,7 @@ class LabelStudioClient:
     def set_cluster(self, prediction_id: int, cluster: int | None) -> None:
         """Put a prediction into a cluster; one that is gone is fine."""
         with suppress(NotInLabelStudio), mapped(f"prediction {prediction_id}"):
-            self._api.predictions.update(id=prediction_id, request_options=_with_body({"cluster": cluster}))
+            self._json("PATCH", f"api/predictions/{prediction_id}/", json={"cluster": cluster})
 
     def delete_prediction(self, prediction_id: int) -> None:
         """Remove a prediction; one that is gone already is fine."""
@@ -149,6 +150,10 @@ class LabelStudioClient:
     def set_task_data(self, task_id: int, data: Json) -> None:
         with mapped(f"the data of task {task_id}"):
             self._api.tasks.update(id=str(task_id), data=data)
+
+    def task_rate(self, fps: float) -> float:
+        """The frames per second that a new task of a video with so many is given."""
+        return task_rate(fps, self._access.labeling_rate)
 
     def authorization(self) -> dict[str, str]:
         """The header of the moment: the SDK exchanges a personal token for an access token and renews it."""
@@ -197,10 +202,20 @@ class LabelStudioClient:
 
     def upload(self, project: int, path: Path, name: str = "") -> int:
         """Import a file as a task of the project, under its own name or another one; returns the task's id."""
+        return self._import(project, path, name, {"return_task_ids": "true"}, "task_ids")
+
+    def upload_file(self, project: int, path: Path, name: str = "") -> str:
+        """Upload a file that becomes no task; returns its address below Label Studio's root."""
+        number = self._import(project, path, name, {"commit_to_project": "false"}, "file_upload_ids")
+        with mapped(f"the upload of {path.name}"):
+            return f"/data/{self._json('GET', f'api/import/file-upload/{number}')['file']}"
+
+    def _import(self, project: int, path: Path, name: str, params: dict[str, str], key: str) -> int:
+        """The number that the answer has under the key."""
         with mapped(f"the upload of {path.name}"), path.open("rb") as file:
             response = self._http.post(
                 f"{self._access.url}/api/projects/{project}/import",
-                params={"return_task_ids": "true"},
+                params=params,
                 headers=self.authorization(),
                 files={"file": (name or path.name, file)},
                 timeout=httpx.Timeout(10.0, read=300.0, write=300.0),
@@ -211,9 +226,9 @@ class LabelStudioClient:
                     f"Label Studio answered {response.status_code} to the upload of {path.name}. It takes files of the"
                     " types that it knows, up to 250 MB; give it larger ones as local files."
                 )
-            numbers = response.json().get("task_ids")
+            numbers = response.json().get(key)
             if not numbers:
-                raise LabelStudioError(f"Label Studio did not say which task {path.name} became. Try again.")
+                raise LabelStudioError(f"Label Studio did not say what became of {path.name}. Try again.")
             return int(numbers[0])
 
     def create_task(self, project: int, data: Json) -> Task:
@@ -341,6 +356,11 @@ class LabelStudioClient:
                     self._api.webhooks.update(id=hook.id, url=hook.url, headers={**headers, name: value})
         return bool(hooks)
 
+    def call(self, thing: str, method: str, path: str, **content: Any) -> Any:
+        """An API call, which has no method of its own; `thing` is what an error is about."""
+        with mapped(thing):
+            return self._answer(method, path, **content)
+
     def _pages(self, **chosen: object) -> Iterator[Json]:
         """Every task, a request per hundred."""
         seen = 0
@@ -360,16 +380,19 @@ class LabelStudioClient:
         return page
 
     def _json(self, method: str, path: str, **content: Any) -> Json:
+        body = self._answer(method, path, **content)
+        if not isinstance(body, dict):
+            raise ValueError("no object")
+        return dict(body)
+
+    def _answer(self, method: str, path: str, **content: Any) -> Any:
         """A request without the SDK's models: making one of every field takes longer than all else that we do."""
         from label_studio_sdk.core import ApiError
 
         response = self._api._client_wrapper.httpx_client.request(path, method=method, **content)
         if response.status_code >= 400:
             raise ApiError(status_code=response.status_code)
-        body = response.json()
-        if not isinstance(body, dict):
-            raise ValueError("no object")
-        return dict(body)
+        return response.json()
 
     @property
     def _api(self) -> LabelStudio:
@@ -383,8 +406,3 @@ class LabelStudioClient:
                 base_url=self._access.url, api_key=key, timeout=self._http.timeout.read, httpx_client=self._http
             )
         return self._sdk
-
-
-def _with_body(fields: Json) -> Any:
-    """Fields that Label Studio takes and the SDK does not know."""
-    return {"additional_body_parameters": fields}

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from backend.errors import BadRequest
 from backend.labelstudio.labeling_config import Controls, FaultChoice
-from pipeline.datasets.frames import to_frames, to_seconds
+from pipeline.datasets.frames import nearest_frames_within, to_frames, to_seconds
 from pipeline.records import Analysis, Reason, RepLabel, RepScore
 
 Json = dict[str, Any]
@@ -18,6 +18,8 @@ Read = TypeVar("Read")
 
 log = logging.getLogger(__name__)
 
+_COARSE = 0.75
+"""Share of the video's rate below which a timeline is coarse."""
 _MOST_BROKEN = 100
 """Entries of one request that cannot be understood, beside others: each has a text of its own."""
 
@@ -99,7 +101,10 @@ def to_prediction(analysis: Analysis, controls: Controls, rate: float, cluster: 
     results: list[Json] = []
     previous_end = 0
     for index, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1):
-        start, end = to_frames(rep.start_s, rep.end_s, rate, analysis.video.duration_s)
+        # In coarse frames, outer boundaries would be off by up to one: the nearest are off by half of one.
+        is_coarse = rate < _COARSE * analysis.video.fps
+        frames = nearest_frames_within if is_coarse else to_frames
+        start, end = frames(rep.start_s, rep.end_s, rate, analysis.video.duration_s)
         # Touch-and-go repetitions share an instant, but regions no frame, unless one is too short to have its own.
         start = min(max(start, previous_end + 1), end)
         previous_end = end
@@ -133,7 +138,7 @@ def _region_results(
         }
 
     label = result("timelinelabels", controls.labels, {"timelinelabels": [controls.label_value(score.label)]})
-    words = f"anomaly {shown:.2f}" + ("" if score.reliable else ", not judged reliably: please check")
+    words = f"anomaly {shown:.2f}" + ("" if score.reliable else f", {_unjudged(score)}")
     if late_start:
         words += f"; the video {late_start}"
     results = [label | {"score": shown, "meta": {"text": [words]}}]
@@ -152,10 +157,14 @@ def _region_results(
 def note_text(score: RepScore) -> str:
     """The reasons in words, or "" for a repetition with nothing to say about."""
     if not score.reliable:
-        return "not judged reliably: please check"
+        return _unjudged(score)
     if score.is_anomaly and score.reasons:
         return "unusual: " + ", ".join(str(reason) for reason in score.reasons)
     return ""
+
+
+def _unjudged(score: RepScore) -> str:
+    return f"not judged: {score.hindrance}" if score.hindrance else "not judged reliably: please check"
 
 
 def likely_fault(reasons: Iterable[Reason], choices: Iterable[FaultChoice]) -> str:

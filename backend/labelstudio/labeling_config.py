@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -11,7 +12,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from backend.errors import LabelConfigError
-from backend.labelstudio.task_data import names, resolve
+from backend.labelstudio.task_data import ORIGINAL, names, resolve
 from pipeline.records import RepLabel
 
 DEFAULT_RATE = 24.0
@@ -51,8 +52,8 @@ class Controls:
     text: str = ""
 
     def media_of(self, data: dict[str, object]) -> str:
-        """The address of a task's video, "" where its data has none."""
-        media = resolve(self.media, data)
+        """The address of a task's video, "" where its data has none; of the original where a copy of it is played."""
+        media = data.get(ORIGINAL) or resolve(self.media, data)
         return media if isinstance(media, str) else ""
 
     def label_value(self, label: RepLabel) -> str:
@@ -69,6 +70,14 @@ class Controls:
 def default_config() -> str:
     """The labeling config that comes with the project, as XML."""
     return (files("backend.labelstudio") / "labeling_config.xml").read_text(encoding="utf-8")
+
+
+def is_empty(label_config: str) -> bool:
+    """Whether a project has no labeling config yet: Label Studio's own is a View without anything in it."""
+    try:
+        return not label_config.strip() or len(_parsed(label_config)) == 0
+    except LabelConfigError:
+        return False
 
 
 def parse_controls(label_config: str) -> Controls:
@@ -125,6 +134,12 @@ def effective_rate(controls: Controls, data: dict[str, object]) -> float:
         return DEFAULT_RATE
     rate = 1.0 / rate if rate < 1 else rate
     return rate if rate <= _HIGHEST_RATE else DEFAULT_RATE  # also for NaN
+
+
+def task_rate(fps: float, most: float) -> float:
+    """The frames per second that a new task is given: those of its video, or a whole part of them that is not above
+    `most` (0 for no limit), so that every frame of the timeline begins with one of the video."""
+    return fps / math.ceil(fps / most - 1e-6) if most > 0 else fps
 
 
 def _parsed(label_config: str) -> Element:

@@ -24,7 +24,8 @@ def _named_by_environment() -> tuple[str, ...]:
 class Access:
     """How to reach Label Studio and what may be fetched. Travels to workers; the key stays masked when shown.
 
-    public_urls: the names that browsers have for the same Label Studio.
+    public_urls: the names that browsers have for the same Label Studio. labeling_rate: the most frames per second that
+    new tasks are given, 0 for those of their videos.
     """
 
     url: str
@@ -32,6 +33,7 @@ class Access:
     media_hosts: tuple[str, ...] = ()
     max_bytes: int = 2048 * 1024 * 1024
     public_urls: tuple[str, ...] = field(default_factory=_named_by_environment)
+    labeling_rate: float = 0.0
 
     @property
     def configured(self) -> bool:
@@ -48,15 +50,12 @@ class TaskState:
 
     has_frames: whether there are annotations, drafts or non-empty predictions, whose frames must keep their meaning.
     is_labelled: whether there are annotations or drafts. predictions: (id, model version) of each, oldest first.
-    sources: those of them that annotations were made from.
     """
 
     task: Task
     has_frames: bool
     is_labelled: bool
-    has_drafts: bool
     predictions: tuple[tuple[int, str], ...]
-    sources: frozenset[int] = frozenset()
 
     def prediction_ids(self, model_version: str) -> list[int]:
         return [number for number, version in self.predictions if version == model_version]
@@ -116,12 +115,9 @@ def state_of(task: Json) -> TaskState:
     # `drafts` has the token's user's alone, `draft_exists` everybody's.
     drafted = bool(task.get("draft_exists") or task.get("drafts"))
     labelled = drafted or bool(task.get("total_annotations") or task.get("cancelled_annotations"))
-    parents = {annotation.get("parent_prediction") for annotation in task.get("annotations") or []}
     return TaskState(
         task_of(task),
         has_frames=labelled or any(one.get("result") for one in stored),
         is_labelled=labelled,
-        has_drafts=drafted,
         predictions=tuple(sorted((int(one["id"]), str(one.get("model_version"))) for one in stored)),
-        sources=frozenset(parent for parent in parents if isinstance(parent, int)),
     )

@@ -12,6 +12,9 @@ from typing import Any
 
 Json = dict[str, Any]
 
+ORIGINAL = "deadlift_original"
+"""The key of the address of a task's own video, where a copy of it is played that browsers can play."""
+
 _NAME = re.compile(r"\$[\w\[\].{}]+", re.ASCII)  # of Label Studio 1.23.2, whose pages know only these characters
 _STEPS = re.compile(r"[^.\[\]]+")
 

@@ -14,9 +14,10 @@ from urllib.parse import unquote
 from pydantic import SecretStr
 
 from backend.errors import BackendError
+from backend.labelstudio import data_manager
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Json, Task
-from backend.labelstudio.labeling_config import default_config
+from backend.labelstudio.labeling_config import default_config, parse_controls
 from backend.labelstudio.records import Access
 from backend.local_labelstudio.server import LabelStudioServer
 from backend.settings import Settings
@@ -63,7 +64,9 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
                 project = client.create_project(PROJECT_TITLE, default_config())
             user, password = settings.basic_auth_user, settings.basic_auth_pass.get_secret_value()
             client.connect_backend(project, backend.url, BACKEND_TITLE, user, password)
-            known = [str(task.data.get("video", "")) for task, _, _ in client.tasks(project)]
+            data_manager.preset(client, project)
+            controls = parse_controls(default_config())
+            known = [controls.media_of(task.data) for task, _, _ in client.tasks(project)]
             for video in videos:
                 if not any(is_upload_of(address, video) for address in known):
                     client.upload(project, video)

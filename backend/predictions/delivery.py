@@ -10,7 +10,9 @@ from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task, to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate
 from backend.labelstudio.records import TaskState
+from backend.labelstudio.task_columns import columns_of, columns_of_failure
 from backend.labelstudio.task_data import resolve, with_value, without_value
+from backend.predictions.playable import without_copy
 from pipeline.records import Analysis
 
 
@@ -21,14 +23,14 @@ def lacks_frame_rate(task: Task, controls: Controls) -> bool:
 
 
 def ensure_frame_rate(client: LabelStudioClient, state: TaskState, controls: Controls, fps: float) -> Task:
-    """The task, with the video's rate in its data where the config asks for one.
+    """The task, with the video's rate (or a part of it: `task_rate`) in its data where the config asks for one.
 
     Left alone where the data already has a value, or where frames are drawn: a rate set now would move them.
     """
     task = state.task
     if not lacks_frame_rate(task, controls) or state.has_frames:
         return task
-    data = with_value(task.data, controls.frame_rate, round(fps, 5))
+    data = with_value(task.data, controls.frame_rate, round(client.task_rate(fps), 5))
     assert data is not None  # that there is a place for it was asked above
     client.set_task_data(task.id, data)
     return Task(task.id, task.project, data)
@@ -60,8 +62,8 @@ def push(client: LabelStudioClient, delivery: Delivery, controls: Controls) -> i
 def push_all(client: LabelStudioClient, deliveries: Sequence[Delivery], controls: Controls) -> list[PushOutcome]:
     """Store predictions for different tasks of one project, unless a task has one of that version.
 
-    Predictions of the `superseded` versions are removed, but for those that an annotation was made from; all of them
-    stay where there are drafts, which do not say what they were made from.
+    Predictions of the `superseded` versions are removed from tasks that nobody has begun. On others all of them stay:
+    neither a draft nor the annotation that it becomes says which one it was made from.
     """
     first = _states(client, [delivery.task for delivery in deliveries])
     is_fresh = len(deliveries) == 1
@@ -70,9 +72,17 @@ def push_all(client: LabelStudioClient, deliveries: Sequence[Delivery], controls
     # all, and everybody keeps the first.
     second = _states(client, [one.task for one, new in zip(deliveries, stored, strict=True) if isinstance(new, int)])
     return [
-        _tidied(client, delivery, second.get(delivery.task.id, first[delivery.task.id]), new)
+        _tidied(client, delivery, second.get(delivery.task.id, first[delivery.task.id]), new, controls)
         for delivery, new in zip(deliveries, stored, strict=True)
     ]
+
+
+def tell_failure(client: LabelStudioClient, task: Task, controls: Controls, message: str) -> None:
+    """Write into a task's data why its video was not analyzed. Raises LabelStudioError."""
+    data = client.task_state(task).task.data
+    told = data | columns_of_failure(message, controls.media_of(data))
+    if told != data:
+        client.set_task_data(task.id, told)
 
 
 def withdraw(client: LabelStudioClient, state: TaskState, versions: Set[str], controls: Controls) -> None:
@@ -89,7 +99,7 @@ def withdraw(client: LabelStudioClient, state: TaskState, versions: Set[str], co
     for number, version in state.predictions:
         if version in versions:
             client.delete_prediction(number)
-    data = without_value(task.data, controls.frame_rate)
+    data = without_copy(without_value(task.data, controls.frame_rate), controls)
     if data != task.data and all(version in versions for _, version in state.predictions):
         client.set_task_data(task.id, data)
 
@@ -139,9 +149,13 @@ def _stored(
 
 
 def _tidied(
-    client: LabelStudioClient, delivery: Delivery, state: TaskState | LabelStudioError, new: PushOutcome | None
+    client: LabelStudioClient,
+    delivery: Delivery,
+    state: TaskState | LabelStudioError,
+    new: PushOutcome | None,
+    controls: Controls,
 ) -> PushOutcome:
-    """The prediction that stays; surplus and superseded ones are removed."""
+    """The prediction that stays; surplus and superseded ones are removed, and the task's columns say what it holds."""
     if isinstance(new, LabelStudioError):
         return new
     if isinstance(state, LabelStudioError):
@@ -153,10 +167,14 @@ def _tidied(
         for surplus in existing[1:]:
             if surplus == new or not state.is_labelled:
                 client.delete_prediction(surplus)
-        if not state.has_drafts:
+        if not state.is_labelled:
             for number, version in state.predictions:
-                if version in delivery.superseded and number not in state.sources:
+                if version in delivery.superseded:
                     client.delete_prediction(number)
+        data = state.task.data
+        told = data | columns_of(delivery.analysis, controls.media_of(data), data)
+        if told != data:
+            client.set_task_data(state.task.id, told)
     except LabelStudioError as error:
         return error
     return existing[0]

@@ -23,6 +23,7 @@ from backend.errors import (
     NotInLabelStudio,
     ResultUnreadable,
     SchedulerLost,
+    WorkerLost,
 )
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
@@ -117,6 +118,7 @@ class JobRunner:
                 pose_dir=self._context.pose_dir,
                 config=self._context.config,
                 known=known.get((started.task, started.media)),
+                make_playable=self._context.make_playable,
             )
             for started in self._store.start_jobs([job.id for job in timely])
         }
@@ -212,6 +214,7 @@ class JobRunner:
             log.warning("Job %s failed: %s", job_id, error)
             self._put_job_off(job_id, error)
             self._note_failure(job_id, type(error).__name__, str(error))
+            self._tell_failure(job_id, controls, error)
         except DBAPIError as error:
             log.warning("What came of job %s was not kept. %s It is taken up again.", job_id, explained(error))
         except Exception:  # the top of a worker: whatever happened, the server and the other jobs go on
@@ -220,6 +223,24 @@ class JobRunner:
         finally:
             if not delivering:
                 self._end(job_id)
+
+    def _tell_failure(self, job_id: int, controls: Controls, error: Exception) -> None:
+        """Show it on the task, in a thread of its own; not what has nothing to do with the video."""
+        if not self._client.configured or isinstance(error, LabelStudioError | SchedulerLost | WorkerLost):
+            return
+        with suppress(RuntimeError):  # shutting down
+            self._deliverers.submit(self._told_failure, job_id, controls, str(error))
+
+    def _told_failure(self, job_id: int, controls: Controls, message: str) -> None:
+        job = self._store.job(job_id)
+        if job is None:
+            return
+        try:
+            delivery.tell_failure(self._client, Task(job.task, job.project, job.data), controls, message)
+        except LabelStudioError as error:
+            log.warning("Task %s: that its video failed is not told there. %s", job.task, error)
+        except Exception:  # the top of a thread
+            log.exception("Task %s: that its video failed is not told there.", job.task)
 
     def _note_failure(self, job_id: int, error_type: str, message: str) -> None:
         """A job whose failure cannot be written down is taken up again in the next round."""

@@ -17,6 +17,7 @@ from backend.labelstudio.media import MediaFetcher
 from backend.labelstudio.records import Access
 from backend.models.detectors import cached_detector
 from backend.predictions.delivery import ensure_frame_rate, lacks_frame_rate
+from backend.predictions.playable import upload_copy
 from backend.settings import networks_dir
 from backend.storage.scratch import scratch
 from pipeline.analyze import analyze_pose, analyze_video, judged_again
@@ -35,7 +36,8 @@ class VideoJob:
     """Everything a worker needs for one task. Folders are paths that workers share with the server.
 
     Addresses may be signed, and Dask logs what it is given: they are not shown. known: an earlier analysis of the same
-    video; with its landmarks kept, it need not be fetched again.
+    video; with its landmarks kept, it need not be fetched again. make_playable: whether browsers get a copy of
+    a video that they do not play.
     """
 
     task: Task = field(repr=False)
@@ -46,6 +48,7 @@ class VideoJob:
     pose_dir: Path
     config: PipelineConfig
     known: Analysis | None = field(default=None, repr=False)
+    make_playable: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ def _analyze_task(job: VideoJob) -> Analysis:
                 _announce_frame_rate(client, job, reading.probe(path).fps)
             with open_estimator(job.config.pose, networks_dir()) as estimator:
                 analysis = analyze_video(path, cached_detector(job.model_dir), cache, job.config, estimator)
+            if job.make_playable and analysis.video.unplayable and client.configured:
+                upload_copy(client, job.task, job.controls, path, folder)
         except VideoError as error:
             # People know the video by its address, not by the name of our copy.
             raise type(error)(str(error).replace(str(path), shown)) from error

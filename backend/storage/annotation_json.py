@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import JSON, Connection, Engine, ForeignKey, select, update
+from sqlalchemy import JSON, Connection, DateTime, Engine, ForeignKey, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.labelstudio.format import Json, Task
@@ -17,8 +18,8 @@ class AnnotationSource(Base):
     """An annotation and its task in Label Studio's JSON, as it last sent them.
 
     data: the task's, by which the frame rate is known that the annotation was drawn at. result: all of its regions
-    with all of their controls. Annotations that earlier releases stored have no such row until
-    Label Studio sends them again.
+    with all of their controls. begun_at: when somebody began with it (UTC), as far as Label Studio says. Annotations
+    that earlier releases stored have no such row, or no such moment, until Label Studio sends them again.
     """
 
     __tablename__ = "annotation_sources"
@@ -26,11 +27,13 @@ class AnnotationSource(Base):
     data: Mapped[Json] = mapped_column(JSON)
     result: Mapped[list[Json]] = mapped_column(JSON)
     lead_time: Mapped[float | None]
+    begun_at: Mapped[datetime | None] = mapped_column(DateTime)
 
 
 _PUT = """
-INSERT INTO annotation_sources (annotation_id, data, result, lead_time) VALUES (?, ?, ?, ?)
-ON CONFLICT (annotation_id) DO UPDATE SET data = excluded.data, result = excluded.result, lead_time = excluded.lead_time
+INSERT INTO annotation_sources (annotation_id, data, result, lead_time, begun_at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (annotation_id) DO UPDATE SET data = excluded.data, result = excluded.result,
+    lead_time = excluded.lead_time, begun_at = excluded.begun_at
 """
 
 
@@ -38,13 +41,36 @@ def put_source(connection: Connection, annotation: Json, task: Task) -> None:
     """Keep an annotation's JSON, in the transaction that stores the annotation."""
     result, lead_time = annotation.get("result"), annotation.get("lead_time")
     items = [item for item in result if isinstance(item, dict)] if isinstance(result, list) else []
+    begun_at = _begun_at(annotation)
     row = (
         int(annotation["id"]),
         json.dumps(task.data),
         json.dumps(items),
         float(lead_time) if isinstance(lead_time, int | float) else None,
+        begun_at.isoformat(" ", "microseconds") if begun_at is not None else None,
     )
     connection.exec_driver_sql(_PUT, row)
+
+
+def _begun_at(annotation: Json) -> datetime | None:
+    """When the draft was kept that became the annotation; without one, the time at work before it was made."""
+    drafted = utc(str(annotation.get("draft_created_at") or ""))
+    if drafted is not None:
+        return drafted
+    made, lead_time = utc(str(annotation.get("created_at") or "")), annotation.get("lead_time")
+    try:
+        return made - timedelta(seconds=float(lead_time or 0.0)) if made is not None else None
+    except (TypeError, ValueError, OverflowError):
+        return made
+
+
+def utc(text: str) -> datetime | None:
+    """A moment that Label Studio wrote, as the database keeps moments; None for what is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo is not None else moment
 
 
 def sources(engine: Engine, annotation_ids: Iterable[int]) -> dict[int, AnnotationSource]:

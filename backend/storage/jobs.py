@@ -273,13 +273,6 @@ class Store:
         with self._transaction() as session:
             return set(session.scalars(select(Job.model_version).where(Job.project == project).distinct()))
 
-    def job_of_prediction(self, prediction_id: int | None) -> Job | None:
-        """The job whose prediction Label Studio stored under that id."""
-        if prediction_id is None:
-            return None
-        with self._transaction() as session:
-            return session.scalars(select(Job).where(Job.prediction_id == prediction_id)).first()
-
     def latest_result(self, task: int, media: str) -> str:
         """What came of the newest finished job of that task and address, or ""."""
         return self.latest_results([(task, media)]).get((task, media), "")

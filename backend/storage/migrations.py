@@ -196,7 +196,13 @@ _SUMMARIES = (
     "CREATE INDEX annotations_by_project ON annotations (project)",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_TABLES_OF_0_1_0, _NAMES_OF_LABEL_STUDIO, _SUMMARIES)
+_ORIGINS_AND_REFUSALS = (
+    "ALTER TABLE annotation_sources ADD COLUMN begun_at DATETIME",
+    "CREATE TABLE refused_setups (project INTEGER NOT NULL PRIMARY KEY, message VARCHAR NOT NULL, "
+    "refused_at DATETIME NOT NULL)",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (_TABLES_OF_0_1_0, _NAMES_OF_LABEL_STUDIO, _SUMMARIES, _ORIGINS_AND_REFUSALS)
 """The statements of each step; the step at index n brings a database from version n to n + 1."""
 
 

@@ -19,6 +19,7 @@ from pipeline.anomaly.features import PARTS_OF_WALK, Features, Representation, S
 from pipeline.anomaly.model_files import load_parts, save_parts, version_of
 from pipeline.anomaly.posture import PostureModel, angle_cells, fault_score
 from pipeline.anomaly.reference import Reference, Scale, cells_of, compare
+from pipeline.anomaly.visibility import hidden
 from pipeline.anomaly.within_video import compare_within_video, within_video_cells
 from pipeline.config import DetectorConfig
 from pipeline.pose.tracks import is_plausible
@@ -113,7 +114,8 @@ class Detector:
             why = reasons(found.cells, shown, self.config.encode.length)
             known = float(plausible[(pose.time >= rep.start_s) & (pose.time <= rep.end_s)].mean())
             trusted = self._can_be_judged(min(one.coverage, known), one.gap, rep, reps)
-            result.append(RepScore(found.score, found.p_value, found.raw, why, trusted))
+            unseen = hidden(pose, rep)
+            result.append(RepScore(found.score, found.p_value, found.raw, why, trusted and not unseen, unseen))
         return tuple(result)
 
     def judge(self, features: Features, setting: str = "") -> list[Judgement]:

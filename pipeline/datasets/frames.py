@@ -35,6 +35,13 @@ def nearest_frames(start_s: float, end_s: float, rate: float) -> tuple[int, int]
     return first, max(first, round(end_s * rate))
 
 
+def nearest_frames_within(start_s: float, end_s: float, rate: float, duration_s: float) -> tuple[int, int]:
+    """The same, kept inside the video."""
+    last = max(1, round(duration_s * rate))
+    start, end = nearest_frames(start_s, end_s, rate)
+    return min(start, last), min(end, last)
+
+
 def are_frames_of(start: int, end: int, rate: float, start_s: float, end_s: float) -> bool:
     """Whether both boundaries of frames start..end are within half a frame of [start_s, end_s).
 

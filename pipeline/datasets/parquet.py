@@ -53,6 +53,8 @@ SCHEMA = pa.schema(
         pa.field("confidence", pa.float64()),
         pa.field("model_version", pa.string(), nullable=False),
         pa.field("agreement", pa.float64()),
+        pa.field("start_shift_s", pa.float64()),
+        pa.field("end_shift_s", pa.float64()),
         pa.field("ground_truth", pa.bool_(), nullable=False),
         pa.field("lifter", pa.string(), nullable=False),
         pa.field("faults", pa.list_(pa.string()), nullable=False),

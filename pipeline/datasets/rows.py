@@ -34,7 +34,9 @@ class ExportedRep:
     None without landmarks. start_frame, end_frame: 1-based and inclusive, at frame_rate, as Label Studio shows them;
     None where the rate is not known. score (0..1, higher is more anomalous), confidence (0..1) and model_version: of
     the proposal that the label came from, None and "" without one. agreement: the share of the task's other annotators
-    who drew the same repetition with the same label, None without others. files: kind -> path below the dataset.
+    who drew the same repetition with the same label, None without others. start_shift_s, end_shift_s: how much later
+    the boundaries are than proposed, None without a proposal; up to 0.1 s is rounding to frames. files: kind -> path
+    below the dataset.
     """
 
     rep: str
@@ -60,6 +62,8 @@ class ExportedRep:
     confidence: float | None = None
     model_version: str = ""
     agreement: float | None = None
+    start_shift_s: float | None = None
+    end_shift_s: float | None = None
     ground_truth: bool = False
     lifter: str = ""
     faults: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ from pipeline.media.display import Picture as Picture
 from pipeline.media.display import display_of
 from pipeline.media.limits import Limits
 from pipeline.media.opening import INDEXED, READ_ONCE, has_unread_recording, opened, video_stream
+from pipeline.media.playability import unplayable_in
 from pipeline.media.sampling import Sampler, Thinning
 from pipeline.records import VideoInfo
 
@@ -58,7 +59,7 @@ def probe(path: str | Path, limits: Limits = Limits()) -> VideoInfo:  # noqa: B0
         width, height = display.size(first.width, first.height)
         limits.check_size(path, width, height)
         codec, start_s = str(stream.codec_context.name), float(first.time) - clock.zero_s(container)
-        earliest_s = clock.earliest_s(container)
+        earliest_s, hindrance = clock.earliest_s(container), unplayable_in(container, path)
     with opened(path, limits) as container:  # anew: not every format can go back
         rhythm, declared_s = clock.rhythm(container, limits), clock.declared_s(container)
         is_read_through = container.format.name not in READ_ONCE
@@ -84,6 +85,7 @@ def probe(path: str | Path, limits: Limits = Limits()) -> VideoInfo:  # noqa: B0
         codec=codec,
         start_s=start_s,
         earliest_s=earliest_s,
+        unplayable=hindrance,
     )
 
 

@@ -9,18 +9,16 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from numpy.typing import NDArray
 
 from pipeline.files import written_aside
-from pipeline.media.clock import continued, zero_s
 from pipeline.media.opening import opened
+from pipeline.media.sound import Sound
 
 Picture = NDArray[np.uint8]
 
 _LEAST_TIMESCALE = 90_000
-_COPIED_AUDIO = ("aac", "mp3")  # what an MP4 may hold and browsers play
 
 
 def write(
@@ -33,7 +31,7 @@ def write(
         pictures: (time_s, RGB picture [height, width, 3]) in order. All are written in the size of the first; an odd
             last row or column is dropped, as yuv420p has none.
         rate: frames per second in the header of the file; the times may be uneven.
-        sound_of: a video whose sound is copied, where an MP4 may hold it.
+        sound_of: a video whose sound goes along, copied where browsers play it as it is.
 
     Returns:
         The number of pictures.
@@ -66,7 +64,7 @@ def _encode(
     # A multiple of the rate's numerator, so that even times stay exactly even.
     base = Fraction(1, rate.numerator * math.ceil(_LEAST_TIMESCALE / rate.numerator))
     stream.codec_context.time_base = base
-    sound = _Sound(container, source) if source is not None else None
+    sound = Sound(container, source) if source is not None else None
     count = 0
     for time_s, picture in pictures:
         if count == 0:
@@ -76,49 +74,10 @@ def _encode(
         frame.pts, frame.time_base = round(time_s / base), base
         container.mux(stream.encode(frame))
         if sound is not None:
-            sound.copy_until(time_s)
+            sound.write_until(time_s)
         count += 1
     if count:
         container.mux(stream.encode())
     if sound is not None:
-        sound.copy_until(float("inf"))
+        sound.write_until(float("inf"))
     return count
-
-
-class _Sound:
-    """The first sound track of a video, copied packet by packet beside the pictures."""
-
-    def __init__(self, container: OutputContainer, source: InputContainer) -> None:
-        self._container = container
-        self._track: AudioStream | None = next(
-            (track for track in source.streams.audio if track.codec_context.codec.canonical_name in _COPIED_AUDIO), None
-        )
-        if self._track is None:
-            return
-        self._copy = container.add_stream_from_template(self._track)
-        base = self._track.time_base or Fraction(1, 1000)
-        self._zero = round(zero_s(source) / base)
-        self._packets = continued(source.demux(self._track), source)
-        self._last_dts = -1
-        self._done = False
-
-    def copy_until(self, time_s: float) -> None:
-        """Copy the sound up to that time."""
-        while self._track is not None and not self._done:
-            try:
-                packet = next(self._packets)
-            except (StopIteration, av.FFmpegError):  # damaged sound ends early; the pictures go on
-                self._done = True
-                return
-            if packet.pts is None or packet.dts is None:
-                continue
-            packet.pts -= self._zero
-            packet.dts -= self._zero
-            if packet.dts <= self._last_dts:  # before the first picture, or a fault of the container
-                continue
-            self._last_dts = packet.dts
-            packet.stream = self._copy
-            time = float(packet.pts * packet.time_base)
-            self._container.mux(packet)
-            if time >= time_s:
-                return

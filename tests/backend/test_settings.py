@@ -20,6 +20,14 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def test_a_timeline_too_coarse_to_keep_boundaries_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABELING_RATE", "5")
+    with pytest.raises(ValidationError, match="10 to 240"):
+        Settings(_env_file=None)
+    monkeypatch.setenv("LABELING_RATE", "12")
+    assert Settings(_env_file=None).labeling_rate == 12.0
+
+
 def test_everything_has_a_default() -> None:
     assert Settings().backend_port == 9090
 

@@ -16,6 +16,7 @@ import pytest
 from places import SHARED
 from real_label_studio import PASSWORD, USER, label_studio_script
 
+from backend.labels.labelled import DrawnRep, labelled_videos
 from backend.local_labelstudio.demo import Demo, running, wait_for_predictions
 from backend.local_labelstudio.server import LabelStudioServer
 from backend.settings import Settings
@@ -43,6 +44,8 @@ class Observed:
     second_task_predictions: list[dict[str, Any]] = field(default_factory=list)
     after_restart: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     stored_after_restart: list[LabelledRegion] = field(default_factory=list)
+    drafted: dict[str, Any] = field(default_factory=dict)
+    after_draft: list[DrawnRep] = field(default_factory=list)
     screenshot: Path | None = None
 
 
@@ -75,6 +78,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory, synthetic: Path) -> Obser
             seen.predictions[second.id] = stored
             if second.id != task.id:
                 seen.second_task_predictions = stored
+                _submit_a_draft(demo, second.id, seen)
     with running(label_studio(), settings, [clip]) as demo:
         # Long enough for whatever a restart might do twice: the start looks for unfinished work at once.
         time.sleep(5)
@@ -120,6 +124,19 @@ def test_a_second_video_is_predicted_without_being_opened(observed: Observed) ->
     assert observed.second_task_predictions[0]["result"]
 
 
+def test_a_draft_is_submitted_without_its_prediction(observed: Observed) -> None:
+    assert observed.drafted["parent_prediction"] is None  # what Label Studio does, and why the next test is needed
+    assert observed.drafted["draft_created_at"]
+
+
+def test_what_was_kept_as_a_draft_is_known_with_its_origin(observed: Observed) -> None:
+    (version,) = {one["model_version"] for one in observed.second_task_predictions}
+    count = len(observed.after_draft)
+    assert count > 1
+    assert [rep.origin for rep in observed.after_draft] == ["changed", *["untouched"] * (count - 1)]
+    assert {rep.proposed_by for rep in observed.after_draft} == {version}
+
+
 def test_a_restart_duplicates_no_prediction(observed: Observed) -> None:
     assert {task: len(stored) for task, stored in observed.after_restart.items()} == dict.fromkeys(
         observed.predictions, 1
@@ -162,6 +179,23 @@ def _correct_in_page(demo: Demo, task: int, seen: Observed, folder: Path) -> Non
         labeling_page.screenshot(page, seen.screenshot)
         labeling_page.set_label(page, region.id, "Anomalous rep" if region.label == "Normal rep" else "Normal rep")
         seen.submitted = labeling_page.submit(page)
+
+
+def _submit_a_draft(demo: Demo, task: int, seen: Observed) -> None:
+    """Somebody moves the first start, leaves so that a draft is kept, comes back and submits it."""
+    with labeling_page.new_page() as page:
+        labeling_page.log_in(page, demo.url, USER, PASSWORD)
+        labeling_page.open_task(page, demo.url, demo.project, task)
+        proposed = [one for one in seen.second_task_predictions[0]["result"] if one["type"] == "timelinelabels"]
+        regions = labeling_page.wait_for_regions(page, len(proposed))
+        labeling_page.keep_draft(page, lambda: labeling_page.set_start_frame(page, regions[0].id, 2))
+        labeling_page.open_task(page, demo.url, demo.project, task)
+        labeling_page.wait_for_regions(page, len(regions))
+        seen.drafted = labeling_page.submit(page)
+    _stored_regions(demo, task)
+    seen.after_draft = [
+        rep for video in labelled_videos(demo.store, demo.project) if video.task == task for rep in video.reps
+    ]
 
 
 def _stored_regions(demo: Demo, task: int) -> list[LabelledRegion]:

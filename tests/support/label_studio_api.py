@@ -59,6 +59,8 @@ class FakeLabelStudio:
         self.views: dict[int, list[int]] = {}  # view -> the tasks that it shows
         self.storage: dict[str, str] = {}  # s3 address -> where it redirects to
         self.files: dict[str, bytes] = {}
+        self.uploads: dict[int, str] = {}
+        self.tabs: list[Json] = []
         self.calls: Counter[str] = Counter()
         self.seen_authorization: list[tuple[str, str]] = []
         self.failures: list[int] = []  # statuses that the next stores of a prediction answer with, without storing
@@ -222,10 +224,18 @@ class FakeLabelStudio:
             if self.refuses_uploads:
                 return jsonify(detail="File size exceeds"), 400
             with self._lock:
-                name = f"{next(self._numbers):08x}-{file.filename}"
+                upload = next(self._numbers)
+                name = f"{upload:08x}-{file.filename}"
                 self.files[f"{number}/{name}"] = file.read()
+                if request.args.get("commit_to_project") == "false":
+                    self.uploads[upload] = f"upload/{number}/{quote(name)}"
+                    return jsonify(task_count=0, file_upload_ids=[upload]), 201
                 task = self.add_task(f"/data/upload/{number}/{quote(name)}")
             return jsonify(task_count=1, task_ids=[task]), 201
+
+        @app.get("/api/import/file-upload/<int:number>")
+        def uploaded(number: int) -> Any:
+            return jsonify(id=number, file=self.uploads[number], size=1)
 
         @app.get("/api/storages/localfiles/")
         def storages() -> Any:
@@ -284,8 +294,22 @@ class FakeLabelStudio:
         @app.patch("/api/projects/<int:number>/")
         def patch_project(number: int) -> Any:
             self.project_version = request.json.get("model_version", self.project_version)
+            self.label_config = request.json.get("label_config", self.label_config)
             self.sampling = request.json.get("sampling", self.sampling)
             return jsonify(id=number, model_version=self.project_version, sampling=self.sampling)
+
+        @app.get("/api/dm/views/")
+        def tabs() -> Any:
+            return jsonify([{"id": n, "data": data, "project": 1} for n, data in enumerate(self.tabs, 1)])
+
+        @app.post("/api/dm/views/")
+        def add_tab() -> Any:
+            self.tabs.append(request.json["data"])
+            return jsonify(id=len(self.tabs), **request.json), 201
+
+        @app.patch("/api/ml/<int:number>")
+        def patch_backend(number: int) -> Any:
+            return jsonify({"id": number, "title": "Deadlift", "project": 1, "url": request.json["url"]})
 
         @app.get("/api/ml/")
         def backends() -> Any:

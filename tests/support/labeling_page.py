@@ -7,7 +7,7 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,6 +210,13 @@ def shown_picture(page: Page) -> NDArray[np.uint8]:
     (columns,) = np.nonzero(is_picture)
     assert len(columns), "the page shows no picture"
     return found[:, columns[0] : columns[-1] + 1]
+
+
+def keep_draft(page: Page, edit: Callable[[], None]) -> None:
+    """Edit, and wait until Label Studio has kept a draft of it, as it does by itself."""
+    with page.expect_response(re.compile(r"/api/tasks/\d+/drafts|/api/drafts/")) as answer:
+        edit()
+    assert answer.value.ok, answer.value.text()
 
 
 def submit(page: Page) -> dict[str, Any]:

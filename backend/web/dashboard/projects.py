@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backend.predictions.retries import PASSING
-from backend.storage import overview
+from backend.storage import overview, setups
+from backend.storage.database import iso
 from backend.storage.runs import Run
 from backend.web.dashboard import words
 from backend.web.links import Links
@@ -112,8 +113,13 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
 
 
 def refused_setups(services: Services, links: Links) -> tuple[RefusedSetup, ...]:
-    """Set-ups that were refused, the latest first. Nothing stores them yet."""
-    return ()
+    """Set-ups that were refused, the latest first."""
+    return tuple(
+        RefusedSetup(
+            one.project, links.title(one.project), links.project(one.project), one.message, iso(one.refused_at)
+        )
+        for one in setups.refused_setups(services.store.engine)
+    )
 
 
 def training(run: Run) -> Training:

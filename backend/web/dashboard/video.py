@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from sqlalchemy.orm import Session
 
 from backend.context import Context
 from backend.errors import NotInLabelStudio
+from backend.labels.proposals import Proposals, proposals_of
 from backend.storage import overview, summaries
 from backend.storage.analysis_json import load_analysis
 from backend.storage.jobs import Store
@@ -228,12 +230,13 @@ def _signals(context: Context, pose: Pose, analysis: Analysis) -> tuple[tuple[Si
 
 def _labels(store: Store, project: int, task: int) -> tuple[LabelLine, ...]:
     found = [one for one in store.labels.annotations(task) if one.project == project and not one.deleted]
-    return tuple(_label_line(store, one) for one in reversed(found))
+    with Session(store.engine) as session:
+        begun_with = proposals_of(session, found)
+    return tuple(_label_line(store, one, begun_with.get(one.id)) for one in reversed(found))
 
 
-def _label_line(store: Store, one: Annotation) -> LabelLine:
+def _label_line(store: Store, one: Annotation, begun_with: Proposals | None) -> LabelLine:
     regions = store.labels.labelled_regions(one.id)
-    parent = store.job_of_prediction(one.parent_prediction)
     return LabelLine(
         one.id,
         one.annotator,
@@ -241,5 +244,5 @@ def _label_line(store: Store, one: Annotation) -> LabelLine:
         one.was_cancelled,
         sum(region.label == "normal" for region in regions),
         sum(region.label == "anomalous" for region in regions),
-        parent.model_version if parent is not None else "",
+        begun_with.model_version if begun_with is not None else "",
     )

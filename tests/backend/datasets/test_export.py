@@ -81,6 +81,15 @@ def test_a_moved_boundary_is_a_change(project: LabelledProject) -> None:
     assert [row.origin for row in rows(project)[:2]] == ["changed", "untouched"]
 
 
+def test_labels_that_were_kept_as_a_draft_say_what_they_were_made_of(project: LabelledProject) -> None:
+    # Label Studio 1.23.2 submits them without `parent_prediction`.
+    moved = project.region(project.analyses[1].reps[0], "rep1", later=30)
+    project.label(1, moved, number=9, parent_prediction=None, updated_at="2999-01-01T00:00:00Z")
+    (row,) = [row for row in rows_of(project.export().stored.folder) if row.task == 1]
+    assert (row.origin, row.model_version, row.score) == ("changed", VERSION, pytest.approx(0.3))
+    assert (row.start_shift_s, row.end_shift_s) == (pytest.approx(1.2, abs=0.05), pytest.approx(1.2, abs=0.05))
+
+
 def test_what_was_drawn_by_hand_has_no_score(project: LabelledProject) -> None:
     project.label(1, project.region(project.analyses[1].reps[0], "mine", origin="manual"), number=9)
     row = rows(project)[0]

@@ -6,11 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from defusedxml.ElementTree import fromstring
 from fakes import CONFIG
 from places import LABELING_CONFIG
 
 from backend.errors import LabelConfigError
-from backend.labelstudio.labeling_config import DEFAULT_RATE, Controls, FaultChoice, effective_rate, parse_controls
+from backend.labelstudio.labeling_config import (
+    DEFAULT_RATE,
+    Controls,
+    FaultChoice,
+    effective_rate,
+    parse_controls,
+    task_rate,
+)
 
 RENAMED = """<View><Video name="film" value="$clip" framerate="25"/>
 <TimelineLabels name="lifts" toName="film">
@@ -219,3 +227,19 @@ def test_nested_data_without_the_video_has_no_address(data: dict[str, Any]) -> N
 def test_a_video_that_is_the_same_for_every_task_is_refused(value: str) -> None:
     with pytest.raises(LabelConfigError, match="same text for every task"):
         video(f'value="{value}"')
+
+
+@pytest.mark.parametrize(
+    ("fps", "most", "given"),
+    [(60.0, 0.0, 60.0), (60.0, 12.0, 12.0), (30.0, 12.0, 10.0), (24.0, 12.0, 12.0), (25.0, 60.0, 25.0)],
+)
+def test_a_task_gets_a_whole_part_of_the_videos_rate(fps: float, most: float, given: float) -> None:
+    assert task_rate(fps, most) == pytest.approx(given)
+
+
+def test_no_single_key_ticks_a_fault() -> None:
+    """Label Studio gives controls without a hotkey the next free one of 1, 2, ... 0, q, w, e."""
+    root = fromstring(LABELING_CONFIG.read_text())
+    keys = [tag.get("hotkey", "") for name in ("Choice", "Number") for tag in root.iter(name)]
+    assert all(key.startswith("alt+shift+") for key in keys)
+    assert len(set(keys)) == len(keys) == 13

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +13,11 @@ from backend.errors import LabelStudioError, NotInLabelStudio
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import parse_controls
+from backend.labelstudio.records import Access
+from backend.labelstudio.task_columns import COLUMNS, without_columns
 from backend.predictions import delivery
 from backend.predictions.delivery import Delivery
+from pipeline.datasets.frames import to_seconds
 
 CONTROLS = parse_controls(CONFIG)
 
@@ -79,18 +83,29 @@ def test_surplus_predictions_that_somebody_may_have_started_from_are_kept(
     assert len(label_studio.of_task(number)) == 2
 
 
-def test_storing_takes_four_requests(client: LabelStudioClient, label_studio: FakeLabelStudio) -> None:
+def test_storing_takes_five_requests(client: LabelStudioClient, label_studio: FakeLabelStudio) -> None:
     number = label_studio.add_task()
     client.authorization()
     label_studio.calls.clear()
     push(client, number)
-    assert sum(label_studio.calls.values()) == 4
+    assert sum(label_studio.calls.values()) == 5
 
 
 def test_the_rate_of_the_video_is_put_into_the_task(client: LabelStudioClient, label_studio: FakeLabelStudio) -> None:
     number = label_studio.add_task(other="kept")
     push(client, number, fps=30000 / 1001)
-    assert label_studio.tasks[number]["data"] == {"video": "/data/upload/1/a.mp4", "other": "kept", "fps": 29.97003}
+    data = without_columns(label_studio.tasks[number]["data"])
+    assert data == {"video": "/data/upload/1/a.mp4", "other": "kept", "fps": 29.97003}
+
+
+def test_a_coarser_timeline_keeps_boundaries_to_half_a_frame(access: Access, label_studio: FakeLabelStudio) -> None:
+    number, found = label_studio.add_task(), analysis(fps=60.0)
+    client = LabelStudioClient(replace(access, labeling_rate=12.0))
+    delivery.push(client, Delivery(Task(number, 1, {}), found), CONTROLS)
+    assert label_studio.tasks[number]["data"]["fps"] == 12.0
+    spans = [one["value"]["ranges"][0] for one in label_studio.of_task(number)[0]["result"] if "score" in one]
+    drawn = [to_seconds(span["start"], span["end"], 12.0) for span in spans]
+    assert drawn == [pytest.approx((rep.start_s, rep.end_s), abs=0.5 / 12) for rep in found.reps]
 
 
 def test_the_address_in_a_storage_is_kept_when_the_rate_is_set(
@@ -142,7 +157,52 @@ def test_no_rate_is_set_where_the_config_has_a_number(client: LabelStudioClient,
 def test_no_rate_is_set_where_the_config_has_none(client: LabelStudioClient, label_studio: FakeLabelStudio) -> None:
     number = label_studio.add_task()
     push(client, number, config=CONFIG.replace('frameRate="$fps"', ""))
-    assert label_studio.calls["PATCH /api/tasks/N/"] == 0
+    assert without_columns(label_studio.tasks[number]["data"]) == {"video": "/data/upload/1/a.mp4"}
+
+
+def test_what_became_of_a_video_is_told_in_the_tasks_data(
+    client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    number = label_studio.add_task("/data/upload/1/0123abcd-my%20set.mp4", lifter="Anna")
+    push(client, number)
+    data = label_studio.tasks[number]["data"]
+    assert {key: data[key] for key in (*COLUMNS, "lifter")} == {
+        "deadlift_file": "my set.mp4",
+        "deadlift_state": "predicted",
+        "deadlift_repetitions": 2,
+        "deadlift_anomalies": 1,
+        "deadlift_confidence": 0.8,
+        "deadlift_model": VERSION,
+        "lifter": "Anna",
+    }
+
+
+def test_what_is_told_already_is_not_written_again(client: LabelStudioClient, label_studio: FakeLabelStudio) -> None:
+    number = label_studio.add_task(fps=30.0)
+    push(client, number)
+    push(client, number)
+    assert label_studio.calls["PATCH /api/tasks/N/"] == 1
+
+
+def test_what_hinders_is_told_in_words(client: LabelStudioClient, label_studio: FakeLabelStudio) -> None:
+    number = label_studio.add_task()
+    found = replace(analysis(), reps=(), scores=(), nothing="nobody is seen")
+    found = replace(found, video=replace(found.video, unplayable="HEVC (H.265), which browsers do not play"))
+    delivery.push(client, Delivery(Task(number, 1, {}), found), CONTROLS)
+    told = "not playable: HEVC (H.265), which browsers do not play; no repetition: nobody is seen"
+    assert label_studio.tasks[number]["data"]["deadlift_state"] == told
+
+
+def test_a_failure_is_told_and_goes_with_the_next_success(
+    client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    number = label_studio.add_task()
+    delivery.tell_failure(client, Task(number, 1, {}), CONTROLS, "a.mp4: the file is empty." + " Really." * 100)
+    state = label_studio.tasks[number]["data"]["deadlift_state"]
+    assert state.startswith("failed: a.mp4: the file is empty.")
+    assert len(state) == 300
+    push(client, number)
+    assert label_studio.tasks[number]["data"]["deadlift_state"] == "predicted"
 
 
 def test_a_deleted_task_is_an_error(client: LabelStudioClient) -> None:

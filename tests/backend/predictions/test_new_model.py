@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from drawn_lifts import video as drawn_video
 from fakes import CONFIG, VERSION, FakeExecutor, analysis, until
 from label_studio_api import FakeLabelStudio
@@ -75,13 +76,21 @@ def test_what_is_known_of_a_video_goes_along_when_it_is_predicted_again(
     assert [work.known and work.known.media_digest for work in executor.works] == [None, "d"]
 
 
-def test_labelled_tasks_are_predicted_again_and_keep_what_was_labelled_from(
-    service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, tmp_path: Path
+@pytest.mark.parametrize("is_named", [True, False])
+def test_labelled_tasks_are_predicted_again_and_keep_all_predictions(
+    service: Preannotator,
+    executor: FakeExecutor,
+    store: Store,
+    label_studio: FakeLabelStudio,
+    tmp_path: Path,
+    is_named: bool,
 ) -> None:
     label_studio.add_task(task_id=1)
     finish(service, executor, store, 1)
     (proposed,) = label_studio.of_task(1)
-    label_studio.tasks[1] |= {"total_annotations": 1, "annotations": [{"id": 5, "parent_prediction": proposed["id"]}]}
+    # What was kept as a draft before it was submitted names none.
+    annotation = {"id": 5, "parent_prediction": proposed["id"] if is_named else None}
+    label_studio.tasks[1] |= {"total_annotations": 1, "annotations": [annotation]}
     versions = [promote(tmp_path)]
     service.resume()
     executor.finish(1, analysis(version=versions[0]))
@@ -89,7 +98,7 @@ def test_labelled_tasks_are_predicted_again_and_keep_what_was_labelled_from(
     versions.append(promote(tmp_path))
     service.resume()
     executor.finish(1, analysis(version=versions[1]))
-    until(lambda: [p["model_version"] for p in label_studio.of_task(1)] == [VERSION, versions[1]])
+    until(lambda: [p["model_version"] for p in label_studio.of_task(1)] == [VERSION, *versions])
 
 
 def test_labelled_tasks_that_were_never_predicted_are_left_alone(

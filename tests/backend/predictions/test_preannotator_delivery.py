@@ -14,13 +14,16 @@ from label_studio_api import FakeLabelStudio
 from pydantic import SecretStr
 from service_tasks import Maker, backdate, delivered, finish, task
 
+from backend.errors import LabelConfigError
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access
 from backend.predictions.preannotator import Preannotator
 from backend.storage.analysis_json import dump_analysis
 from backend.storage.database import now
 from backend.storage.jobs import Store
+from backend.storage.setups import refused_setups
 from pipeline.config import PipelineConfig
+from pipeline.errors import NotAVideo
 
 
 def test_a_finished_prediction_is_stored_in_label_studio(
@@ -29,6 +32,24 @@ def test_a_finished_prediction_is_stored_in_label_studio(
     number = label_studio.add_task()
     finish(service, executor, store, number)
     assert [p["model_version"] for p in label_studio.of_task(number)] == [VERSION]
+
+
+def test_a_video_that_failed_is_told_on_its_task(
+    service: Preannotator, executor: FakeExecutor, label_studio: FakeLabelStudio
+) -> None:
+    number = label_studio.add_task()
+    service.predict([task(number)], CONFIG)
+    executor.fail(number, NotAVideo("/data/upload/1/a.mp4: the file is empty."))
+    until(lambda: "deadlift_state" in label_studio.tasks[number]["data"])
+    assert label_studio.tasks[number]["data"]["deadlift_state"] == "failed: a.mp4: the file is empty."
+
+
+def test_a_project_that_does_not_fit_is_kept_with_the_reason_until_it_does(service: Preannotator, store: Store) -> None:
+    with pytest.raises(LabelConfigError):
+        service.connect(7, "<View/>")
+    assert [(one.project, "no TimelineLabels" in one.message) for one in refused_setups(store.engine)] == [(7, True)]
+    service.connect(7, CONFIG)
+    assert refused_setups(store.engine) == []
 
 
 def test_delivering_never_opens_the_task(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from backend.models.detectors import cached_detector
 from backend.predictions.worker import VideoJob, analyze_task
 from pipeline.config import PipelineConfig, PoseConfig
 from pipeline.errors import NotAVideo, VideoDamaged
+from pipeline.media.playability import unplayable
 
 
 def job(access: Access, folder: Path, media: str = "/data/upload/1/a.mp4", number: int = 1) -> VideoJob:
@@ -67,6 +69,43 @@ def test_landmarks_are_kept(access: Access, label_studio: FakeLabelStudio, tmp_p
     label_studio.files["1/a.mp4"] = empty_room
     analyze_task(job(access, tmp_path))
     assert len(list((tmp_path / "poses").rglob("*.npz"))) == 1
+
+
+def test_a_video_that_browsers_do_not_play_gets_a_copy_that_they_do(
+    access: Access, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.files["1/0123abcd-a.mkv"] = write_video(tmp_path / "a.mkv", count=6, fps=25).read_bytes()
+    address = "/data/upload/1/0123abcd-a.mkv"
+    number = label_studio.add_task(address, lifter="Anna")
+    work = replace(job(access, tmp_path, address, number), make_playable=True)
+    assert analyze_task(work).video.unplayable.startswith("Matroska")
+    data = label_studio.tasks[number]["data"]
+    assert (data["deadlift_original"], data["lifter"], data["fps"]) == (address, "Anna", 25.0)
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(label_studio.files[data["video"].removeprefix("/data/upload/")])
+    assert data["video"].endswith("-a-h264.mp4")
+    assert unplayable(copy) == ""
+    assert work.controls.media_of(data) == address  # it is the same video to us
+    assert analyze_task(work).video.path == address
+    assert label_studio.tasks[number]["data"] == data
+
+
+def test_without_being_asked_to_no_copy_is_made(access: Access, label_studio: FakeLabelStudio, tmp_path: Path) -> None:
+    label_studio.files["1/a.mkv"] = write_video(tmp_path / "a.mkv", count=6, fps=25).read_bytes()
+    number = label_studio.add_task("/data/upload/1/a.mkv")
+    analyze_task(job(access, tmp_path, "/data/upload/1/a.mkv", number))
+    assert label_studio.tasks[number]["data"] == {"video": "/data/upload/1/a.mkv", "fps": 25.0}
+
+
+def test_a_copy_that_cannot_be_stored_does_not_fail_the_video(
+    access: Access, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.files["1/a.mkv"] = write_video(tmp_path / "a.mkv", count=6, fps=25).read_bytes()
+    label_studio.refuses_uploads = True
+    number = label_studio.add_task("/data/upload/1/a.mkv")
+    work = replace(job(access, tmp_path, "/data/upload/1/a.mkv", number), make_playable=True)
+    assert analyze_task(work).reps == ()
+    assert "deadlift_original" not in label_studio.tasks[number]["data"]
 
 
 def test_a_missing_video_is_an_error(access: Access, tmp_path: Path) -> None:

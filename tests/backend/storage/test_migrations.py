@@ -24,6 +24,7 @@ from backend.storage.jobs import Job, Store
 from backend.storage.ledger import Ledger
 from backend.storage.migrations import STEPS, upgrade
 from backend.storage.runs import Runs
+from backend.storage.setups import refused_setups
 from backend.storage.summaries import VideoSummary
 from pipeline.config import PoseConfig
 from pipeline.pose.cache import PoseCache
@@ -185,6 +186,10 @@ def test_clusters_are_read(opened: Store) -> None:
     clusters = Clusters(opened)
     assert not clusters.is_diverse(1)
     assert [clusters.of(1, load_analysis(job_of(opened, task).result)) for task in (11, 12)] == [1, 2]
+
+
+def test_an_earlier_release_refused_no_project(opened: Store) -> None:
+    assert list(refused_setups(opened.engine)) == []
 
 
 def test_videos_of_annotations_are_known(opened: Store) -> None:

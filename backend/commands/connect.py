@@ -1,0 +1,48 @@
+"""`deadlift connect`: a project of an existing Label Studio, made ready to be pre-annotated."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def connect(
+    project: Annotated[int, typer.Option(help="Number of the Label Studio project.")],
+    backend: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", help="Address of `deadlift serve` as Label Studio reaches it.", show_default="this machine's"
+        ),
+    ] = "",
+) -> None:
+    """Connect the running backend to a project, and give its Data Manager columns and tabs for the predictions.
+
+    A project without a labeling config gets the one that comes with the backend. May be repeated: tabs are known by
+    their titles, and those that are there stay as they are.
+    """
+    from backend.context import access_of
+    from backend.errors import LabelStudioError
+    from backend.labelstudio import data_manager
+    from backend.labelstudio.client import LabelStudioClient
+    from backend.labelstudio.labeling_config import default_config, is_empty, parse_controls
+    from backend.local_labelstudio.demo import BACKEND_TITLE
+    from backend.settings import Settings
+
+    settings = Settings()
+    client = LabelStudioClient(access_of(settings))
+    if not client.configured:
+        raise LabelStudioError("connect needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
+    config = client.label_config(project)
+    if is_empty(config):
+        given = {"label_config": default_config()}
+        client.call(f"the labeling config of project {project}", "PATCH", f"api/projects/{project}/", json=given)
+        typer.echo(f"Project {project} has the labeling config of the backend now.")
+    else:
+        parse_controls(config)
+    url = backend.rstrip("/") or f"http://localhost:{settings.backend_port}"
+    user, password = settings.basic_auth_user, settings.basic_auth_pass.get_secret_value()
+    client.connect_backend(project, url, BACKEND_TITLE, user, password)
+    typer.echo(f"Project {project} is connected to {url}.")
+    added = data_manager.preset(client, project)
+    typer.echo(f"Tabs added: {', '.join(added)}." if added else "All tabs were there.")

@@ -1,0 +1,204 @@
+"""What the model had proposed where people labelled: by the prediction that an annotation names, else by our own jobs.
+
+Label Studio forgets the prediction of an annotation that was kept as a draft for a while: it is submitted without
+`parent_prediction`. The regions still have the ids of the prediction ("rep3"), so that they are found in what we had
+brought to the task before the draft was begun.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.errors import ResultUnreadable
+from backend.storage.analysis_json import load_analysis
+from backend.storage.annotation_json import AnnotationSource, utc
+from backend.storage.database import batches
+from backend.storage.jobs import Job
+from backend.storage.labels import Annotation
+from pipeline.records import Analysis, RepLabel, tiou
+
+Origin = Literal["untouched", "changed", "manual"]
+
+_MOVED_S = 0.1
+"""Predicted boundaries are rounded to frames. One that differs by more than this was moved by a person."""
+_SAME_REP = 0.5
+"""Temporal intersection over union from which two repetitions are the same one."""
+_OUR_ID = re.compile(r"rep([1-9]\d{0,5})")
+
+
+class Region(Protocol):
+    """A region as the database has it. origin: Label Studio's word, which misses moved boundaries."""
+
+    @property
+    def region(self) -> str: ...
+    @property
+    def start_s(self) -> float: ...
+    @property
+    def end_s(self) -> float: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def origin(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class PredictedRep:
+    """A repetition as the model proposed it: seconds, label, score 0..1, and how sure it was, 0..1."""
+
+    start_s: float
+    end_s: float
+    label: RepLabel
+    score: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """What an annotation began with. is_named: whether the annotation names it; else it is what the task had then."""
+
+    model_version: str
+    reps: tuple[PredictedRep, ...]
+    is_named: bool = True
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """A finished job: when it came into being and was brought to Label Studio (UTC), and whether the number of its
+    prediction there is known."""
+
+    id: int
+    made_at: datetime
+    delivered_at: datetime | None
+    is_numbered: bool
+
+
+def proposals_of(session: Session, annotations: Sequence[Annotation]) -> dict[int, Proposals]:
+    """What annotations began with, by the annotation's id, as far as it is known."""
+    named = _named(session, annotations)
+    found = {a.id: named[a.parent_prediction] for a in annotations if a.parent_prediction in named}
+    rest = [a for a in annotations if a.id not in found]
+    return found | _of_the_time(session, rest) if rest else found
+
+
+def proposal_for(region: Region, reps: Sequence[PredictedRep]) -> PredictedRep | None:
+    """The repetition that a region was made of: by its id, else the one that it overlaps; None for a drawn one."""
+    if region.origin == "manual":
+        return None
+    overlap, best = max(((tiou(one, region), number) for number, one in enumerate(reps)), default=(0.0, 0))
+    is_same = overlap >= _SAME_REP
+    said = _OUR_ID.fullmatch(region.region)
+    if said and region.origin and int(said[1]) <= len(reps):
+        named = reps[int(said[1]) - 1]
+        if not is_same or tiou(named, region) > 0:  # an id of another prediction names a repetition elsewhere
+            return named
+    return reps[best] if is_same else None
+
+
+def origin_of(region: Region, proposal: PredictedRep | None, is_known: bool) -> Origin:
+    """Whether a person left, changed or drew a region: by what differs from the proposal.
+
+    is_known: whether it is known what the annotation began with; without that Label Studio's word counts.
+    """
+    if region.origin == "manual" or (proposal is None and not region.origin):
+        return "manual"
+    if proposal is None:
+        return "untouched" if region.origin == "prediction" and not is_known else "changed"
+    moved_s = max(abs(shift) for shift in shifts_s(region, proposal))
+    return "untouched" if region.label == proposal.label and moved_s <= _MOVED_S else "changed"
+
+
+def shifts_s(region: Region, proposal: PredictedRep) -> tuple[float, float]:
+    """By how much start and end were moved, in seconds, later positive; within 0.1 s they were only rounded."""
+    return region.start_s - proposal.start_s, region.end_s - proposal.end_s
+
+
+def _named(session: Session, annotations: Iterable[Annotation]) -> dict[int | None, Proposals]:
+    """The predictions that annotations name, by their number in Label Studio."""
+    tasks = {a.parent_prediction: a.task for a in annotations if a.parent_prediction is not None}
+    found: dict[int | None, Proposals] = {}
+    for numbers in batches(tasks):
+        query = select(Job.prediction_id, Job.model_version, Job.result)
+        # Jobs are indexed by task, not by prediction.
+        query = query.where(Job.prediction_id.in_(numbers), Job.task.in_([tasks[number] for number in numbers]))
+        for number, version, result in session.execute(query):
+            if (reps := _readable(result)) is not None:
+                found[number] = Proposals(version, reps)
+    return found
+
+
+def _of_the_time(session: Session, annotations: Sequence[Annotation]) -> dict[int, Proposals]:
+    """By annotation, what its task had when it was begun."""
+    begun = _begun(session, annotations)
+    stored = _stored(session, annotations)
+    found = {}
+    for annotation in annotations:
+        moment = begun.get(annotation.id)
+        known = stored.get((annotation.task, annotation.media), [])
+        if annotation.parent_prediction is not None:  # somebody else's, unless we never learned the number of ours
+            known = [one for one in known if not one.is_numbered]
+        chosen = _latest(known, moment) if moment is not None else None
+        if chosen is None:
+            continue
+        row = session.get(Job, chosen.id)
+        if row is not None and (reps := _readable(row.result)) is not None:
+            found[annotation.id] = Proposals(row.model_version, reps, is_named=False)
+    return found
+
+
+def _latest(stored: Sequence[_Stored], begun: datetime) -> _Stored | None:
+    """The last one that was in Label Studio at that moment; of those delivered again since, the last one made."""
+    delivered = [one for one in stored if one.delivered_at is not None and one.delivered_at <= begun]
+    if delivered:
+        return max(delivered, key=lambda one: (one.delivered_at, one.id))
+    return max((one for one in stored if one.made_at <= begun), key=lambda one: (one.made_at, one.id), default=None)
+
+
+def _stored(session: Session, annotations: Iterable[Annotation]) -> dict[tuple[int, str], list[_Stored]]:
+    """The finished jobs of tasks and addresses; without what was found: a project's results are many megabytes."""
+    found = defaultdict[tuple[int, str], list[_Stored]](list)
+    for tasks in batches({a.task for a in annotations}):
+        query = select(Job.id, Job.task, Job.media, Job.created_at, Job.delivered_at, Job.prediction_id)
+        for number, task, address, made, delivered, prediction in session.execute(
+            query.where(Job.task.in_(tasks), Job.state == "done")
+        ):
+            found[task, address].append(_Stored(number, made, delivered, prediction is not None))
+    return found
+
+
+def _begun(session: Session, annotations: Iterable[Annotation]) -> dict[int, datetime]:
+    """When somebody began with each annotation; where that is not kept, when it was last changed."""
+    found = {a.id: moment for a in annotations if (moment := utc(a.updated_at)) is not None}
+    for ids in batches(found):
+        query = select(AnnotationSource.annotation_id, AnnotationSource.begun_at)
+        query = query.where(AnnotationSource.annotation_id.in_(ids), AnnotationSource.begun_at.is_not(None))
+        found |= {number: moment for number, moment in session.execute(query) if moment is not None}
+    return found
+
+
+def _readable(result: str) -> tuple[PredictedRep, ...] | None:
+    try:
+        return predicted_reps(load_analysis(result))
+    except ResultUnreadable:
+        return None
+
+
+def predicted_reps(analysis: Analysis) -> tuple[PredictedRep, ...]:
+    """The repetitions of an analysis, in the order in which a prediction numbers them."""
+    return tuple(
+        PredictedRep(
+            rep.start_s,
+            rep.end_s,
+            score.label,
+            score.score,
+            min(analysis.confidence, score.decision_confidence),
+        )
+        for rep, score in zip(analysis.reps, analysis.scores, strict=True)
+    )

@@ -1,0 +1,65 @@
+"""What the backend writes into a task's data beside the frame rate, for the columns of the Data Manager and the page.
+
+The keys begin with `deadlift_`; everything else in the data is left as it is. Label Studio sends no event when a task's
+data changes, nor does it ask for a prediction again.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from backend.labelstudio.format import Json, confidence
+from backend.labelstudio.task_data import ORIGINAL
+from pipeline.records import Analysis
+
+STATE = "deadlift_state"
+FILE = "deadlift_file"
+REPS = "deadlift_repetitions"
+ANOMALIES = "deadlift_anomalies"
+CONFIDENCE = "deadlift_confidence"
+MODEL = "deadlift_model"
+COLUMNS = (FILE, STATE, REPS, ANOMALIES, CONFIDENCE, MODEL)
+"""In the order in which the Data Manager shows them."""
+
+_LONGEST_STATE = 300
+_UPLOAD = re.compile(r"^[0-9a-f]{8}-")
+
+
+def columns_of(analysis: Analysis, media: str, data: Json) -> Json:
+    """What is told of an analyzed video. media: its address; data: the task's, which may name a copy to be played."""
+    count = len(analysis.reps)
+    state = "predicted" if count else f"no repetition: {analysis.nothing or 'nobody was seen lifting'}"
+    if analysis.video.unplayable and ORIGINAL not in data:
+        state = f"not playable: {analysis.video.unplayable}; {state}"
+    return {
+        FILE: file_name(media),
+        STATE: state,
+        REPS: count,
+        ANOMALIES: sum(score.is_anomaly for score in analysis.scores),
+        CONFIDENCE: round(confidence(analysis), 2),
+        MODEL: analysis.model_version,
+    }
+
+
+def columns_of_failure(message: str, media: str) -> Json:
+    """What is told of a video that could not be analyzed; counts of an earlier analysis stay."""
+    name = file_name(media)
+    state = f"failed: {message.replace(media, name)}" if media and name else f"failed: {message}"
+    return {FILE: name, STATE: state if len(state) <= _LONGEST_STATE else state[: _LONGEST_STATE - 1] + "…"}
+
+
+def without_columns(data: Json) -> Json:
+    """The data as it was imported, but for the address of an original that a copy is played for."""
+    return {key: value for key, value in data.items() if key not in COLUMNS}
+
+
+def file_name(media: str) -> str:
+    """The name of a video's file as people know it: without folders, and what Label Studio puts before uploads."""
+    try:
+        parts = urlsplit(media)
+    except ValueError:
+        return ""
+    path = parse_qs(parts.query).get("d", [parts.path])[0]  # Label Studio's local files
+    last = unquote(path).rstrip("/").rpartition("/")[2]
+    return _UPLOAD.sub("", last) if "/data/upload/" in path else last

@@ -1,0 +1,63 @@
+"""Labels that somebody should look at again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fakes import CONFIG, analysis
+
+from backend.labels.events import save_annotations
+from backend.labels.odd_labels import odd_labels
+from backend.labelstudio.format import AnnotationsSaved, Task
+from backend.storage.analysis_json import dump_analysis
+from backend.storage.jobs import Store
+
+TASK = Task(3, 1, {"video": "/data/upload/1/a.mp4", "fps": 10.0})
+
+
+def _label(store: Store, *spans: tuple[int, int]) -> None:
+    result = [
+        {
+            "id": f"r{n}", "type": "timelinelabels", "from_name": "reps", "to_name": "video", "origin": "manual",
+            "value": {"ranges": [{"start": start, "end": end}], "timelinelabels": ["Normal rep"]},
+        }
+        for n, (start, end) in enumerate(spans)
+    ]  # fmt: skip
+    save_annotations(store, AnnotationsSaved((({"id": 9, "result": result, "completed_by": 1}, TASK),), CONFIG))
+
+
+def _analyzed(store: Store, nothing: str = "") -> None:
+    found = replace(analysis(()), reps=(), scores=(), nothing=nothing)
+    job = store.job_for(TASK, TASK.data["video"], "base", "c")
+    store.finish_job(job.id, dump_analysis(replace(found, video=replace(found.video, duration_s=20.0))))
+
+
+def _words(store: Store) -> dict[int, str]:
+    return {one.number: one.why for one in odd_labels(store, 1)}
+
+
+def test_usual_labels_are_not_odd(store: Store) -> None:
+    _analyzed(store)
+    _label(store, (11, 30), (41, 60))
+    assert _words(store) == {}
+
+
+def test_what_is_odd_is_said_in_words(store: Store) -> None:
+    _analyzed(store)
+    _label(store, (11, 12), (41, 60), (42, 61), (150, 250))
+    assert _words(store) == {
+        1: "lasts 0.2 s only",
+        3: "is where repetition 2 is",
+        4: "ends after the video, which has 20.0 s",
+    }
+
+
+def test_a_label_where_nobody_was_seen_is_odd(store: Store) -> None:
+    _analyzed(store, "nobody is seen")
+    _label(store, (11, 30))
+    assert _words(store) == {1: "nobody is seen in the video"}
+
+
+def test_a_label_of_a_minute_is_odd_without_any_analysis(store: Store) -> None:
+    _label(store, (11, 610))
+    assert _words(store) == {1: "lasts 60 s"}
