@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from functools import cache
 from importlib import import_module
@@ -55,6 +56,16 @@ COMMANDS = {
     "models": ("models:app", "The models of a Label Studio project: list, compare, choose."),
     "jobs": ("jobs:app", "Videos and trainings that the server works on."),
     "evaluate": ("evaluate:app", "Figures of quality on labelled videos, beside trivial baselines."),
+}
+
+
+# What the system says of files, and the remedy.
+_OF_THE_DISK = {
+    errno.ENOSPC: "Make room.",
+    errno.EDQUOT: "Make room.",
+    errno.EROFS: "Choose a folder that can be written.",
+    errno.ENOTDIR: "Choose another folder.",
+    errno.EACCES: "Correct the permissions, or choose another folder.",
 }
 
 
@@ -126,6 +137,17 @@ def main() -> None:
         if not isinstance(error, ValidationError):
             raise
         sys.exit("\n".join(f"deadlift: {_setting(found)}" for found in error.errors()))
+    except OSError as error:
+        if error.errno not in _OF_THE_DISK:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"deadlift: {where}{error.strerror}. {_OF_THE_DISK[error.errno]}")
+    except Exception as error:
+        if not type(error).__module__.startswith("sqlalchemy."):  # which takes long to import
+            raise
+        from backend.storage.database import explained
+
+        sys.exit(f"deadlift: {explained(error)}")
 
 
 def _setting(found: ErrorDetails) -> str:

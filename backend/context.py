@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from backend.labelstudio.addresses import public_url
 from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.connections import Connections
 from backend.labelstudio.records import Access
 from backend.models.detectors import cached_detector
 from backend.models.registry import Model, Registry
@@ -19,7 +20,8 @@ from pipeline.config import PipelineConfig
 class Context:
     """One data folder with its database, the models in it, and one Label Studio.
 
-    remove_superseded: whether a new model's predictions replace the old ones on tasks nobody has begun.
+    remove_superseded: whether a new model's predictions replace the old ones on tasks nobody has begun. connections:
+    which projects are worked for; all that are named, where nothing else is given.
     """
 
     store: Store
@@ -29,6 +31,7 @@ class Context:
     access: Access
     data_dir: Path
     remove_superseded: bool = True
+    connections: Connections = field(default_factory=Connections)
 
     def current_access(self) -> Access:
         """The access, with names of Label Studio that became known since the start."""

@@ -2,15 +2,22 @@
 
 BackendError
 ├── BadRequest              a request that cannot be understood
-├── Forbidden               a request without the secret that it needs
+├── Forbidden               a request without the password or secret that it needs
+├── ForeignRequest          a request that another site made a browser send, or a form without its token
+├── UnknownHost             a request for a host name that the server does not have
+├── TooManyAttempts         too many wrong passwords
+├── RequestTooLarge         a body with more than the server takes
+├── NotConnected            a project that does not list this backend as its model
 ├── LabelConfigError        a labeling config without what the backend needs
 ├── MediaError              the video of a task cannot be had
 │   ├── MediaNotFound       Label Studio or the host does not have it
 │   ├── MediaForbidden      credentials are missing or not accepted, or the address is not allowed
 │   ├── MediaTooLarge       larger than the limit
 │   └── MediaUnreachable    the host does not answer
+│       └── MediaTooSlow    it sends so slowly that it was given up
 ├── LabelStudioError        Label Studio cannot be installed, started, reached or does not accept a request
 │   ├── NotInLabelStudio    it has no such task or project (any more)
+│   ├── LabelStudioRefused  it does not do what it is asked, and would not the next time
 │   └── UploadRefused       it does not take a file, and would not the next time
 ├── VideoReplaced           people labelled another video than the one that is there now
 ├── UnknownVersion          a project has no such model
@@ -20,18 +27,33 @@ BackendError
 ├── NothingToExport         no label, or none that the filters let pass
 ├── Cancelled               somebody ended the training run
 ├── WorkerLost              the process that worked on a video died
+├── OutOfMemory             a video took more memory than a worker may take
 ├── SchedulerLost           the Dask scheduler that was to hand out the work is gone
+├── StorageFault            a disk or the database cannot be used, perhaps only for now
 ├── ResultUnreadable        a stored result is damaged, or of another release
 └── NotSupported            a request that this server does not serve
 
 Messages go to users as they are: they name the thing and the remedy, and never carry a secret.
 """
 
-from pipeline.errors import DatasetError, ModelError, PipelineError, PoseModelError, VideoError, VideoNotFound
+from pipeline.errors import (
+    DatasetError,
+    ModelError,
+    PipelineError,
+    PoseModelError,
+    VideoError,
+    VideoNotFound,
+    VideoTooLarge,
+)
 
 
 class BackendError(Exception):
-    """Base of every error that the backend raises on purpose."""
+    """Base of every error that the backend raises on purpose.
+
+    retry_after_s: how many seconds whoever refused asks to be left alone.
+    """
+
+    retry_after_s: float = 0.0
 
 
 class BadRequest(BackendError):
@@ -39,7 +61,27 @@ class BadRequest(BackendError):
 
 
 class Forbidden(BackendError):
-    """A request without the secret that it needs."""
+    """A request without the password or secret that it needs."""
+
+
+class ForeignRequest(BackendError):
+    """A request that another site made a browser send, or a form without the token of its page."""
+
+
+class UnknownHost(BackendError):
+    """A request for a host name that the server does not have."""
+
+
+class TooManyAttempts(BackendError):
+    """Too many wrong passwords from one address."""
+
+
+class RequestTooLarge(BackendError):
+    """A body with more than the server takes."""
+
+
+class NotConnected(BackendError):
+    """A project that does not list this backend as its model."""
 
 
 class LabelConfigError(BackendError):
@@ -66,12 +108,20 @@ class MediaUnreachable(MediaError):
     """The host does not answer."""
 
 
+class MediaTooSlow(MediaUnreachable):
+    """The host sends so slowly that it was given up."""
+
+
 class LabelStudioError(BackendError):
     """Label Studio cannot be installed, started or reached, or does not accept a request."""
 
 
 class NotInLabelStudio(LabelStudioError):
     """Label Studio has no such task or project (any more)."""
+
+
+class LabelStudioRefused(LabelStudioError):
+    """Label Studio does not do what it is asked, and would not the next time."""
 
 
 class UploadRefused(LabelStudioError):
@@ -110,8 +160,16 @@ class WorkerLost(BackendError):
     """The process that worked on a video died."""
 
 
+class OutOfMemory(BackendError):
+    """A video took more memory than a worker may take."""
+
+
 class SchedulerLost(BackendError):
     """The Dask scheduler that was to hand out the work is gone."""
+
+
+class StorageFault(BackendError):
+    """A disk or the database cannot be used, perhaps only for now: full, read-only, locked, damaged."""
 
 
 class ResultUnreadable(BackendError):
@@ -125,6 +183,11 @@ class NotSupported(BackendError):
 _STATUS: list[tuple[type[Exception], int]] = [
     (BadRequest, 400),
     (Forbidden, 401),
+    (ForeignRequest, 403),
+    (UnknownHost, 421),
+    (TooManyAttempts, 429),
+    (RequestTooLarge, 413),
+    (NotConnected, 403),
     (LabelConfigError, 400),
     (MediaNotFound, 404),
     (VideoNotFound, 404),
@@ -139,11 +202,13 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (NothingToExport, 422),
     (LabelStudioError, 502),
     (NotSupported, 501),
+    (VideoTooLarge, 413),
     (VideoError, 422),
     (DatasetError, 422),
     (PoseModelError, 500),
     (ModelError, 500),
     (WorkerLost, 500),
+    (OutOfMemory, 413),
     (SchedulerLost, 500),
     (MediaError, 422),
     (PipelineError, 500),

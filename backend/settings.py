@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import platformdirs
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.config import PipelineConfig, PoseConfig, PoseEngine
 
 APP_NAME = "deadlift-ml-backend"
+
+
+def networks_dir() -> Path:
+    """Where compiled pose networks are kept: of each user and machine, whatever the data folder."""
+    return Path(platformdirs.user_cache_dir(APP_NAME)) / "networks"
 
 
 def _comma_separated(value: object) -> object:
@@ -37,6 +42,12 @@ class Settings(BaseSettings):
     )
     backend_host: str = Field(default="127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
     backend_port: int = Field(default=9090, ge=0, le=65535, description="Port to listen on.")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        default=(), description="Host names that the backend is reached by, separated by commas."
+    )
+    basic_auth_user: str = Field(default="", description="User that every request but /health must name.")
+    basic_auth_pass: SecretStr = Field(default=SecretStr(""), description="That user's password.")
+    max_request_mb: int = Field(default=16, ge=1, le=256, description="Larger requests are refused.")
     data_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir(APP_NAME)),
         description="Where labels, jobs and landmarks are kept.",
@@ -90,10 +101,20 @@ class Settings(BaseSettings):
             raise ValueError("expected an address such as http://localhost:8080")
         return value.rstrip("/")
 
-    @field_validator("label_studio_api_key", "webhook_secret")
+    @field_validator("label_studio_api_key", "webhook_secret", "basic_auth_pass")
     @classmethod
     def _no_line_end(cls, value: SecretStr) -> SecretStr:
         return SecretStr(value.get_secret_value().strip())  # files of secrets end with one
+
+    @model_validator(mode="after")
+    def _user_and_password(self) -> Self:
+        user, password = self.basic_auth_user, self.basic_auth_pass.get_secret_value()
+        if bool(user) != bool(password):
+            raise ValueError("expected BASIC_AUTH_USER and BASIC_AUTH_PASS, or neither of them")
+        # Label Studio encodes them as Latin-1, others as UTF-8.
+        if not (user + password).isascii() or not (user + password).isprintable() or ":" in user:
+            raise ValueError("expected ASCII in BASIC_AUTH_USER and BASIC_AUTH_PASS, and no colon in the user")
+        return self
 
     def pipeline_config(self) -> PipelineConfig:
         """What of the settings changes results."""

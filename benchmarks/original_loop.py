@@ -39,7 +39,7 @@ from pipeline.pose.cache import PoseCache
 
 _PASSES = 2
 _ROW = 33 * 4
-_HERE = Path(__file__).resolve().parent.parent
+HERE = Path(__file__).resolve().parent.parent
 
 
 def pictures(path: Path, seconds: float) -> Iterator[NDArray[np.uint8]]:
@@ -79,12 +79,12 @@ def worktree(revision: str) -> Iterator[Path]:
     with TemporaryDirectory() as folder:
         tree = Path(folder) / "tree"
         subprocess.run(
-            ["git", "worktree", "add", "--detach", tree, revision], cwd=_HERE, check=True, capture_output=True
+            ["git", "worktree", "add", "--detach", tree, revision], cwd=HERE, check=True, capture_output=True
         )
         try:
             yield tree
         finally:
-            subprocess.run(["git", "worktree", "remove", "--force", tree], cwd=_HERE, check=True, capture_output=True)
+            subprocess.run(["git", "worktree", "remove", "--force", tree], cwd=HERE, check=True, capture_output=True)
 
 
 def predicting(tree: Path, clip: Path, **environment: str) -> tuple[float, float]:
@@ -118,7 +118,7 @@ def against(revision: str, clip: Path) -> None:
             revision: predicting(tree, clip),
             f"{revision}, OMP_NUM_THREADS=1": predicting(tree, clip, OMP_NUM_THREADS="1"),
         }
-    cpu_s, waited_s = predicting(_HERE, clip)
+    cpu_s, waited_s = predicting(HERE, clip)
     print(f"predict        {cpu_s:6.2f} CPU s, {waited_s:.2f} s")
     for name, (other_s, other_waited_s) in rows.items():
         ratios = f"{other_s / cpu_s:.2f} and {other_waited_s / waited_s:.2f} times"

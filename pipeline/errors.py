@@ -4,7 +4,8 @@ PipelineError
 ├── VideoError              the file cannot be used as a video
 │   ├── VideoNotFound       no such file
 │   ├── NotAVideo           empty, not a media file, or without a video stream
-│   └── VideoDamaged        a video, but nothing (or not enough) of it can be decoded
+│   ├── VideoDamaged        a video, but nothing (or not enough) of it can be decoded
+│   └── VideoTooLarge       pictures too large or too many, too long, or too slow to decode
 ├── PoseModelError          the pose model cannot be loaded or run
 ├── PoseFileDamaged         stored landmarks that cannot be read
 ├── DatasetError            labelled data that cannot be trained or evaluated on
@@ -33,6 +34,10 @@ class NotAVideo(VideoError):
 
 class VideoDamaged(VideoError):
     """The file is a video, but it cannot be decoded."""
+
+
+class VideoTooLarge(VideoError):
+    """Its pictures are too large or too many, it is too long, or decoding takes too long."""
 
 
 class PoseModelError(PipelineError):

@@ -8,7 +8,10 @@ from __future__ import annotations
 import ipaddress
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,9 +125,39 @@ def test_image_keeps_data_in_its_volume(instructions: list[tuple[str, str]], ima
 
 
 def test_image_starts_a_command_that_exists(instructions: list[tuple[str, str]]) -> None:
-    program, command = yaml.safe_load(dict(instructions)["CMD"])
-    assert program == "deadlift"
-    assert command in COMMANDS
+    shell, script = yaml.safe_load(dict(instructions)["CMD"])
+    started = (DOCKER / "serve").read_text().splitlines()[-1]
+    assert (shell, f"docker/serve {script}") in [("sh", argument) for name, argument in instructions if name == "COPY"]
+    assert re.fullmatch(r"exec deadlift (\w+)", started)[1] in COMMANDS  # type: ignore[index]
+
+
+def passwords(data_dir: Path, **environment: str) -> list[str]:
+    """What two starts of the image's script give to the server."""
+    bin_dir = data_dir / "bin"
+    bin_dir.mkdir()
+    (bin_dir / "deadlift").write_text('#!/bin/sh\necho "$BASIC_AUTH_PASS"\n')
+    (bin_dir / "python").symlink_to(sys.executable)
+    (bin_dir / "deadlift").chmod(0o755)
+    env = {"PATH": f"{bin_dir}:/usr/bin:/bin", "DATA_DIR": str(data_dir), "BASIC_AUTH_USER": "deadlift", **environment}
+    done = [subprocess.run(["sh", DOCKER / "serve"], env=env, capture_output=True, text=True, check=True) for _ in "ab"]
+    return [one.stdout.splitlines()[-1] for one in done]
+
+
+def test_image_makes_a_password_once_and_keeps_it(tmp_path: Path) -> None:
+    first, second = passwords(tmp_path)
+    assert first == second
+    assert len(first) >= 32
+    assert (tmp_path / "basic-auth-pass").stat().st_mode & 0o077 == 0
+
+
+def test_image_takes_the_password_that_it_is_given(tmp_path: Path) -> None:
+    assert passwords(tmp_path, BASIC_AUTH_PASS="given") == ["given", "given"]
+    assert not (tmp_path / "basic-auth-pass").exists()
+
+
+def test_backend_is_known_by_its_service_name(compose: dict[str, Any]) -> None:
+    given = compose["services"]["backend"]["environment"]["ALLOWED_HOSTS"].replace("${ALLOWED_HOSTS:-}", "")
+    assert Settings(_env_file=None, allowed_hosts=given).allowed_hosts == ("backend",)
 
 
 def test_health_check_asks_a_route_of_ours(instructions: list[tuple[str, str]]) -> None:

@@ -100,3 +100,11 @@ def anchors(path: Path) -> set[str]:
     """What the headings of a page are called in links."""
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def test_the_table_of_threats_names_tests_that_are_there() -> None:
+    tests = [(path.name, path.read_text()) for path in (ROOT / "tests").rglob("test_*.py")]
+    file = ""
+    for named, function in re.findall(r"`(test_\w+\.py)?(?:::(test_\w+))?`", text_of("SECURITY.md")):
+        file = named or file
+        assert any(name == file and f"def {function}" in text for name, text in tests), (file, function)

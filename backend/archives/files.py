@@ -11,9 +11,9 @@ from typing import IO
 
 from backend.archives.project_tasks import local_address, new_data
 from backend.errors import BackendError
+from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.format import to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate
-from backend.labelstudio.media import shown_address
 from backend.storage.analysis_json import is_readable, load_analysis
 from backend.storage.ledger import Entry, Ledger, is_address
 from pipeline.files import written_aside

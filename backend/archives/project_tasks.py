@@ -62,6 +62,17 @@ class ProjectTasks:
                 self._by_address = None  # it may have been made all the same, and is looked for the next time
                 raise
 
+    def check(self, name: str) -> None:
+        """Raises UploadRefused for a video that would have to be uploaded where the labeling config forbids that.
+
+        Label Studio writes an upload's address under the path as one key, and refuses its own task for what it lacks.
+        """
+        if re.search(r"[.\[]", self._controls.media) and self.address(name) is None:
+            raise UploadRefused(
+                f'Label Studio takes no uploads for value="{self._controls.media}". Give {Path(name).name} as a local '
+                "file (--local-files-root), or import a task with its address."
+            )
+
     def forget(self) -> None:
         """Read the project again before the next task: it is no longer as it was read."""
         with self._lock:
@@ -127,12 +138,7 @@ class ProjectTasks:
         return task
 
     def _upload(self, path: Path) -> Task:
-        # Label Studio writes the address under the path as one key, and refuses its own task for what it lacks.
-        if re.search(r"[.\[]", self._controls.media):
-            raise UploadRefused(
-                f'Label Studio takes no uploads for value="{self._controls.media}". Give {path.name} as a local file '
-                "(--local-files-root), or import a task with its address."
-            )
+        self.check(str(path))
         number = self._client.upload(self._project, path, upload_name(path))
         self._owned[number] = str(path)
         # Where it is kept is read before the prediction is stored.

@@ -29,10 +29,17 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 from backend.archives.project_tasks import ProjectTasks
 from backend.compute.dask_executor import Executor
 from backend.context import Context
-from backend.errors import BackendError, LabelStudioError, NotInLabelStudio, SchedulerLost, UploadRefused
+from backend.errors import (
+    BackendError,
+    LabelStudioError,
+    LabelStudioRefused,
+    NotInLabelStudio,
+    SchedulerLost,
+    UploadRefused,
+)
+from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
-from backend.labelstudio.media import shown_address
 from backend.models.registry import Model
 from backend.predictions import delivery
 from backend.predictions.jobs import known_media
@@ -86,12 +93,18 @@ class Target(Protocol):
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
         """Bring a prediction there, unless it is there."""
 
+    def checked(self, source: Source) -> Source:
+        """The same, where a prediction of it can go there. Raises UploadRefused: before hours of work."""
+
     def new_tasks(self, sources: Iterable[Source]) -> dict[str, int]:
         """How many tasks would be made for these videos: `linked` where their files lie, or `uploaded`."""
 
 
 class FolderTarget:
     """Files are written from the ledger when the run is over."""
+
+    def checked(self, source: Source) -> Source:
+        return source
 
     def new_tasks(self, sources: Iterable[Source]) -> dict[str, int]:
         return {}
@@ -125,6 +138,11 @@ class ProjectTarget:
             wait=wait_exponential(pause_s),
             reraise=True,
         )
+
+    def checked(self, source: Source) -> Source:
+        if source.task is None:
+            self._tasks.check(source.name)
+        return source
 
     def new_tasks(self, sources: Iterable[Source]) -> dict[str, int]:
         new = Counter[str]()
@@ -321,4 +339,5 @@ def _first(entries: Iterator[Entry], limit: int, chosen: set[int]) -> Iterator[E
 
 
 def _may_pass(error: BaseException) -> bool:
-    return isinstance(error, LabelStudioError) and not isinstance(error, NotInLabelStudio | UploadRefused)
+    lasting = NotInLabelStudio | UploadRefused | LabelStudioRefused
+    return isinstance(error, LabelStudioError) and not isinstance(error, lasting)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from backend.settings import Settings
@@ -11,27 +14,33 @@ from backend.settings import Settings
 MARKS = {"ok": "[green]ok[/green]", "note": "[yellow]note[/yellow]", "problem": "[red]problem[/red]"}
 
 
-def doctor() -> None:
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON, when all are known.")] = False,
+) -> None:
     """Check this machine, the backend, and its connection with Label Studio. Exit code 1 if there is a problem."""
-    from rich.markup import escape
+    import json
+    from dataclasses import asdict
 
-    from backend.doctor.label_studio import checks
-    from backend.doctor.machine import Check
+    from backend.doctor.checks import checks
 
-    console = Console()
-    found: list[Check] = []
-    with console.status("Looking") as status:
-        for check in checks(Settings()):
-            found.append(check)
-            status.update(f"Looked at: {escape(check.subject)}")
-    table = Table(show_edge=False)
-    for heading in ("what", "", "found", "what to do"):
-        table.add_column(heading, overflow="fold")
-    for check in found:
-        table.add_row(escape(check.subject), MARKS[check.status], escape(check.found), escape(check.remedy))
-    console.print(table)
+    console = Console(highlight=False)
+    found = []
+    for check in checks(Settings()):
+        found.append(check)
+        if as_json:
+            continue
+        line = Table.grid(padding=(0, 1))
+        line.add_column(width=7)
+        line.add_column(overflow="fold")
+        remedy = f"\n[bold]{escape(check.remedy)}[/bold]" if check.remedy else ""
+        line.add_row(MARKS[check.status], f"{escape(check.subject)}: {escape(check.found)}{remedy}")
+        console.print(line)
     problems = sum(check.status == "problem" for check in found)
-    if problems:
+    if as_json:
+        typer.echo(json.dumps([asdict(check) for check in found], indent=1))
+    elif problems:
         console.print(f"[red]{problems} problem{'s' if problems > 1 else ''}[/red]")
+    else:
+        console.print("[green]No problem found[/green]")
+    if problems:
         raise typer.Exit(1)
-    console.print("[green]No problem found[/green]")

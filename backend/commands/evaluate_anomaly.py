@@ -11,7 +11,9 @@ from backend.commands.progress import progress_bar
 from backend.commands.train import MethodOrOriginal
 
 if TYPE_CHECKING:
-    from pipeline.evaluation.anomaly import Figures, Judged
+    from collections.abc import Sequence
+
+    from pipeline.evaluation.anomaly import AtRate, Figures, Judged
     from pipeline.records import LabelledRep
 
 
@@ -27,8 +29,12 @@ def evaluate_anomaly(
             " own); `original` applies the original's network and rule to PNGs."
         ),
     ] = "statistics",
-    train_pictures: Annotated[
-        Path | None, typer.Option(help="PNGs whose density the original's rule uses; default: those of --normal.")
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder or JSON like --normal: learn from its normal reps alone and judge the rest. Without it each"
+            " video is judged by the others."
+        ),
     ] = None,
     cold: Annotated[
         bool, typer.Option(help="Judge videos by the model alone, without learning from the others.")
@@ -53,39 +59,38 @@ def evaluate_anomaly(
     from rich.console import Console
 
     from pipeline.errors import DatasetError
-    from pipeline.evaluation.anomaly import figures
+    from pipeline.evaluation.anomaly import at_rates, figures
 
+    lists = [normal, *([anomalous] if anomalous else [])]
     if compare:
-        _compare([normal, *([anomalous] if anomalous else [])], videos, rate, poses, json_file)
+        if reference is not None:
+            raise DatasetError("Expected --compare or --reference, got both: --compare leaves one video out.")
+        _compare(lists, videos, rate, poses, json_file)
         return
     if normal.is_dir():
         if anomalous is None:
             raise DatasetError("Expected --anomalous, the folder of the anomalous repetitions' pictures.")
-        judged, trivial, features = _pictures(normal, anomalous, method, model, train_pictures, rate)
+        judged, trivial, features = _pictures(normal, anomalous, method, model, reference, rate)
     else:
-        judged, trivial, features = _videos(
-            [normal, *([anomalous] if anomalous else [])], videos, model, method, cold, rate, poses
-        )
-    result = figures(judged)
+        judged, trivial, features = _videos(lists, videos, model, method, cold, rate, poses, reference)
+    result, rows = figures(judged[rate]), at_rates(judged) if len(judged) > 1 else ()
     console = Console()
     console.print(_table(result, trivial))
+    if rows:
+        console.print(_rates(rows))
     if json_file is not None:
-        json_file.write_text(json.dumps(asdict(result) | {"baselines": trivial}, indent=1))
+        written = asdict(result) | {"method": method, "rates": [asdict(row) for row in rows], "baselines": trivial}
+        json_file.write_text(json.dumps(written, indent=1))
     if plots is not None:
         from pipeline.evaluation.plots import save_plots
 
-        for file in save_plots(judged, features, plots):
+        for file in save_plots(judged[rate], features, plots):
             console.print(str(file), soft_wrap=True)
 
 
 def _pictures(
-    normal: Path,
-    anomalous: Path,
-    method: MethodOrOriginal,
-    model: Path | None,
-    train_pictures: Path | None,
-    rate: float,
-) -> tuple[Judged, dict[str, float], Any]:
+    normal: Path, anomalous: Path, method: MethodOrOriginal, model: Path | None, reference: Path | None, rate: float
+) -> tuple[dict[float, Judged], dict[str, float], Any]:
     import numpy as np
 
     from pipeline.errors import DatasetError
@@ -95,6 +100,7 @@ def _pictures(
     from pipeline.original.pictures import load_pictures, picture_blocks
 
     good, odd = load_pictures(normal), load_pictures(anomalous)
+    known = load_pictures(reference) if reference is not None else None
     truth = np.r_[np.zeros(len(good.files), bool), np.ones(len(odd.files), bool)]
     far = duration_baseline(np.r_[good.frames, odd.frames], truth)
     trivial = {
@@ -107,23 +113,22 @@ def _pictures(
     )  # fmt: skip
     if method != "original":
         if method != "statistics":
-            default = judge_pictures(good, odd, rate)
+            default = judge_pictures(good, odd, (rate,), reference=known)[rate]
             trivial["AUROC of the statistics"] = auroc(default.scores[~truth], default.scores[truth])
-        return judge_pictures(good, odd, rate, method=method), trivial, features
+        return judge_pictures(good, odd, _with(rate), method=method, reference=known), trivial, features
     if model is None:
         raise DatasetError(
             "Expected --model, the original's weights (.keras) or a folder trained with --method original."
         )
     original = load_original(model)
-    learnt = load_pictures(train_pictures).files if train_pictures is not None else good.files
-    if not len(original.latents):
-        original = original.with_latents(network_input(learnt, "nearest"))
+    if known is not None or not len(original.latents):
+        original = original.with_latents(network_input((known or good).files, "nearest"))
     judged, exactly = judge_by_original(good, odd, original)
     trivial |= {
         "density computed exactly: normal flagged": float(exactly[~truth].mean()),
         "density computed exactly: anomalous flagged": float(exactly[truth].mean()),
     }
-    return judged, trivial, features
+    return {rate: judged}, trivial, features
 
 
 def _videos(
@@ -134,7 +139,8 @@ def _videos(
     cold: bool,
     rate: float,
     poses: Path | None,
-) -> tuple[Judged, dict[str, float], Any]:
+    reference: Path | None,
+) -> tuple[dict[float, Judged], dict[str, float], Any]:
     from dataclasses import replace
 
     import numpy as np
@@ -143,18 +149,30 @@ def _videos(
     from pipeline.anomaly.detector import load_detector
     from pipeline.anomaly.features import blocks_of
     from pipeline.config import DetectorConfig, TrainConfig
+    from pipeline.errors import DatasetError
     from pipeline.evaluation.anomaly import duration_baseline, judge_videos
     from pipeline.learning.auroc import auroc
     from pipeline.skelemotion import encode
 
+    if cold and reference is not None:
+        raise DatasetError("Expected --cold or --reference, got both: --cold learns from nothing.")
     base = load_detector(model) if model is not None or method == "original" else base_of(method, seed=0)
     samples = _samples(lists, folder, poses)
+    known = _samples([reference], folder, poses) if reference is not None else []
     config = TrainConfig(detector=replace(DetectorConfig(), false_alarm_rate=rate, method=base.config.method))
-    judged = judge_videos(samples, base, None if cold else config)
-    far = duration_baseline(np.array([sample.rep.duration_s for sample in samples]), judged.anomalous)
-    trivial = {"AUROC of the duration's distance from the median": auroc(far[~judged.anomalous], far[judged.anomalous])}
+    judged = judge_videos(samples, base, None if cold else config, _with(rate), reference=known)
+    durations, odd = np.array([sample.rep.duration_s for sample in samples]), judged[rate].anomalous
+    far = duration_baseline(durations, odd)
+    trivial = {"AUROC of the duration's distance from the median": auroc(far[~odd], far[odd])}
     blocks = blocks_of(np.stack([encode(one.pose, one.rep, base.config.encode).image for one in samples]))
     return judged, trivial, np.concatenate([block.values.reshape(len(samples), -1) for block in blocks], axis=1)
+
+
+def _with(rate: float) -> tuple[float, ...]:
+    """The rates of the table, and the one that is asked for."""
+    from pipeline.evaluation.anomaly import RATES
+
+    return tuple(sorted({*RATES, rate}))
 
 
 def _samples(
@@ -217,6 +235,17 @@ def _compare(lists: list[Path], folder: Path | None, rate: float, poses: Path | 
     console.print(f"Better by the mean of cold and warm: {best}. The default is ours.", soft_wrap=True)
     if json_file is not None:
         json_file.write_text(json.dumps(written | {"baselines": trivial}, indent=1))
+
+
+def _rates(rows: Sequence[AtRate]) -> Any:
+    from rich.table import Table
+
+    table = Table("nominal rate", title="What a nominal rate of false alarms comes to")
+    for heading in ("false alarms per unseen video", "recall", "accuracy"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(f"{row.rate:.0%}", f"{row.false_alarms:.1%}", f"{row.recall:.3f}", f"{row.accuracy:.3f}")
+    return table
 
 
 def _table(result: Figures, trivial: dict[str, float]) -> Any:

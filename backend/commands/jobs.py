@@ -62,13 +62,18 @@ def cancel(run: Annotated[int, typer.Argument(help="Number of the training run."
 
 @app.command()
 def retry(
-    job: Annotated[list[int] | None, typer.Argument(help="Numbers of failed videos; all of them by default.")] = None,
+    job: Annotated[
+        list[int] | None,
+        typer.Argument(help="Numbers of failed videos; by default all whose reason may have passed."),
+    ] = None,
     project: ProjectOption = None,
 ) -> None:
     """Analyze failed videos once more. A running server takes them up within a minute."""
     from backend.errors import UnknownRun
+    from backend.predictions.retries import may_pass
 
     with _store() as store:
+        lasting = 0
         if job:
             found = {number: store.job(number) for number in job}
             unknown = [str(number) for number, one in found.items() if one is None or one.state != "failed"]
@@ -77,10 +82,16 @@ def retry(
             chosen = list(found)
         else:
             failed = [one for one in store.jobs(project, limit=1_000_000) if one.state == "failed"]
-            chosen = [one.id for one in failed if one.error_type != "Superseded"]
+            chosen = [one.id for one in failed if may_pass(one.error_type)]
+            lasting = sum(one.error_type != "Superseded" for one in failed) - len(chosen)
         for number in chosen:
             store.requeue_job(number)
-    typer.echo(f"{len(chosen)} to be tried again." if chosen else "No video has failed.")
+    typer.echo(f"{len(chosen)} to be tried again." if chosen else "No video has failed for a reason that may pass.")
+    if lasting:
+        typer.echo(
+            f"{lasting} failed for reasons that stay until something is changed, which `deadlift jobs` names: then "
+            "give their numbers."
+        )
 
 
 def _print_trainings(console: Console, runs: Sequence[Json], whose: str) -> None:
@@ -106,6 +117,8 @@ def _print_videos(console: Console, videos: Sequence[Job], whose: str) -> None:
     from rich import box
     from rich.table import Table
 
+    from backend.predictions.retries import is_retried, may_pass
+
     if not videos:
         console.print(f"No video{whose} was analyzed yet.")
         return
@@ -121,9 +134,13 @@ def _print_videos(console: Console, videos: Sequence[Job], whose: str) -> None:
             text = job.error_message
         table.add_row(str(job.id), str(job.project), str(job.task), job.state, job.model_version, text)
     console.print(table)
-    failed = sum(job.state == "failed" and job.error_type != "Superseded" for job in videos)
-    if failed:
-        console.print("Failed ones are tried again by `deadlift jobs retry`.")
+    failed = [job for job in videos if job.state == "failed" and job.error_type != "Superseded"]
+    if any(is_retried(job) for job in failed):
+        console.print("Videos that failed for a reason that may pass are tried again by the server.")
+    if any(may_pass(job.error_type) and not is_retried(job) for job in failed):
+        console.print("Those that failed so too often: `deadlift jobs retry`.")
+    if any(not may_pass(job.error_type) for job in failed):
+        console.print("The others fail again until the reason is mended; then `deadlift jobs retry NUMBER`.")
 
 
 def _state(run: Json) -> str:

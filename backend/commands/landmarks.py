@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from backend.settings import Settings
+from backend.settings import Settings, networks_dir
 from pipeline.analyze import landmarks_of
 from pipeline.config import PoseConfig
 from pipeline.pose.cache import PoseCache
+from pipeline.pose.estimator import open_estimator
 from pipeline.records import Pose
 
 
@@ -21,4 +22,5 @@ def video_pose(path: Path, folder: Path | None, per_second: float | None = None)
     settings = Settings()
     rate = PoseConfig.poses_per_second if per_second is None else per_second
     config = replace(settings.pipeline_config().pose, poses_per_second=rate)
-    return landmarks_of(path, PoseCache(folder or settings.pose_dir), config)[2]
+    with open_estimator(config, networks_dir()) as estimator:
+        return landmarks_of(path, PoseCache(folder or settings.pose_dir), config, estimator)[2]

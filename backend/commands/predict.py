@@ -13,7 +13,7 @@ from rich.table import Table
 
 from backend.commands.progress import video_bar
 from backend.errors import BackendError
-from backend.settings import Settings
+from backend.settings import Settings, networks_dir
 from pipeline.errors import PipelineError
 from pipeline.records import Analysis
 
@@ -41,7 +41,7 @@ def predict(
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     detector = cached_detector(settings.model_dir)
     analyses: list[Analysis] = []
-    with open_estimator(config.pose) as estimator, video_bar(errors, videos) as begin:
+    with open_estimator(config.pose, networks_dir()) as estimator, video_bar(errors, videos) as begin:
         for number, path in enumerate(videos):
             try:
                 estimator.reset()

@@ -84,6 +84,7 @@ def prelabel(
     from backend.commands.prelabel_display import Display
     from backend.commands.serve import setup_logging, stop_on_sigterm
     from backend.storage.jobs import Store
+    from backend.storage.private import private
 
     request = _Request(
         sources=tuple(sources or ()),
@@ -99,10 +100,14 @@ def prelabel(
     setup_logging(logging.WARNING)
     stop_on_sigterm()
     settings, display = Settings(), Display(json_progress)
-    with exclusive(settings.data_dir, request.target), closing(Store(settings.database_url)) as store:
+    with (
+        private(settings.data_dir),
+        exclusive(settings.data_dir, request.target),
+        closing(Store(settings.database_url)) as store,
+    ):
         setting = _opened(settings, store, request)
         passed_over: Counter[str] = Counter()
-        found = _videos(setting, request, passed_over)
+        found = map(setting.destination.checked, _videos(setting, request, passed_over))
         if dry_run:
             _show_plan(setting, request, found, passed_over, display)
             return

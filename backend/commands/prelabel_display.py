@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from backend.archives.run import Finished
-from backend.labelstudio.media import shown_address
+from backend.labelstudio.addresses import shown_address
 from backend.storage.ledger import Entry
 
 _LISTED = 100

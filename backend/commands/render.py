@@ -10,7 +10,7 @@ from rich.console import Console
 
 from backend.commands.progress import video_bar
 from backend.errors import BackendError
-from backend.settings import Settings
+from backend.settings import Settings, networks_dir
 from pipeline.errors import PipelineError
 
 
@@ -38,7 +38,7 @@ def render(
     console, errors = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
     detector = cached_detector(settings.model_dir)
     failed = 0
-    with open_estimator(config.pose) as estimator, video_bar(errors, videos) as begin:
+    with open_estimator(config.pose, networks_dir()) as estimator, video_bar(errors, videos) as begin:
         for number, (path, target) in enumerate(zip(videos, targets, strict=True)):
             try:
                 estimator.reset()

@@ -26,6 +26,10 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port to listen on; also BACKEND_PORT.", show_default="9090")
     ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="Let others reach it though no BASIC_AUTH_USER is set."),
+    ] = False,
 ) -> None:
     """Run the ML backend until Ctrl-C. All settings are environment variables."""
     from backend.context import access_of
@@ -37,9 +41,14 @@ def serve(
     setup_logging()
     stop_on_sigterm()
     console = Console(stderr=True, highlight=False)
-    with listening(settings) as running:
+    with listening(settings, insecure) as running:
         console.print(f"Deadlift ML backend on {running.url}")
         console.print(f"Model {running.services.preannotator.model_version()}, data in {settings.data_dir}")
+        if not settings.basic_auth_user:
+            console.print(
+                "[yellow]BASIC_AUTH_USER and BASIC_AUTH_PASS not set:[/yellow] whoever reaches the port may do "
+                "everything."
+            )
         given = {
             "LABEL_STUDIO_URL": settings.label_studio_url,
             "LABEL_STUDIO_API_KEY": settings.label_studio_api_key.get_secret_value(),
@@ -47,7 +56,7 @@ def serve(
         if missing := [name for name, value in given.items() if not value]:
             console.print(
                 f"[yellow]{' and '.join(missing)} not set:[/yellow] uploaded videos cannot be fetched, and predictions "
-                "are only given when Label Studio asks."
+                "are only given when Label Studio asks. What events and requests say is believed."
             )
         else:
             # Beside it: Label Studio may be started only now, and asks whether we are there.

@@ -14,7 +14,7 @@ from rich.console import Console
 from backend.archives.sources import files
 from backend.commands.progress import video_bar
 from backend.errors import BackendError
-from backend.settings import Settings
+from backend.settings import Settings, networks_dir
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def skelemotion(
     console, errors = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
     detector = _detector(settings) if heat else None
     failed = written = 0
-    with open_estimator(sampling) as estimator, video_bar(errors, paths) as begin:
+    with open_estimator(sampling, networks_dir()) as estimator, video_bar(errors, paths) as begin:
         for number, (path, name) in enumerate(zip(paths, names, strict=True)):
             try:
                 estimator.reset()

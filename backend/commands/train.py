@@ -87,6 +87,14 @@ def train(
 
 def _train_project(project: int) -> None:
     """Have the running server train, or do it here where there is none; shows progress until it is over."""
+    from backend.settings import Settings
+    from backend.storage.private import private
+
+    with private(Settings().data_dir):
+        _train_here_or_there(project)
+
+
+def _train_here_or_there(project: int) -> None:
     import time
 
     from rich.console import Console

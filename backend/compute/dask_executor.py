@@ -14,14 +14,21 @@ from typing import Any, Protocol
 
 import dask
 from distributed import CancelledError as DaskCancelled
-from distributed import Client, KilledWorker, LocalCluster
+from distributed import Client, KilledWorker, LocalCluster, Security
 from distributed import Future as DaskFuture
+from distributed.system import MEMORY_LIMIT
 
-from backend.errors import BackendError, SchedulerLost, WorkerLost
+from backend.errors import BackendError, OutOfMemory, SchedulerLost, WorkerLost
 
 log = logging.getLogger(__name__)
 
 _CHECK_S = 2.0
+_LEAST_MEMORY = 2 * 1024**3
+_MOST_MEMORY = 4 * 1024**3
+"""Of a worker of our own, in bytes. A video of 1080p takes less than 1 GB, one with the largest pictures that are
+decoded about 2.5 GB."""
+_RESTARTED = "worker-restart-memory"
+"""Dask's name for what a nanny reports when it ends its worker for taking too much memory."""
 
 
 class Executor(Protocol):
@@ -52,6 +59,12 @@ class _Call:
 class DaskExecutor:
     """`workers` processes of our own on this machine, or those of an existing scheduler by its address.
 
+    With processes of our own all connections are encrypted by a key that is made now, and nobody else has it: whoever
+    else connects is refused. An existing scheduler is reached as Dask's own settings say (`distributed.comm.tls`).
+
+    memory: bytes that a worker of our own may take, by default its share of the machine's. A video that takes more
+    ends its worker and raises OutOfMemory; the others go on.
+
     A worker gets one call for each of its threads. Dask would hand out more in advance, and blame all of them when the
     worker dies: the videos that wait behind one that kills it would be given up as well. A scheduler with fewer workers
     is given `workers` calls all the same: some start workers only when there is work for them.
@@ -59,7 +72,7 @@ class DaskExecutor:
     Raises BackendError where the scheduler cannot be reached.
     """
 
-    def __init__(self, workers: int = 1, scheduler: str = "") -> None:
+    def __init__(self, workers: int = 1, scheduler: str = "", memory: int | None = None) -> None:
         dask.config.set(
             {
                 # A video that kills its worker twice is given up, instead of taking every worker down in turn.
@@ -70,9 +83,18 @@ class DaskExecutor:
                 "distributed.admin.tick.interval": "1s",
                 "distributed.admin.system-monitor.interval": "10s",
                 "distributed.admin.system-monitor.disk": False,
+                # Nor do the HTTP servers of scheduler and workers, which are not encrypted, tell anything.
+                "distributed.scheduler.http.routes": [],
+                "distributed.worker.http.routes": [],
+                # Memory that a video took and the allocator keeps would pause a worker for good.
+                "distributed.worker.memory.target": False,
+                "distributed.worker.memory.spill": False,
+                "distributed.worker.memory.pause": False,
             }
         )
         self._cluster: LocalCluster | None = None
+        self._memory = memory or min(_MOST_MEMORY, max(_LEAST_MEMORY, int(0.8 * MEMORY_LIMIT / workers)))
+        self._out_of_memory: set[str] = set()
         if not scheduler:
             self._cluster = LocalCluster(
                 n_workers=workers,
@@ -80,13 +102,21 @@ class DaskExecutor:
                 processes=True,
                 dashboard_address="127.0.0.1:0",  # any free port: several of us may run on a machine
                 silence_logs=logging.CRITICAL,
+                security=Security.temporary(),
+                memory_limit=self._memory,
                 preload=["backend.compute.worker_preload"],
             )
         try:
             self._client = Client(self._cluster or scheduler, set_as_default=False)
+            self._client.subscribe_topic(_RESTARTED, self._note_restart)
         except (OSError, ValueError) as error:
             raise BackendError(
                 f"The Dask scheduler {scheduler} cannot be reached ({type(error).__name__}). Check its address."
+            ) from error
+        except TypeError as error:  # Dask's way of saying that it has no certificates
+            raise BackendError(
+                f"The Dask scheduler {scheduler} asks for TLS. Set DASK_DISTRIBUTED__COMM__TLS__CA_FILE and "
+                "DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT and __KEY to its files."
             ) from error
         self._workers = workers
         self._busy = 0
@@ -165,13 +195,23 @@ class DaskExecutor:
         """Runs in a thread of Dask's client."""
         try:
             result = remote.result()
-        except KilledWorker:
-            self._end(call, WorkerLost("The worker process died on this video, repeatedly. It was given up."))
+        except KilledWorker as error:
+            self._end(call, self._death(error))
         except BaseException as error:  # noqa: BLE001  # whatever the function raised, or Dask where the result is lost
             self._end(call, error)
         else:
             self._end(call, None, result)
         self._hand_out()
+
+    def _note_restart(self, event: tuple[object, dict[str, Any]]) -> None:
+        """A nanny ended its worker for its memory: told before the call is given up. Runs in Dask's thread."""
+        self._out_of_memory.add(str(event[1]["worker"]))
+
+    def _death(self, error: KilledWorker) -> BackendError:
+        if error.last_worker.address not in self._out_of_memory:
+            return WorkerLost("The worker process died on this video, repeatedly. It was given up.")
+        limit = "its worker has" if self._cluster is None else f"the {self._memory / 1024**3:.1f} GB of a worker"
+        return OutOfMemory(f"Analyzing this video took more memory than {limit}. Scale the video down.")
 
     def _end(self, call: _Call, error: BaseException | None, result: object = None) -> None:
         with self._lock:

@@ -11,3 +11,4 @@ def dask_setup(worker: object) -> None:
     # A Ctrl-C in the terminal is for the server, which then stops its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
+    os.umask(0o077)  # landmarks of people: only this user reads them

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backend.errors import LabelStudioError
+from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
-from backend.labelstudio.media import shown_address
 from pipeline.datasets.frames import nearest_frames
 from pipeline.datasets.intervals import NamedInterval
 from pipeline.datasets.rows import LABELS, video_name

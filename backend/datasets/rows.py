@@ -14,9 +14,9 @@ from backend.datasets.queries import StoredRegion
 from backend.datasets.region_notes import PredictedRep, Provenance, RegionNotes, region_notes
 from backend.errors import LabelConfigError
 from backend.labels.labelled import counting, origin_of, rank
+from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.format import Json
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
-from backend.labelstudio.media import shown_address
 from backend.storage.annotation_json import sources
 from backend.storage.database import batches
 from backend.storage.jobs import Store

@@ -1,38 +1,23 @@
-"""What `deadlift doctor` checks, on this machine and in Label Studio: each finding with its remedy."""
+"""The part of `deadlift doctor` about Label Studio: its release, clock and token, and all projects."""
 
 from __future__ import annotations
 
-import tempfile
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, suppress
-from dataclasses import replace
-from pathlib import Path
-from urllib.parse import urlsplit
 
-from backend.doctor import machine
-from backend.doctor.machine import Check, backend_at
-from backend.errors import BackendError, LabelConfigError, LabelStudioError, MediaError, MediaTooLarge
+from backend.doctor import machine, project
+from backend.doctor.machine import Check
+from backend.errors import BackendError, LabelStudioError
 from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.labeling_config import Controls, parse_controls
-from backend.labelstudio.records import Access, ConnectedBackend, ProjectInfo
+from backend.labelstudio.records import Access
 from backend.local_labelstudio.install import VERSION as TESTED_LABEL_STUDIO
 from backend.models.registry import Model, Registry
 from backend.settings import Settings
 
-NEEDED_EVENTS = {"TASKS_CREATED", "ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"}
-_SAMPLE_BYTES = 1 << 20
-
-
-def checks(settings: Settings) -> Iterator[Check]:
-    """Every check that makes sense, one after the other: seconds each."""
-    yield machine.python()
-    yield machine.libraries()
-    yield machine.pose_model(settings)
-    version, model = machine.anomaly_model(settings)
-    yield model
-    yield machine.data_folder(settings.data_dir)
-    yield machine.port(settings, version)
-    yield from label_studio(settings, version)
+MOST_SKEW_S = 60.0
+_AT_ONCE = 4
 
 
 def label_studio(settings: Settings, version: str) -> Iterator[Check]:
@@ -53,7 +38,7 @@ def label_studio(settings: Settings, version: str) -> Iterator[Check]:
     if database_exists(settings.database_url):
         with suppress(BackendError), closing(Store(settings.database_url)) as store:
             access = with_known_names(access, store)
-    client = LabelStudioClient(access)
+    client = LabelStudioClient(access, machine.PATIENCE_S)
     try:
         release = client.server_version()
     except LabelStudioError as error:
@@ -65,10 +50,27 @@ def label_studio(settings: Settings, version: str) -> Iterator[Check]:
         found = f"{release} at {settings.label_studio_url}; this backend was tested with {TESTED_LABEL_STUDIO}"
         yield Check("Label Studio", "note", found, "If something fails, try the tested version.")
     yield timeouts()
+    yield from clock(client)
     accepted = token(settings, client)
     yield accepted
     if accepted.status == "ok":
         yield from projects(settings, client, access, version)
+
+
+def clock(client: LabelStudioClient) -> Iterator[Check]:
+    """Whether both machines have the same time: access tokens live five minutes."""
+    try:
+        theirs = client.clock_s()
+    except LabelStudioError:  # it answered a moment ago, and is asked again
+        return
+    if theirs is None:
+        return
+    skew_s = theirs - time.time()
+    if abs(skew_s) > MOST_SKEW_S:
+        found = f"Label Studio's is {abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} this machine's"
+        yield Check("Clock", "problem", f"{found}: tokens look expired", "Let both machines set their clocks by NTP.")
+    else:
+        yield Check("Clock", "ok", "the same as Label Studio's")
 
 
 def timeouts() -> Check:
@@ -97,92 +99,26 @@ def token(settings: Settings, client: LabelStudioClient) -> Check:
 
 
 def projects(settings: Settings, client: LabelStudioClient, access: Access, version: str) -> Iterator[Check]:
-    """The projects that our backend is connected to, and each with what it needs."""
-    connected = 0
+    """Every project that the token's user sees, beside each other; those of our backend with what they need."""
     registry = Registry(settings.models_dir, Model(version, settings.model_dir))
+    connected = 0
     try:
-        for project in client.projects():
-            for backend in client.connected_backends(project.id):
-                if is_ours(backend.url, settings):
-                    connected += 1
-                    yield from connection(client, access, project, backend, registry.current(project.id).version)
+        every = list(client.projects())
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            looks = [
+                pool.submit(project.project_checks, settings, client, access, registry, one)  # each with its requests
+                for one in every
+            ]
+            for look in as_completed(looks):
+                is_connected, found = look.result()
+                connected += is_connected
+                yield from found
     except LabelStudioError as error:
         yield Check("Projects", "problem", str(error), "Let the token's user see the projects.")
         return
     if not connected:
-        remedy = "In a project: Settings > Model > Connect Model, with the backend's address as Label Studio sees it."
+        remedy = (
+            "In a project: Settings > Model > Connect Model, with the backend's address as Label Studio sees it. "
+            f"{project.LOOPBACK}"
+        )
         yield Check("Projects", "note", "none is connected to this backend", remedy)
-
-
-def connection(
-    client: LabelStudioClient, access: Access, project: ProjectInfo, backend: ConnectedBackend, version: str
-) -> Iterator[Check]:
-    """One project and our backend: the connection, its webhook, the labeling config, the version shown, a video."""
-    subject = f"Project {project.id}, {project.title}"
-    if backend.state == "CO":
-        yield Check(subject, "ok", f"connected to {backend.url}")
-    else:
-        remedy = f"See that Label Studio reaches {backend.url}, then open Settings > Model of the project."
-        yield Check(subject, "problem", f"not connected to {backend.url}. {backend.error}".strip(), remedy)
-    yield replace(webhook(client, project.id, backend.url), subject=f"{subject}: webhook")
-    try:
-        controls = parse_controls(project.label_config)
-    except LabelConfigError as error:
-        remedy = "Use labeling_config.xml, or add its controls."
-        yield Check(f"{subject}: labeling config", "problem", str(error), remedy)
-        return
-    found = f"{controls.labels} on {controls.video}: {controls.normal}, {controls.anomalous}"
-    yield Check(f"{subject}: labeling config", "ok", found)
-    if version and project.model_version not in ("", version):
-        remedy = f"Choose {version} in Settings > Model, or Predictions, to see and sort by its scores."
-        yield Check(f"{subject}: version", "note", f"shows predictions of {project.model_version}", remedy)
-    yield replace(video(client, access, project.id, controls), subject=f"{subject}: video")
-
-
-def webhook(client: LabelStudioClient, project: int, backend_url: str) -> Check:
-    """Whether Label Studio tells the backend of new tasks and of what people label."""
-    wanted = backend_url.rstrip("/") + "/webhook"
-    found = [hook for hook in client.webhooks(project) if hook.url == wanted]
-    remedy = f"In Settings > Webhooks add {wanted} with payload, for all actions."
-    if not found:
-        # So it is with ML_BLOCK_LOCAL_IP=false alone: the connection is made, but its webhook refused.
-        return Check("", "problem", f"none to {wanted}: new tasks and labels go unnoticed", remedy)
-    hook = found[0]
-    if not (hook.active and hook.sends_payload):
-        return Check("", "problem", f"{wanted} is switched off or comes without payload", remedy)
-    missing = set() if hook.all_actions else NEEDED_EVENTS - set(hook.actions)
-    if missing:
-        return Check("", "problem", f"{wanted} is not told of {', '.join(sorted(missing))}", remedy)
-    return Check("", "ok", wanted)
-
-
-def video(client: LabelStudioClient, access: Access, project: int, controls: Controls) -> Check:
-    """Whether the video of one task can be fetched; of a large one no more than its beginning is."""
-    from backend.labelstudio.media import MediaFetcher
-
-    task, _, _ = next(client.tasks(project), (None, 0, None))
-    if task is None:
-        return Check("", "note", "no task to try", "Import a video.")
-    media = controls.media_of(task.data)
-    if not media:
-        found = f'task {task.id} has no video address under "{controls.media.removeprefix("$")}"'
-        return Check("", "problem", found, "Import tasks that have one there.")
-    with tempfile.TemporaryDirectory(prefix="deadlift-") as folder:
-        try:
-            MediaFetcher(replace(access, max_bytes=_SAMPLE_BYTES), client).fetch(media, task.id, Path(folder))
-        except MediaTooLarge:
-            pass  # it is there, and that was the question
-        except MediaError as error:
-            return Check(
-                "",
-                "problem",
-                f"task {task.id}: {error}",
-                "Check the token, the storage, LABEL_STUDIO_HOST and MEDIA_HOSTS.",
-            )
-    return Check("", "ok", f"task {task.id}: {media} can be fetched")
-
-
-def is_ours(url: str, settings: Settings) -> bool:
-    """Whether a connected backend is this one: it says so, or, not reachable by its name from here, has our port."""
-    serving, _ = backend_at(url)
-    return serving is not None or urlsplit(url).port == settings.backend_port

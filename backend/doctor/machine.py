@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import ipaddress
 import shutil
 import socket
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import httpx
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from backend.labelstudio.outgoing import is_public, resolved
 from backend.settings import Settings
 from pipeline.errors import PipelineError
 
@@ -114,6 +118,71 @@ def data_folder(folder: Path) -> Check:
     if free_mb < LEAST_FREE_MB:
         return Check("Data folder", "note", f"{folder}: only {free_mb} MB free", "Make room, or set DATA_DIR.")
     return Check("Data folder", "ok", f"{folder}, {free_mb // 1024} GB free")
+
+
+def exposure(settings: Settings) -> list[Check]:
+    """Who may reach the backend beside this machine, and what goes over the network in clear."""
+    found: list[Check] = []
+    host = settings.backend_host
+    if not _is_loopback(host):
+        if not settings.basic_auth_pass.get_secret_value():
+            what = f"listens on {host} without a password: whoever reaches its port can use it"
+            found.append(Check("Exposure", "problem", what, "Set BASIC_AUTH_USER and BASIC_AUTH_PASS."))
+        else:
+            what = f"listens on {host}, with a password that crosses the network unencrypted"
+            remedy = "Let only Label Studio's machine reach the port, or put a proxy with https before it."
+            found.append(Check("Exposure", "note", what, remedy))
+    there = urlsplit(settings.label_studio_url)
+    if there.scheme == "http" and _is_public(there.hostname or ""):
+        what = f"the token goes to {there.hostname} unencrypted, over the internet"
+        found.append(Check("Exposure", "problem", what, "Set LABEL_STUDIO_URL to an https address."))
+    return found or [Check("Exposure", "ok", "reached from this machine alone")]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _is_public(host: str) -> bool:
+    """Whether a name stands for an address of the internet; what cannot be looked up does not."""
+    with suppress(OSError, UnicodeError, ValueError):
+        return any(is_public(ipaddress.ip_address(address)) for address in resolved(host))
+    return False
+
+
+def cluster(settings: Settings) -> list[Check]:
+    """Whether a given Dask scheduler answers, and has workers with the same Python and Dask."""
+    if not settings.dask_scheduler:
+        return [Check("Workers", "ok", f"{settings.workers} on this machine")]
+    from distributed import Client
+
+    where = settings.dask_scheduler
+    try:
+        with Client(where, timeout=PATIENCE_S / 2, set_as_default=False) as client:
+            versions = client.get_versions()
+    except (OSError, ValueError) as error:
+        found = f"the scheduler {where} cannot be reached ({type(error).__name__})"
+        return [Check("Cluster", "problem", found, "Start it, or correct DASK_SCHEDULER.")]
+    except TypeError:  # Dask's way of saying that it has no certificates
+        found = f"the scheduler {where} asks for TLS"
+        return [Check("Cluster", "problem", found, "Set DASK_DISTRIBUTED__COMM__TLS__CA_FILE and those of the client.")]
+    workers = versions["workers"]
+    if not workers:
+        return [Check("Cluster", "note", f"{where} has no workers", "Start some: docs/cluster.md.")]
+    here = _running(versions["client"])
+    others = sorted({_running(worker) for worker in workers.values()} - {here})
+    if others:
+        found = f"workers of {where} run {'; '.join(others)}, and this machine {here}"
+        return [Check("Cluster", "problem", found, "Install the same versions everywhere.")]
+    return [Check("Cluster", "ok", f"{len(workers)} workers of {where}, {here}")]
+
+
+def _running(versions: dict[str, Any]) -> str:
+    python = ".".join(versions["host"]["python"].split(".")[:2])
+    return f"Python {python} with distributed {versions['packages']['distributed']}"
 
 
 def port(settings: Settings, version: str) -> Check:

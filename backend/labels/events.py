@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import datetime
 
 from backend.errors import LabelConfigError
@@ -24,7 +25,9 @@ from backend.labelstudio.format import (
     parse_regions,
 )
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
+from backend.storage.database import now
 from backend.storage.jobs import Store
+from backend.storage.labels import HINT, as_label_studio_writes
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,7 @@ _LONGEST_BURST_S = 1.0
 """Somebody waits for the answer to each event of a burst: storing begins after it, or after so long."""
 
 _ROUND_S = 60.0
+_SOON_S = 2.0
 
 LabelEvent = AnnotationsSaved | AnnotationsDeleted
 
@@ -40,12 +44,19 @@ LabelEvent = AnnotationsSaved | AnnotationsDeleted
 class LabelEvents:
     """Takes events about labels while people wait for the answer. Close it to end its thread.
 
-    on_change gets the ids of projects whose labels were stored, in the thread.
+    on_change gets the ids of projects whose labels were stored, in the thread. look_up: what is done instead where
+    events are hints, see `hints.py`; it returns whether it is to be called again soon.
     """
 
-    def __init__(self, store: Store, on_change: Callable[[Collection[int]], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        on_change: Callable[[Collection[int]], None],
+        look_up: Callable[[], bool] | None = None,
+    ) -> None:
         self._store = store
         self._on_change = on_change
+        self._look_up = look_up
         self._received = threading.Event()
         self._closed = threading.Event()
         self._lock = threading.Lock()
@@ -62,16 +73,24 @@ class LabelEvents:
         if isinstance(event, AnnotationsSaved):
             with self._lock:  # others may store the event before our thread does, which must report it all the same
                 self._unreported |= {task.project for _, task in event.annotations}
+        self.wake()
+
+    def wake(self) -> None:
+        """Something was received."""
         self._received.set()
 
     def run_until_closed(self) -> None:
         """Store what was received, first what an earlier server left, until closed. For a thread of its own."""
         while not self._closed.is_set():
+            is_unsettled = False
             try:
-                self._store_and_report()
+                if self._look_up is not None:
+                    is_unsettled = self._look_up()
+                else:
+                    self._store_and_report()
             except Exception:  # the top of a thread
                 log.exception("Received events are not stored yet.")
-            self._received.wait(_ROUND_S)
+            self._received.wait(_SOON_S if is_unsettled else _ROUND_S)
             until = time.monotonic() + _LONGEST_BURST_S
             while self._received.is_set() and time.monotonic() < until:
                 self._received.clear()
@@ -98,10 +117,12 @@ def store_received_events(store: Store) -> set[int]:
     """Store the labels of all received events; returns the ids of their projects. To be called before labels are read.
 
     Two callers at the same time do no harm: an annotation is never replaced by an older state of itself. An event that
-    cannot be stored is kept and tried again later.
+    cannot be stored is kept and tried again later. Hints are left to whoever may ask Label Studio.
     """
     projects: set[int] = set()
     for received in store.labels.received():
+        if received.body.startswith(HINT):
+            continue
         try:
             event = parse_event(json.loads(received.body))
             if isinstance(event, AnnotationsSaved | AnnotationsDeleted):  # other kinds are not kept
@@ -122,7 +143,7 @@ def apply_event(store: Store, event: Event, received_at: datetime | None = None)
     """
     match event:
         case AnnotationsSaved():
-            save_annotations(store, event, received_at)
+            save_annotations(store, _not_of_the_future(event, received_at or now()), received_at)
             return {task.project for _, task in event.annotations}
         case AnnotationsDeleted():
             store.labels.delete_annotations(event.annotation_ids)
@@ -134,6 +155,16 @@ def apply_event(store: Store, event: Event, received_at: datetime | None = None)
         case StartTraining():
             store.remember_project(event.project, event.label_config)
     return set()
+
+
+def _not_of_the_future(event: AnnotationsSaved, moment: datetime) -> AnnotationsSaved:
+    """The event with no change later than the moment at which it came: such a one would win over all that follow."""
+    latest = as_label_studio_writes(moment)
+    annotations = tuple(
+        (one | {"updated_at": latest} if str(one.get("updated_at") or "") > latest else one, task)
+        for one, task in event.annotations
+    )
+    return replace(event, annotations=annotations)
 
 
 def save_annotations(store: Store, event: AnnotationsSaved, received_at: datetime | None = None) -> int:

@@ -7,7 +7,7 @@ writes into the tasks of its storages. The backend reaches it at LABEL_STUDIO_UR
 from __future__ import annotations
 
 from collections.abc import Iterable
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 LOCAL_FILES = "/data/local-files/"
 UPLOADS = "/data/upload/"
@@ -59,6 +59,17 @@ def looks_served(address: str) -> bool:
 def path_prefix(url: str, public_urls: Iterable[str]) -> str:
     """The path that Label Studio's pages lie below as browsers see it, without a slash at its end; "" for none."""
     return next((urlsplit(name).path for name in (*public_urls, url) if name), "")
+
+
+def shown_address(media: str) -> str:
+    """A video's address without what may be secret in it: user, password, signature."""
+    try:
+        parts = urlsplit(media)
+    except ValueError:
+        return "The video's address"
+    if not parts.netloc:
+        return media
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def origin_of(address: str) -> tuple[str, str, int | None] | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -14,8 +15,11 @@ import httpx
 
 from backend.errors import LabelStudioError, NotInLabelStudio, UploadRefused
 from backend.labelstudio.addresses import LOCAL_FILES, path_prefix
+from backend.labelstudio.faults import mapped
 from backend.labelstudio.format import Json, Task
+from backend.labelstudio.outgoing import API_TIMEOUT_S, api_client
 from backend.labelstudio.records import (
+    WEBHOOK_HEADER,
     Access,
     ConnectedBackend,
     ProjectInfo,
@@ -34,11 +38,15 @@ _PAGE = 100
 
 
 class LabelStudioClient:
-    """Calls to one Label Studio. Every failure is a LabelStudioError or MediaError that says what to do."""
+    """Calls to one Label Studio. Every failure is a LabelStudioError or MediaError that says what to do.
 
-    def __init__(self, access: Access) -> None:
+    timeout_s: how long an answer may be silent.
+    """
+
+    def __init__(self, access: Access, timeout_s: float = API_TIMEOUT_S) -> None:
         self._access = access
         self._sdk: LabelStudio | None = None
+        self._http = api_client(access.url, timeout_s)
 
     @property
     def configured(self) -> bool:
@@ -52,7 +60,7 @@ class LabelStudioClient:
         prediction, and the backend would be waiting for itself.
         """
         states: dict[int, TaskState] = {}
-        with _mapped(f"tasks of project {project}"):
+        with mapped(f"tasks of project {project}"):
             for first in range(0, len(task_ids), _PAGE):
                 selected = {"selectedItems": {"all": False, "included": list(task_ids[first : first + _PAGE])}}
                 for task in self._page(1, project=project, query=json.dumps(selected))["tasks"]:
@@ -73,25 +81,25 @@ class LabelStudioClient:
         view: only the tasks that this tab of the project shows.
         """
         chosen: dict[str, int] = {"project": project} if view is None else {"project": project, "view": view}
-        with _mapped(f"the tasks of project {project}" if view is None else f"view {view} of project {project}"):
+        with mapped(f"the tasks of project {project}" if view is None else f"view {view} of project {project}"):
             for task in self._pages(**chosen):
                 versions = [prediction.get("model_version") for prediction in task.get("predictions") or []]
                 yield task_of(task), task.get("total_annotations") or 0, frozenset(str(v) for v in versions if v)
 
     def create_prediction(self, task_id: int, prediction: Json) -> int:
-        with _mapped(f"a prediction for task {task_id}"):
+        with mapped(f"a prediction for task {task_id}"):
             wanted = {"task": task_id, "result": prediction["result"], "score": prediction["score"]}
             wanted |= {"model_version": prediction["model_version"], "cluster": prediction.get("cluster")}
             return int(self._json("POST", "api/predictions/", json=wanted).get("id") or 0)
 
     def create_annotation(self, task_id: int, result: list[Json]) -> int:
         """Store an annotation, submitted by the token's user; returns its id."""
-        with _mapped(f"an annotation for task {task_id}"):
+        with mapped(f"an annotation for task {task_id}"):
             return int(self._json("POST", f"api/tasks/{task_id}/annotations/", json={"result": result}).get("id") or 0)
 
     def clusters(self, project: int) -> Iterator[tuple[Task, list[StoredPrediction]]]:
         """Every task of a project with its predictions, oldest first."""
-        with _mapped(f"the tasks of project {project}"):
+        with mapped(f"the tasks of project {project}"):
             for task in self._pages(project=project):
                 stored = [
                     StoredPrediction(int(one["id"]), str(one.get("model_version") or ""), one.get("cluster"))
@@ -107,45 +115,56 @@ class LabelStudioClient:
         chosen = (
             {"sampling": sampling} if model_version is None else {"sampling": sampling, "model_version": model_version}
         )
-        with _mapped(f"project {project}"):
+        with mapped(f"project {project}"):
             self._api.projects.update(id=project, **chosen)
 
     def set_cluster(self, prediction_id: int, cluster: int | None) -> None:
         """Put a prediction into a cluster; one that is gone is fine."""
-        with suppress(NotInLabelStudio), _mapped(f"prediction {prediction_id}"):
+        with suppress(NotInLabelStudio), mapped(f"prediction {prediction_id}"):
             self._api.predictions.update(id=prediction_id, request_options=_with_body({"cluster": cluster}))
 
     def delete_prediction(self, prediction_id: int) -> None:
         """Remove a prediction; one that is gone already is fine."""
-        with suppress(NotInLabelStudio), _mapped(f"prediction {prediction_id}"):
+        with suppress(NotInLabelStudio), mapped(f"prediction {prediction_id}"):
             self._api.predictions.delete(id=prediction_id)
 
     def annotations(self, project: int) -> Iterator[tuple[Task, list[Json]]]:
         """Every annotated task of a project, with its annotations as events carry them, skipped ones included."""
-        with _mapped(f"the annotations of project {project}"):
+        with mapped(f"the annotations of project {project}"):
             for task in self._pages(project=project):
                 if task.get("annotations"):
                     yield task_of(task), [dict(annotation) for annotation in task["annotations"]]
 
+    def annotated_tasks(self, project: int, task_ids: Sequence[int]) -> dict[int, tuple[Task, list[Json]]]:
+        """Tasks of a project by id, each with all its annotations as events carry them; without those that are gone."""
+        found: dict[int, tuple[Task, list[Json]]] = {}
+        with mapped(f"tasks of project {project}"):
+            for first in range(0, len(task_ids), _PAGE):
+                selected = {"selectedItems": {"all": False, "included": list(task_ids[first : first + _PAGE])}}
+                for task in self._page(1, project=project, query=json.dumps(selected))["tasks"]:
+                    annotations = [dict(annotation) for annotation in task.get("annotations") or []]
+                    found[int(task["id"])] = task_of(task), annotations
+        return found
+
     def set_task_data(self, task_id: int, data: Json) -> None:
-        with _mapped(f"the data of task {task_id}"):
+        with mapped(f"the data of task {task_id}"):
             self._api.tasks.update(id=str(task_id), data=data)
 
     def authorization(self) -> dict[str, str]:
         """The header of the moment: the SDK exchanges a personal token for an access token and renews it."""
         if not self.configured:
             return {}
-        with _mapped("the access token"):
+        with mapped("the access token"):
             headers = self._api._client_wrapper.get_headers()
         return {"Authorization": headers["Authorization"]}
 
     def find_project(self, title: str) -> int | None:
         """The id of the project with that title, if there is one."""
-        with _mapped("the projects"):
+        with mapped("the projects"):
             return next((project.id for project in self._api.projects.list() if project.title == title), None)
 
     def create_project(self, title: str, label_config: str) -> int:
-        with _mapped(f'a project "{title}"'):
+        with mapped(f'a project "{title}"'):
             return int(self._api.projects.create(title=title, label_config=label_config).id)
 
     def show_model_version(self, project: int, version: str, instead_of: set[str]) -> None:
@@ -154,7 +173,7 @@ class LabelStudioClient:
         Left alone where somebody chose another: only the name of a connected backend, which Label Studio puts there by
         itself, and the versions `instead_of` are replaced. Label Studio accepts only versions it has predictions of.
         """
-        with _mapped(f"the model version of project {project}"):
+        with mapped(f"the model version of project {project}"):
             shown = self._api.projects.get(id=project).model_version or ""
             if shown == version:
                 return
@@ -162,19 +181,24 @@ class LabelStudioClient:
             if not shown or shown in titles | instead_of:
                 self._api.projects.update(id=project, model_version=version)
 
-    def connect_backend(self, project: int, url: str, title: str) -> None:
-        """Connect an ML backend to the project, or move the one of that title to a new address."""
-        with _mapped(f"an ML backend for project {project}"):
+    def connect_backend(self, project: int, url: str, title: str, user: str = "", password: str = "") -> None:
+        """Connect an ML backend to the project, or move the one of that title to a new address.
+
+        user, password: what Label Studio is to send to it, "" for nothing.
+        """
+        method = {"auth_method": "BASIC_AUTH", "basic_auth_user": user, "basic_auth_pass": password}
+        auth: dict[str, Any] = method if user else {}
+        with mapped(f"an ML backend for project {project}"):
             for backend in self._api.ml.list(project=project):
                 if backend.title == title and backend.id is not None:
-                    self._api.ml.update(id=backend.id, url=url, project=str(project))
+                    self._api.ml.update(id=backend.id, url=url, project=str(project), **auth)
                     return
-            self._api.ml.create(url=url, project=project, title=title, is_interactive=False)
+            self._api.ml.create(url=url, project=project, title=title, is_interactive=False, **auth)
 
     def upload(self, project: int, path: Path, name: str = "") -> int:
         """Import a file as a task of the project, under its own name or another one; returns the task's id."""
-        with _mapped(f"the upload of {path.name}"), path.open("rb") as file:
-            response = httpx.post(
+        with mapped(f"the upload of {path.name}"), path.open("rb") as file:
+            response = self._http.post(
                 f"{self._access.url}/api/projects/{project}/import",
                 params={"return_task_ids": "true"},
                 headers=self.authorization(),
@@ -182,7 +206,7 @@ class LabelStudioClient:
                 timeout=httpx.Timeout(10.0, read=300.0, write=300.0),
             )
             if response.status_code >= 400:
-                kind = UploadRefused if response.status_code in (400, 413, 415) else LabelStudioError
+                kind = UploadRefused if response.status_code in (400, 403, 413, 415) else LabelStudioError
                 raise kind(
                     f"Label Studio answered {response.status_code} to the upload of {path.name}. It takes files of the"
                     " types that it knows, up to 250 MB; give it larger ones as local files."
@@ -193,18 +217,18 @@ class LabelStudioClient:
             return int(numbers[0])
 
     def create_task(self, project: int, data: Json) -> Task:
-        with _mapped(f"a task in project {project}"):
+        with mapped(f"a task in project {project}"):
             return Task(int(self._api.tasks.create(project=project, data=data).id), project, data)
 
     def local_files(self, project: int) -> list[str]:
         """The folders, as Label Studio sees them, that the project has Local Files storages of."""
-        with _mapped(f"the storages of project {project}"):
+        with mapped(f"the storages of project {project}"):
             return [storage.path or "" for storage in self._api.import_storage.local.list(project=project)]
 
     def add_local_files(self, project: int, folder: str) -> None:
         """Connect a folder as Local Files storage; nothing is imported by that."""
         try:
-            with _mapped(f"a storage of {folder}"):
+            with mapped(f"a storage of {folder}"):
                 self._api.import_storage.local.create(
                     project=project, path=folder, title="deadlift", use_blob_urls=True
                 )
@@ -225,24 +249,24 @@ class LabelStudioClient:
 
     def media_size(self, address: str) -> int | None:
         """The bytes of a video that Label Studio itself serves, None where it does not say."""
-        with _mapped(address):
+        with mapped(address):
             url = f"{self._access.url}{self.own_path(address)}"
             # Label Studio sends no length with a whole file, but the whole's length with a part of it.
             headers = {**self.authorization(), "Range": "bytes=0-0"}
-            with httpx.stream("GET", url, headers=headers, timeout=10.0) as response:
+            with self._http.stream("GET", url, headers=headers, timeout=10.0) as response:
                 size = response.headers.get("content-range", "").rpartition("/")[2]
                 return int(size) if response.status_code == 206 and size.isdecimal() else None
 
     def predictions(self, task_id: int) -> list[Json]:
         """The task's predictions as stored: result, score, model_version."""
-        with _mapped(f"the predictions of task {task_id}"):
+        with mapped(f"the predictions of task {task_id}"):
             stored = self._api.predictions.list(task=task_id)
             return [{"result": p.result, "score": p.score, "model_version": p.model_version} for p in stored]
 
     def server_version(self) -> str:
         """Label Studio's release, which it gives without a token."""
-        with _mapped("its version"):
-            response = httpx.get(f"{self._access.url}/api/version", timeout=10.0, follow_redirects=True)
+        with mapped("its version"):
+            response = self._http.get(f"{self._access.url}/api/version")
             if response.status_code >= 400:
                 raise LabelStudioError(f"{self._access.url} answered {response.status_code}. Is it a Label Studio?")
             body = response.json()
@@ -250,14 +274,23 @@ class LabelStudioClient:
             raise LabelStudioError(f"{self._access.url} is not a Label Studio. Check LABEL_STUDIO_URL.")
         return str(body["release"])
 
+    def clock_s(self) -> float | None:
+        """The seconds since 1970 by Label Studio's clock, None where it does not say."""
+        with mapped("its clock"):
+            text = self._http.get(f"{self._access.url}/api/version").headers.get("date", "")
+        try:
+            return parsedate_to_datetime(text).timestamp()
+        except ValueError:
+            return None
+
     def account(self) -> str:
         """The e-mail address of the token's user."""
-        with _mapped("the token's user"):
+        with mapped("the token's user"):
             return str(self._api.users.whoami().email)
 
     def projects(self) -> Iterator[ProjectInfo]:
         """Every project that the token's user sees."""
-        with _mapped("the projects"):
+        with mapped("the projects"):
             for project in self._api.projects.list():
                 yield ProjectInfo(
                     int(project.id), project.title or "", project.label_config or "", project.model_version or ""
@@ -265,11 +298,11 @@ class LabelStudioClient:
 
     def label_config(self, project: int) -> str:
         """Raises NotInLabelStudio for an unknown project."""
-        with _mapped(f"project {project}"):
+        with mapped(f"project {project}"):
             return self._api.projects.get(id=project).label_config or ""
 
     def connected_backends(self, project: int) -> list[ConnectedBackend]:
-        with _mapped(f"the ML backends of project {project}"):
+        with mapped(f"the ML backends of project {project}"):
             return [
                 ConnectedBackend(found.url or "", found.title or "", found.state or "", found.error_message or "")
                 for found in self._api.ml.list(project=project)
@@ -277,7 +310,7 @@ class LabelStudioClient:
 
     def webhooks(self, project: int) -> list[Webhook]:
         """The webhooks of a project; with those of its organization, where Label Studio lists them."""
-        with _mapped(f"the webhooks of project {project}"):
+        with mapped(f"the webhooks of project {project}"):
             return [
                 Webhook(
                     hook.url,
@@ -285,6 +318,7 @@ class LabelStudioClient:
                     hook.send_payload is not False,
                     hook.send_for_all_actions is not False,
                     tuple(str(action) for action in hook.actions or ()),
+                    str((hook.headers or {}).get(WEBHOOK_HEADER, "")),
                 )
                 for hook in self._api.webhooks.list(project=project)
             ]
@@ -294,7 +328,7 @@ class LabelStudioClient:
 
         Others' webhooks are left alone: the value is a secret.
         """
-        with _mapped(f"the webhooks of project {project}"):
+        with mapped(f"the webhooks of project {project}"):
             ours = {
                 f"{(backend.url or '').rstrip('/')}/webhook"
                 for backend in self._api.ml.list(project=project)
@@ -344,28 +378,11 @@ class LabelStudioClient:
         if self._sdk is None:
             from label_studio_sdk import LabelStudio  # three seconds to import
 
-            self._sdk = LabelStudio(base_url=self._access.url, api_key=self._access.api_key.get_secret_value())
+            key = self._access.api_key.get_secret_value()
+            self._sdk = LabelStudio(
+                base_url=self._access.url, api_key=key, timeout=self._http.timeout.read, httpx_client=self._http
+            )
         return self._sdk
-
-
-@contextmanager
-def _mapped(thing: str) -> Iterator[None]:
-    """Turn what the SDK raises into a LabelStudioError without headers or bodies, which may hold tokens."""
-    from label_studio_sdk.core import ApiError
-
-    try:
-        yield
-    except ApiError as error:
-        if error.status_code == 404:
-            raise NotInLabelStudio(f"Label Studio does not have {thing}.") from error
-        hint = " Check LABEL_STUDIO_API_KEY." if error.status_code in (401, 403) else ""
-        raise LabelStudioError(f"Label Studio answered {error.status_code} for {thing}.{hint}") from error
-    except httpx.HTTPError as error:
-        raise LabelStudioError(
-            f"Label Studio cannot be reached for {thing} ({type(error).__name__}). Does it run? Check LABEL_STUDIO_URL."
-        ) from error
-    except ValueError as error:  # a web page instead of JSON, as a proxy answers
-        raise LabelStudioError(f"Label Studio's answer for {thing} cannot be read. Check LABEL_STUDIO_URL.") from error
 
 
 def _with_body(fields: Json) -> Any:

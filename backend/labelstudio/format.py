@@ -18,6 +18,9 @@ Read = TypeVar("Read")
 
 log = logging.getLogger(__name__)
 
+_MOST_BROKEN = 100
+"""Entries of one request that cannot be understood, beside others: each has a text of its own."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -59,11 +62,13 @@ class AnnotationsSaved:
 @dataclass(frozen=True)
 class AnnotationsDeleted:
     annotation_ids: tuple[int, ...]
+    project: int | None = None
 
 
 @dataclass(frozen=True)
 class TasksDeleted:
     task_ids: tuple[int, ...]
+    project: int | None = None
 
 
 @dataclass(frozen=True)
@@ -183,15 +188,19 @@ def parse_task(payload: Any, project: int | None = None) -> Task:
 def parse_tasks(payload: Any, project: int | None = None) -> list[Task | BadRequest]:
     """The tasks of a request, in order, with what is wrong in place of one that cannot be understood.
 
-    Raises BadRequest where there is no list at all.
+    Raises BadRequest where there is no list at all, or one of little else than what cannot be understood.
     """
     if not isinstance(payload, list):
         raise BadRequest('Expected a JSON object with a list of "tasks".')
     tasks: list[Task | BadRequest] = []
+    broken = 0
     for item in payload:
         try:
             tasks.append(parse_task(item, project))
         except BadRequest as error:
+            broken += 1
+            if broken > _MOST_BROKEN:
+                raise
             tasks.append(error)
     return tasks
 
@@ -227,14 +236,14 @@ def parse_event(payload: Any) -> Event:
             given = _readable(_list(payload, "tasks"), lambda task: parse_task(task, project_id))
             return TasksCreated(given, label_config)
         case "TASKS_DELETED":
-            return TasksDeleted(_ids(_list(payload, "tasks")))
+            return TasksDeleted(_ids(_list(payload, "tasks")), project_id)
         case "ANNOTATION_CREATED" | "ANNOTATION_UPDATED" | "ANNOTATIONS_CREATED":
             annotations = _list(payload, "annotation")
             given = _readable(_list(payload, "task"), lambda task: parse_task(task, project_id))
             tasks = {task.id: task for task in given}
             return AnnotationsSaved(_readable(annotations, lambda one: _with_task(one, tasks)), label_config)
         case "ANNOTATIONS_DELETED":
-            return AnnotationsDeleted(_ids(_list(payload, "annotations")))
+            return AnnotationsDeleted(_ids(_list(payload, "annotations")), project_id)
         case "START_TRAINING":
             return StartTraining(parse_project(project_id), label_config)
         case "PROJECT_UPDATED":
@@ -307,7 +316,7 @@ def _with_task(annotation: Any, tasks: dict[int, Task]) -> tuple[Json, Task]:
 
 
 def _readable(items: list[Any], read: Callable[[Any], Read]) -> tuple[Read, ...]:
-    """What can be read of a list. Raises BadRequest where nothing of it can."""
+    """What can be read of a list. Raises BadRequest where nothing of it can, or much cannot."""
     found: list[Read] = []
     errors: list[BadRequest] = []
     for item in items:
@@ -315,6 +324,8 @@ def _readable(items: list[Any], read: Callable[[Any], Read]) -> tuple[Read, ...]
             found.append(read(item))
         except BadRequest as error:
             errors.append(error)
+            if len(errors) > _MOST_BROKEN:
+                raise
     if errors and not found:
         raise errors[0]
     for left_out in errors:

@@ -18,6 +18,7 @@ DEFAULT_RATE = 24.0
 """Frames per second that Label Studio assumes where the Video tag's frameRate says nothing usable."""
 
 _HIGHEST_RATE = 1e6
+_LONGEST_CONFIG = 1_000_000
 _MEANINGS: tuple[RepLabel, ...] = ("normal", "anomalous")
 
 
@@ -128,6 +129,8 @@ def effective_rate(controls: Controls, data: dict[str, object]) -> float:
 
 def _parsed(label_config: str) -> Element:
     """The config with names of tags and attributes in lower case, as Label Studio's page reads them."""
+    if len(label_config) > _LONGEST_CONFIG:
+        raise LabelConfigError(f"The labeling config has more than {_LONGEST_CONFIG:,} characters.")
     try:
         root: Element = fromstring(label_config)
     except (ParseError, DefusedXmlException, TypeError, ValueError) as error:

@@ -93,13 +93,14 @@ class ConnectedBackend:
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where Label Studio sends events, and which: `actions`, unless `all_actions`."""
+    """Where Label Studio sends events, and which: `actions`, unless `all_actions`. secret: what it sends along."""
 
     url: str
     active: bool
     sends_payload: bool
     all_actions: bool
     actions: tuple[str, ...]
+    secret: str = field(default="", repr=False)
 
 
 def task_of(task: Json) -> Task:

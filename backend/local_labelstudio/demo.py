@@ -61,7 +61,8 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
             project = client.find_project(PROJECT_TITLE)
             if project is None:
                 project = client.create_project(PROJECT_TITLE, default_config())
-            client.connect_backend(project, backend.url, BACKEND_TITLE)
+            user, password = settings.basic_auth_user, settings.basic_auth_pass.get_secret_value()
+            client.connect_backend(project, backend.url, BACKEND_TITLE, user, password)
             known = [str(task.data.get("video", "")) for task, _, _ in client.tasks(project)]
             for video in videos:
                 if not any(is_upload_of(address, video) for address in known):

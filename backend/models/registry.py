@@ -121,6 +121,7 @@ class Registry:
             named = replace(detector, name=f"p{project}-{name}")
             aside = root / f".{name}"
             named.save(aside, card.replace(detector.version, named.version))
+            aside.chmod(0o700)  # like all of the data folder, it is for its user alone
             (aside / "labels.json").write_text(json.dumps(list(labels), indent=1) + "\n")
             run = {"version": named.version, **run}
             (aside / "run.json").write_text(json.dumps(run, indent=1) + "\n")
@@ -177,7 +178,7 @@ class Registry:
         return [BASE, *(name for name in names if name == BASE or _NAME.fullmatch(name))]
 
     def _set_history(self, project: int, history: Sequence[str]) -> None:
-        with written_aside(self._folder(project) / "CURRENT", durable=True) as aside:
+        with written_aside(self._folder(project) / "CURRENT", mode=0o600, durable=True) as aside:
             aside.write_text("".join(f"{name}\n" for name in history[1:]))
 
     @contextmanager

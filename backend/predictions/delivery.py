@@ -120,7 +120,12 @@ def _stored(
 
     is_fresh: whether the state was read just now, so that writing the task's data undoes no change of somebody else.
     """
-    if isinstance(state, LabelStudioError) or state.prediction_ids(delivery.analysis.model_version):
+    if isinstance(state, LabelStudioError):
+        return None
+    media = controls.media_of(delivery.task.data)
+    if media and media != controls.media_of(state.task.data):
+        return NotInLabelStudio(f"Task {delivery.task.id} has another video in Label Studio.")
+    if state.prediction_ids(delivery.analysis.model_version):
         return None
     try:
         if lacks_frame_rate(state.task, controls) and not is_fresh:

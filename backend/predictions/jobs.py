@@ -12,16 +12,17 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 
+from sqlalchemy.exc import DBAPIError
+
 from backend.compute.dask_executor import Executor
 from backend.context import Context
 from backend.errors import (
     BackendError,
     LabelStudioError,
-    MediaUnreachable,
+    LabelStudioRefused,
     NotInLabelStudio,
     ResultUnreadable,
     SchedulerLost,
-    WorkerLost,
 )
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
@@ -29,7 +30,7 @@ from backend.predictions import delivery
 from backend.predictions.worker import VideoJob, analyze_task, judge_known
 from backend.sampling.clusters import Clusters
 from backend.storage.analysis_json import dump_analysis, load_analysis
-from backend.storage.database import batches, now
+from backend.storage.database import batches, explained, now
 from backend.storage.jobs import Job, Store
 from pipeline.errors import PipelineError
 from pipeline.records import Analysis
@@ -41,9 +42,9 @@ GRACE_PERIOD = timedelta(seconds=10)
 prediction a second time that was delivered in between, so a request gets none within this time."""
 ANSWER_GRACE_PERIOD = timedelta(minutes=2)
 """After an answer with a prediction: Label Studio stores those of an answer one by one, several in a second."""
-TRANSIENT = tuple(kind.__name__ for kind in (LabelStudioError, MediaUnreachable, SchedulerLost, WorkerLost))
-"""Errors that may be gone at the next attempt, as a failed job names them."""
 _PUSH_ATTEMPTS = 3
+_REFUSED_S = 600.0
+"""So long nothing is stored again of a task that Label Studio takes nothing for: somebody may change that."""
 _TOGETHER = 10
 """Jobs with known landmarks that make up one call: handing one to a worker takes longer than judging it."""
 
@@ -75,6 +76,7 @@ class JobRunner:
         self._lock = threading.Lock()
         self._active: dict[int, _ActiveJob] = {}
         self._shown: dict[int, str] = {}
+        self._put_off: dict[int, float] = {}  # job -> until when (of time.monotonic) somebody asked to be left alone
         self._clusters = Clusters(context.store)
 
     def analyze(self, jobs: Sequence[Job], controls: Controls, priority: int = IMPORTED) -> None:
@@ -121,9 +123,17 @@ class JobRunner:
 
     def deliver(self, job_ids: Sequence[int], controls: Controls) -> None:
         """Start to bring finished jobs' predictions to Label Studio, but for those in progress."""
-        begun = [job_id for job_id in job_ids if self._begin(job_id)]
+        begun = [job_id for job_id in job_ids if not self.is_put_off(job_id) and self._begin(job_id)]
         for together in batches(begun, _TOGETHER):
             self._submit_delivery(together, controls)
+
+    def is_put_off(self, job_id: int) -> bool:
+        """Whether Label Studio or a video's host asked to wait for longer with this job."""
+        with self._lock:
+            if self._put_off.get(job_id, 0.0) > time.monotonic():
+                return True
+            self._put_off.pop(job_id, None)
+            return False
 
     def is_in_progress(self, job_id: int) -> bool:
         with self._lock:
@@ -165,6 +175,12 @@ class JobRunner:
         if active is not None:
             active.ended.set()
 
+    def _put_job_off(self, job_id: int, error: BaseException) -> None:
+        seconds = _REFUSED_S if isinstance(error, LabelStudioRefused) else getattr(error, "retry_after_s", 0.0)
+        if seconds > 0:
+            with self._lock:
+                self._put_off[job_id] = time.monotonic() + seconds
+
     def _submit(self, work: Mapping[int, VideoJob]) -> None:
         """Have one job analyzed, or several with known landmarks judged in one call."""
         ids, jobs = list(work), list(work.values())
@@ -194,13 +210,23 @@ class JobRunner:
             log.info("Job %s was cancelled; it is taken up again.", job_id)
         except (PipelineError, BackendError) as error:
             log.warning("Job %s failed: %s", job_id, error)
-            self._store.fail_job(job_id, type(error).__name__, str(error))
+            self._put_job_off(job_id, error)
+            self._note_failure(job_id, type(error).__name__, str(error))
+        except DBAPIError as error:
+            log.warning("What came of job %s was not kept. %s It is taken up again.", job_id, explained(error))
         except Exception:  # the top of a worker: whatever happened, the server and the other jobs go on
             log.exception("Job %s failed unexpectedly.", job_id)
-            self._store.fail_job(job_id, "InternalError", "Unexpected error; the server's log has the details.")
+            self._note_failure(job_id, "InternalError", "Unexpected error; the server's log has the details.")
         finally:
             if not delivering:
                 self._end(job_id)
+
+    def _note_failure(self, job_id: int, error_type: str, message: str) -> None:
+        """A job whose failure cannot be written down is taken up again in the next round."""
+        try:
+            self._store.fail_job(job_id, error_type, message)
+        except DBAPIError as error:
+            log.warning("Job %s: %s", job_id, explained(error))
 
     def _judged(self, work: Mapping[int, VideoJob], future: Future[list[Analysis | None]]) -> None:
         """Runs in a thread of the executor. Those that could not be judged together go on one by one, each with its own
@@ -276,7 +302,9 @@ class JobRunner:
                     self._store.forget_job(job.id)
                 elif isinstance(outcome, LabelStudioError):
                     log.warning("Task %s, attempt %d to store its prediction: %s", job.task, attempt, outcome)
-                    failed.append(job)
+                    self._put_job_off(job.id, outcome)
+                    if not self.is_put_off(job.id):
+                        failed.append(job)
                 else:
                     self._store.mark_pushed(job.id, outcome)
                     log.info("Task %s: %d repetitions predicted.", job.task, len(made.analysis.reps))

@@ -9,7 +9,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+
+from sqlalchemy.exc import DBAPIError
 
 from backend.compute.dask_executor import Executor
 from backend.context import Context
@@ -18,25 +20,22 @@ from backend.labelstudio.addresses import public_url
 from backend.labelstudio.format import Json, Task, to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.labelstudio.records import TaskState
+from backend.predictions.connected import refusals, those_connected
 from backend.predictions.jobs import (
     ANSWER_GRACE_PERIOD,
     IMPORTED,
     OPENED,
     REQUESTED,
-    TRANSIENT,
     JobRunner,
     in_grace_period,
 )
+from backend.predictions.retries import OF_THE_VIDEO, OUR_OWN, RETRY_AFTER, is_retried, pause
 from backend.storage.analysis_json import is_readable, load_analysis
-from backend.storage.database import now
+from backend.storage.database import explained, now
 from backend.storage.jobs import Job
 
 log = logging.getLogger(__name__)
 
-# A failed task is tried again when somebody asks for it, but not at every click.
-_RETRY_AFTER = timedelta(seconds=60)
-# One that may succeed now is tried again without a request, after pauses that double.
-_ATTEMPTS = 5
 _ROUND_S = 60.0
 _POLL_S = 2.0
 """Other processes promote models as well."""
@@ -74,6 +73,7 @@ class Preannotator:
     def __init__(self, context: Context, executor: Executor, predict_wait_s: float) -> None:
         self._store = context.store
         self._client = context.client
+        self._connections = context.connections
         self._registry = context.registry
         self._config = context.config
         self._remove_superseded = context.remove_superseded
@@ -133,8 +133,12 @@ class Preannotator:
         """The jobs of a request's tasks, by their position in the request; and what is wrong with other tasks."""
         wanted: dict[int, tuple[Task, str, str]] = {}
         errors: list[TaskError] = []
+        named = {task.project for task in tasks if isinstance(task, Task)}
+        refused = refusals(self._connections, named, self._lookups)
         for position, task in enumerate(tasks):
             try:
+                if isinstance(task, Task) and task.project in refused:
+                    raise refused[task.project]
                 wanted[position] = self._wanted(task, controls)
             except BackendError as error:
                 number = task.id if isinstance(task, Task) else None
@@ -163,11 +167,16 @@ class Preannotator:
 
         Label Studio may not be up yet, or go away: to be called again from time to time.
         """
-        retried = [job for job in self._store.failed_jobs(TRANSIENT, _ATTEMPTS) if _is_due(job)]
-        self._take_up_all([*self._store.unfinished_jobs(), *retried])
+        failed = self._store.failed_jobs([*OUR_OWN, *OF_THE_VIDEO])
+        retried = [job for job in failed if is_retried(job) and self._is_due(job)]
+        left = [*self._store.unfinished_jobs(), *retried]
+        connected = those_connected(self._connections, {job.project for job in left})
+        self._take_up_all(job for job in left if job.project in connected)
         if not self._client.configured:
             return
         projects = self._store.projects()
+        connected = those_connected(self._connections, {project.id for project in projects})
+        projects = [project for project in projects if project.id in connected]
         for project in projects:
             version = self.model_version(project.id)
             self._take_up_all(self._store.undelivered_jobs(project.id, version, self._config.digest()))
@@ -186,10 +195,16 @@ class Preannotator:
                 if woken or models != seen or time.monotonic() >= next_round:
                     seen, next_round = models, time.monotonic() + _ROUND_S
                     self.resume()
+            except DBAPIError as error:
+                log.warning("Unfinished work is taken up later. %s", explained(error))
             except Exception:  # the top of a thread
                 log.exception("Unfinished work was not taken up.")
             woken = self._wake.wait(_POLL_S)
             self._wake.clear()
+
+    def _is_due(self, job: Job) -> bool:
+        """Whether a failed job has waited long enough for its next attempt."""
+        return now() - job.updated_at > pause(job.attempts) and not self._runner.is_put_off(job.id)
 
     def _models(self) -> dict[int, str]:
         """The version in use of every project. Other processes promote as well."""
@@ -226,7 +241,7 @@ class Preannotator:
                 log.warning("Answering without knowing what Label Studio has: %s", error)
                 answered |= self._claimed(done, asked_at)
                 continue
-            known = [(job, states[job.task]) for job in done if job.task in states]
+            known = [(job, states[job.task]) for job in done if _is_of(job, states.get(job.task), controls)]
             has_it = {job.id for job, state in known if state.prediction_ids(job.model_version)}
             answered |= {job.task: state.task for job, state in known if job.id in has_it}
             self._runner.deliver([job.id for job, _ in known if job.id not in has_it], controls)
@@ -360,11 +375,12 @@ class Preannotator:
 
     def _start_all(self, jobs: Sequence[Job], controls: Controls, priority: int) -> None:
         """Start on the jobs that are to do. What fails unexpectedly is taken up in the next round."""
-        failed_long_ago = now() - _RETRY_AFTER
+        failed_long_ago = now() - RETRY_AFTER
         todo = [
             job
             for job in jobs
-            if job.state in ("queued", "running") or (job.state == "failed" and job.updated_at < failed_long_ago)
+            if job.state in ("queued", "running")
+            or (job.state == "failed" and job.updated_at < failed_long_ago and not self._runner.is_put_off(job.id))
         ]
         try:
             self._runner.analyze(todo, controls, priority)
@@ -372,9 +388,9 @@ class Preannotator:
             log.exception("%d jobs were not started.", len(todo))
 
 
-def _is_due(job: Job) -> bool:
-    """Whether a failed job has waited long enough for its next attempt."""
-    return now() - job.updated_at > _RETRY_AFTER * (1 << max(0, job.attempts - 1))
+def _is_of(job: Job, state: TaskState | None, controls: Controls) -> bool:
+    """Whether a job is of the video that its task has in Label Studio."""
+    return state is not None and controls.media_of(state.task.data) == job.media
 
 
 def _prediction(job: Job | None, answered: Mapping[int, Task], controls: Controls) -> Json | None:

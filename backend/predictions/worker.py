@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from backend.errors import LabelStudioError
+from backend.errors import LabelStudioError, StorageFault
+from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
-from backend.labelstudio.media import MediaFetcher, shown_address
+from backend.labelstudio.media import MediaFetcher
 from backend.labelstudio.records import Access
 from backend.models.detectors import cached_detector
 from backend.predictions.delivery import ensure_frame_rate, lacks_frame_rate
+from backend.settings import networks_dir
 from backend.storage.scratch import scratch
 from pipeline.analyze import analyze_pose, analyze_video, judged_again
 from pipeline.config import PipelineConfig
 from pipeline.errors import VideoError
 from pipeline.media import reading
 from pipeline.pose.cache import PoseCache
+from pipeline.pose.estimator import open_estimator
 from pipeline.records import Analysis
 
 log = logging.getLogger(__name__)
@@ -55,15 +59,21 @@ class FileJob:
 
 
 def analyze_file(job: FileJob) -> Analysis:
-    """Find landmarks, cut, score. Raises VideoError and PoseModelError."""
-    return analyze_video(job.path, cached_detector(job.model_dir), PoseCache(job.pose_dir), job.config)
+    """Find landmarks, cut, score. Raises VideoError, PoseModelError, and StorageFault where a disk is full."""
+    with _disk_faults(), open_estimator(job.config.pose, networks_dir()) as estimator:
+        return analyze_video(job.path, cached_detector(job.model_dir), PoseCache(job.pose_dir), job.config, estimator)
 
 
 def analyze_task(job: VideoJob) -> Analysis:
     """Fetch the video, find landmarks, cut, score; the first two only where the landmarks are not kept.
 
-    Raises the MediaError, VideoError and PoseModelError of its parts.
+    Raises the MediaError, VideoError and PoseModelError of its parts, and StorageFault where a disk is full.
     """
+    with _disk_faults():
+        return _analyze_task(job)
+
+
+def _analyze_task(job: VideoJob) -> Analysis:
     if (judged := _judge_known(job)) is not None:
         return judged
     cache, client = PoseCache(job.pose_dir), LabelStudioClient(job.access)
@@ -73,11 +83,22 @@ def analyze_task(job: VideoJob) -> Analysis:
         try:
             if client.configured:
                 _announce_frame_rate(client, job, reading.probe(path).fps)
-            analysis = analyze_video(path, cached_detector(job.model_dir), cache, job.config)
+            with open_estimator(job.config.pose, networks_dir()) as estimator:
+                analysis = analyze_video(path, cached_detector(job.model_dir), cache, job.config, estimator)
         except VideoError as error:
             # People know the video by its address, not by the name of our copy.
             raise type(error)(str(error).replace(str(path), shown)) from error
     return replace(analysis, video=replace(analysis.video, path=shown))
+
+
+@contextmanager
+def _disk_faults() -> Iterator[None]:
+    """Turn what the system says of files of ours into a StorageFault."""
+    try:
+        yield
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise StorageFault(f"{where}{error.strerror or error}. Make room, or correct the permissions.") from error
 
 
 def judge_known(jobs: Sequence[VideoJob]) -> list[Analysis | None]:
@@ -88,7 +109,8 @@ def judge_known(jobs: Sequence[VideoJob]) -> list[Analysis | None]:
 def _judge_known(job: VideoJob) -> Analysis | None:
     """Without cutting where that was done with the same settings."""
     known = job.known
-    pose = PoseCache(job.pose_dir).get(known.media_digest, job.config.pose) if known is not None else None
+    cache = PoseCache(job.pose_dir)
+    pose = cache.get(known.media_digest, job.config.pose, only_current=True) if known is not None else None
     if known is None or pose is None:
         return None
     judge = cached_detector(job.model_dir)

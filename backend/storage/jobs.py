@@ -255,9 +255,9 @@ class Store:
         with self._transaction() as session:
             return session.scalars(select(Job).where(Job.state.in_(["queued", "running"])).order_by(Job.id)).all()
 
-    def failed_jobs(self, error_types: Sequence[str], attempts: int) -> Sequence[Job]:
-        """Jobs that failed with one of these errors, in fewer attempts."""
-        query = select(Job).where(Job.state == "failed", Job.error_type.in_(error_types), Job.attempts < attempts)
+    def failed_jobs(self, error_types: Sequence[str]) -> Sequence[Job]:
+        """Jobs that failed with one of these errors."""
+        query = select(Job).where(Job.state == "failed", Job.error_type.in_(error_types))
         with self._transaction() as session:
             return session.scalars(query.order_by(Job.id)).all()
 
@@ -317,6 +317,16 @@ class Store:
             return session.scalars(query.order_by(Job.updated_at.desc()).limit(limit)).all()
 
     # Both
+
+    def tasks_of_project(self, task_ids: Iterable[int], project: int) -> set[int]:
+        """Which of the tasks are known to be of that project, by a job or an annotation."""
+        found: set[int] = set()
+        with self._transaction() as session:
+            for ids in batches(task_ids):
+                found |= set(session.scalars(select(Job.task).where(Job.task.in_(ids), Job.project == project)))
+                of_labels = select(Annotation.task).where(Annotation.task.in_(ids), Annotation.project == project)
+                found |= set(session.scalars(of_labels))
+        return found
 
     def delete_tasks(self, task_ids: Iterable[int]) -> None:
         """Forget the jobs of tasks that no longer exist; their annotations stay, marked as deleted."""

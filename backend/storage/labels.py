@@ -16,6 +16,9 @@ from backend.labelstudio.format import AnnotatedRegion, Json, Task
 from backend.storage.annotation_json import put_source
 from backend.storage.database import Base, batches, now
 
+HINT = b"hint:"
+"""What a received event begins with that is no more than a hint: see `backend/labels/hints.py`."""
+
 
 class Annotation(Base):
     """An annotation as Label Studio last sent it. A deleted one stays, marked, so that nothing is lost."""
@@ -91,7 +94,7 @@ ON CONFLICT (id) DO UPDATE SET project = excluded.project, task = excluded.task,
     parent_prediction = excluded.parent_prediction, updated_at = excluded.updated_at,
     received_at = CASE WHEN excluded.updated_at <> '' AND annotations.updated_at = excluded.updated_at
         THEN annotations.received_at ELSE excluded.received_at END
-WHERE excluded.updated_at = '' OR annotations.updated_at <= excluded.updated_at
+WHERE excluded.updated_at = '' OR annotations.updated_at <= excluded.updated_at OR annotations.updated_at > :latest
 RETURNING id
 """
 _DELETE_REGIONS = "DELETE FROM labeled_regions WHERE annotation_id = ?"
@@ -100,6 +103,8 @@ INSERT INTO labeled_regions (annotation_id, region, start_s, end_s, label, origi
 """
 _RECEIVE = "INSERT INTO received_events (body, tries, received_at) VALUES (?, 0, ?)"
 _FIRST_PAUSE = timedelta(minutes=1)
+_CLOCKS_DIFFER = timedelta(days=1)
+"""A stored time of change further in the future than this is none: whatever comes next replaces it."""
 _LONGEST_PAUSE_TRIES = 10
 _new = insert(Annotation)
 _DELETE = _new.on_conflict_do_update(
@@ -155,12 +160,12 @@ class LabelStore:
         with self._writing, self._sessions.begin() as session:
             session.execute(delete(ReceivedEvent).where(ReceivedEvent.id == number))
 
-    def put_off(self, number: int) -> None:
+    def put_off(self, number: int, first_pause: timedelta = _FIRST_PAUSE) -> None:
         """The content of that event could not be stored: it is tried again after pauses that double."""
         with self._writing, self._sessions.begin() as session:
             event = session.get(ReceivedEvent, number)
             if event is not None:
-                event.put_off_until = now() + _FIRST_PAUSE * (1 << min(event.tries, _LONGEST_PAUSE_TRIES))
+                event.put_off_until = now() + first_pause * (1 << min(event.tries, _LONGEST_PAUSE_TRIES))
                 event.tries += 1
 
     def put_annotation(
@@ -188,6 +193,7 @@ class LabelStore:
             "parent_prediction": _optional_int(annotation.get("parent_prediction")),
             "updated_at": str(annotation.get("updated_at") or ""),
             "received_at": (received_at or now()).isoformat(" ", "microseconds"),
+            "latest": as_label_studio_writes(now() + _CLOCKS_DIFFER),
         }
         rows = [(number, one.id, one.start_s, one.end_s, one.label, one.origin) for one in regions]
         with self._writing, self._engine.begin() as connection:
@@ -244,6 +250,15 @@ class LabelStore:
         with self._sessions.begin() as session:
             return session.scalars(query).all()
 
+    def tasks_of(self, annotation_ids: Iterable[int], project: int) -> dict[int, int]:
+        """The tasks of annotations of a project, as far as they are known, by the annotations' ids."""
+        found: dict[int, int] = {}
+        with self._sessions.begin() as session:
+            for ids in batches(annotation_ids):
+                query = select(Annotation.id, Annotation.task).where(Annotation.id.in_(ids))
+                found |= dict(session.execute(query.where(Annotation.project == project)).all())
+        return found
+
     def valid_annotations(self, project: int, skipped: bool = False) -> Sequence[Annotation]:
         """A project's annotations that were not deleted, nor, unless asked for, cancelled; the oldest first."""
         query = select(Annotation).where(Annotation.project == project, ~Annotation.deleted)
@@ -272,6 +287,11 @@ class LabelStore:
             return session.scalars(
                 select(LabelledRegion).filter_by(annotation_id=annotation_id).order_by(LabelledRegion.start_s)
             ).all()
+
+
+def as_label_studio_writes(moment: datetime) -> str:
+    """A moment (UTC) in the form of an annotation's updated_at: such texts have the order of their times."""
+    return moment.isoformat("T", "microseconds") + "Z"
 
 
 def _optional_int(value: Any) -> int | None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.errors import BackendError
+from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.format import Json
-from backend.labelstudio.media import shown_address
 
 _STATUS = {"done": "FINISHED", "skipped": "FINISHED", "failed": "FAILED", "cancelled": "KILLED"}
 _MOST_TAG = 5000

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
+from sqlalchemy.exc import DBAPIError
 
 from backend.compute.dask_executor import Executor
 from backend.context import Context
@@ -26,7 +27,7 @@ from backend.errors import (
 )
 from backend.labels import labelled
 from backend.labelstudio.records import WEBHOOK_HEADER
-from backend.storage.database import now
+from backend.storage.database import explained, now
 from backend.storage.runs import Run, Runs
 from backend.training.mlflow_log import FinishedRun, log_run
 from backend.training.schedule import reason_to_train
@@ -119,6 +120,8 @@ class Trainer:
                         self.count_labels()
                         if not self.run_next():
                             self._wake.wait(_POLL_S)
+            except DBAPIError as error:
+                log.warning("Training was interrupted; it goes on. %s", explained(error))
             except Exception:  # the top of a thread
                 log.exception("Training was interrupted; it goes on.")
             self._closed.wait(_POLL_S)
@@ -128,12 +131,19 @@ class Trainer:
         if not self._client.configured or time.monotonic() < self._next_repair:
             return
         self._next_repair = time.monotonic() + _REPAIR_S
-        projects = {found.id for found in self._store.projects()}
+        projects = {found.id for found in self._store.projects() if self._is_connected(found.id)}
         if self._webhook_secret:
             for project in projects - self._with_secret:
                 self._send_secret(project)
         for project in projects - self._pulled:
             self._pull(project)
+
+    def _is_connected(self, project: int) -> bool:
+        try:
+            return self._context.connections.is_connected(project)
+        except LabelStudioError as error:
+            log.warning("Project %s is not looked at yet: %s", project, error)
+            return False
 
     def _send_secret(self, project: int) -> None:
         """Have Label Studio send the secret with the project's events."""
@@ -185,7 +195,7 @@ class Trainer:
             lock.release()
 
     def run_next(self) -> bool:
-        """Do one run; returns whether one waited. Never raises for what goes wrong in it."""
+        """Do one run; returns whether one waited. Raises DBAPIError, but nothing else that goes wrong in it."""
         run = self.runs.begin()
         if run is None:
             return False
@@ -206,6 +216,8 @@ class Trainer:
             return True
         except (BackendError, PipelineError) as error:
             state, message, name = "failed", str(error), ""
+        except DBAPIError:
+            raise  # the run is put back into the queue
         except Exception:  # the top of a run: the server goes on
             log.exception("Run %s failed unexpectedly.", run.id)
             state, message, name = "failed", "Unexpected error; the server's log has the details.", ""

@@ -187,7 +187,7 @@ def _samples(work: TrainWork, on_progress: OnProgress) -> tuple[list[LabelledRep
 def _pose(work: TrainWork, one: LabelledVideo, on_share: Callable[[float], None]) -> tuple[str, Pose]:
     """A video's digest and landmarks: kept ones, else found in the video. on_share gets the share that is done."""
     cache = PoseCache(work.pose_dir)
-    kept = cache.get(one.media_digest, work.config.pose) if one.media_digest else None
+    kept = cache.get(one.media_digest, work.config.pose, only_current=True) if one.media_digest else None
     if kept is not None:
         return one.media_digest, kept
     with scratch() as folder:

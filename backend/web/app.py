@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from flask import Flask
 from flask.typing import ResponseReturnValue
+from pydantic import SecretStr
 from werkzeug.exceptions import HTTPException
 
 from backend.compute.dask_executor import DaskExecutor, Executor
@@ -15,19 +18,26 @@ from backend.compute.process_executor import BackgroundExecutor
 from backend.context import Context, context_of
 from backend.errors import BackendError, as_json, http_status
 from backend.labels.events import LabelEvents
+from backend.labels.hints import HintedEvents, Reactions
+from backend.labelstudio.connections import Connections, OwnAddress
 from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
 from backend.storage.jobs import Store
+from backend.training.schedule import START_TRAINING
 from backend.training.trainer import Trainer
 from backend.web import dashboard
+from backend.web.access import Access, Credentials
+from backend.web.body import refuse_endless
 from backend.web.links import ProjectTitles
 from backend.web.routes import bp
+from backend.web.server_key import derived, server_key
 from backend.web.services import Services
 from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
-MAX_REQUEST_BYTES = 256 * 1024 * 1024  # Label Studio sends all selected tasks, with their predictions, in one request
+EVERY_ADDRESS = ("0.0.0.0", "::")
+"""Hosts that stand for all addresses of this machine."""
 
 
 def create_app(
@@ -38,11 +48,19 @@ def create_app(
 ) -> Flask:
     """The application, with services made from the settings unless they are given."""
     app = Flask("deadlift")
-    app.config["MAX_CONTENT_LENGTH"] = MAX_REQUEST_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_request_mb * 1024 * 1024
+    settings, session_key = with_own_secrets(settings)
+    access = access_by(settings)
+    access.attach(app, session_key)
+    app.before_request(refuse_endless)
     store = store or Store(settings.database_url)
-    context, starts = context_of(settings, store), service is None
+    context, starts, instance = context_of(settings, store), service is None, secrets.token_hex(8)
+    if context.client.configured:
+        own = OwnAddress(instance, settings.allowed_hosts, settings.backend_port)
+        context = replace(context, connections=Connections(context.client, own.is_at))
     service = service or create_service(settings, context)
     trainer = trainer or create_trainer(settings, context, service.catch_up_soon, starts)
+    hinted = create_hinted_events(context, service, trainer) if context.client.configured else None
     Services(
         store=store,
         context=context,
@@ -50,8 +68,10 @@ def create_app(
         registry=context.registry,
         preannotator=service,
         trainer=trainer,
-        label_events=create_label_events(store, trainer, starts),
-        webhook_secret=settings.webhook_secret.get_secret_value(),
+        label_events=create_label_events(store, trainer, hinted, starts),
+        hinted_events=hinted,
+        connections=context.connections,
+        instance=instance,
         retrain_after=settings.retrain_after,
     ).attach(app)
     app.register_blueprint(bp)
@@ -62,6 +82,31 @@ def create_app(
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected_error)
     return app
+
+
+def with_own_secrets(settings: Settings) -> tuple[Settings, bytes]:
+    """The settings with a secret for Label Studio's events, and the key that cookies are signed with.
+
+    Events never carry the user and password of the settings: where these are asked for, events need a secret, which the
+    backend tells Label Studio. Both stay the same until the user or password changes. Raises BackendError.
+    """
+    user, password = settings.basic_auth_user, settings.basic_auth_pass.get_secret_value()
+    if not user:
+        return settings, secrets.token_bytes(32)
+    key = server_key(settings.data_dir)
+    secret = settings.webhook_secret.get_secret_value() or derived(key, "webhook").hex()
+    return settings.model_copy(update={"webhook_secret": SecretStr(secret)}), derived(key, f"{user}\0{password}")
+
+
+def access_by(settings: Settings) -> Access:
+    """Who gets in as the settings describe it."""
+    user, password = settings.basic_auth_user, settings.basic_auth_pass.get_secret_value()
+    own = () if settings.backend_host in EVERY_ADDRESS else (settings.backend_host,)
+    return Access(
+        Credentials(user, password) if user else None,
+        settings.webhook_secret.get_secret_value(),
+        (*own, *settings.allowed_hosts),
+    )
 
 
 def create_service(settings: Settings, context: Context, executor: Executor | None = None) -> Preannotator:
@@ -87,9 +132,17 @@ def create_trainer(settings: Settings, context: Context, catch_up: Callable[[int
     return trainer
 
 
-def create_label_events(store: Store, trainer: Trainer, starts: bool) -> LabelEvents:
+def create_hinted_events(context: Context, service: Preannotator, trainer: Trainer) -> HintedEvents:
+    """What looks up in Label Studio what events are about."""
+    reactions = Reactions(
+        trainer.labels_changed, service.tasks_created, lambda project: trainer.request(project, START_TRAINING)
+    )
+    return HintedEvents(context.store, context.client, context.connections, reactions)
+
+
+def create_label_events(store: Store, trainer: Trainer, hinted: HintedEvents | None, starts: bool) -> LabelEvents:
     """What takes events about labels. starts: whether the thread that stores them begins now, or never."""
-    events = LabelEvents(store, trainer.labels_changed)
+    events = LabelEvents(store, trainer.labels_changed, hinted.look_up if hinted is not None else None)
     if starts:
         threading.Thread(target=events.run_until_closed, name="label-events", daemon=True).start()
     return events

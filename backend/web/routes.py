@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
-import hmac
-
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, current_app, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from backend.errors import BadRequest, Forbidden, as_json, http_status_by_name
+from backend.errors import Forbidden, as_json, http_status_by_name
 from backend.labels.events import LabelEvent, apply_event
+from backend.labels.hints import Hint, HintedEvents, hints_of
 from backend.labelstudio import format
+from backend.labelstudio.addresses import public_url
+from backend.labelstudio.labeling_config import parse_controls
 from backend.labelstudio.records import WEBHOOK_HEADER
 from backend.storage.jobs import Job
 from backend.training.schedule import START_TRAINING
-from backend.web.services import services
+from backend.web.access import access_of
+from backend.web.body import json_body
+from backend.web.services import Services, services
 
 bp = Blueprint("backend", __name__)
 
 
 @bp.get("/health")
 def health() -> Response:
-    return jsonify(status="UP", model_class="DeadliftModel", model_version=services().preannotator.model_version())
+    """Open to everybody. instance: by which the server finds itself among the ML backends of a project."""
+    ours = services()
+    version = ours.preannotator.model_version()
+    return jsonify(status="UP", model_class="DeadliftModel", model_version=version, instance=ours.instance)
 
 
 @bp.post("/setup")
 def setup() -> Response:
-    body = _body()
+    body = json_body()
     project, label_config = format.parse_project(body.get("project")), str(body.get("schema", ""))
-    version = services().preannotator.connect(project, label_config, body.get("hostname"))
-    return jsonify(model_version=version)
+    ours, hostname = services(), body.get("hostname")
+    if ours.hinted_events is None:
+        return jsonify(model_version=ours.preannotator.connect(project, label_config, hostname))
+    parse_controls(label_config)
+    name = public_url(hostname)
+    is_known = not name or name in ours.store.label_studio_names()
+    if not (is_known and ours.connections.is_known(project) and ours.store.label_config(project) == label_config):
+        ours.hinted_events.receive([Hint(project, name=name)])
+        ours.label_events.wake()
+    return jsonify(model_version=ours.preannotator.model_version(project))
 
 
 @bp.get("/versions")
@@ -38,7 +52,7 @@ def versions() -> Response:
 
 @bp.post("/predict")
 def predict() -> ResponseReturnValue:
-    body = _body()
+    body = json_body()
     project = format.parse_project(body["project"]) if body.get("project") else None
     tasks = format.parse_tasks(body.get("tasks"), project)
     answer = services().preannotator.predict(tasks, str(body.get("label_config", "")))
@@ -53,12 +67,13 @@ def predict() -> ResponseReturnValue:
 
 @bp.post("/webhook")
 def webhook() -> ResponseReturnValue:
-    event, ours = format.parse_event(_body()), services()
+    event, ours, access = format.parse_event(json_body()), services(), access_of(current_app)
     # Label Studio sends START_TRAINING as a request to the ML backend, without the headers of its webhooks.
-    if ours.webhook_secret and not isinstance(event, format.StartTraining):
-        given = request.headers.get(WEBHOOK_HEADER, "")
-        if not hmac.compare_digest(given.encode(), ours.webhook_secret.encode()):
-            raise Forbidden("The event does not carry WEBHOOK_SECRET.")
+    needs_secret = access.needs_secret() and not isinstance(event, format.StartTraining)
+    if needs_secret and not access.is_secret(request.headers.get(WEBHOOK_HEADER, "")):
+        raise Forbidden("The event does not carry WEBHOOK_SECRET.")
+    if ours.hinted_events is not None:
+        return _hint(event, ours, ours.hinted_events)
     if isinstance(event, LabelEvent):
         ours.label_events.receive(event, request.get_data())
         return jsonify(status="ok")
@@ -72,6 +87,17 @@ def webhook() -> ResponseReturnValue:
     return jsonify(status="ok")
 
 
+def _hint(event: format.Event, ours: Services, hinted_events: HintedEvents) -> ResponseReturnValue:
+    """Nothing of the event is believed: it is looked up in Label Studio after the answer, for which somebody waits."""
+    if isinstance(event, format.Ignored):
+        return jsonify(status="ignored", action=event.action)
+    if isinstance(event, format.StartTraining) and ours.connections.is_known(event.project):
+        return jsonify(status="ok", job=str(ours.trainer.request(event.project, START_TRAINING).id))
+    hinted_events.receive(hints_of(event))
+    ours.label_events.wake()
+    return jsonify(status="ok")
+
+
 @bp.get("/jobs")
 def jobs() -> Response:
     """What the server works on, newest first; `?project=` narrows it down."""
@@ -81,7 +107,7 @@ def jobs() -> Response:
     return jsonify(jobs=[_job(job) for job in services().store.jobs(project)], runs=runs)
 
 
-@bp.delete("/jobs/runs/<int:run_id>")
+@bp.delete("/jobs/runs/<int(max=9223372036854775807):run_id>")
 def cancel_run(run_id: int) -> Response:
     return jsonify(run=services().trainer.runs.cancel(run_id).as_json())
 
@@ -99,13 +125,3 @@ def _job(job: Job) -> format.Json:
         "error": error,
         "updated_at": job.updated_at.isoformat(timespec="seconds") + "Z",
     }
-
-
-def _body() -> format.Json:
-    try:
-        body = request.get_json(force=True, silent=True)
-    except RecursionError:  # brackets within brackets
-        body = None
-    if not isinstance(body, dict):
-        raise BadRequest("Expected a JSON object as the body of the request.")
-    return body

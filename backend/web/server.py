@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ from filelock import FileLock, Timeout
 from backend.errors import BackendError
 from backend.settings import Settings
 from backend.storage.jobs import Store
-from backend.web.app import MAX_REQUEST_BYTES, create_app
+from backend.storage.private import private
+from backend.web.app import create_app
 from backend.web.services import Services, services_of
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ _THREADS = 16
 _BACKLOG = 1000
 """Connections that may wait to be accepted: Label Studio sends each event on one of its own."""
 _MAX_HEADER_BYTES = 64 * 1024
+_READ_THOUGH_REFUSED = 256 * 1024
+"""Bytes of a body: whoever sends it may not see the answer if the connection is closed meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +65,31 @@ class _Server(wsgi.Server):
         log.log(level, msg, exc_info=traceback)
 
 
+class _Gateway(wsgi.Gateway_10):
+    """Closes the connection of a request whose body was not read, as of one that was refused, unless it is short.
+
+    Otherwise a thread would read all of it, however slowly it comes, before it answers.
+    """
+
+    def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        if self.req.chunked_read or getattr(self.req.rfile, "remaining", 0) > _READ_THOUGH_REFUSED:
+            self.req.close_connection = True
+        return super().start_response(status, headers, exc_info)
+
+
 @contextmanager
-def listening(settings: Settings) -> Iterator[Listening]:
+def listening(settings: Settings, insecure: bool = False) -> Iterator[Listening]:
     """Bind the port, lock the data folder, start the services; stop everything at the end.
 
-    Raises BackendError where the port is taken, or the data folder cannot be used or is another server's.
+    insecure: whether to listen on addresses that others reach although nobody has to give a password.
+
+    Raises BackendError where that is not wanted, where the port is taken, or where the data folder cannot be used or is
+    another server's.
     """
     with ExitStack() as stack:
-        server = _bound(settings.backend_host, settings.backend_port)
+        server = _bound(settings, insecure)
         stack.callback(server.stop)
+        stack.enter_context(private(settings.data_dir))
         stack.enter_context(_locked(settings.data_dir))
         store = Store(settings.database_url)
         stack.callback(store.close)
@@ -87,13 +107,20 @@ def listening(settings: Settings) -> Iterator[Listening]:
         yield Listening(f"http://{shown}:{port}", server, services)
 
 
-def _bound(host: str, port: int) -> wsgi.Server:
+def _bound(settings: Settings, insecure: bool) -> wsgi.Server:
     """A server that has the port and no application yet: whoever connects waits."""
+    host, port = settings.backend_host, settings.backend_port
     try:
         address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][:2]
+        if not (settings.basic_auth_user or insecure or ip_address(address[0]).is_loopback):
+            raise BackendError(
+                f"Others could reach {host}:{port} without a password. Set BASIC_AUTH_USER and BASIC_AUTH_PASS, or "
+                "leave BACKEND_HOST at 127.0.0.1; `deadlift serve --insecure` insists."
+            )
         server = _Server(address, None, numthreads=_THREADS, request_queue_size=_BACKLOG)
+        server.gateway = _Gateway
         server.max_request_header_size = _MAX_HEADER_BYTES
-        server.max_request_body_size = MAX_REQUEST_BYTES
+        server.max_request_body_size = settings.max_request_mb * 1024 * 1024
         _prepare(server)
     except OSError as error:
         raise BackendError(

@@ -9,6 +9,8 @@ from flask import Flask, current_app
 
 from backend.context import Context
 from backend.labels.events import LabelEvents
+from backend.labels.hints import HintedEvents
+from backend.labelstudio.connections import Connections
 from backend.models.registry import Registry
 from backend.predictions.preannotator import Preannotator
 from backend.storage.jobs import Store
@@ -20,8 +22,9 @@ _NAME = "deadlift"
 
 @dataclass(frozen=True)
 class Services:
-    """The services of one application. webhook_secret: "" where events need none. retrain_after: newly labelled normal
-    repetitions that start a training, 0 for none."""
+    """The services of one application. retrain_after: newly labelled normal repetitions that start a training, 0 for
+    none. hinted_events: None where there is no token, so that events are believed. instance: what tells this server
+    from others."""
 
     store: Store
     context: Context
@@ -30,7 +33,9 @@ class Services:
     preannotator: Preannotator
     trainer: Trainer
     label_events: LabelEvents
-    webhook_secret: str
+    hinted_events: HintedEvents | None
+    connections: Connections
+    instance: str
     retrain_after: int
 
     def attach(self, app: Flask) -> None:

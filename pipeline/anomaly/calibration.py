@@ -55,6 +55,10 @@ class Calibration:
         """0..1 by a logistic function: 0.5 at the threshold, 0.1 at the median of normal repetitions."""
         return float(1.0 / (1.0 + np.exp(-np.clip((distance - self.threshold) / self.spread, -50.0, 50.0))))
 
+    def at(self, rate: float) -> Calibration:
+        """The same distances with the threshold of another nominal rate of false alarms, 0..1."""
+        return calibrate(self.distances, [f"{video:06d}" for video in self.videos], rate, self.positive)
+
 
 def calibrate(distances: Floats, groups: Sequence[str], rate: float, positive: bool = True) -> Calibration:
     """A calibration on normal repetitions.

@@ -8,7 +8,7 @@ its video; the more unusual of the two findings counts. Each of the three distan
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,18 @@ class Detector:
     def version(self) -> str:
         """The name and eight hex digits of the contents, e.g. "base-0a1b2c3d"."""
         return version_of(vars(self))
+
+    def at_rate(self, rate: float) -> Detector:
+        """The same detector for another nominal rate of false alarms, 0..1; nothing is learnt anew."""
+        if rate == self.config.false_alarm_rate:
+            return self
+        return replace(
+            self,
+            config=replace(self.config, false_alarm_rate=rate),
+            in_posture=self.in_posture.at(rate / 2),
+            within_video=self.within_video.at(rate / 2),
+            in_setting=None if self.in_setting is None else self.in_setting.at(rate),
+        )
 
     def score(
         self, pose: Pose, reps: Sequence[Rep], setting: str = "", encoded: Sequence[Encoded] | None = None

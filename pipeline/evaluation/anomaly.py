@@ -5,17 +5,17 @@ No repetition is judged by a model that has learnt from its video.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.anomaly.calibration import calibrate
+from pipeline.anomaly.calibration import Calibration, calibrate
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import Blocks
 from pipeline.anomaly.methods import METHODS
-from pipeline.anomaly.reference import compare, fit_reference, scales_of
+from pipeline.anomaly.reference import Reference, Scale, compare, fit_reference, scales_of
 from pipeline.config import Method, TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
@@ -25,6 +25,8 @@ from pipeline.original.pictures import Pictures, picture_blocks, picture_images
 from pipeline.records import LabelledRep
 
 Doubles = NDArray[np.float64]
+RATES = (0.01, 0.02, 0.05, 0.1, 0.2)
+"""Nominal rates of false alarms for a table of what each comes to."""
 _RESAMPLES = 500
 _FOLDS = 4
 
@@ -65,6 +67,17 @@ class Figures:
     false_alarm_std: float
 
 
+@dataclass(frozen=True)
+class AtRate:
+    """What a nominal rate of false alarms comes to: the mean share of an unseen video's normal repetitions that are
+    flagged, the share of anomalous ones that are, and the share of all that are judged right."""
+
+    rate: float
+    false_alarms: float
+    recall: float
+    accuracy: float
+
+
 def figures(judged: Judged, seed: int = 0) -> Figures:
     """The figures of scores. seed: of the resampling for the interval.
 
@@ -72,17 +85,10 @@ def figures(judged: Judged, seed: int = 0) -> Figures:
     """
     from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
-    truth, scores = judged.anomalous, judged.scores
-    if truth.all() or not truth.any():
-        raise DatasetError("Expected normal and anomalous repetitions to evaluate on, got only one kind.")
+    truth, scores = _checked(judged), judged.scores
     flagged = scores >= 0.5
     precision, recall, f1, _ = precision_recall_fscore_support(truth, flagged, average="binary", zero_division=0.0)
-    names = np.array(judged.groups)
-    alarms = {
-        video: float(flagged[mine].mean())
-        for video in dict.fromkeys(judged.groups)
-        if (mine := (names == video) & ~truth).any()
-    }
+    alarms = _false_alarms(judged)
     rates = np.array(list(alarms.values()))
     return Figures(
         normals=int((~truth).sum()),
@@ -107,29 +113,36 @@ def figures(judged: Judged, seed: int = 0) -> Figures:
 def judge_pictures(
     normal: Pictures,
     anomalous: Pictures,
-    rate: float,
+    rates: Sequence[float],
     on_progress: Callable[[float], None] | None = None,
     method: Method = "statistics",
-) -> Judged:
-    """Judge pictures by leaving one video out.
+    reference: Pictures | None = None,
+) -> dict[float, Judged]:
+    """Judge pictures at several nominal rates of false alarms, 0..1: by a reference, or else by leaving one video out.
 
-    Every normal video is judged by a model of the other normal ones, which is calibrated on them as well, each without
-    its own video. An anomalous repetition gets its mean score by all those models.
+    By leaving one video out, every normal video is judged by a model of the other normal ones, which is calibrated on
+    them as well, each without its own video. An anomalous repetition gets its mean score by all those models.
 
     Args:
-        normal: pictures of three or more videos.
+        normal: pictures to judge, without a reference of three or more videos.
         anomalous: pictures to separate from them.
-        rate: the nominal rate of false alarms, 0..1.
+        rates: what each model is calibrated for.
         on_progress: called with the share 0..1 of the videos that are done.
-        method: what pictures are compared by. A method that learns is fitted four times, each time without a quarter
-            of the normal videos, which are the ones judged by it.
+        method: what pictures are compared by. Without a reference, a method that learns is fitted four times, each
+            time without a quarter of the normal videos, which are the ones judged by it.
+        reference: normal pictures, which alone are learnt from.
+
+    Returns:
+        The scores by each rate.
 
     Raises:
-        DatasetError: the normal pictures are of fewer than three videos.
+        DatasetError: the pictures to learn from are too few.
     """
+    if reference is not None:
+        return _judge_by_reference(normal, anomalous, rates, method, reference)
     blocks, odd = picture_blocks(normal), picture_blocks(anomalous)
     names = np.array(normal.groups)
-    scores, far = np.zeros(len(names)), np.zeros(len(anomalous.groups))
+    scores, far = np.zeros((len(rates), len(names))), np.zeros((len(rates), len(anomalous.groups)))
     videos = list(dict.fromkeys(normal.groups))
     if len(videos) < 3:
         raise DatasetError(f"Expected pictures of 3 or more normal videos, got {len(videos)}.")
@@ -139,17 +152,56 @@ def judge_pictures(
         if folds:
             blocks, odd = folds[number % _FOLDS]
         groups = [group for group in normal.groups if group != video]
-        known = _rows(blocks, np.flatnonzero(~held))
-        scales = scales_of(known, groups)
-        reference, own = fit_reference("normal", known, scales, groups, np.full(1, np.nan, np.float32))
-        calibration = calibrate(own, groups, rate)
-        unseen = compare(_rows(blocks, np.flatnonzero(held)), scales, reference)
-        scores[held] = [calibration.score(float(raw)) for raw in unseen]
-        far += [calibration.score(float(raw)) for raw in compare(odd, scales, reference)]
+        judge = _PictureJudge.of(_rows(blocks, np.flatnonzero(~held)), groups)
+        for row, rate in enumerate(rates):
+            scores[row, held] = judge.scores(_rows(blocks, np.flatnonzero(held)), rate)
+            far[row] += judge.scores(odd, rate)
         if on_progress is not None:
             on_progress((number + 1) / len(videos))
-    truth = np.r_[np.zeros(len(names), bool), np.ones(len(far), bool)]
-    return Judged(np.r_[scores, far / len(videos)], truth, normal.groups + anomalous.groups)
+    return _by_rate(rates, np.concatenate([scores, far / len(videos)], axis=1), normal, anomalous)
+
+
+def _judge_by_reference(
+    normal: Pictures, anomalous: Pictures, rates: Sequence[float], method: Method, reference: Pictures
+) -> dict[float, Judged]:
+    all_of = (reference, normal, anomalous)
+    if method == "statistics":
+        known, good, odd = (picture_blocks(pictures) for pictures in all_of)
+    else:
+        learnt = METHODS[method].fit(picture_images(reference), 0, lambda epoch, loss: None)
+        known, good, odd = (learnt.blocks(picture_images(pictures)) for pictures in all_of)
+    if len(reference.groups) < 3:
+        raise DatasetError(f"Expected 3 or more pictures to learn from, got {len(reference.groups)}.")
+    judge = _PictureJudge.of(known, reference.groups)
+    scores = [np.r_[judge.scores(good, rate), judge.scores(odd, rate)] for rate in rates]
+    return _by_rate(rates, np.stack(scores), normal, anomalous)
+
+
+@dataclass(frozen=True)
+class _PictureJudge:
+    """Normal pictures as a reference, and what their distances from it mean."""
+
+    scales: tuple[Scale, ...]
+    reference: Reference
+    calibration: Calibration
+
+    @staticmethod
+    def of(blocks: Blocks, groups: Sequence[str]) -> _PictureJudge:
+        scales = scales_of(blocks, groups)
+        reference, own = fit_reference("normal", blocks, scales, groups, np.full(1, np.nan, np.float32))
+        return _PictureJudge(scales, reference, calibrate(own, groups, RATES[0]))
+
+    def scores(self, blocks: Blocks, rate: float) -> Doubles:
+        """[N] the scores of pictures at a nominal rate of false alarms."""
+        calibration = self.calibration.at(rate)
+        return np.array([calibration.score(float(raw)) for raw in compare(blocks, self.scales, self.reference)])
+
+
+def _by_rate(rates: Sequence[float], scores: Doubles, normal: Pictures, anomalous: Pictures) -> dict[float, Judged]:
+    """scores [R, N] of normal pictures and then of anomalous ones, by rate."""
+    truth = np.r_[np.zeros(len(normal.groups), bool), np.ones(len(anomalous.groups), bool)]
+    groups = normal.groups + anomalous.groups
+    return {rate: Judged(row, truth, groups) for rate, row in zip(rates, scores, strict=True)}
 
 
 def judge_by_original(normal: Pictures, anomalous: Pictures, model: OriginalModel) -> tuple[Judged, NDArray[np.bool_]]:
@@ -170,10 +222,12 @@ def judge_videos(
     samples: Sequence[LabelledRep],
     base: Detector,
     config: TrainConfig | None,
+    rates: Sequence[float],
     seed: int = 0,
     on_progress: Callable[[float], None] | None = None,
-) -> Judged:
-    """Judge every video by a detector that is trained on the normal repetitions of all others.
+    reference: Sequence[LabelledRep] = (),
+) -> dict[float, Judged]:
+    """Judge every video by a detector that is trained on the normal repetitions of a reference, or else of all others.
 
     The base itself may have learnt from the videos; then its threshold makes their figures better than they would be,
     as the shipped model's does those of the videos on its card. `compare_representations` makes a base without each
@@ -183,29 +237,58 @@ def judge_videos(
         samples: labelled repetitions, normal and anomalous.
         base: what training starts from.
         config: how detectors are trained; None to judge by the base as it is.
+        rates: nominal rates of false alarms, 0..1, to judge at.
         seed: of the training.
         on_progress: called with the share 0..1 of the videos that are done.
+        reference: labelled repetitions whose normal ones alone are learnt from.
 
     Returns:
-        The scores of the samples, in their order.
+        The scores of the samples, in their order, by each rate. Raises DatasetError for a reference that is too small.
     """
     videos = list(dict.fromkeys(sample.group for sample in samples))
-    scores: dict[int, float] = {}
+    scores = np.zeros((len(rates), len(samples)))
+    learnt = training.train(reference, config or TrainConfig(), seed, base=base)[0] if reference else None
     for number, video in enumerate(videos):
         mine = [index for index, sample in enumerate(samples) if sample.group == video]
         others = [s for s in samples if s.group != video and s.label == "normal"]
-        detector = base
-        if config is not None and len(others) >= 3:
+        detector = learnt or base
+        if learnt is None and config is not None and len(others) >= 3:
             detector, _ = training.train(others, config, seed, base=base)
-        judged = detector.score(samples[mine[0]].pose, [samples[i].rep for i in mine], samples[mine[0]].setting)
-        scores.update(zip(mine, (one.score for one in judged), strict=True))
+        first, reps = samples[mine[0]], [samples[i].rep for i in mine]
+        for row, rate in enumerate(rates):
+            scores[row, mine] = [one.score for one in detector.at_rate(rate).score(first.pose, reps, first.setting)]
         if on_progress is not None:
             on_progress((number + 1) / len(videos))
-    return Judged(
-        np.array([scores[index] for index in range(len(samples))]),
-        np.array([sample.label == "anomalous" for sample in samples], dtype=bool),
-        tuple(sample.group for sample in samples),
-    )
+    truth = np.array([sample.label == "anomalous" for sample in samples], dtype=bool)
+    groups = tuple(sample.group for sample in samples)
+    return {rate: Judged(row, truth, groups) for rate, row in zip(rates, scores, strict=True)}
+
+
+def at_rates(judged: Mapping[float, Judged]) -> tuple[AtRate, ...]:
+    """What each nominal rate comes to. Raises DatasetError as `figures` does."""
+    found = []
+    for rate, one in judged.items():
+        flagged, truth = one.scores >= 0.5, _checked(one)
+        alarms = float(np.mean(list(_false_alarms(one).values())))
+        found.append(AtRate(rate, alarms, float(flagged[truth].mean()), float((flagged == truth).mean())))
+    return tuple(found)
+
+
+def _checked(judged: Judged) -> NDArray[np.bool_]:
+    """Which ones are anomalous. Raises DatasetError unless there are both kinds."""
+    if judged.anomalous.all() or not judged.anomalous.any():
+        raise DatasetError("Expected normal and anomalous repetitions to evaluate on, got only one kind.")
+    return judged.anomalous
+
+
+def _false_alarms(judged: Judged) -> dict[str, float]:
+    """For each video with normal repetitions the share of them that is flagged."""
+    names, flagged = np.array(judged.groups), judged.scores >= 0.5
+    return {
+        video: float(flagged[mine].mean())
+        for video in dict.fromkeys(judged.groups)
+        if (mine := (names == video) & ~judged.anomalous).any()
+    }
 
 
 def _folds(normal: Pictures, anomalous: Pictures, videos: Sequence[str], method: Method) -> list[tuple[Blocks, Blocks]]:

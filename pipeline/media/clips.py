@@ -26,7 +26,7 @@ def cut(source: str | Path, target: Path, start_s: float, end_s: float) -> None:
     """
     if not 0 <= start_s < end_s:
         raise ValueError(f"Expected 0 <= start < end, got {start_s} and {end_s}.")
-    info = reading.probe(source)
+    info = reading.described(source)
     slack = _ROUNDING_FRAMES / info.fps
     between = max(0.0, start_s - slack), end_s - slack
     pictures = _from_zero(reading.frames(source, between=between))

@@ -10,11 +10,11 @@ is counted from the container's start, as desktop players do.
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import av
 import numpy as np
@@ -22,11 +22,15 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Stream
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from pipeline.media.limits import Limits
 from pipeline.media.opening import MATROSKA, MOV, video_stream
 
 _S = TypeVar("_S", bound=Stream)
+if TYPE_CHECKING:  # PyAV's packets are generic in its stubs only
+    Watch = Callable[[Iterator[Packet[VideoStream]]], Iterator[Packet[VideoStream]]]
 
 _PLAYED_BY_BROWSERS = (MOV, MATROSKA, "ogg")
 # Their clocks jump where a recording was paused or cut, and FFmpeg closes such gaps.
@@ -123,18 +127,27 @@ def has_times(container: InputContainer) -> bool:
     return container.format.name not in _UNTIMED
 
 
-def decoded(container: InputContainer) -> Iterator[VideoFrame]:
+def decoded(
+    container: InputContainer,
+    limits: Limits = Limits(),  # noqa: B008  # frozen
+    watched: Watch = iter,
+) -> Iterator[VideoFrame]:
     """Frames of the video stream with their times, from where the container is on; what does not decode is passed over,
-    the first as any other (sleap#2191)."""
+    the first as any other (sleap#2191). watched: the packets go through it to the decoder, in the same order.
+    Raises VideoTooLarge."""
     waiting: list[int] = []
     is_untimed = not has_times(container)
     try:
-        for packet in continued(container.demux(video_stream(container)), container):
+        for packet in watched(continued(container.demux(video_stream(container)), container)):
             if is_untimed and packet.dts is not None and packet.size:
                 insort(waiting, packet.dts)
             try:
                 frames = packet.decode()
             except av.FFmpegError:
+                # Larger pictures than the header told are not decoded.
+                context = packet.stream.codec_context
+                if context is not None:
+                    limits.check_size(container.name, context.width, context.height)
                 if packet.dts in waiting:
                     waiting.remove(packet.dts)
                 continue
@@ -156,7 +169,7 @@ class Rhythm:
     read_to: int
 
 
-def rhythm(container: InputContainer) -> Rhythm:
+def rhythm(container: InputContainer, limits: Limits = Limits()) -> Rhythm:  # noqa: B008  # frozen
     """Read all packets of the video, decoding nothing: what headers say of rate and length is wrong too often.
 
     Recorders write durations in the ticks of another clock (CozyClay#13) or before they know the end, and rates that
@@ -176,6 +189,7 @@ def rhythm(container: InputContainer) -> Rhythm:
                 continue
             # An empty packet is a picture too: the one before is shown again.
             count += 1
+            limits.check_pictures(container.name, count)
             read_to = max(read_to, packet.pos or 0)
             durations[stamp] = packet.duration or 0
             if packet.dts is not None:

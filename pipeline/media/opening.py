@@ -14,6 +14,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from pipeline.errors import NotAVideo, VideoNotFound
+from pipeline.media.limits import Limits
 
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"
 MATROSKA = "matroska,webm"
@@ -52,8 +53,11 @@ def suffixes() -> frozenset[str]:
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[InputContainer]:
-    """A video file, to read packets and pictures from. Raises VideoNotFound, NotAVideo (empty, no media, no video)."""
+def opened(path: str | Path, limits: Limits = Limits()) -> Iterator[InputContainer]:  # noqa: B008  # frozen
+    """A video file, to read packets and pictures from.
+
+    Raises VideoNotFound, NotAVideo (empty, no media, no video), VideoTooLarge (by the size of pictures in its header).
+    """
     file = Path(path)
     if file.is_dir():
         raise VideoNotFound(f"{path} is a folder, no such video file. Name the videos in it.")
@@ -62,7 +66,9 @@ def opened(path: str | Path) -> Iterator[InputContainer]:
     if file.stat().st_size == 0:
         raise NotAVideo(f"{path}: the file is empty. Copy or upload it again.")
     try:
+        # The last is for the decoders: FFmpeg looks at first pictures already when it opens a file.
         options = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": "file"}
+        options["max_pixels"] = str(limits.pixels)
         container = av.open(str(file), mode="r", metadata_errors="ignore", options=options)
     except (av.FFmpegError, ValueError) as error:
         raise NotAVideo(
@@ -71,6 +77,10 @@ def opened(path: str | Path) -> Iterator[InputContainer]:
     with container:
         if not _pictures_in(container):
             raise NotAVideo(f"{path}: has no video stream. Expected a video such as MP4.")
+        context = video_stream(container).codec_context
+        if context is not None:  # there is a decoder
+            limits.check_size(path, context.width, context.height)
+            context.options = {"max_pixels": str(limits.pixels)}
         yield container
 
 

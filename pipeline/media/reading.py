@@ -23,18 +23,21 @@ from pipeline.errors import VideoDamaged, VideoNotFound
 from pipeline.media import clock
 from pipeline.media.display import Picture as Picture
 from pipeline.media.display import display_of
+from pipeline.media.limits import Limits
 from pipeline.media.opening import INDEXED, READ_ONCE, has_unread_recording, opened, video_stream
+from pipeline.media.sampling import Sampler, Thinning
 from pipeline.records import VideoInfo
 
 # Where the pictures that others refer to are further apart, seconds, they are too few to go by.
 _SPARSE_S = 0.2
 
 
-def probe(path: str | Path) -> VideoInfo:
+def probe(path: str | Path, limits: Limits = Limits()) -> VideoInfo:  # noqa: B008  # frozen
     """Describe a video: read it all, but decode no more than its first picture.
 
     Args:
         path: the video file.
+        limits: how much of a video is read at most.
 
     Returns:
         What the container says about it, and how it will be displayed.
@@ -44,18 +47,20 @@ def probe(path: str | Path) -> VideoInfo:
         NotAVideo: the file is empty, is no media file, or has no video stream.
         VideoDamaged: not one frame can be decoded, or several recordings are joined so that only the first can be
             read.
+        VideoTooLarge: it is beyond the limits.
     """
-    with opened(path) as container:
+    with opened(path, limits) as container:
         stream = video_stream(container)
-        first = next((frame for frame in clock.decoded(container) if frame.time is not None), None)
+        first = next((frame for frame in clock.decoded(container, limits) if frame.time is not None), None)
         if first is None or first.time is None:
             raise VideoDamaged(f"{path}: no frame can be decoded. Is the upload complete?")
         display = display_of(first, stream)
         width, height = display.size(first.width, first.height)
+        limits.check_size(path, width, height)
         codec, start_s = str(stream.codec_context.name), float(first.time) - clock.zero_s(container)
         earliest_s = clock.earliest_s(container)
-    with opened(path) as container:  # anew: not every format can go back
-        rhythm, declared_s = clock.rhythm(container), clock.declared_s(container)
+    with opened(path, limits) as container:  # anew: not every format can go back
+        rhythm, declared_s = clock.rhythm(container, limits), clock.declared_s(container)
         is_read_through = container.format.name not in READ_ONCE
     if not is_read_through and has_unread_recording(path, rhythm.read_to):
         raise VideoDamaged(
@@ -65,6 +70,7 @@ def probe(path: str | Path) -> VideoInfo:
     duration_s = rhythm.end_s if rhythm.end_s > 0 else declared_s
     if rhythm.fps <= 0 or duration_s <= 0:
         raise VideoDamaged(f"{path}: the file tells neither its frame rate nor its duration. Re-encode it, please.")
+    limits.check_duration(path, duration_s)
     return VideoInfo(
         path=str(path),
         duration_s=duration_s,
@@ -79,6 +85,20 @@ def probe(path: str | Path) -> VideoInfo:
         start_s=start_s,
         earliest_s=earliest_s,
     )
+
+
+def described(path: str | Path) -> VideoInfo:
+    """What `probe` says, with its errors; a file that is described again and has not changed is not read again."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return probe(path)  # which names the fault
+    return _described(str(path), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _described(path: str, size: int, modified_ns: int) -> VideoInfo:  # one file is cut into many clips
+    return probe(path)
 
 
 @dataclass(frozen=True)
@@ -142,45 +162,46 @@ def samples(
     per_second: float = 0.0,
     between: tuple[float, float] = (0.0, np.inf),
     may_thin: Callable[[], bool] = lambda: False,
+    limits: Limits = Limits(),  # noqa: B008  # frozen
 ) -> Iterator[SampledFrame]:
     """Yield the pictures of a video in order, sampled by time.
 
     per_second: at most so many pictures per second, 0 for every frame. between: only pictures of [first, last)
     seconds; little more than those is decoded. may_thin: asked as it goes on whether pictures that no other refers to
     may be left out: they are half of the work. Damage in the middle is passed over, as players do; a video of which
-    nothing (of that time) can be decoded raises VideoDamaged, and the errors of `probe` hold as well.
+    nothing (of that time) can be decoded raises VideoDamaged, one that goes beyond the limits on the way VideoTooLarge,
+    and the errors of `probe` hold as well.
     """
     if per_second < 0:
         raise ValueError(f"Expected a rate of 0 or more, got {per_second}.")
-    with opened(path) as container:
+    with opened(path, limits) as container:
         stream = video_stream(container)
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = _decoding_threads()
         zero_s = clock.zero_s(container)
         from_s = between[0] if between[0] > 0 and can_seek(path) else 0.0
-        interval = 1.0 / per_second if per_second else 0.0
-        due_s, last_s, before_s = -np.inf, -np.inf, np.inf
-        is_thin, can_thin = False, clock.has_times(container)
-        for frame in _decoded_from(container, from_s):
+        sampler, before_s = Sampler(per_second), np.inf
+        thinning = Thinning(stream.codec_context, sampler, between[0] if between[0] > 0 else -np.inf, zero_s)
+        can_thin = clock.has_times(container)
+        frames = _decoded_from(container, from_s, limits, thinning.watched if can_thin else iter)
+        for count, frame in enumerate(limits.timed(path, clock.declared_s(container), frames), 1):
+            limits.check_pictures(path, count)
             if frame.time is None:
                 continue
             time_s = float(frame.time) - zero_s
-            can_thin = can_thin and not (is_thin and time_s - before_s > _SPARSE_S)
-            if is_thin != (can_thin and may_thin()):
-                is_thin = not is_thin
-                stream.codec_context.skip_frame = "NONREF" if is_thin else "DEFAULT"
+            can_thin = can_thin and not (thinning.is_thin and time_s - before_s > _SPARSE_S)
+            thinning.is_thin = can_thin and may_thin()
             before_s = time_s
             if between[0] > 0 and time_s < between[0]:  # a first frame may lie a rounding error before 0
                 continue
             if time_s >= between[1]:
                 break
-            # A repeated or backward timestamp is a fault of the container; a sample needs a time of its own.
-            if time_s <= last_s or time_s < due_s - 1e-6:
-                continue
-            last_s = time_s
-            due_s = max(due_s + interval, time_s) if time_s - due_s < interval else time_s + interval
-            yield SampledFrame(time_s, partial(display_of(frame, stream).picture, frame))
-        if last_s == -np.inf:
+            if sampler.takes(time_s):
+                limits.check_duration(path, time_s)
+                display = display_of(frame, stream)
+                limits.check_size(path, *display.size(frame.width, frame.height))
+                yield SampledFrame(time_s, partial(display.picture, frame))
+        if sampler.last_s == -np.inf:
             raise VideoDamaged(f"{path}: no frame can be decoded. Is the upload complete?")
 
 
@@ -218,18 +239,20 @@ def digest(path: str | Path) -> str:
         raise VideoNotFound(f"{path}: no such video file. Check the path.") from error
 
 
-def _decoded_from(container: InputContainer, from_s: float) -> Iterator[VideoFrame]:
+def _decoded_from(
+    container: InputContainer, from_s: float, limits: Limits, watched: clock.Watch
+) -> Iterator[VideoFrame]:
     """Frames from a key frame on that leads to the one shown at `from_s` seconds; from the first on for 0 and less.
 
     The key frame last before it may not: pictures that come after it and are shown before it may need earlier ones
-    (an open group of pictures), and are not decoded then.
+    (an open group of pictures), and are not decoded then. watched: as of `clock.decoded`.
     """
     zero_s = clock.zero_s(container)
     earlier_s = 0.0
     while from_s > 0:
         with suppress(av.FFmpegError):
             container.seek(int((zero_s + from_s - earlier_s) * av.time_base), backward=True)
-        frames = clock.decoded(container)
+        frames = clock.decoded(container, limits, watched)
         first = next(frames, None)
         if first is None:
             return
@@ -238,4 +261,4 @@ def _decoded_from(container: InputContainer, from_s: float) -> Iterator[VideoFra
             yield from frames
             return
         earlier_s = 2 * earlier_s + 1.0
-    yield from clock.decoded(container)
+    yield from clock.decoded(container, limits, watched)

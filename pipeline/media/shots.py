@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Grid = NDArray[np.float32]
 
 _GRID = (24, 24)
+_LARGE_PX = 4 * 3 * max(_GRID)
 _HISTOGRAM_BINS = [8, 8, 8]
 # A cut changes the colours of the picture and where they are; a person moving changes only the second, a lamp only
 # the first. Both must exceed their bound.
@@ -49,7 +50,7 @@ class ShotCounter:
 
     def shot(self, picture: NDArray[np.uint8]) -> int:
         """The shot number (from 0) of this RGB picture [height, width, 3]."""
-        thumbnail = cv2.resize(picture, _GRID, interpolation=cv2.INTER_AREA)
+        thumbnail = cv2.resize(_reduced(picture), _GRID, interpolation=cv2.INTER_AREA)
         histogram = cv2.calcHist([thumbnail], [0, 1, 2], None, _HISTOGRAM_BINS, [0, 256] * 3).ravel().astype(np.float32)
         grid = thumbnail.astype(np.float32).ravel() / 255.0
         is_cut = self._is_cut(grid, histogram)
@@ -85,6 +86,14 @@ class ShotCounter:
         return [self._past[-1 - step * stride] for step in range(_FADE_STEPS, -1, -1)]
 
 
+def _reduced(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture, large ones at a quarter of their size: averaging over few whole pixels is much cheaper."""
+    height, width = picture.shape[:2]
+    if min(height, width) < _LARGE_PX:
+        return picture
+    return cv2.resize(picture, (width // 4, height // 4), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
 def _is_fade(window: list[Grid]) -> bool:
     """Whether pictures are mixtures of the first and the last of them, which must differ in more than light."""
     if not window:
@@ -92,13 +101,17 @@ def _is_fade(window: list[Grid]) -> bool:
     change = window[-1] - window[0]
     if np.abs(change).mean() < _FADE_MIN_DIFFERENCE:
         return False
-    passed = np.array(window) - window[0]
     energy = float(change @ change)
-    share = passed @ change / energy
-    if np.diff(share).min() < _FADE_MIN_STEP:
-        return False
-    residue = np.linalg.norm(passed - share[:, None] * change, axis=1).max() / np.sqrt(energy)
-    return bool(residue < _FADE_MAX_RESIDUE) and _likeness(window[0], window[-1]) < _FADE_MAX_LIKENESS
+    before = 0.0
+    for grid in window[1:]:
+        passed = grid - window[0]
+        share = float(passed @ change) / energy
+        if share - before < _FADE_MIN_STEP:
+            return False
+        if np.linalg.norm(passed - share * change) >= _FADE_MAX_RESIDUE * np.sqrt(energy):
+            return False
+        before = share
+    return _likeness(window[0], window[-1]) < _FADE_MAX_LIKENESS
 
 
 def _likeness(one: Grid, other: Grid) -> float:

@@ -31,6 +31,13 @@ class Pictures:
     files: tuple[Path, ...]
     groups: tuple[str, ...]
 
+    def rows(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Pictures:
+        """The chosen pictures only."""
+        indices = np.arange(len(self.groups))[chosen]
+        return Pictures(
+            self.greys[indices], tuple(self.files[i] for i in indices), tuple(self.groups[i] for i in indices)
+        )
+
     @property
     def static_share(self) -> NDArray[np.float64]:
         """[N] the share of pixels that say "did not move": a trivial baseline."""

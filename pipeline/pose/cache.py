@@ -43,18 +43,20 @@ class PoseCache:
         """
         return self.folder / media_digest[:2] / f"{media_digest}-{config_digest(config)}-{_FORMAT}.npz"
 
-    def get(self, media_digest: str, config: PoseConfig) -> Pose | None:
+    def get(self, media_digest: str, config: PoseConfig, only_current: bool = False) -> Pose | None:
         """The stored landmarks.
 
         Args:
             media_digest: the SHA-256 of the video's bytes in hex.
             config: how the landmarks are taken.
+            only_current: leave out those of earlier releases, whose times may be others: for those who can get the
+                video, by which `get_of` tells.
 
         Returns:
             The landmarks, or None. A file that cannot be read counts as absent: it is made again.
         """
         found = self._load(media_digest, config)
-        return found[0] if found is not None else None
+        return found[0] if found is not None and (found[1] or not only_current) else None
 
     def get_of(self, info: VideoInfo, media_digest: str, config: PoseConfig) -> Pose | None:
         """The stored landmarks of a video that is at hand, or None.
@@ -72,8 +74,7 @@ class PoseCache:
         is_same_picture = (pose.width, pose.height) == (info.width, info.height) and not info.mirrored
         if not is_same_picture or moved.time[-1] < info.duration_s - _SHORT_S:
             return None
-        if abs(info.start_s - float(pose.time[0])) > 1e-3:
-            self.put(media_digest, config, moved)
+        self.put(media_digest, config, moved)  # so that those without the video know
         return moved
 
     def _load(self, media_digest: str, config: PoseConfig) -> tuple[Pose, bool] | None:
@@ -98,7 +99,7 @@ class PoseCache:
         Args:
             media_digest: the SHA-256 of the video's bytes in hex.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.folder / "LOCK").open("wb") as file:
             with suppress(OSError):
                 # One byte for each video, far behind the end of the empty file.
@@ -117,6 +118,6 @@ class PoseCache:
             OSError: the folder cannot be written.
         """
         path = self.path(media_digest, config)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with written_aside(path, mode=0o600) as aside:  # landmarks of people: only this user reads them
             write_pose(aside, pose, reading=float(_READING))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -31,11 +32,13 @@ class PoseEstimator(Protocol):
 
 
 @contextmanager
-def open_estimator(config: PoseConfig) -> Iterator[PoseEstimator]:
+def open_estimator(config: PoseConfig, networks_dir: Path | None = None) -> Iterator[PoseEstimator]:
     """An estimator for any number of videos, one after the other; `reset` it between them.
 
     Args:
         config: which engine and model it runs, and how sure it must be.
+        networks_dir: a folder of this user and machine where compiled networks are kept for the next start, which
+            then takes a second less; None for nowhere. Only OpenVINO compiles any.
 
     Returns:
         A context manager that gives the estimator and frees its model at the end.
@@ -52,5 +55,5 @@ def open_estimator(config: PoseConfig) -> Iterator[PoseEstimator]:
     else:
         from pipeline.pose.openvino_pose import OpenVinoPose
 
-        with OpenVinoPose(config) as networks:
+        with OpenVinoPose(config, networks_dir) as networks:
             yield networks

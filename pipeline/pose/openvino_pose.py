@@ -2,32 +2,30 @@
 
 The networks are those in the mediapipe wheel, which is not imported. The output that outlines the body is left out,
 and with it its share of the landmark network. Unlike the graph, whoever is lost in a picture is looked for in that same
-picture. The only user of openvino.
+picture.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import PoseConfig
-from pipeline.errors import PoseModelError
 from pipeline.landmarks import LANDMARK_COUNT
-from pipeline.pose import person_detection
+from pipeline.pose import compiled, person_detection
 from pipeline.pose.region import Region, RegionFilter, body_region, crop, in_picture, refined, turned, whole
 from pipeline.records import Floats
 
 if TYPE_CHECKING:
     from openvino import InferRequest
 
-_DETECTOR = "modules/pose_detection/pose_detection.tflite"
-_LANDMARKS = "modules/pose_landmark/pose_landmark_full.tflite"
+_DETECTOR = compiled.Network("modules/pose_detection/pose_detection.tflite", (0, 1), mean=127.5, scale=127.5)
+# All but the outline of the body: landmarks, presence, heat map and landmarks in metres.
+_LANDMARKS = compiled.Network("modules/pose_landmark/pose_landmark_full.tflite", (0, 1, 3, 4), mean=0.0, scale=255.0)
 # Side of the crop that the landmark network sees.
 _SIZE = 256
 # The landmarks, and two points behind them that say where the person will be.
@@ -35,23 +33,17 @@ _POINTS = LANDMARK_COUNT + 2
 # Cells of the heat map (64 x 64); the graph file says 7, and the library computes with 9.
 _HEAT_KERNEL = 9
 _HEAT_LEAST = 0.5
-# One thread: several videos are worked on beside each other, and threads of one network wait for each other.
-_SETTINGS = {
-    "INFERENCE_NUM_THREADS": 1,
-    "NUM_STREAMS": 1,
-    "PERFORMANCE_HINT": "LATENCY",
-    "ENABLE_CPU_PINNING": False,
-    "INFERENCE_PRECISION_HINT": "f32",  # some processors would round to sixteen bits
-}
 
 
 class OpenVinoPose:
     """MediaPipe Pose as a PoseEstimator on OpenVINO, with the full network of the wheel.
 
-    A context manager; the networks are loaded with the first picture.
+    A context manager; the networks are loaded with the first picture. kept_in: the folder of this user and machine
+    where compiled networks are kept, None for nowhere.
     """
 
-    def __init__(self, config: PoseConfig) -> None:
+    def __init__(self, config: PoseConfig, kept_in: Path | None = None) -> None:
+        self._kept_in = kept_in
         self._least = config.min_confidence
         self._networks: Networks | None = None
         self._region: Region | None = None
@@ -76,7 +68,7 @@ class OpenVinoPose:
     def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
         """As of `PoseEstimator`. Raises PoseModelError where the networks cannot be loaded."""
         if self._networks is None:
-            self._networks = Networks()
+            self._networks = Networks(self._kept_in)
         region = self._region
         found = self._networks.pose(picture, region, self._least) if region is not None else None
         if found is None:
@@ -98,12 +90,11 @@ class OpenVinoPose:
 
 
 class Networks:
-    """The person detector and the landmark network, ready to run."""
+    """The person detector and the landmark network, ready to run. kept_in: as of `compiled.loaded`."""
 
-    def __init__(self) -> None:
-        self._detector = _loaded(_DETECTOR, (0, 1), mean=127.5, scale=127.5)
-        # All but the outline of the body: landmarks, presence, heat map and landmarks in metres.
-        self._landmarks = _loaded(_LANDMARKS, (0, 1, 3, 4), mean=0.0, scale=255.0)
+    def __init__(self, kept_in: Path | None = None) -> None:
+        self._detector = compiled.loaded(_DETECTOR, kept_in)
+        self._landmarks = compiled.loaded(_LANDMARKS, kept_in)
         self._anchors = person_detection.anchors()
 
     def person(self, picture: NDArray[np.uint8], least: float) -> Region | None:
@@ -141,45 +132,3 @@ class Networks:
 def _run(network: InferRequest, picture: NDArray[np.uint8]) -> list[Floats]:
     """The outputs of a network for a picture [size, size, 3]: they hold until it runs again."""
     return list(network.infer([picture[None]], share_inputs=True, share_outputs=True).values())
-
-
-def _loaded(name: str, outputs: tuple[int, ...], mean: float, scale: float) -> InferRequest:
-    """A network of the mediapipe wheel, with some of its outputs. It is given bytes, and computes with
-    (byte - mean) / scale. Raises PoseModelError."""
-    path = _package() / name
-    try:
-        openvino = _openvino()
-        core = openvino.Core()
-        model = core.read_model(path)
-        model = openvino.Model([model.outputs[index] for index in outputs], model.get_parameters(), "pose")
-        steps = openvino.preprocess.PrePostProcessor(model)
-        steps.input().tensor().set_element_type(openvino.Type.u8)
-        steps.input().preprocess().convert_element_type(openvino.Type.f32).mean(mean).scale(scale)
-        return core.compile_model(steps.build(), "CPU", _SETTINGS).create_infer_request()
-    except (ImportError, OSError, RuntimeError) as error:
-        raise PoseModelError(
-            f"{path}: OpenVINO cannot run the pose network ({error}). Install mediapipe 0.10.21 and openvino again, or "
-            "set POSE_ENGINE=mediapipe."
-        ) from error
-
-
-def _package() -> Path:
-    """The folder of the mediapipe package. Importing it would load much that is not needed here."""
-    spec = importlib.util.find_spec("mediapipe")
-    if spec is None or not spec.submodule_search_locations:
-        raise PoseModelError("The pose networks are in the mediapipe package, which is not installed.")
-    return Path(spec.submodule_search_locations[0])
-
-
-def _openvino() -> Any:
-    """The library without its converter of models, whose import tells Intel's servers that it was imported."""
-    converter = "openvino.tools.ovc"
-    if "openvino" not in sys.modules and converter not in sys.modules:
-        sys.modules[converter] = None  # type: ignore[assignment]  # how Python is told that a module cannot be imported
-        try:
-            import openvino
-        finally:
-            del sys.modules[converter]
-    else:
-        import openvino
-    return openvino

@@ -53,7 +53,8 @@ def confidence(pose: Pose, reps: Sequence[Rep], found: Sequence[RepProposal], co
     trust *= _of_boundaries(accepted) * _of_rhythm(reps)
     trust *= _of_poses(pose, usable, config.max_gap_s, _MISSING_WEIGHT if reps else _MISSING_WEIGHT_ALONE)
     if not reps:
-        trust *= min(1.0, float(usable.mean()) / _ENOUGH_TO_SAY_NONE)
+        seconds = _seconds(pose)
+        trust *= min(1.0, float(seconds[usable].sum() / seconds.sum()) / _ENOUGH_TO_SAY_NONE)
     return float(np.clip(trust, 0.0, 1.0))
 
 
@@ -83,13 +84,23 @@ def _of_rhythm(reps: Sequence[Rep]) -> float:
 
 
 def _of_poses(pose: Pose, usable: NDArray[np.bool_], max_gap_s: float, weight: float) -> float:
-    """Share of the poses that are missing or cannot be used, longer absences (an empty room) not counted; and how much
-    the size of the person jumps about, within shots: guesses of an estimator that sees nobody clearly."""
+    """Share of the time whose poses are missing or cannot be used, longer absences (an empty room) not counted; and how
+    much the size of the person jumps about, within shots: guesses of an estimator that sees nobody clearly."""
     runs = np.split(np.arange(len(usable)), np.flatnonzero(np.diff(usable.astype(int))) + 1)
     absences = [run for run in runs if not usable[run[0]] and pose.time[run[-1]] - pose.time[run[0]] <= max_gap_s]
-    missing = sum(map(len, absences))
+    seconds = _seconds(pose)
+    missing_s = sum(float(seconds[run].sum()) for run in absences)
     size = np.log(pixels_per_metre(pose)[usable])
     shots = pose.shot[usable]
     wander = float(np.sqrt(np.mean([np.var(size[shots == shot]) for shot in np.unique(shots)])))
-    share = missing / (missing + int(usable.sum()))
+    share = missing_s / (missing_s + float(seconds[usable].sum()))
     return (1.0 - min(1.0, weight * share)) * float(np.exp(-max(0.0, wander - _SIZE_FREE) / _SIZE_SCALE))
+
+
+def _seconds(pose: Pose) -> NDArray[np.float64]:
+    """[T] how long each pose stands for: while nobody moves they are further apart."""
+    if len(pose.time) < 2:
+        return np.ones(len(pose.time))
+    between = np.diff(pose.time)
+    seconds: NDArray[np.float64] = (np.append(between[0], between) + np.append(between, between[-1])) / 2
+    return seconds

@@ -103,3 +103,12 @@ def test_data_lies_in_one_folder(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     assert settings.pose_dir.parent == tmp_path
     assert str(tmp_path) in settings.database_url
+
+
+@pytest.mark.parametrize(
+    ("user", "password"), [("coach", ""), ("", "secret-word"), ("co:ach", "secret-word"), ("coach", "sécret-word")]
+)
+def test_a_user_and_a_password_go_together(user: str, password: str) -> None:
+    with pytest.raises(ValidationError, match="BASIC_AUTH_PASS") as raised:
+        Settings(_env_file=None, basic_auth_user=user, basic_auth_pass=password)
+    assert "cret-word" not in str(raised.value)

@@ -1,7 +1,8 @@
 """A real Label Studio that browsers open under another name than the backend, also below a path behind a proxy.
 
-HumanSignal/label-studio-ml-backend#904: its storages write LABEL_STUDIO_HOST into the addresses of tasks. For each
-arrangement one run is made and what it showed is written down; each test then states one fact about it.
+HumanSignal/label-studio-ml-backend#904: its storages write LABEL_STUDIO_HOST into the addresses of tasks. Our server
+asks for a user and password, which Label Studio has in the form of the connected model. For each arrangement one run is
+made and what it showed is written down; each test then states one fact about it.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ from pydantic import SecretStr
 from real_label_studio import PASSWORD, USER, label_studio_script
 from server_process import ServerProcess
 
+from backend.errors import LabelStudioError
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.labeling_config import default_config
-from backend.labelstudio.records import Access
+from backend.labelstudio.records import WEBHOOK_HEADER, Access
 from backend.local_labelstudio.demo import BACKEND_TITLE
 from backend.local_labelstudio.server import LabelStudioServer
 from pipeline.datasets.manifest import rows_of
@@ -30,6 +32,8 @@ pytestmark = pytest.mark.e2e
 
 FILMS = 3
 PREFIX = "/ls"
+AUTH = ("coach", "correct horse")
+ROUTES = ["GET /", "POST /setup", "GET /versions", "POST /predict", "POST /webhook", "GET /jobs", "DELETE /jobs/runs/1"]
 
 
 @dataclass
@@ -47,6 +51,10 @@ class Observed:
     clips: int = 0
     with_token: list[str] = field(default_factory=list)
     page_finds: list[int] = field(default_factory=list)
+    closed: dict[str, int] = field(default_factory=dict)
+    refused: str = ""
+    headers: list[str] = field(default_factory=list)
+    log: str = ""
 
 
 @pytest.fixture(scope="module", params=["another name", "below a path", "below a path, reached through the proxy"])
@@ -73,7 +81,7 @@ def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
             script, folder / "label-studio", port, username=USER, password=PASSWORD, env=env
         ) as label_studio:
             token = label_studio.personal_token()
-            server = ServerProcess(folder / "backend", url, token)
+            server = ServerProcess(folder / "backend", url, token, AUTH)
             server.start(RETRAIN_AFTER="0", WORKERS="2")
             try:
                 _live_through(server, LabelStudioClient(Access(url, SecretStr(token))), url, films, seen)
@@ -88,7 +96,11 @@ def _live_through(
 ) -> None:
     config = default_config()
     number = client.create_project("Another name", config)
-    client.connect_backend(number, server.url, BACKEND_TITLE)
+    try:
+        client.connect_backend(number, server.url, BACKEND_TITLE, AUTH[0], "a wrong password")
+    except LabelStudioError as error:
+        seen.refused = str(error)
+    client.connect_backend(number, server.url, BACKEND_TITLE, *AUTH)
     project = Project(number, url, client, server, config)
     clips = films[0].path.parent
     client.add_local_files(number, str(clips))
@@ -99,6 +111,9 @@ def _live_through(
     tasks = {str(task.data["video"]): task.id for task, _, _ in client.tasks(number)}
     seen.addresses = list(tasks)
     seen.predicted = [len(project.flagged(task)) for task in tasks.values()]
+    # From now on events carry the secret that our server made: before that they are refused, and labels are pulled.
+    until(lambda: [hook for hook in project.api("GET", f"webhooks?project={number}") if hook["headers"]])
+    seen.headers = [name for hook in project.api("GET", f"webhooks?project={number}") for name in hook["headers"]]
     for film in films:
         (task,) = (task for address, task in tasks.items() if address.endswith(film.path.name))
         project.label(task, film)
@@ -119,6 +134,10 @@ def _live_through(
     seen.rows = list(rows_of(out / "v0001"))
     seen.clips = len(list((out / "v0001" / "clips").glob("*.mp4")))
     seen.said["doctor"] = server.deadlift("doctor")
+    for route in [*ROUTES, "GET /health"]:
+        method, path = route.split()
+        seen.closed[route] = httpx.request(method, server.url + path, json={}, trust_env=False).status_code
+    seen.log = server.log()
     project.close()
     for (
         address
@@ -126,6 +145,22 @@ def _live_through(
         there = httpx.URL(f"{seen.public}/projects/").join(address)
         answer = httpx.get(there, headers=client.authorization(), timeout=60.0, trust_env=False)
         seen.page_finds.append(answer.status_code)
+
+
+def test_a_wrong_password_connects_nothing(observed: Observed) -> None:
+    assert observed.refused
+
+
+def test_without_a_password_every_route_but_health_is_closed(observed: Observed) -> None:
+    assert observed.closed == dict.fromkeys(ROUTES, 401) | {"GET /health": 200}
+
+
+def test_events_carry_a_secret_of_the_backend(observed: Observed) -> None:
+    assert observed.headers == [WEBHOOK_HEADER]
+
+
+def test_no_password_is_in_the_log(observed: Observed) -> None:
+    assert not [word for word in (*AUTH[1:], "a wrong password") if word in observed.log]
 
 
 def test_storages_write_the_public_name(observed: Observed) -> None:
@@ -155,7 +190,7 @@ def test_all_that_was_labelled_is_exported_with_clips(observed: Observed) -> Non
 
 
 def test_doctor_fetches_a_video(observed: Observed) -> None:
-    assert "can be fetched" in " ".join(word for word in observed.said["doctor"].split() if word not in "│┃")  # a table
+    assert "can be fetched" in " ".join(observed.said["doctor"].split())
 
 
 def test_the_token_stays_with_the_address_that_label_studio_is_reached_at(observed: Observed) -> None:

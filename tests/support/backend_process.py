@@ -7,10 +7,12 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +58,7 @@ class BackendProcess:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        label_studio.backend_url = self.url
         self._environment = os.environ | {
             "LABEL_STUDIO_URL": label_studio.url,
             "LABEL_STUDIO_API_KEY": label_studio.refresh_token,
@@ -143,11 +146,18 @@ class BackendProcess:
         return dict(self.http.get("/jobs").raise_for_status().json())
 
     def connect(self) -> None:
+        """Connect project 1, and wait until the server has asked the small Label Studio whether that is so."""
         self.http.post("/setup", json={"project": "1.1", "schema": CONFIG_TEXT}).raise_for_status()
+        with closing(sqlite3.connect(self.data_dir / "backend.sqlite3")) as database:
+            wait_for(lambda: database.execute("SELECT 1 FROM projects").fetchone())
 
     def start_training(self) -> int:
-        project = CREATED["project"]
-        return int(self.post({"action": "START_TRAINING", "project": project})["job"])
+        answer = self.post({"action": "START_TRAINING", "project": CREATED["project"]})
+        if "job" in answer:
+            return int(answer["job"])
+        # Just started, the server first asks whether the project is connected.
+        runs = wait_for(lambda: [run for run in self.jobs()["runs"] if run["state"] in ("queued", "running")])
+        return int(runs[0]["id"])
 
     def run(self, number: int) -> Json:
         return next(dict(run) for run in self.jobs()["runs"] if run["id"] == number)

@@ -64,8 +64,12 @@ class FakeLabelStudio:
         self.failures: list[int] = []  # statuses that the next stores of a prediction answer with, without storing
         self.failures_after_storing: list[int] = []
         self.before_storing: Callable[[], None] = lambda: None
+        self.moved: dict[str, str] = {}  # path -> where it redirects to, once
         self.rejects_token = False
         self.refuses_uploads = False
+        self.backend_url = "http://127.0.0.1:9090"  # the ML backend that its projects list
+        self.connections: list[Json] = []  # what was sent to connect ML backends
+        self.connected = {1}  # the projects that list one
         self.ml_backend = ""  # address that is asked for predictions
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -150,6 +154,8 @@ class FakeLabelStudio:
             with self._lock:
                 self.calls[f"{request.method} {path}"] += 1
                 self.seen_authorization.append((path, authorization))
+            if request.path in self.moved:
+                return redirect(self.moved.pop(request.path), 307)  # type: ignore[return-value]
             if path.startswith("/api/token/") or path == "/api/version":
                 return None
             try:
@@ -283,8 +289,14 @@ class FakeLabelStudio:
 
         @app.get("/api/ml/")
         def backends() -> Any:
-            backend = {"id": 1, "title": "Deadlift", "url": "http://127.0.0.1:9090", "project": 1}
-            return jsonify([backend | {"model_version": self.backend_version}])
+            project = int(request.args["project"])
+            backend = {"id": 1, "title": "Deadlift", "url": self.backend_url, "project": project}
+            return jsonify([backend | {"model_version": self.backend_version}] if project in self.connected else [])
+
+        @app.post("/api/ml/")
+        def connect() -> Any:
+            self.connections.append(request.json)
+            return jsonify({"id": 2, **request.json}), 201
 
         @app.get("/api/webhooks/")
         def webhooks() -> Any:

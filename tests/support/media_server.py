@@ -1,4 +1,4 @@
-"""A server on 127.0.0.1 that misbehaves as asked: what a task's video address may point to."""
+"""A server on this machine that misbehaves as asked: what a task's video address may point to."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class MediaServer:
     An answer is the bytes to send before the connection is closed, so that headers may promise more than comes.
     """
 
-    def __init__(self, *answers: bytes) -> None:
+    def __init__(self, *answers: bytes, host: str = "127.0.0.1") -> None:
         self.answers = list(answers)
         self.requests: list[str] = []
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server((host, 0))
         self.port = self._socket.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self) -> None:
@@ -30,8 +30,8 @@ class MediaServer:
                 connection, _ = self._socket.accept()
                 with connection:
                     asked = b""
-                    while b"\r\n\r\n" not in asked:
-                        asked += connection.recv(65536)
+                    while b"\r\n\r\n" not in asked and (more := connection.recv(65536)):
+                        asked += more
                     self.requests.append(asked.decode("latin-1"))
                     connection.sendall(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
 

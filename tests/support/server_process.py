@@ -22,10 +22,10 @@ _COLUMNS = "100"
 class ServerProcess:
     """`deadlift serve` with its data in `folder`; it may be stopped and started again at the same address.
 
-    Its log is `server.log` in the folder; every start adds to it.
+    Its log is `server.log` in the folder; every start adds to it. auth: the user and password that it asks for.
     """
 
-    def __init__(self, folder: Path, label_studio_url: str, token: str) -> None:
+    def __init__(self, folder: Path, label_studio_url: str, token: str, auth: tuple[str, str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.data_dir = folder / "data"
@@ -41,6 +41,9 @@ class ServerProcess:
             "BACKEND_PORT": str(port),
             "COLUMNS": _COLUMNS,
         }
+        self.auth = auth
+        if auth is not None:
+            self._environment |= {"BASIC_AUTH_USER": auth[0], "BASIC_AUTH_PASS": auth[1]}
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, **settings: str) -> None:
@@ -64,12 +67,13 @@ class ServerProcess:
 
     def jobs(self) -> dict[str, Any]:
         """What GET /jobs answers."""
-        return dict(httpx.get(f"{self.url}/jobs", trust_env=False, timeout=30.0).raise_for_status().json())
+        answer = httpx.get(f"{self.url}/jobs", auth=self.auth, trust_env=False, timeout=30.0)
+        return dict(answer.raise_for_status().json())
 
     def setup_version(self, project: int, label_config: str) -> str:
         """The model's version that /setup tells Label Studio about a project."""
         body = {"project": f"{project}.1", "schema": label_config}
-        answer = httpx.post(f"{self.url}/setup", json=body, trust_env=False, timeout=30.0)
+        answer = httpx.post(f"{self.url}/setup", json=body, auth=self.auth, trust_env=False, timeout=30.0)
         return str(answer.raise_for_status().json()["model_version"])
 
     def deadlift(self, *arguments: str) -> str:

@@ -190,6 +190,16 @@ def test_an_upload_that_label_studio_would_refuse_is_not_begun(
     assert label_studio.files == {}
 
 
+def test_such_an_upload_is_refused_before_anything_is_analyzed(
+    client: LabelStudioClient, label_studio: FakeLabelStudio, video: Path
+) -> None:
+    tasks = ProjectTasks(client, 1, NESTED, None, {})
+    tasks.check("https://example.org/a.mp4")
+    with pytest.raises(UploadRefused, match="Label Studio takes no uploads"):
+        tasks.check(str(video))
+    assert not label_studio.calls
+
+
 def test_no_task_is_made_where_the_address_has_several_parts() -> None:
     with pytest.raises(LabelConfigError, match="several parts"):
         new_data(parse_controls(CONFIG.replace('"$video"', '"$host/$name"')), "https://example.org/a.mp4", 30.0)

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from backend.cli import app
 from backend.errors import UnknownRun
 from backend.labelstudio.format import Task
+from backend.predictions.retries import MOST_ATTEMPTS
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
 
@@ -60,10 +61,26 @@ def test_a_running_training_shows_how_far_it_is(invoke: Invoke, store: Store) ->
     assert "running: judge, 50 %" in " ".join(invoke().split())
 
 
-def test_a_failed_video_shows_why_and_what_to_do(invoke: Invoke, store: Store) -> None:
+def test_a_video_that_failed_for_good_shows_why_and_what_to_do(invoke: Invoke, store: Store) -> None:
     failed_job(store, 5)
-    assert "The video is gone." in invoke()
-    assert "deadlift jobs retry" in invoke()
+    said = " ".join(invoke().split())
+    assert "The video is gone." in said
+    assert "until the reason is mended; then `deadlift jobs retry NUMBER`" in said
+    assert "tried again by the server" not in said
+
+
+@pytest.mark.parametrize("kind", ["LabelStudioError", "MediaUnreachable", "StorageFault"])
+def test_a_video_that_failed_for_now_is_said_to_be_tried_again(invoke: Invoke, store: Store, kind: str) -> None:
+    failed_job(store, 5, kind)
+    said = " ".join(invoke().split())
+    assert "tried again by the server" in said
+    assert "deadlift jobs retry" not in said
+
+
+def test_a_video_that_failed_for_now_too_often_is_offered_another_try(invoke: Invoke, store: Store) -> None:
+    for _ in range(MOST_ATTEMPTS):
+        failed_job(store, 5, "MediaUnreachable")
+    assert "failed so too often: `deadlift jobs retry`" in " ".join(invoke().split())
 
 
 def test_a_waiting_training_is_cancelled_at_once(invoke: Invoke, store: Store) -> None:
@@ -98,10 +115,12 @@ def test_a_failed_video_is_tried_again(invoke: Invoke, store: Store) -> None:
     assert (state(store, first), state(store, second)) == ("queued", "failed")
 
 
-def test_all_failed_videos_are_tried_again_but_not_those_of_another_model(invoke: Invoke, store: Store) -> None:
-    failed, superseded = failed_job(store, 5), failed_job(store, 6, "Superseded")
-    invoke("retry")
-    assert (state(store, failed), state(store, superseded)) == ("queued", "failed")
+def test_those_whose_reason_may_have_passed_are_tried_again_and_no_others(invoke: Invoke, store: Store) -> None:
+    kinds = ("LabelStudioError", "Superseded", "MediaNotFound")
+    jobs = [failed_job(store, number, kind) for number, kind in enumerate(kinds, 5)]
+    said = invoke("retry")
+    assert [state(store, job) for job in jobs] == ["queued", "failed", "failed"]
+    assert said.startswith("1 to be tried again.\n1 failed for reasons that stay until something is changed")
 
 
 def test_what_has_not_failed_is_not_tried_again(invoke: Invoke, store: Store) -> None:
@@ -111,4 +130,4 @@ def test_what_has_not_failed_is_not_tried_again(invoke: Invoke, store: Store) ->
 
 
 def test_without_failures_there_is_nothing_to_try_again(invoke: Invoke) -> None:
-    assert invoke("retry") == "No video has failed.\n"
+    assert invoke("retry") == "No video has failed for a reason that may pass.\n"

@@ -11,7 +11,7 @@ from label_studio_api import FakeLabelStudio, token
 from media_server import MediaServer, reply
 from pydantic import SecretStr
 
-from backend.errors import LabelStudioError, NotInLabelStudio
+from backend.errors import LabelStudioError, LabelStudioRefused, NotInLabelStudio
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access, TaskState
@@ -170,6 +170,45 @@ def test_missing_settings_are_an_error_with_the_remedy() -> None:
         states_of(LabelStudioClient(Access("", SecretStr(""))), 1)
 
 
+@pytest.mark.parametrize(
+    ("answer", "lasts"),
+    [
+        (reply("401 Unauthorized", b"{}"), False),
+        (reply("403 Forbidden", b"{}"), True),
+        (reply("400 Bad Request", b"{}"), True),
+        (reply("429 Too Many Requests", b"{}"), False),
+        (reply("500 Internal Server Error", b"{}"), False),
+        (reply("503 Service Unavailable", b"<html>", Retry_After="7"), False),
+        (reply(body=b'{"tasks": [', length=500), False),
+        (reply(body=b'{"tasks": ['), False),
+    ],
+)
+def test_what_may_pass_is_told_from_what_stays(answer: bytes, lasts: bool) -> None:
+    server = MediaServer(answer)
+    try:
+        with pytest.raises(LabelStudioError) as caught:
+            states_of(LabelStudioClient(Access(server.url, SecretStr("legacy"))), 1)
+    finally:
+        server.close()
+    assert isinstance(caught.value, LabelStudioRefused) == lasts
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "least", "most"),
+    [("30", 30, 30), ("999999999", 3600, 3600), ("soon", 0, 0), ("-5", 0, 0), ("", 0, 0),
+     ("Fri, 01 Jan 1999 00:00:00 GMT", 0, 0), ("Fri, 01 Jan 2100 00:00:00 GMT", 3600, 3600)],
+)  # fmt: skip
+def test_a_busy_label_studio_says_how_long_to_wait(text: str, least: float, most: float) -> None:
+    server = MediaServer(reply("429 Too Many Requests", b"{}", Retry_After=text))
+    try:
+        with pytest.raises(LabelStudioError, match="too busy") as caught:
+            LabelStudioClient(Access(server.url, SecretStr(token("refresh", 1e5)))).authorization()
+    finally:
+        server.close()
+    assert least <= caught.value.retry_after_s <= most
+
+
 @pytest.mark.parametrize("shown", ["", "rec", "Deadlift", "base-0"])
 def test_the_project_shows_our_version_instead_of_what_nobody_chose(
     client: LabelStudioClient, label_studio: FakeLabelStudio, shown: str
@@ -227,3 +266,13 @@ def test_the_webhook_of_another_backend_is_not_told_the_secret(
     label_studio.backend_version = "another-model"
     label_studio.webhooks[1] = {"id": 1, "url": "http://127.0.0.1:9090/webhook", "headers": {}}
     assert not client.set_webhook_header(1, "base-1", "X-Secret", "s")
+
+
+@pytest.mark.parametrize("auth", [(), ("coach", "correct horse")])
+def test_a_backend_is_connected_with_what_it_asks_for(
+    client: LabelStudioClient, label_studio: FakeLabelStudio, auth: tuple[str, ...]
+) -> None:
+    client.connect_backend(2, "http://127.0.0.1:9090", "Deadlift", *auth)
+    (sent,) = label_studio.connections
+    wanted = ("BASIC_AUTH", *auth) if auth else (None, None, None)
+    assert tuple(sent.get(name) for name in ("auth_method", "basic_auth_user", "basic_auth_pass")) == wanted

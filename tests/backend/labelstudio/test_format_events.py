@@ -75,7 +75,7 @@ def test_new_tasks(payload: Callable[[str], Any]) -> None:
 
 
 def test_deleted_tasks(payload: Callable[[str], Any]) -> None:
-    assert parse_event(payload("19_webhook_TASKS_DELETED")) == format.TasksDeleted((5,))
+    assert parse_event(payload("19_webhook_TASKS_DELETED")) == format.TasksDeleted((5,), 1)
 
 
 def test_start_of_training(payload: Callable[[str], Any]) -> None:
@@ -95,7 +95,7 @@ def test_a_changed_project(payload: Callable[[str], Any]) -> None:
     [("13_webhook_ANNOTATIONS_DELETED", (1,)), ("16_webhook_ANNOTATIONS_DELETED_bulk", (4,))],
 )
 def test_deleted_annotations(payload: Callable[[str], Any], name: str, ids: tuple[int, ...]) -> None:
-    assert parse_event(payload(name)) == format.AnnotationsDeleted(ids)
+    assert parse_event(payload(name)) == format.AnnotationsDeleted(ids, 1)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from media_server import MediaServer, reply
 from pydantic import SecretStr
 
 from backend.errors import LabelStudioError, MediaError, MediaForbidden, MediaNotFound, MediaTooLarge, MediaUnreachable
+from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.media import MediaFetcher, shown_address
+from backend.labelstudio.media import MediaFetcher
 from backend.labelstudio.records import Access
 
 VIDEO = bytes(range(256)) * 4000
@@ -77,10 +78,31 @@ def test_a_missing_upload_is_not_found(fetch: Fetch, tmp_path: Path) -> None:
     assert left_over(tmp_path) == []
 
 
-def test_a_token_that_is_not_accepted_is_forbidden(fetch: Fetch, label_studio: FakeLabelStudio) -> None:
+def test_a_token_that_is_not_accepted_may_be_another_one_later(fetch: Fetch, label_studio: FakeLabelStudio) -> None:
     label_studio.rejects_token = True
-    with pytest.raises(MediaForbidden, match="Check LABEL_STUDIO_API_KEY"):
+    with pytest.raises(LabelStudioError, match="Check LABEL_STUDIO_API_KEY"):
         fetch("/data/upload/1/a.mp4")
+
+
+@pytest.mark.parametrize(("seconds", "tries"), [("300", 1), ("0", 3)])
+def test_a_server_that_asks_to_wait_for_long_is_left_alone(
+    fetch: Fetch, serve: Callable[..., MediaServer], seconds: str, tries: int
+) -> None:
+    server = serve(reply("429 Too Many Requests", Retry_After=seconds))
+    with pytest.raises(MediaUnreachable) as caught:
+        fetch(f"{server.url}/a.mp4")
+    assert caught.value.retry_after_s == float(seconds)
+    assert len(server.requests) == tries
+
+
+def test_label_studio_that_breaks_off_is_waited_for_and_no_fault_of_the_video(
+    serve: Callable[..., MediaServer], tmp_path: Path
+) -> None:
+    server = serve(reply(body=VIDEO[:1000], length=len(VIDEO)))
+    access = Access(server.url, SecretStr("legacy"))
+    fetcher = MediaFetcher(access, LabelStudioClient(access), longest_pause_s=0.01)
+    with pytest.raises(LabelStudioError, match="ended early"):
+        fetcher.fetch("/data/upload/1/a.mp4", 1, tmp_path)
 
 
 def test_an_upload_needs_an_address_of_label_studio(fetch: Fetch) -> None:
@@ -272,9 +294,11 @@ def test_a_file_of_exactly_the_limit_is_fetched(fetch: Fetch, serve: Callable[..
     assert fetch(f"{serve(reply(body=VIDEO)).url}/a.mp4", max_bytes=len(VIDEO)).stat().st_size == len(VIDEO)
 
 
-def test_redirects_have_an_end(fetch: Fetch, serve: Callable[..., MediaServer]) -> None:
-    with pytest.raises(MediaUnreachable, match="redirected more than"):
-        fetch(f"{serve(reply('302 Found', Location='/again')).url}/a.mp4")
+def test_redirects_have_an_end_at_once(fetch: Fetch, serve: Callable[..., MediaServer]) -> None:
+    server = serve(reply("302 Found", Location="/again"))
+    with pytest.raises(MediaNotFound, match="redirected more than 5 times"):
+        fetch(f"{server.url}/a.mp4")
+    assert len(server.requests) == 6
 
 
 def test_a_server_that_is_down_is_unreachable(fetch: Fetch) -> None:

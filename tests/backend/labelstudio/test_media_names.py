@@ -13,7 +13,7 @@ from label_studio_api import FakeLabelStudio
 from media_server import MediaServer, reply
 from pydantic import SecretStr
 
-from backend.errors import MediaForbidden, MediaUnreachable
+from backend.errors import MediaForbidden
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.media import MediaFetcher
 from backend.labelstudio.records import Access
@@ -64,7 +64,7 @@ def test_a_label_studio_that_sends_on_to_its_public_name_is_explained(
     label_studio: FakeLabelStudio, tmp_path: Path
 ) -> None:
     label_studio.storage["s3://bucket/a.mp4"] = f"{PUBLIC}/tasks/1/resolve/?fileuri=czM6Ly9idWNrZXQvYS5tcDQ="
-    with pytest.raises(MediaUnreachable, match=r"Set LABEL_STUDIO_URL to that name"):
+    with pytest.raises(MediaForbidden, match=r"Set LABEL_STUDIO_URL to that name"):
         fetched(label_studio, "s3://bucket/a.mp4", tmp_path, PUBLIC)
 
 

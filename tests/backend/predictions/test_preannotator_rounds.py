@@ -14,8 +14,14 @@ from sqlalchemy.exc import OperationalError
 
 from backend.errors import (
     LabelStudioError,
+    LabelStudioRefused,
+    MediaForbidden,
     MediaNotFound,
+    MediaTooSlow,
     MediaUnreachable,
+    OutOfMemory,
+    SchedulerLost,
+    StorageFault,
     WorkerLost,
 )
 from backend.labelstudio.format import Task
@@ -23,6 +29,7 @@ from backend.labelstudio.records import Access
 from backend.predictions.preannotator import Preannotator
 from backend.storage.jobs import KnownProject, Store
 from pipeline.config import PipelineConfig
+from pipeline.errors import VideoTooLarge
 
 
 def test_unfinished_jobs_are_taken_up_at_the_start(
@@ -36,7 +43,17 @@ def test_unfinished_jobs_are_taken_up_at_the_start(
     assert executor.tasks() == [number]
 
 
-@pytest.mark.parametrize("error", [LabelStudioError("starting"), MediaUnreachable("busy"), WorkerLost("died")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        LabelStudioError("starting"),
+        MediaUnreachable("busy"),
+        MediaTooSlow("slow"),
+        WorkerLost("died"),
+        SchedulerLost("gone"),
+        StorageFault("full"),
+    ],
+)
 def test_a_job_that_failed_for_now_is_taken_up_later(
     lone_service: Preannotator, executor: FakeExecutor, store: Store, error: Exception
 ) -> None:
@@ -72,11 +89,54 @@ def test_a_job_that_keeps_failing_is_given_up(lone_service: Preannotator, execut
     assert executor.tasks() == [1] * 5
 
 
-def test_a_job_that_failed_for_good_is_not_taken_up(
-    lone_service: Preannotator, executor: FakeExecutor, store: Store
+@pytest.mark.parametrize("error", [LabelStudioError("away"), StorageFault("full"), SchedulerLost("gone")])
+def test_what_no_video_causes_is_waited_for_however_long_it_lasts(
+    lone_service: Preannotator, executor: FakeExecutor, store: Store, error: Exception
 ) -> None:
     lone_service.predict([task(1)], CONFIG)
-    executor.fail(1, MediaNotFound("gone"))
+    for _ in range(12):
+        executor.fail(1, error)
+        backdate(store, 601)
+        lone_service.resume()
+    assert executor.tasks() == [1] * 13
+
+
+def test_whoever_asks_to_be_left_alone_is(lone_service: Preannotator, executor: FakeExecutor, store: Store) -> None:
+    busy = LabelStudioError("busy")
+    busy.retry_after_s = 1800.0
+    lone_service.predict([task(1)], CONFIG)
+    executor.fail(1, busy)
+    backdate(store, 700)
+    lone_service.resume()
+    lone_service.predict([task(1)], CONFIG)
+    assert executor.tasks() == [1]
+
+
+def test_a_result_that_a_locked_database_did_not_take_is_not_lost(
+    lone_service: Preannotator, executor: FakeExecutor, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locked(*arguments: object) -> None:
+        raise OperationalError("UPDATE", {}, Exception("database is locked"))
+
+    lone_service.predict([task(1)], CONFIG)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "finish_job", locked)
+        executor.finish(1)
+    assert [job.state for job in store.jobs()] == ["running"]
+    lone_service.resume()
+    executor.finish(1)
+    assert [job.state for job in store.jobs()] == ["done"]
+
+
+@pytest.mark.parametrize(
+    "error", [MediaNotFound("gone"), MediaForbidden("no"), LabelStudioRefused("no"), VideoTooLarge("8 hours"),
+              OutOfMemory("4 GB")],
+)  # fmt: skip
+def test_a_job_that_failed_for_good_is_not_taken_up(
+    lone_service: Preannotator, executor: FakeExecutor, store: Store, error: Exception
+) -> None:
+    lone_service.predict([task(1)], CONFIG)
+    executor.fail(1, error)
     backdate(store, 3600)
     lone_service.resume()
     assert executor.tasks() == [1]

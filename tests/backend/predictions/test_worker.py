@@ -9,7 +9,7 @@ from fakes import CONFIG
 from label_studio_api import FakeLabelStudio
 from video_files import write_audio, write_video
 
-from backend.errors import MediaNotFound
+from backend.errors import MediaNotFound, StorageFault
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import parse_controls
 from backend.labelstudio.records import Access
@@ -104,3 +104,12 @@ def test_a_job_that_is_shown_shows_no_secret(access: Access, tmp_path: Path) -> 
 
 def test_the_model_is_loaded_once() -> None:
     assert cached_detector(None) is cached_detector(None)
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_may_be_mended(
+    access: Access, label_studio: FakeLabelStudio, tmp_path: Path, empty_room: bytes
+) -> None:
+    label_studio.files["1/a.mp4"] = empty_room
+    (tmp_path / "poses").touch()
+    with pytest.raises(StorageFault, match=r"poses.*: .+\. Make room, or correct the permissions"):
+        analyze_task(job(access, tmp_path))

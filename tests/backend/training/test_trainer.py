@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 from pathlib import Path
 
+import pytest
+from fakes import until
 from label_studio_api import FakeLabelStudio
 from pydantic import SecretStr
+from sqlalchemy.exc import OperationalError
 from training_lab import Lab
 
 from backend.errors import WorkerLost
@@ -58,6 +63,34 @@ def test_a_run_whose_process_always_dies_is_given_up(lab: Lab) -> None:
     while lab.trainer.run_next():
         pass
     assert lab.trainer.runs.runs()[0].state == "failed"
+
+
+def locked() -> OperationalError:
+    return OperationalError("UPDATE runs", {}, sqlite3.OperationalError("database is locked"))
+
+
+def test_a_locked_database_neither_ends_the_thread_nor_fails_the_run(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("backend.training.trainer._POLL_S", 0.01)
+    begin, failures = lab.trainer.runs.begin, [locked()]
+    lab.executor.fails = [locked()]  # the run's own process met it
+
+    def begun() -> object:
+        if failures:
+            raise failures.pop()
+        return begin()
+
+    monkeypatch.setattr(lab.trainer.runs, "begin", begun)
+    run = lab.trainer.request(1, "test")
+    thread = threading.Thread(target=lab.trainer.run_until_closed)
+    thread.start()
+    until(lambda: lab.trainer.runs.run(run.id).state == "skipped")
+    lab.trainer.close()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert caplog.text.count("Training was interrupted; it goes on.") == 2
+    assert "Traceback" not in caplog.text
 
 
 def test_a_run_that_was_interrupted_is_repeated_at_the_next_start(lab: Lab) -> None:

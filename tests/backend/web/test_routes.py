@@ -21,6 +21,7 @@ from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.web.app import create_app
+from backend.web.services import services_of
 
 Maker = Callable[..., Preannotator]
 
@@ -38,7 +39,10 @@ def task(number: int, video: str = "/data/upload/1/a.mp4") -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", ["/", "/health"])
 def test_the_server_says_that_it_is_up(lone_http: FlaskClient, path: str) -> None:
-    assert lone_http.get(path).json == {"status": "UP", "model_class": "DeadliftModel", "model_version": VERSION}
+    said = lone_http.get(path).json
+    assert said == {"status": "UP", "model_class": "DeadliftModel", "model_version": VERSION} | {
+        "instance": services_of(lone_http.application).instance
+    }
 
 
 def test_setup_tells_the_version(lone_http: FlaskClient, payload: Callable[[str], Any]) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from backend.errors import BackendError
 from backend.settings import Settings
-from backend.web.server import Listening, listening
+from backend.web.server import Listening, _bound, listening
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_an_answer_without_a_body_has_its_headers(running: Listening) -> None:
 def test_whoever_asks_before_sending_a_body_is_told_to_go_on(running: Listening) -> None:
     host, port = running.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=5.0) as connection:
-        headers = ("Host: a", "Content-Length: 2", "Expect: 100-continue", "Connection: close")
+        headers = ("Host: localhost", "Content-Length: 2", "Expect: 100-continue", "Connection: close")
         connection.sendall("\r\n".join(["POST /webhook HTTP/1.1", *headers, "", ""]).encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue")
         connection.sendall(b"{}")
@@ -74,3 +74,16 @@ def test_an_interrupted_stop_leaves_no_thread_that_keeps_the_process(tmp_path: P
         serving = [thread for thread in threading.enumerate() if thread.name.startswith("CP Server")]
         assert serving
         assert all(thread.daemon for thread in serving)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_without_a_password_it_listens_on_this_machine_alone(tmp_path: Path, host: str) -> None:
+    settings = Settings(_env_file=None, data_dir=tmp_path, backend_port=0, backend_host=host)
+    with pytest.raises(BackendError, match=r"^[^\n]*BASIC_AUTH_USER and BASIC_AUTH_PASS[^\n]*$"), listening(settings):
+        pass
+
+
+def test_somebody_who_insists_listens_on_every_address_without_a_password() -> None:
+    server = _bound(Settings(_env_file=None, backend_port=0, backend_host="0.0.0.0"), insecure=True)
+    server.stop()
+    assert server.bind_addr[0] == "0.0.0.0"

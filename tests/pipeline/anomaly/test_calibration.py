@@ -48,3 +48,14 @@ def test_p_value_of_an_unseen_extreme_is_one_over_n_plus_one() -> None:
 def test_calibration_needs_distances() -> None:
     with pytest.raises(ValueError, match="got none"):
         calibrate(np.zeros(0), [], 0.1)
+
+
+def test_another_rate_moves_the_threshold_alone() -> None:
+    rng = np.random.default_rng(3)
+    far = rng.lognormal(size=240).astype(np.float32)
+    groups = [f"video-{i // 20}" for i in range(240)]
+    known = calibrate(far, groups, 0.05)
+    assert known.at(0.05).threshold == known.threshold
+    looser, expected = known.at(0.2), calibrate(far, groups, 0.2)
+    assert looser.threshold == expected.threshold < known.threshold
+    np.testing.assert_array_equal(looser.distances, known.distances)

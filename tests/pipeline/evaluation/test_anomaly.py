@@ -49,9 +49,27 @@ def test_one_kind_of_label_is_a_dataset_error() -> None:
 def test_default_method_separates_pictures_of_unseen_videos(shared_data: Path) -> None:
     folder = shared_data / "seed" / "skelemotion"
     normal, odd = load_pictures(folder / "normal"), load_pictures(folder / "anomaly")
-    result = evaluation.figures(evaluation.judge_pictures(normal, odd, 0.1))
+    judged_at = evaluation.judge_pictures(normal, odd, (0.05, 0.1))
+    result = evaluation.figures(judged_at[0.1])
     assert result.auroc >= 0.92
     assert result.false_alarm_mean <= 0.10
+    strict, usual = evaluation.at_rates(judged_at)
+    assert (strict.rate, usual.rate) == (0.05, 0.1)
+    assert strict.false_alarms <= 0.05
+    assert strict.recall < usual.recall == result.recall
+    assert usual.accuracy == result.accuracy
+
+
+def test_pictures_are_judged_by_a_reference_alone(shared_data: Path) -> None:
+    folder = shared_data / "seed" / "skelemotion"
+    normal, odd = load_pictures(folder / "normal"), load_pictures(folder / "anomaly")
+    is_first = np.array([group < "deadlift2" for group in normal.groups])
+    known, rest = normal.rows(is_first), normal.rows(~is_first)
+    judged_at = evaluation.judge_pictures(rest, odd, (0.1,), reference=known)[0.1]
+    assert judged_at.groups == rest.groups + odd.groups
+    assert evaluation.figures(judged_at).auroc >= 0.8
+    again = evaluation.judge_pictures(rest.rows(np.arange(5)), odd, (0.1,), reference=known)[0.1]
+    np.testing.assert_allclose(again.scores[:5], judged_at.scores[:5], atol=1e-5)  # what is judged teaches nothing
 
 
 def test_plots_are_written(tmp_path: Path) -> None:

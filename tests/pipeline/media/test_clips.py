@@ -109,3 +109,19 @@ def test_a_clip_of_open_groups_of_pictures_lacks_none(tmp_path: Path, target: Pa
     cut(source, target, first / 30, (first + 6) / 30)
     assert indices(target) == list(range(first, first + 6))
     assert len(list(reading.frames(source, between=(first / 30 - 0.01, (first + 6) / 30 - 0.01)))) == 6
+
+
+def test_a_video_is_described_once_for_all_its_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, read = write_video(tmp_path / "long.mp4", count=30), []
+    probe = reading.probe
+
+    def noted(path: str) -> object:
+        read.append(path)
+        return probe(path)
+
+    monkeypatch.setattr(reading, "probe", noted)
+    for number in range(3):
+        cut(source, tmp_path / f"{number}.mp4", 0.2 * number, 0.2 * number + 0.2)
+    write_video(source, count=20)
+    cut(source, tmp_path / "again.mp4", 0.0, 0.2)
+    assert read == [str(source)] * 2

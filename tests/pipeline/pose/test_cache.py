@@ -121,13 +121,15 @@ def test_earlier_landmarks_of_a_late_video_are_kept_with_the_times_of_today(cach
     assert again.time == pytest.approx(found.time)
 
 
-def test_earlier_landmarks_of_other_videos_stay_as_they_are(cache: PoseCache) -> None:
+def test_earlier_landmarks_are_current_once_the_video_was_seen(cache: PoseCache) -> None:
     store_as_before(cache, pose())
-    before = cache.path(DIGEST, CONFIG).read_bytes()
+    assert cache.get(DIGEST, CONFIG, only_current=True) is None
     found = cache.get_of(video(), DIGEST, CONFIG)
     assert found is not None
     assert found.time == pytest.approx(pose().time)
-    assert cache.path(DIGEST, CONFIG).read_bytes() == before
+    again = cache.get(DIGEST, CONFIG, only_current=True)
+    assert again is not None
+    np.testing.assert_array_equal(again.image, pose().image)
 
 
 @pytest.mark.parametrize("other", [{"width": 854}, {"mirrored": True}, {"duration_s": 60.0}])
@@ -229,3 +231,15 @@ def test_what_a_killed_process_held_is_free(tmp_path: Path) -> None:
     first.join()
     with PoseCache(tmp_path).exclusive("ab" * 32):
         pass
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_file_counts_as_absent(cache: PoseCache, seed: int) -> None:
+    cache.put(DIGEST, CONFIG, pose())
+    path, rng = cache.path(DIGEST, CONFIG), np.random.default_rng(seed)
+    content = bytearray(path.read_bytes())
+    for at in rng.integers(0, len(content), 3):
+        content[at] ^= int(rng.integers(1, 256))
+    path.write_bytes(content[: int(rng.integers(1, len(content)))] if seed % 2 else content)
+    found = cache.get(DIGEST, CONFIG)
+    assert found is None or np.array_equal(found.image, pose().image, equal_nan=True)

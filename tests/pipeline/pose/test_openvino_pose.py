@@ -19,7 +19,7 @@ from pipeline import synthetic
 from pipeline.config import PoseConfig
 from pipeline.errors import PoseModelError
 from pipeline.media import reading
-from pipeline.pose import openvino_pose
+from pipeline.pose import compiled
 from pipeline.pose.mediapipe_pose import MediaPipePose
 from pipeline.pose.openvino_pose import OpenVinoPose
 from pipeline.synthetic.drawing import draw
@@ -158,13 +158,13 @@ def test_one_core_is_used() -> None:
 
 
 def test_an_absent_package_of_networks_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openvino_pose.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(compiled.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(PoseModelError, match="not installed"):
         OpenVinoPose(CONFIG).landmarks(grey(5, 128, 96), 0.0)
 
 
 def test_an_absent_network_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(openvino_pose, "_package", lambda: tmp_path)
+    monkeypatch.setattr(compiled, "_package", lambda: tmp_path)
     with pytest.raises(PoseModelError, match="cannot run the pose network"):
         OpenVinoPose(CONFIG).landmarks(grey(5, 128, 96), 0.0)
 

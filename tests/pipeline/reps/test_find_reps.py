@@ -300,6 +300,18 @@ def test_confidence_falls_with_missing_poses(pose: Pose) -> None:
     assert segment(worse, CONFIG).confidence < 0.7 * segment(pose, CONFIG).confidence
 
 
+def test_confidence_counts_time_and_not_poses() -> None:
+    """While nobody moves poses are further apart: what is missing elsewhere is no larger part of the recording then."""
+    pose = posed(replace(BASE, walk_in_s=0.0, unloaded_bends=0, stand_before_s=20.0))
+    lost = (pose.time > 15.0) & (pose.time < 18.0)
+    even = synthetic.drop_poses(pose, lost)
+    kept = (even.time > 14.0) | (np.arange(len(even.time)) % 3 == 0)
+    names = ("image", "world", "depth", "visibility", "time", "shot")
+    uneven = replace(even, **{name: getattr(even, name)[kept] for name in names})
+    assert segment(even, CONFIG).confidence < 0.95 * segment(pose, CONFIG).confidence
+    assert segment(uneven, CONFIG).confidence == pytest.approx(segment(even, CONFIG).confidence, rel=0.02)
+
+
 def test_confidence_falls_where_a_repetition_is_missing(pose: Pose, reps: tuple[Rep, ...]) -> None:
     found = proposals(pose, CONFIG)
     assert confidence(pose, (reps[0], reps[2]), found, CONFIG) < 0.5 * confidence(pose, reps, found, CONFIG)

@@ -1,0 +1,51 @@
+"""Which projects are worked for: those that are connected, asked so that nobody waits for long."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection
+from concurrent.futures import Executor
+
+from backend.errors import BackendError, LabelStudioError, NotConnected
+from backend.labelstudio.connections import Connections
+
+log = logging.getLogger(__name__)
+
+_PATIENCE_S = 2.0
+"""For all projects of a request. Label Studio asks us how we are before it answers, and may have no thread free."""
+
+
+def refusals(connections: Connections, projects: Collection[int], lookups: Executor) -> dict[int, BackendError]:
+    """Why nothing is done for some of the projects, by id: they are not connected, or nobody knows whether.
+
+    lookups: where Label Studio is asked; an answer that comes too late counts the next time.
+    """
+    refused: dict[int, BackendError] = {}
+    ask_until = time.monotonic() + _PATIENCE_S
+    for project in projects:
+        if connections.is_known(project):
+            continue
+        left_s = ask_until - time.monotonic()
+        try:
+            if left_s < 0 or not lookups.submit(connections.is_connected, project).result(left_s):
+                refused[project] = NotConnected(
+                    f"Project {project} does not list this backend as its model. Connect it in Settings > Model."
+                )
+        except TimeoutError:
+            refused[project] = LabelStudioError(f"Label Studio did not say whether project {project} is connected.")
+        except LabelStudioError as error:
+            refused[project] = error
+    return refused
+
+
+def those_connected(connections: Connections, projects: Collection[int]) -> set[int]:
+    """The projects that are connected, as far as Label Studio says so. Waits for its answers."""
+    connected = set()
+    for project in projects:
+        try:
+            if connections.is_connected(project):
+                connected.add(project)
+        except LabelStudioError as error:
+            log.warning("Project %s waits: %s", project, error)
+    return connected

@@ -1,0 +1,137 @@
+"""`deadlift doctor` on this machine, and the command as a whole."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+import typer
+from distributed import LocalCluster
+from doctor_servers import KEY, Servers
+from pydantic import SecretStr
+
+from backend.commands.doctor import doctor as command
+from backend.doctor import machine
+from backend.doctor.machine import Check
+from backend.settings import Settings
+
+
+def test_libraries_of_these_tests_are_as_the_project_asks() -> None:
+    assert machine.libraries().status == "ok"
+
+
+def test_pose_model_of_the_wheel_finds_a_drawn_lifter(settings: Settings) -> None:
+    assert machine.pose_model(settings).status == "ok"
+
+
+def test_absent_pose_model_is_a_problem(settings: Settings, tmp_path: Path) -> None:
+    found = machine.pose_model(settings.model_copy(update={"pose_model": str(tmp_path / "absent.task")}))
+    assert found.status == "problem"
+    assert "POSE_MODEL" in found.remedy
+
+
+def test_shipped_model_loads(settings: Settings) -> None:
+    version, check = machine.anomaly_model(settings)
+    assert version.startswith("base-")
+    assert check.status == "ok"
+
+
+def test_folder_without_a_model_is_a_problem(settings: Settings, tmp_path: Path) -> None:
+    version, check = machine.anomaly_model(settings.model_copy(update={"model_dir": tmp_path}))
+    assert (version, check.status) == ("", "problem")
+
+
+def test_data_folder_is_made(tmp_path: Path) -> None:
+    assert machine.data_folder(tmp_path / "new" / "data").status == "ok"
+
+
+def test_data_folder_that_is_a_file_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    assert machine.data_folder(tmp_path / "data").status == "problem"
+
+
+def test_port_of_our_backend_shows_its_model(settings: Settings) -> None:
+    found = machine.port(settings, "base-1")
+    assert (found.status, found.found) == ("ok", "our backend answers with model base-1")
+
+
+def test_backend_with_another_model_than_a_restart_would_load_is_noted(settings: Settings) -> None:
+    assert machine.port(settings, "base-2").status == "note"
+
+
+def test_port_of_somebody_else_is_a_problem(settings: Settings, servers: Servers) -> None:
+    servers.model_class = "Another"
+    assert machine.port(settings, "base-1").status == "problem"
+
+
+def test_a_cluster_that_is_not_there_is_a_problem(settings: Settings) -> None:
+    (found,) = machine.cluster(settings.model_copy(update={"dask_scheduler": "tcp://127.0.0.1:9"}))
+    assert (found.status, "DASK_SCHEDULER" in found.remedy) == ("problem", True)
+
+
+def test_a_cluster_without_workers_is_noted(settings: Settings) -> None:
+    with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as cluster:
+        (found,) = machine.cluster(settings.model_copy(update={"dask_scheduler": cluster.scheduler_address}))
+    assert (found.status, "no workers" in found.found) == ("note", True)
+
+
+@pytest.mark.parametrize(("password", "status"), [("", "problem"), ("s", "note")])
+def test_a_port_that_others_reach_needs_a_password(settings: Settings, password: str, status: str) -> None:
+    open_to_all = {"backend_host": "0.0.0.0", "basic_auth_pass": SecretStr(password)}
+    (found,) = machine.exposure(settings.model_copy(update=open_to_all))
+    assert found.status == status
+
+
+def test_a_token_that_crosses_the_internet_in_clear_is_a_problem(settings: Settings) -> None:
+    (found,) = machine.exposure(settings.model_copy(update={"label_studio_url": "http://93.184.216.34"}))
+    assert (found.status, "https" in found.remedy) == ("problem", True)
+
+
+def test_free_port_is_fine(settings: Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert "free" in machine.port(settings.model_copy(update={"backend_port": port}), "base-1").found
+
+
+# The command
+
+
+@pytest.fixture
+def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)  # away from a .env of the developer's
+    monkeypatch.setenv("DATA_DIR", str(settings.data_dir))
+    monkeypatch.setenv("BACKEND_PORT", str(settings.backend_port))
+    monkeypatch.setenv("LABEL_STUDIO_URL", settings.label_studio_url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", KEY)
+
+
+@pytest.fixture
+def light(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the pose model, which takes seconds."""
+    monkeypatch.setattr("backend.doctor.checks._pose_model", lambda settings: Check("Pose model", "ok", "left out"))
+
+
+@pytest.mark.usefixtures("environment")
+def test_command_ends_well_without_a_problem(capsys: pytest.CaptureFixture[str]) -> None:
+    command()
+    assert "No problem found" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("environment", "light")
+def test_command_prints_json_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    command(as_json=True)
+    found = json.loads(capsys.readouterr().out)
+    assert {"Python", "Pose model", "Data folder", "Exposure", "Workers", "Token"} <= {one["subject"] for one in found}
+    assert {one["status"] for one in found} <= {"ok", "note"}
+    assert set(found[0]) == {"subject", "status", "found", "remedy"}
+
+
+@pytest.mark.usefixtures("environment", "light")
+def test_command_fails_with_a_problem(servers: Servers, capsys: pytest.CaptureFixture[str]) -> None:
+    servers.webhook_path = "/elsewhere"
+    with pytest.raises(typer.Exit) as ended:
+        command()
+    assert ended.value.exit_code == 1
+    assert "1 problem" in capsys.readouterr().out

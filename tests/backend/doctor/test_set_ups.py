@@ -1,0 +1,113 @@
+"""Set-ups that are broken in one way each: doctor names the cause, and calls nothing else broken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doctor_servers import CONFIG_TEXT, Servers, problems, remote
+from pydantic import SecretStr
+from video_files import write_video
+
+from backend.doctor import label_studio
+from backend.labelstudio.records import WEBHOOK_HEADER
+from backend.settings import Settings
+
+BROKEN: dict[str, tuple[Callable[[Servers], object], dict[str, Any], str, str, str]] = {
+    "Label Studio is down": (
+        lambda servers: None, {"label_studio_url": "http://127.0.0.1:9"}, "Label Studio", "cannot be reached",
+        "Start it",
+    ),
+    "something else answers": (
+        lambda servers: None, {"label_studio_url": "{url}/data/upload/3/lift.mp4?"}, "Label Studio", "",
+        "LABEL_STUDIO_URL",
+    ),
+    "the token was revoked": (
+        lambda servers: setattr(servers, "key", "another"), {}, "Token", "401", "Personal Access Token",
+    ),
+    "no token was set": (
+        lambda servers: None, {"label_studio_api_key": SecretStr("")}, "Token", "not set", "LABEL_STUDIO_API_KEY",
+    ),
+    "the clocks differ": (
+        lambda servers: setattr(servers, "date", "Thu, 01 Jan 2026 00:00:00 GMT"), {}, "Clock", "behind", "NTP",
+    ),
+    "the backend is not reached": (
+        lambda servers: setattr(servers, "state", "DI"), {}, "Project 3, Lifts", "not connected to", "SSRF_PROTECTION",
+    ),
+    "the webhook was refused": (
+        lambda servers: setattr(servers, "webhook_path", "/x"), {}, "webhook", "none to",
+        "SSRF_PROTECTION_ENABLED=false",
+    ),
+    "the webhook is off": (
+        lambda servers: servers.webhook.update(is_active=False), {}, "webhook", "switched off", "Settings > Webhooks",
+    ),
+    "the webhook lacks events": (
+        lambda servers: servers.webhook.update(send_for_all_actions=False, actions=["TASKS_CREATED"]), {},
+        "webhook", "not told of ANNOTATIONS_DELETED", "for all actions",
+    ),
+    "the webhook lacks the secret": (
+        lambda servers: None, {"webhook_secret": SecretStr("s")}, "webhook", "no secret", "Restart the backend",
+    ),
+    "the webhook has an old secret": (
+        lambda servers: servers.webhook.update(headers={WEBHOOK_HEADER: "old"}), {"webhook_secret": SecretStr("s")},
+        "webhook", "another secret", "Restart the backend",
+    ),
+    "the labeling config has no labels": (
+        lambda servers: servers.project.update(label_config="<View/>"), {}, "labeling config", "refused",
+        "labeling_config",
+    ),
+    "the video is gone": (
+        lambda servers: setattr(servers, "video", b""), {}, "video", "not found", "storage",
+    ),
+    "the video is at a private address": (
+        lambda servers: servers.task_data.update(video="http://10.0.0.1/a.mp4"), {}, "video", "private network",
+        "MEDIA_HOSTS",
+    ),
+    "the rate is no number": (
+        lambda servers: servers.task_data.update(fps="30000/1001"), {}, "frame rate", "takes for 24", "29.97",
+    ),
+    "the token may not write": (
+        lambda servers: servers.refuses.add("POST"), {}, "prediction", "none can be stored", "right to write",
+    ),
+    "the token may not delete": (
+        lambda servers: servers.refuses.add("DELETE"), {}, "prediction", "cannot be removed", "by hand",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_doctor_names_the_cause(settings: Settings, servers: Servers, name: str) -> None:
+    breaking, changes, subject, cause, remedy = BROKEN[name]
+    breaking(servers)
+    given = {
+        key: value.replace("{url}", servers.url) if isinstance(value, str) else value for key, value in changes.items()
+    }
+    found = remote(settings.model_copy(update=given))
+    assert problems(found) == [subject]
+    assert cause in found[subject].found
+    assert remedy in found[subject].remedy
+
+
+def test_projects_that_are_not_connected_are_listed(settings: Settings, servers: Servers) -> None:
+    servers.others = [
+        servers.project | {"id": 4, "title": "Squats", "label_config": "<View/>"},
+        servers.project | {"id": 5, "title": "More lifts"},
+    ]
+    found = remote(settings)
+    assert (found["Project 5, More lifts"].status, found["Project 5, More lifts"].found[:13]) == ("ok", "not connected")
+    refused = next(check for check in label_studio.label_studio(settings, "base-1") if "Squats" in check.subject)
+    assert (refused.status, "would be refused" in refused.found) == ("note", True)
+
+
+def test_a_rate_that_is_not_the_video_s_is_noted(settings: Settings, servers: Servers, tmp_path: Path) -> None:
+    servers.video = write_video(tmp_path / "lift.mp4", count=10, fps=25).read_bytes()
+    servers.task_data["fps"] = 50
+    found = remote(settings)["frame rate"]
+    assert (found.status, found.found) == ("note", "task 8: Label Studio counts 50 a second, the video has 25")
+
+
+def test_a_config_without_a_rate_is_noted(settings: Settings, servers: Servers) -> None:
+    servers.project["label_config"] = CONFIG_TEXT.replace('frameRate="$fps"', "")
+    assert "24 a second" in remote(settings)["frame rate"].found

@@ -1,0 +1,115 @@
+"""Which projects list this backend as their model: how it finds itself, and how long an answer counts."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from label_studio_api import FakeLabelStudio
+
+from backend.errors import LabelStudioError
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.connections import Connections, OwnAddress
+
+
+class Health(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"instance": "abc"}')
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Health)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_server_that_says_what_we_say_is_this_one(url: str) -> None:
+    assert OwnAddress("abc", (), 9090).is_at(url)
+
+
+def test_another_server_is_not_this_one_whatever_its_address(url: str) -> None:
+    assert not OwnAddress("other", ("127.0.0.1",), int(url.rpartition(":")[2])).is_at(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_ours"),
+    [("http://127.0.0.1:1", True), ("http://localhost:1/", True), ("https://backend.invalid", True),
+     ("http://127.0.0.1:2", False), ("http://other.invalid:1", False), ("http://[:1", False), ("", False)],
+)  # fmt: skip
+def test_where_nobody_answers_the_name_and_port_decide(url: str, is_ours: bool) -> None:
+    assert OwnAddress("abc", ("backend.invalid",), 1).is_at(url) == is_ours
+
+
+def test_a_server_that_is_too_busy_to_answer_is_not_taken_for_another(
+    monkeypatch: pytest.MonkeyPatch, client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    monkeypatch.setattr("backend.labelstudio.connections._PATIENCE_S", 0.05)
+    moment = [0.0]
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and says nothing
+        label_studio.backend_url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        own, answers = OwnAddress("abc", (), 1), [True]
+        connections = Connections(client, lambda url: answers.pop() if answers else own.is_at(url), lambda: moment[0])
+        assert connections.is_connected(1)
+        moment[0] = 1000.0
+        assert connections.is_connected(1)
+        with pytest.raises(LabelStudioError, match="does not answer"):
+            Connections(client, own.is_at).is_connected(1)
+
+
+@pytest.fixture
+def moment() -> list[float]:
+    return [0.0]
+
+
+@pytest.fixture
+def connections(client: LabelStudioClient, label_studio: FakeLabelStudio, moment: list[float]) -> Connections:
+    return Connections(client, lambda url: url == label_studio.backend_url, lambda: moment[0])
+
+
+def test_an_answer_counts_for_some_minutes(
+    connections: Connections, label_studio: FakeLabelStudio, moment: list[float]
+) -> None:
+    assert (connections.is_known(1), connections.is_connected(1), connections.is_known(1)) == (False, True, True)
+    label_studio.connected = set()
+    moment[0] = 299.0
+    assert connections.is_connected(1)
+    assert label_studio.calls["GET /api/ml/"] == 1
+    moment[0] = 301.0
+    assert not connections.is_connected(1)
+    assert not connections.is_known(1)
+
+
+def test_somebody_who_connects_need_not_wait(
+    connections: Connections, label_studio: FakeLabelStudio, moment: list[float]
+) -> None:
+    assert not connections.is_connected(2)
+    label_studio.connected = {2}
+    moment[0] = 1.5
+    assert connections.is_connected(2)
+
+
+def test_while_label_studio_is_down_what_was_connected_stays_so(
+    connections: Connections, label_studio: FakeLabelStudio, moment: list[float]
+) -> None:
+    assert connections.is_connected(1)
+    label_studio.rejects_token = True
+    moment[0] = 1000.0
+    assert connections.is_connected(1)
+    with pytest.raises(LabelStudioError):
+        connections.is_connected(3)
+
+
+def test_without_a_token_everybody_is_believed() -> None:
+    trusting = Connections()
+    assert (trusting.checks, trusting.is_known(7), trusting.is_connected(7)) == (False, True, True)
