@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backend.labelstudio.media import shown_address
+from backend.labelstudio.addresses import shown_address
 from backend.storage import overview, summaries
 from backend.storage.database import iso
 from backend.storage.jobs import Store

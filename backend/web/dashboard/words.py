@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.predictions.jobs import TRANSIENT
+from backend.predictions.retries import OF_THE_VIDEO, OUR_OWN
 from backend.storage.overview import VideoRow
 
 STATES = {
@@ -72,7 +72,7 @@ DONE = {
 """What a page says after a change."""
 
 
-PASSING = TRANSIENT
+PASSING = (*OUR_OWN, *OF_THE_VIDEO)
 """Failures that may be gone at the next attempt, by the names of their exceptions."""
 
 
