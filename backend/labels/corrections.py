@@ -142,7 +142,7 @@ def report(engine: Engine, project: int) -> LabelReport:
 def _labelled(engine: Engine, project: int) -> list[_Labelled]:
     predicted = defaultdict[int, list[_Predicted]](list)
     versions: dict[int, str] = {}
-    with Session(engine) as session:
+    with Session(engine, expire_on_commit=False) as session:
         query = select(Annotation).where(Annotation.project == project, ~Annotation.deleted, ~Annotation.was_cancelled)
         annotations = session.scalars(query.order_by(Annotation.id)).all()
         numbers = [one.id for one in annotations]
@@ -151,24 +151,19 @@ def _labelled(engine: Engine, project: int) -> list[_Labelled]:
         for ids in batches(set(jobs.values())):
             for job, version in session.execute(select(Job.id, Job.model_version).where(Job.id.in_(ids))):
                 versions[job] = version
-            reps = select(RepSummary.job_id, RepSummary.number, RepSummary.start_s, RepSummary.end_s, RepSummary.score)
-            reps = reps.where(RepSummary.job_id.in_(ids)).order_by(RepSummary.number)
-            for job, number, start_s, end_s, score in session.execute(reps):
+            columns = (RepSummary.job_id, RepSummary.number, RepSummary.start_s, RepSummary.end_s, RepSummary.score)
+            query_reps = select(*columns).where(RepSummary.job_id.in_(ids)).order_by(RepSummary.number)
+            for job, number, start_s, end_s, score in session.execute(query_reps):
                 predicted[job].append(_Predicted(number, start_s, end_s, score))
-        return [
-            _Labelled(
-                id=one.id,
-                project=project,
-                task=one.task,
-                media=one.media,
-                annotator=one.annotator,
-                drawn=tuple(drawn.get(one.id, ())),
-                version=versions.get(jobs.get(one.id, 0), ""),
-                predicted=tuple(predicted.get(jobs.get(one.id, 0), ())),
-                lead_s=lead_s.get(one.id),
-            )
-            for one in annotations
-        ]
+    found: list[_Labelled] = []
+    for one in annotations:
+        regions, job = drawn.get(one.id, []), jobs.get(one.id, 0)
+        reps = predicted.get(job, [])
+        if one.parent_prediction is None and all(proposal_for(region, reps) is None for region in regions):
+            job, reps = 0, []  # begun empty, for all that is known: nothing says that anything was removed
+        head = one.id, project, one.task, one.media, one.annotator
+        found.append(_Labelled(*head, tuple(regions), versions.get(job, ""), tuple(reps), lead_s.get(one.id)))
+    return found
 
 
 def _lead_times(session: Session, annotations: Iterable[int]) -> dict[int, float | None]:

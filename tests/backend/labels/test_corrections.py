@@ -83,6 +83,12 @@ def test_without_a_known_prediction_everything_is_added(store: Store, reps: tupl
     assert found(store).work[0].accepted_share is None
 
 
+def test_an_annotation_that_was_begun_empty_removes_nothing(store: Store, reps: tuple[Rep, ...]) -> None:
+    drawn = [region(reps, 1, name="drawn")]
+    label(store, 1, DRAWN, drawn, parent_prediction=None, updated_at="2999-01-02T00:00:00Z")
+    assert kinds(store) == [(0, "added")]
+
+
 def test_work_is_counted_by_person_and_model(store: Store, reps: tuple[Rep, ...]) -> None:
     label(store, 1, DRAWN, [region(reps, n) for n in range(1, 6)])
     label(store, 2, DRAWN, [region(reps, 1, label="anomalous")], annotator=9)
