@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from sqlalchemy import case, func, select
@@ -12,20 +11,9 @@ from sqlalchemy.orm import Session
 from backend.labelstudio.format import Json
 from backend.storage.database import batches
 from backend.storage.jobs import Job
-from backend.storage.labels import Annotation, LabelledRegion
+from backend.storage.labels import Annotation
 
 BATCH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRegion:
-    """A region as the database has it; read as such, a hundred thousand of them take half as long as mapped objects."""
-
-    region: str
-    start_s: float
-    end_s: float
-    label: str
-    origin: str
 
 
 def task_batches(session: Session, project: int) -> Iterator[list[int]]:
@@ -41,19 +29,6 @@ def of_tasks(session: Session, project: int, tasks: Iterable[int]) -> Iterator[l
     )
     found = session.scalars(query.order_by(Annotation.task, Annotation.id)).all()
     return (list(group) for _, group in groupby(found, key=lambda annotation: annotation.task))
-
-
-def regions(session: Session, annotation_ids: Sequence[int]) -> dict[int, list[StoredRegion]]:
-    """The regions of annotations, in order of time."""
-    stored = LabelledRegion
-    columns = (stored.region, stored.start_s, stored.end_s, stored.label, stored.origin)
-    regions: dict[int, list[StoredRegion]] = {}
-    for ids in batches(annotation_ids):
-        query = select(LabelledRegion.annotation_id, *columns).where(LabelledRegion.annotation_id.in_(ids))
-        query = query.order_by(LabelledRegion.start_s, LabelledRegion.end_s, LabelledRegion.id)
-        for annotation_id, region, start_s, end_s, label, origin in session.execute(query):
-            regions.setdefault(annotation_id, []).append(StoredRegion(region, start_s, end_s, label, origin))
-    return regions
 
 
 def digests(session: Session, annotations: Sequence[Annotation]) -> dict[int, str]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from sqlalchemy.orm import Session
 
 from backend.datasets import queries
-from backend.datasets.queries import StoredRegion
 from backend.datasets.region_notes import Provenance, RegionNotes, region_notes
 from backend.errors import LabelConfigError
 from backend.labels.labelled import counting, rank
@@ -21,7 +20,7 @@ from backend.labelstudio.labeling_config import Controls, effective_rate, parse_
 from backend.storage.annotation_json import sources
 from backend.storage.database import batches
 from backend.storage.jobs import Store
-from backend.storage.labels import Annotation
+from backend.storage.labels import Annotation, StoredRegion, regions_of
 from pipeline.datasets.frames import nearest_frames
 from pipeline.datasets.rows import ExportedRep, split_group, split_of, video_name
 from pipeline.records import tiou
@@ -149,7 +148,7 @@ def _found(
         if annotation.id == choice.videos[annotation.task].annotation
     }
     chosen = list(groups)
-    regions = queries.regions(session, [one.id for group in groups.values() for one in group])
+    regions = regions_of(session, [one.id for group in groups.values() for one in group])
     json_of = sources(store.engine, [annotation.id for annotation in chosen])
     digests = queries.digests(session, chosen)
     data = queries.task_data(session, [a.task for a in chosen if a.id not in json_of])

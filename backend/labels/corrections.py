@@ -4,7 +4,7 @@ two people who labelled one video agree."""
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -12,23 +12,18 @@ from typing import Literal
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from backend.labels.proposals import MOVED_S, is_moved, jobs_of, proposal_for, shifts_s
 from backend.storage.annotation_json import AnnotationSource
 from backend.storage.database import batches
 from backend.storage.jobs import Job
-from backend.storage.labels import Annotation, LabelledRegion
+from backend.storage.labels import Annotation, StoredRegion, regions_of
 from backend.storage.summaries import RepSummary
 from pipeline.records import tiou
 
 Kind = Literal["accepted", "moved", "relabelled", "added", "removed"]
 KINDS: tuple[Kind, ...] = ("accepted", "moved", "relabelled", "added", "removed")
 
-_MOVED_S = 0.1
-"""Predicted boundaries are rounded to frames. One that differs by more than this was moved by a person."""
-_SAME_TIOU = 0.1
-"""A region without the id of a predicted one is that one still where they overlap by more than this."""
 _AGREE_TIOU = 0.5
-_SHORT_S = 0.5
-_LONG_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -98,29 +93,6 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class OddLabel:
-    """A labelled repetition that somebody should look at again, and why, in words."""
-
-    project: int
-    task: int
-    media: str
-    annotation: int
-    annotator: int | None
-    start_s: float
-    end_s: float
-    label: str
-    why: str
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    region: str
-    start_s: float
-    end_s: float
-    label: str
-
-
-@dataclass(frozen=True)
 class _Predicted:
     number: int
     start_s: float
@@ -141,7 +113,7 @@ class _Labelled:
     task: int
     media: str
     annotator: int | None
-    drawn: tuple[_Drawn, ...]
+    drawn: tuple[StoredRegion, ...]
     version: str
     predicted: tuple[_Predicted, ...]
     lead_s: float | None
@@ -154,7 +126,6 @@ class LabelReport:
     corrections: tuple[Correction, ...]
     work: tuple[AnnotatorWork, ...]
     agreements: tuple[Agreement, ...]
-    odd: tuple[OddLabel, ...]
 
 
 def report(engine: Engine, project: int) -> LabelReport:
@@ -165,52 +136,60 @@ def report(engine: Engine, project: int) -> LabelReport:
         tuple(correction for one in labelled for correction in found[one.id]),
         tuple(_work(labelled, found)),
         tuple(_agreements(labelled)),
-        tuple(odd for one in labelled for odd in _odd(one)),
     )
 
 
 def _labelled(engine: Engine, project: int) -> list[_Labelled]:
-    drawn = defaultdict[int, list[_Drawn]](list)
     predicted = defaultdict[int, list[_Predicted]](list)
+    versions: dict[int, str] = {}
     with Session(engine) as session:
-        columns = (Annotation.id, Annotation.task, Annotation.media, Annotation.annotator)
-        query = select(*columns, Job.id, Job.model_version, AnnotationSource.lead_time)
-        query = query.outerjoin(
-            Job, (Job.prediction_id == Annotation.parent_prediction) & (Job.task == Annotation.task)
-        )
-        query = query.outerjoin(AnnotationSource, AnnotationSource.annotation_id == Annotation.id)
-        query = query.where(Annotation.project == project, ~Annotation.deleted, ~Annotation.was_cancelled)
-        # Of two jobs with that prediction, which a Label Studio that was set up anew may cause, the later one.
-        rows = {row[0]: row for row in session.execute(query.order_by(Annotation.id, Job.id))}
-        for ids in batches(rows):
-            regions = select(LabelledRegion.annotation_id, LabelledRegion.region, LabelledRegion.start_s,
-                             LabelledRegion.end_s, LabelledRegion.label)  # fmt: skip
-            regions = regions.where(LabelledRegion.annotation_id.in_(ids)).order_by(LabelledRegion.start_s)
-            for number, region, start_s, end_s, label in session.execute(regions):
-                drawn[number].append(_Drawn(region, start_s, end_s, label))
-        for ids in batches({row[4] for row in rows.values() if row[4] is not None}):
+        query = select(Annotation).where(Annotation.project == project, ~Annotation.deleted, ~Annotation.was_cancelled)
+        annotations = session.scalars(query.order_by(Annotation.id)).all()
+        numbers = [one.id for one in annotations]
+        drawn, jobs = regions_of(session, numbers), jobs_of(session, annotations)
+        lead_s = _lead_times(session, numbers)
+        for ids in batches(set(jobs.values())):
+            for job, version in session.execute(select(Job.id, Job.model_version).where(Job.id.in_(ids))):
+                versions[job] = version
             reps = select(RepSummary.job_id, RepSummary.number, RepSummary.start_s, RepSummary.end_s, RepSummary.score)
             reps = reps.where(RepSummary.job_id.in_(ids)).order_by(RepSummary.number)
             for job, number, start_s, end_s, score in session.execute(reps):
                 predicted[job].append(_Predicted(number, start_s, end_s, score))
-    return [
-        _Labelled(
-            number, project, task, media, annotator, tuple(drawn[number]), version or "", tuple(predicted[job]), lead
-        )
-        for number, task, media, annotator, job, version, lead in rows.values()
-    ]
+        return [
+            _Labelled(
+                id=one.id,
+                project=project,
+                task=one.task,
+                media=one.media,
+                annotator=one.annotator,
+                drawn=tuple(drawn.get(one.id, ())),
+                version=versions.get(jobs.get(one.id, 0), ""),
+                predicted=tuple(predicted.get(jobs.get(one.id, 0), ())),
+                lead_s=lead_s.get(one.id),
+            )
+            for one in annotations
+        ]
+
+
+def _lead_times(session: Session, annotations: Iterable[int]) -> dict[int, float | None]:
+    """Seconds that Label Studio counted, by annotation."""
+    found: dict[int, float | None] = {}
+    for ids in batches(annotations):
+        query = select(AnnotationSource.annotation_id, AnnotationSource.lead_time)
+        query = query.where(AnnotationSource.annotation_id.in_(ids))
+        found |= {row.annotation_id: row.lead_time for row in session.execute(query)}
+    return found
 
 
 def _corrections(one: _Labelled) -> list[Correction]:
-    pairs, added, removed = _matched(one.drawn, one.predicted)
+    pairs, added, removed = _matched(one)
     head = (one.project, one.task, one.media, one.id, one.annotator, one.version)
     found: list[Correction] = []
     for mine, its in pairs:
-        start, end = mine.start_s - its.start_s, mine.end_s - its.end_s
-        kind: Kind = "moved" if max(abs(start), abs(end)) > _MOVED_S else "accepted"
+        kind: Kind = "moved" if is_moved(mine, its) else "accepted"
         kind = "relabelled" if mine.label != its.label else kind
-        times = mine.start_s, mine.end_s
-        found.append(Correction(*head, kind, its.number, *times, mine.label, its.label, its.score, start, end))
+        times, shifts = (mine.start_s, mine.end_s), shifts_s(mine, its)
+        found.append(Correction(*head, kind, its.number, *times, mine.label, its.label, its.score, *shifts))
     found += [Correction(*head, "added", 0, its.start_s, its.end_s, its.label, "", None) for its in added]
     found += [
         Correction(*head, "removed", its.number, its.start_s, its.end_s, "", its.label, its.score) for its in removed
@@ -218,25 +197,21 @@ def _corrections(one: _Labelled) -> list[Correction]:
     return sorted(found, key=lambda correction: correction.start_s)
 
 
-def _matched(
-    drawn: Sequence[_Drawn], predicted: Sequence[_Predicted]
-) -> tuple[list[tuple[_Drawn, _Predicted]], list[_Drawn], list[_Predicted]]:
-    """Pairs of what was drawn and predicted; and what of either is left. Label Studio keeps the ids of regions."""
-    by_id = {f"rep{one.number}": one for one in predicted}
-    pairs = [(mine, by_id.pop(mine.region)) for mine in drawn if mine.region in by_id]
-    taken = {id(mine) for mine, _ in pairs}
-    added: list[_Drawn] = []
-    for mine in (mine for mine in drawn if id(mine) not in taken):
-        name, overlap = max(((name, tiou(mine, its)) for name, its in by_id.items()), key=_second, default=("", 0.0))
-        if overlap > _SAME_TIOU:
-            pairs.append((mine, by_id.pop(name)))
-        else:
-            added.append(mine)
-    return pairs, added, list(by_id.values())
+def _matched(one: _Labelled) -> tuple[list[tuple[StoredRegion, _Predicted]], list[StoredRegion], list[_Predicted]]:
+    """Pairs of what was drawn and predicted; and what of either is left. Of several regions that were made of one
+    predicted repetition, it stays with the one that has its id, else with the one that is most like it."""
+    made = [(mine, its) for mine in one.drawn if (its := proposal_for(mine, one.predicted)) is not None]
+    pairs: dict[int, tuple[StoredRegion, _Predicted]] = {}
+    for mine, its in sorted(made, key=_likeness, reverse=True):
+        pairs.setdefault(its.number, (mine, its))
+    kept = {id(mine) for mine, _ in pairs.values()}
+    added = [mine for mine in one.drawn if id(mine) not in kept]
+    return list(pairs.values()), added, [its for its in one.predicted if its.number not in pairs]
 
 
-def _second(pair: tuple[str, float]) -> float:
-    return pair[1]
+def _likeness(pair: tuple[StoredRegion, _Predicted]) -> tuple[bool, float]:
+    mine, its = pair
+    return mine.region == f"rep{its.number}", tiou(mine, its)
 
 
 def _work(labelled: Iterable[_Labelled], found: dict[int, list[Correction]]) -> list[AnnotatorWork]:
@@ -246,9 +221,7 @@ def _work(labelled: Iterable[_Labelled], found: dict[int, list[Correction]]) -> 
     result: list[AnnotatorWork] = []
     for (annotator, version), mine in groups.items():
         every = [correction for one in mine for correction in found[one.id]]
-        shifts = [
-            abs(shift) for one in every for shift in (one.start_shift_s, one.end_shift_s) if abs(shift) > _MOVED_S
-        ]
+        shifts = [abs(shift) for one in every for shift in (one.start_shift_s, one.end_shift_s) if abs(shift) > MOVED_S]
         leads = [one.lead_s for one in mine if one.lead_s]
         counts = {kind: sum(one.kind == kind for one in every) for kind in KINDS}
         mean = sum(shifts) / len(shifts) if shifts else None
@@ -267,7 +240,7 @@ def _agreements(labelled: Iterable[_Labelled]) -> list[Agreement]:
 
 def _agreement(first: _Labelled, second: _Labelled) -> Agreement:
     left = list(second.drawn)
-    pairs: list[tuple[_Drawn, _Drawn]] = []
+    pairs: list[tuple[StoredRegion, StoredRegion]] = []
     for mine in first.drawn:
         best = max(left, key=lambda its: tiou(mine, its), default=None)
         if best is not None and tiou(mine, best) >= _AGREE_TIOU:
@@ -285,23 +258,3 @@ def _agreement(first: _Labelled, second: _Labelled) -> Agreement:
         sum(a.label == b.label for a, b in pairs),
         sum(apart) / (2 * len(apart)) if apart else None,
     )
-
-
-def _odd(one: _Labelled) -> list[OddLabel]:
-    found: list[OddLabel] = []
-    for number, mine in enumerate(one.drawn):
-        length, before = mine.end_s - mine.start_s, one.drawn[number - 1] if number else None
-        if length < _SHORT_S:
-            why = f"only {length:.1f} s long"
-        elif length > _LONG_S:
-            why = f"{length:.0f} s long"
-        elif before is not None and before.end_s - mine.start_s > _MOVED_S:
-            why = "overlaps the repetition before"
-        elif one.version and not one.predicted:
-            why = "the model found no lift in this video"
-        else:
-            continue
-        found.append(
-            OddLabel(one.project, one.task, one.media, one.id, one.annotator, mine.start_s, mine.end_s, mine.label, why)
-        )
-    return found

@@ -1,19 +1,22 @@
-"""Labels that somebody should look at again: too short or long for a repetition, twice, or where nobody was seen."""
+"""Labels that somebody should look at again: too short or long for a repetition, twice, or where no lift was found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from backend.errors import ResultUnreadable
-from backend.labels.events import store_received_events
-from backend.storage.analysis_json import load_analysis
-from backend.storage.jobs import Store
-from backend.storage.labels import LabelledRegion
-from pipeline.records import Analysis, tiou
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from backend.labels.proposals import MOVED_S
+from backend.storage.database import batches
+from backend.storage.jobs import Job
+from backend.storage.labels import Annotation, StoredRegion, regions_of
+from backend.storage.summaries import VideoSummary
+from pipeline.records import tiou
 
 _SHORTEST_S = 0.5
-_LONGEST_S = 30.0
+_LONGEST_S = 20.0
 """Of all labelled clips that we have, repetitions last 1.2 to 6 s."""
 _SAME_REP = 0.5
 _LATE_S = 0.2
@@ -23,50 +26,79 @@ _LATE_S = 0.2
 class OddLabel:
     """A label, and what is odd about it in words. number: of the repetition in its annotation, from 1."""
 
+    project: int
     task: int
+    media: str
     annotation: int
+    annotator: int | None
     number: int
     start_s: float
     end_s: float
+    label: str
     why: str
 
 
-def odd_labels(store: Store, project: int) -> list[OddLabel]:
-    """The odd labels of a project's annotations, by task and time; those that were deleted or skipped have none."""
-    store_received_events(store)
-    annotations = sorted(store.labels.valid_annotations(project), key=lambda one: (one.task, one.id))
-    results = store.latest_results([(one.task, one.media) for one in annotations])
-    found = []
-    for annotation in annotations:
-        regions = store.labels.labelled_regions(annotation.id)
-        analysis = _readable(results.get((annotation.task, annotation.media), ""))
-        for number, region in enumerate(regions, start=1):
-            words = "; ".join(_oddities(region, regions[: number - 1], analysis))
-            if words:
-                found.append(OddLabel(annotation.task, annotation.id, number, region.start_s, region.end_s, words))
+@dataclass(frozen=True)
+class _Video:
+    """What the newest analysis says of a video. nothing: why it has no repetition, in words; "" where it has some."""
+
+    duration_s: float
+    nothing: str
+
+
+def odd_labels(engine: Engine, project: int) -> list[OddLabel]:
+    """The odd labels of a project's annotations, by task and time; those that were deleted or skipped have none.
+
+    Summaries of results must be up to date (`backend.storage.summaries.refresh`).
+    """
+    columns = (Annotation.id, Annotation.task, Annotation.media, Annotation.annotator)
+    query = select(*columns).where(Annotation.project == project, ~Annotation.deleted, ~Annotation.was_cancelled)
+    found: list[OddLabel] = []
+    with Session(engine) as session:
+        annotations = session.execute(query.order_by(Annotation.task, Annotation.id)).all()
+        regions = regions_of(session, [row.id for row in annotations])
+        videos = _videos(session, {row.task for row in annotations})
+    for annotation, task, media, annotator in annotations:
+        drawn, video = regions.get(annotation, []), videos.get((task, media))
+        for number, one in enumerate(drawn, start=1):
+            if why := "; ".join(_oddities(one, drawn[: number - 1], video)):
+                place = project, task, media, annotation, annotator, number
+                found.append(OddLabel(*place, one.start_s, one.end_s, one.label, why))
     return found
 
 
-def _oddities(region: LabelledRegion, earlier: Sequence[LabelledRegion], analysis: Analysis | None) -> Iterator[str]:
+def _videos(session: Session, tasks: Iterable[int]) -> dict[tuple[int, str], _Video]:
+    """The videos of tasks by their newest analysis that can be read, by task and address."""
+    found: dict[tuple[int, str], _Video] = {}
+    for ids in batches(tasks):
+        query = select(Job.task, Job.media, VideoSummary.duration_s, VideoSummary.reps, VideoSummary.why_none)
+        query = query.join(VideoSummary, VideoSummary.job_id == Job.id).where(Job.task.in_(ids), Job.state == "done")
+        query = query.where(VideoSummary.confidence.is_not(None)).order_by(Job.updated_at, Job.id)
+        for task, media, duration_s, reps, nothing in session.execute(query):
+            found[task, media] = _Video(duration_s, "" if reps else nothing or "nobody lifts")
+    return found
+
+
+def _oddities(region: StoredRegion, earlier: Sequence[StoredRegion], video: _Video | None) -> Iterator[str]:
     lasts_s = region.end_s - region.start_s
     if lasts_s < _SHORTEST_S:
         yield f"lasts {max(lasts_s, 0.0):.1f} s only"
     if lasts_s > _LONGEST_S:
         yield f"lasts {lasts_s:.0f} s"
-    for number, other in enumerate(earlier, start=1):
-        if tiou(other, region) >= _SAME_REP:
-            yield f"is where repetition {number} is"
-            break
-    if analysis is None:
+    if twice := _twice(region, earlier):
+        yield twice
+    if video is None:
         return
-    if region.end_s > analysis.video.duration_s + _LATE_S:
-        yield f"ends after the video, which has {analysis.video.duration_s:.1f} s"
-    if not analysis.reps and analysis.nothing == "nobody is seen":
-        yield "nobody is seen in the video"
+    if region.end_s > video.duration_s + _LATE_S:
+        yield f"ends after the video, which has {video.duration_s:.1f} s"
+    if video.nothing:
+        yield f"the model found no lift in the video: {video.nothing}"
 
 
-def _readable(result: str) -> Analysis | None:
-    try:
-        return load_analysis(result) if result else None
-    except ResultUnreadable:
-        return None
+def _twice(region: StoredRegion, earlier: Sequence[StoredRegion]) -> str:
+    shared, number = max(((tiou(other, region), n) for n, other in enumerate(earlier, start=1)), default=(0.0, 0))
+    if shared >= _SAME_REP:
+        return f"is where repetition {number} is"
+    if shared > 0 and min(earlier[number - 1].end_s, region.end_s) - region.start_s > MOVED_S:
+        return f"overlaps repetition {number}"
+    return ""

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -27,7 +27,7 @@ from pipeline.records import Analysis, RepLabel, tiou
 
 Origin = Literal["untouched", "changed", "manual"]
 
-_MOVED_S = 0.1
+MOVED_S = 0.1
 """Predicted boundaries are rounded to frames. One that differs by more than this was moved by a person."""
 _SAME_REP = 0.5
 """Temporal intersection over union from which two repetitions are the same one."""
@@ -47,6 +47,20 @@ class Region(Protocol):
     def label(self) -> str: ...
     @property
     def origin(self) -> str: ...
+
+
+class Predicted(Protocol):
+    """A predicted repetition, as far as regions are compared with it."""
+
+    @property
+    def start_s(self) -> float: ...
+    @property
+    def end_s(self) -> float: ...
+    @property
+    def label(self) -> str: ...
+
+
+Rep = TypeVar("Rep", bound=Predicted)
 
 
 @dataclass(frozen=True)
@@ -81,14 +95,25 @@ class _Stored:
 
 
 def proposals_of(session: Session, annotations: Sequence[Annotation]) -> dict[int, Proposals]:
-    """What annotations began with, by the annotation's id, as far as it is known."""
+    """What annotations began with, by the annotation's id, as far as it is known and can be read."""
     named = _named(session, annotations)
-    found = {a.id: named[a.parent_prediction] for a in annotations if a.parent_prediction in named}
-    rest = [a for a in annotations if a.id not in found]
-    return found | _of_the_time(session, rest) if rest else found
+    jobs = named | _of_the_time(session, [a for a in annotations if a.id not in named])
+    read: dict[int, tuple[str, tuple[PredictedRep, ...]]] = {}
+    for ids in batches(set(jobs.values())):
+        query = select(Job.id, Job.model_version, Job.result).where(Job.id.in_(ids))
+        for job, version, result in session.execute(query):
+            if (reps := _readable(result)) is not None:
+                read[job] = version, reps
+    return {number: Proposals(*read[job], is_named=number in named) for number, job in jobs.items() if job in read}
 
 
-def proposal_for(region: Region, reps: Sequence[PredictedRep]) -> PredictedRep | None:
+def jobs_of(session: Session, annotations: Sequence[Annotation]) -> dict[int, int]:
+    """The jobs that annotations began with, by the annotation's id, as far as they are known; reads no result."""
+    named = _named(session, annotations)
+    return named | _of_the_time(session, [a for a in annotations if a.id not in named])
+
+
+def proposal_for(region: Region, reps: Sequence[Rep]) -> Rep | None:
     """The repetition that a region was made of: by its id, else the one that it overlaps; None for a drawn one."""
     if region.origin == "manual":
         return None
@@ -102,7 +127,7 @@ def proposal_for(region: Region, reps: Sequence[PredictedRep]) -> PredictedRep |
     return reps[best] if is_same else None
 
 
-def origin_of(region: Region, proposal: PredictedRep | None, is_known: bool) -> Origin:
+def origin_of(region: Region, proposal: Predicted | None, is_known: bool) -> Origin:
     """Whether a person left, changed or drew a region: by what differs from the proposal.
 
     is_known: whether it is known what the annotation began with; without that Label Studio's word counts.
@@ -111,45 +136,44 @@ def origin_of(region: Region, proposal: PredictedRep | None, is_known: bool) -> 
         return "manual"
     if proposal is None:
         return "untouched" if region.origin == "prediction" and not is_known else "changed"
-    moved_s = max(abs(shift) for shift in shifts_s(region, proposal))
-    return "untouched" if region.label == proposal.label and moved_s <= _MOVED_S else "changed"
+    return "changed" if region.label != proposal.label or is_moved(region, proposal) else "untouched"
 
 
-def shifts_s(region: Region, proposal: PredictedRep) -> tuple[float, float]:
+def is_moved(region: Region, proposal: Predicted) -> bool:
+    """Whether a person moved a boundary of a region."""
+    return max(abs(shift) for shift in shifts_s(region, proposal)) > MOVED_S
+
+
+def shifts_s(region: Region, proposal: Predicted) -> tuple[float, float]:
     """By how much start and end were moved, in seconds, later positive; within 0.1 s they were only rounded."""
     return region.start_s - proposal.start_s, region.end_s - proposal.end_s
 
 
-def _named(session: Session, annotations: Iterable[Annotation]) -> dict[int | None, Proposals]:
-    """The predictions that annotations name, by their number in Label Studio."""
-    tasks = {a.parent_prediction: a.task for a in annotations if a.parent_prediction is not None}
-    found: dict[int | None, Proposals] = {}
-    for numbers in batches(tasks):
-        query = select(Job.prediction_id, Job.model_version, Job.result)
-        # Jobs are indexed by task, not by prediction.
-        query = query.where(Job.prediction_id.in_(numbers), Job.task.in_([tasks[number] for number in numbers]))
-        for number, version, result in session.execute(query):
-            if (reps := _readable(result)) is not None:
-                found[number] = Proposals(version, reps)
-    return found
+def _named(session: Session, annotations: Iterable[Annotation]) -> dict[int, int]:
+    """By annotation, the job of the prediction that it names."""
+    naming = [a for a in annotations if a.parent_prediction is not None]
+    jobs: dict[tuple[int | None, int], int] = {}
+    for numbers in batches({a.parent_prediction for a in naming if a.parent_prediction is not None}):
+        query = select(Job.id, Job.prediction_id, Job.task).where(Job.prediction_id.in_(numbers))
+        # Of two jobs with that prediction, which a Label Studio that was set up anew may cause, the later one.
+        for job, number, task in session.execute(query.order_by(Job.id)):
+            jobs[number, task] = job
+    return {a.id: jobs[a.parent_prediction, a.task] for a in naming if (a.parent_prediction, a.task) in jobs}
 
 
-def _of_the_time(session: Session, annotations: Sequence[Annotation]) -> dict[int, Proposals]:
-    """By annotation, what its task had when it was begun."""
+def _of_the_time(session: Session, annotations: Sequence[Annotation]) -> dict[int, int]:
+    """By annotation, the job that its task had when it was begun."""
     begun = _begun(session, annotations)
     stored = _stored(session, annotations)
-    found = {}
+    found: dict[int, int] = {}
     for annotation in annotations:
         moment = begun.get(annotation.id)
         known = stored.get((annotation.task, annotation.media), [])
         if annotation.parent_prediction is not None:  # somebody else's, unless we never learned the number of ours
             known = [one for one in known if not one.is_numbered]
         chosen = _latest(known, moment) if moment is not None else None
-        if chosen is None:
-            continue
-        row = session.get(Job, chosen.id)
-        if row is not None and (reps := _readable(row.result)) is not None:
-            found[annotation.id] = Proposals(row.model_version, reps, is_named=False)
+        if chosen is not None:
+            found[annotation.id] = chosen.id
     return found
 
 

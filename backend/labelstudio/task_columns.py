@@ -29,7 +29,7 @@ _UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 def columns_of(analysis: Analysis, media: str, data: Json) -> Json:
     """What is told of an analyzed video. media: its address; data: the task's, which may name a copy to be played."""
     count = len(analysis.reps)
-    state = "predicted" if count else f"no repetition: {analysis.nothing or 'nobody was seen lifting'}"
+    state = "predicted" if count else no_repetition(analysis.nothing)
     if analysis.video.unplayable and ORIGINAL not in data:
         state = f"not playable: {analysis.video.unplayable}; {state}"
     return {
@@ -40,6 +40,12 @@ def columns_of(analysis: Analysis, media: str, data: Json) -> Json:
         CONFIDENCE: round(confidence(analysis), 2),
         MODEL: analysis.model_version,
     }
+
+
+def no_repetition(nothing: str) -> str:
+    """What is said of a video without a repetition. nothing: why, see `Analysis.nothing`; results of earlier releases
+    do not say."""
+    return f"no repetition: {nothing or 'nobody was seen lifting'}"
 
 
 def columns_of_failure(message: str, media: str) -> Json:

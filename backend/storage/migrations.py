@@ -202,7 +202,20 @@ _ORIGINS_AND_REFUSALS = (
     "refused_at DATETIME NOT NULL)",
 )
 
-STEPS: tuple[tuple[str, ...], ...] = (_TABLES_OF_0_1_0, _NAMES_OF_LABEL_STUDIO, _SUMMARIES, _ORIGINS_AND_REFUSALS)
+_WHY_NONE = (
+    # Rows of summaries are made anew of the results, which say why there is no repetition.
+    "DELETE FROM rep_summaries",
+    "DELETE FROM video_summaries",
+    "ALTER TABLE video_summaries ADD COLUMN why_none VARCHAR NOT NULL DEFAULT ''",
+)
+
+STEPS: tuple[tuple[str, ...], ...] = (
+    _TABLES_OF_0_1_0,
+    _NAMES_OF_LABEL_STUDIO,
+    _SUMMARIES,
+    _ORIGINS_AND_REFUSALS,
+    _WHY_NONE,
+)
 """The statements of each step; the step at index n brings a database from version n to n + 1."""
 
 

@@ -79,6 +79,7 @@ class VideoRow:
     height: int | None
     late_start_s: float | None
     media_digest: str | None
+    why_none: str | None
 
 
 class RepRow(NamedTuple):
@@ -86,7 +87,7 @@ class RepRow(NamedTuple):
 
     project: int
     task: int
-    media: str
+    job: int
     number: int
     start_s: float
     end_s: float
@@ -99,7 +100,7 @@ _COLUMNS = (
     Job.error_message, Job.delivery, Job.updated_at, VideoSummary.reps, VideoSummary.anomalies,
     VideoSummary.unreliable, VideoSummary.confidence, VideoSummary.duration_s, VideoSummary.fps,
     VideoSummary.variable_rate, VideoSummary.codec, VideoSummary.width, VideoSummary.height,
-    VideoSummary.late_start_s, VideoSummary.media_digest,
+    VideoSummary.late_start_s, VideoSummary.media_digest, VideoSummary.why_none,
 )  # fmt: skip
 
 
@@ -223,10 +224,20 @@ def duplicates(engine: Engine, project: int | None, limit: int) -> list[tuple[st
 def repetitions(engine: Engine, project: int | None) -> list[RepRow]:
     """Every repetition, by the newest job of each task."""
     newest = newest_jobs(project)
-    columns = (Job.project, Job.task, Job.media, RepSummary.number, RepSummary.start_s, RepSummary.end_s)
+    columns = (Job.project, Job.task, Job.id, RepSummary.number, RepSummary.start_s, RepSummary.end_s)
     query = select(*columns, RepSummary.score, RepSummary.reliable).join(newest, newest.c.id == Job.id)
     with Session(engine) as session:
         return [RepRow(*row) for row in session.execute(query.join(RepSummary, RepSummary.job_id == Job.id))]
+
+
+def media_of_jobs(engine: Engine, jobs: Iterable[int]) -> dict[int, str]:
+    """The address of each job's video."""
+    found: dict[int, str] = {}
+    with Session(engine) as session:
+        for ids in batches(jobs):
+            rows = session.execute(select(Job.id, Job.media).where(Job.id.in_(ids)))
+            found |= {row.id: row.media for row in rows}
+    return found
 
 
 def media_of_tasks(engine: Engine, tasks: Iterable[int]) -> dict[int, str]:

@@ -27,7 +27,8 @@ _writing = threading.Lock()
 
 class VideoSummary(Base):
     """What an analysis says of its video. confidence: that of the prediction, 0..1; None where the result cannot be
-    read. unreliable: repetitions that could not be judged. late_start_s: seconds, see `VideoInfo.earliest_s`."""
+    read. unreliable: repetitions that could not be judged. late_start_s: seconds, see `VideoInfo.earliest_s`. why_none:
+    why there is no repetition, see `Analysis.nothing`."""
 
     __tablename__ = "video_summaries"
     __table_args__ = (
@@ -48,6 +49,7 @@ class VideoSummary(Base):
     width: Mapped[int]
     height: Mapped[int]
     late_start_s: Mapped[float]
+    why_none: Mapped[str] = mapped_column(server_default="")
 
 
 class RepSummary(Base):
@@ -106,7 +108,15 @@ def _of_video(analysis: Analysis | None) -> Json:
     if analysis is None:
         empty = dict.fromkeys(("reps", "anomalies", "unreliable", "width", "height"), 0)
         lengths = dict.fromkeys(("duration_s", "fps", "late_start_s"), 0.0)
-        return {"media_digest": "", "confidence": None, "variable_rate": False, "codec": "", **empty, **lengths}
+        return {
+            "media_digest": "",
+            "confidence": None,
+            "variable_rate": False,
+            "codec": "",
+            "why_none": "",
+            **empty,
+            **lengths,
+        }
     video = analysis.video
     return {
         "media_digest": analysis.media_digest,
@@ -121,6 +131,7 @@ def _of_video(analysis: Analysis | None) -> Json:
         "width": video.width,
         "height": video.height,
         "late_start_s": video.earliest_s if video.late_start else 0.0,
+        "why_none": analysis.nothing,
     }
 
 

@@ -40,7 +40,7 @@ def fill_videos(store: Store, folder: Path) -> tuple[Rep, ...]:
     _done(store, DRAWN, "drawn", drawn)
     odd = replace(analysis((0.1, 0.2), confidence=0.3).video, codec="mpeg4", variable_rate=True)
     _done(store, FEW, "few", replace(analysis((0.1, 0.2), confidence=0.3), video=odd))
-    _done(store, NONE, "nobody", replace(analysis((), confidence=1.0), video=info))
+    _done(store, NONE, "nobody", replace(analysis((), confidence=1.0), video=info, nothing="nobody is seen"))
     for task, name, kind, message in (
         (BROKEN, "notes", "NotAVideo", "notes.mp4: not a readable media file <script>."),
         (LOST, "lost", "WorkerLost", "The process that worked on this video died."),

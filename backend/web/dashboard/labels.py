@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backend.labels.corrections import Agreement, AnnotatorWork, Correction, Kind, LabelReport, OddLabel, report
+from backend.labels.corrections import Agreement, AnnotatorWork, Correction, Kind, LabelReport, report
+from backend.labels.odd_labels import OddLabel, odd_labels
 from backend.storage import summaries
 from backend.storage.jobs import Store
 from backend.web.dashboard.arguments import PAGE_SIZE, Window
@@ -51,12 +52,13 @@ class AgreementLine:
 
 @dataclass(frozen=True)
 class OddLine:
-    """A label that somebody should look at again, and why."""
+    """A label that somebody should look at again, and why. number: of the repetition in its annotation, from 1."""
 
     task: int
     url: str
     file: str
     annotator: int | None
+    number: int
     start_s: float
     end_s: float
     label: str
@@ -115,6 +117,7 @@ class CorrectionsView:
 def labels_view(store: Store, links: Links, project: int) -> LabelsView:
     """How a project was labelled."""
     found = _report(store, project)
+    odd = odd_labels(store.engine, project)
     both, either = _agreed(found.agreements)
     shared = sum(one.both for one in found.agreements)
     agreements = sorted(found.agreements, key=_least_agreed)
@@ -128,8 +131,8 @@ def labels_view(store: Store, links: Links, project: int) -> LabelsView:
         agree_labels=_share(sum(one.same_label for one in found.agreements), shared),
         twice=len(found.agreements),
         agreements=tuple(_agreement_line(one, links) for one in agreements[:PAGE_SIZE]),
-        odd_total=len(found.odd),
-        odd=tuple(_odd_line(one, links) for one in found.odd[:PAGE_SIZE]),
+        odd_total=len(odd),
+        odd=tuple(_odd_line(one, links) for one in odd[:PAGE_SIZE]),
     )
 
 
@@ -205,7 +208,7 @@ def _agreement_line(one: Agreement, links: Links) -> AgreementLine:
 
 def _odd_line(one: OddLabel, links: Links) -> OddLine:
     url, file = links.task(one.project, one.task), file_name(one.media)
-    return OddLine(one.task, url, file, one.annotator, one.start_s, one.end_s, one.label, one.why)
+    return OddLine(one.task, url, file, one.annotator, one.number, one.start_s, one.end_s, one.label, one.why)
 
 
 def _correction_line(one: Correction, links: Links) -> CorrectionLine:

@@ -69,6 +69,8 @@ def quality_view(store: Store, links: Links, project: int | None) -> QualityView
     scores = [rep.score for rep in reps if rep.reliable]
     confidences = overview.confidences(engine, project)
     typical, unusual = _outliers(reps)
+    shown = unusual[:PAGE_SIZE]
+    addresses = overview.media_of_jobs(engine, {rep.job for rep in shown})
     return QualityView(
         project=project,
         threshold=THRESHOLD,
@@ -80,7 +82,7 @@ def quality_view(store: Store, links: Links, project: int | None) -> QualityView
         issues={str(name): count for name, count in overview.issue_counts(engine, project).items()},
         typical_s=typical,
         outlier_total=len(unusual),
-        outliers=tuple(_outlier(rep, links) for rep in unusual[:PAGE_SIZE]),
+        outliers=tuple(_outlier(rep, addresses.get(rep.job, ""), links) for rep in shown),
         duplicates=tuple(
             tuple(TaskLink(its, task, links.task(its, task), file_name(media)) for its, task, media in tasks)
             for _, tasks in overview.duplicates(engine, project, PAGE_SIZE)
@@ -102,6 +104,6 @@ def _outliers(reps: list[overview.RepRow]) -> tuple[float | None, list[overview.
     return typical, sorted((rep for rep in reps if distance(rep) > _FAR), key=distance, reverse=True)
 
 
-def _outlier(rep: overview.RepRow, links: Links) -> Outlier:
-    url, file = links.task(rep.project, rep.task), file_name(rep.media)
+def _outlier(rep: overview.RepRow, media: str, links: Links) -> Outlier:
+    url, file = links.task(rep.project, rep.task), file_name(media)
     return Outlier(rep.project, rep.task, url, file, rep.number, rep.start_s, rep.end_s - rep.start_s, rep.score)

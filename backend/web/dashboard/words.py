@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backend.labelstudio.task_columns import no_repetition
 from backend.predictions.retries import may_pass
 from backend.storage.overview import VideoRow
 
@@ -82,5 +83,5 @@ def of_video(row: VideoRow) -> str:
         return row.error_message + (" It is tried again by itself for a while." if may_pass(row.error_type) else "")
     if row.confidence is None:
         return "Its stored result cannot be read. It is analyzed again when somebody opens the task."
-    said = "" if row.reps else "No repetition found: nobody lifts in it, or nobody was seen well enough."
+    said = "" if row.reps else f"{no_repetition(row.why_none or '').capitalize()}."
     return f"{said} Not in Label Studio yet.".strip() if not row.delivery else said

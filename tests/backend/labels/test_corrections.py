@@ -55,9 +55,26 @@ def test_a_shift_is_as_far_as_the_boundary_went(store: Store, reps: tuple[Rep, .
     assert (moved.start_shift_s, moved.end_shift_s) == pytest.approx((0.4, 0.4), abs=0.03)
 
 
-def test_a_region_with_another_id_is_the_predicted_one_where_they_overlap(store: Store, reps: tuple[Rep, ...]) -> None:
-    label(store, 1, DRAWN, [region(reps, 3, name="drawn-again")])
+def test_a_region_with_an_id_of_another_prediction_is_the_one_that_it_lies_on(
+    store: Store, reps: tuple[Rep, ...]
+) -> None:
+    label(store, 1, DRAWN, [region(reps, 3, name="rep9")])
     assert (3, "accepted") in kinds(store)
+
+
+def test_what_was_drawn_anew_is_added_and_the_predicted_one_removed(store: Store, reps: tuple[Rep, ...]) -> None:
+    label(store, 1, DRAWN, [region(reps, 3, name="drawn-again")])
+    assert {(0, "added"), (3, "removed")} <= set(kinds(store))
+
+
+def test_a_predicted_repetition_is_the_base_of_one_region_alone(store: Store, reps: tuple[Rep, ...]) -> None:
+    label(store, 1, DRAWN, [region(reps, 3, name="rep9", later=-0.02), region(reps, 3)])
+    assert [kind for number, kind in kinds(store) if number in (0, 3)] == ["added", "accepted"]
+
+
+def test_a_draft_counts_by_what_its_task_had_when_it_was_begun(store: Store, reps: tuple[Rep, ...]) -> None:
+    label(store, 1, DRAWN, [region(reps, 1)], parent_prediction=None, updated_at="2999-01-02T00:00:00Z")
+    assert (1, "accepted") in kinds(store)
 
 
 def test_without_a_known_prediction_everything_is_added(store: Store, reps: tuple[Rep, ...]) -> None:
@@ -88,12 +105,3 @@ def test_labels_that_somebody_skipped_or_deleted_do_not_count(store: Store, reps
     label(store, 2, DRAWN, [region(reps, 1)])
     store.labels.delete_annotations([2])
     assert found(store).work == ()
-
-
-@pytest.mark.parametrize(
-    ("start_s", "end_s", "why"),
-    [(0.0, 0.2, "only 0.2 s long"), (0.0, 21.0, "21 s long"), (1.0, 3.0, "")],
-)
-def test_odd_lengths_are_told(store: Store, reps: tuple[Rep, ...], start_s: float, end_s: float, why: str) -> None:
-    label(store, 1, DRAWN, [("x", start_s, end_s, "normal")])
-    assert [one.why for one in found(store).odd] == ([why] if why else [])

@@ -9,6 +9,7 @@ from fakes import CONFIG, analysis
 from backend.labels.events import save_annotations
 from backend.labels.odd_labels import odd_labels
 from backend.labelstudio.format import AnnotationsSaved, Task
+from backend.storage import summaries
 from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Store
 
@@ -27,13 +28,15 @@ def _label(store: Store, *spans: tuple[int, int]) -> None:
 
 
 def _analyzed(store: Store, nothing: str = "") -> None:
-    found = replace(analysis(()), reps=(), scores=(), nothing=nothing)
+    found = analysis(()) if nothing else analysis()
+    found = replace(found, nothing=nothing)
     job = store.job_for(TASK, TASK.data["video"], "base", "c")
     store.finish_job(job.id, dump_analysis(replace(found, video=replace(found.video, duration_s=20.0))))
 
 
 def _words(store: Store) -> dict[int, str]:
-    return {one.number: one.why for one in odd_labels(store, 1)}
+    summaries.refresh(store.engine)
+    return {one.number: one.why for one in odd_labels(store.engine, 1)}
 
 
 def test_usual_labels_are_not_odd(store: Store) -> None:
@@ -55,7 +58,19 @@ def test_what_is_odd_is_said_in_words(store: Store) -> None:
 def test_a_label_where_nobody_was_seen_is_odd(store: Store) -> None:
     _analyzed(store, "nobody is seen")
     _label(store, (11, 30))
-    assert _words(store) == {1: "nobody is seen in the video"}
+    assert _words(store) == {1: "the model found no lift in the video: nobody is seen"}
+
+
+def test_a_label_that_overlaps_another_is_odd(store: Store) -> None:
+    _analyzed(store)
+    _label(store, (11, 30), (27, 50), (50, 70))  # of the last two, one frame is shared
+    assert _words(store) == {2: "overlaps repetition 1"}
+
+
+def test_a_skipped_annotation_has_no_odd_labels(store: Store) -> None:
+    _label(store, (11, 12))
+    store.labels.delete_annotations([9])
+    assert _words(store) == {}
 
 
 def test_a_label_of_a_minute_is_odd_without_any_analysis(store: Store) -> None:

@@ -247,7 +247,7 @@ def test_a_video_that_waits_is_shown(full: FlaskClient) -> None:
 
 
 def test_a_video_without_repetitions_says_so(full: FlaskClient) -> None:
-    assert "No repetition found" in page(full, f"/videos/{NONE}")
+    assert "No repetition: nobody is seen." in page(full, f"/videos/{NONE}")
 
 
 # Models
@@ -286,7 +286,7 @@ def test_corrections_are_counted_by_who_and_model(full: FlaskClient) -> None:
 
 
 def test_a_very_short_label_is_to_be_looked_at_again(full: FlaskClient) -> None:
-    assert "only 0.2 s long" in page(full, "/labels")
+    assert "lasts 0.2 s only" in page(full, "/labels")
 
 
 def test_scores_are_drawn_with_the_threshold(full: FlaskClient) -> None:
