@@ -60,14 +60,8 @@ class LabelStudioClient:
         One request per hundred tasks. Never asks for a single task: that makes Label Studio ask the ML backend for a
         prediction, and the backend would be waiting for itself.
         """
-        states: dict[int, TaskState] = {}
         with mapped(f"tasks of project {project}"):
-            for first in range(0, len(task_ids), _PAGE):
-                selected = {"selectedItems": {"all": False, "included": list(task_ids[first : first + _PAGE])}}
-                for task in self._page(1, project=project, query=json.dumps(selected))["tasks"]:
-                    state = state_of(task)
-                    states[state.task.id] = state
-        return states
+            return {state.task.id: state for state in map(state_of, self._chosen(project, task_ids))}
 
     def task_state(self, task: Task) -> TaskState:
         """Raises NotInLabelStudio where the task was deleted."""
@@ -113,9 +107,7 @@ class LabelStudioClient:
 
         Label Studio takes only versions that it has predictions of.
         """
-        chosen = (
-            {"sampling": sampling} if model_version is None else {"sampling": sampling, "model_version": model_version}
-        )
+        chosen = {"sampling": sampling} | ({} if model_version is None else {"model_version": model_version})
         with mapped(f"project {project}"):
             self._api.projects.update(id=project, **chosen)
 
@@ -138,14 +130,9 @@ class LabelStudioClient:
 
     def annotated_tasks(self, project: int, task_ids: Sequence[int]) -> dict[int, tuple[Task, list[Json]]]:
         """Tasks of a project by id, each with all its annotations as events carry them; without those that are gone."""
-        found: dict[int, tuple[Task, list[Json]]] = {}
         with mapped(f"tasks of project {project}"):
-            for first in range(0, len(task_ids), _PAGE):
-                selected = {"selectedItems": {"all": False, "included": list(task_ids[first : first + _PAGE])}}
-                for task in self._page(1, project=project, query=json.dumps(selected))["tasks"]:
-                    annotations = [dict(annotation) for annotation in task.get("annotations") or []]
-                    found[int(task["id"])] = task_of(task), annotations
-        return found
+            found = [(task_of(task), task.get("annotations") or []) for task in self._chosen(project, task_ids)]
+        return {task.id: (task, [dict(one) for one in annotations]) for task, annotations in found}
 
     def set_task_data(self, task_id: int, data: Json) -> None:
         with mapped(f"the data of task {task_id}"):
@@ -191,8 +178,7 @@ class LabelStudioClient:
 
         user, password: what Label Studio is to send to it, "" for nothing.
         """
-        method = {"auth_method": "BASIC_AUTH", "basic_auth_user": user, "basic_auth_pass": password}
-        auth: dict[str, Any] = method if user else {}
+        auth: Any = {"auth_method": "BASIC_AUTH", "basic_auth_user": user, "basic_auth_pass": password} if user else {}
         with mapped(f"an ML backend for project {project}"):
             for backend in self._api.ml.list(project=project):
                 if backend.title == title and backend.id is not None:
@@ -360,6 +346,12 @@ class LabelStudioClient:
         """An API call, which has no method of its own; `thing` is what an error is about."""
         with mapped(thing):
             return self._answer(method, path, **content)
+
+    def _chosen(self, project: int, task_ids: Sequence[int]) -> Iterator[Json]:
+        """Those tasks of a project that are there, a request per hundred."""
+        for first in range(0, len(task_ids), _PAGE):
+            selected = {"selectedItems": {"all": False, "included": list(task_ids[first : first + _PAGE])}}
+            yield from self._page(1, project=project, query=json.dumps(selected))["tasks"]
 
     def _pages(self, **chosen: object) -> Iterator[Json]:
         """Every task, a request per hundred."""

@@ -153,9 +153,8 @@ def judge_pictures(
             blocks, odd = folds[number % _FOLDS]
         groups = [group for group in normal.groups if group != video]
         judge = _PictureJudge.of(_rows(blocks, np.flatnonzero(~held)), groups)
-        for row, rate in enumerate(rates):
-            scores[row, held] = judge.scores(_rows(blocks, np.flatnonzero(held)), rate)
-            far[row] += judge.scores(odd, rate)
+        scores[:, held] = judge.scores(_rows(blocks, np.flatnonzero(held)), rates)
+        far += judge.scores(odd, rates)
         if on_progress is not None:
             on_progress((number + 1) / len(videos))
     return _by_rate(rates, np.concatenate([scores, far / len(videos)], axis=1), normal, anomalous)
@@ -173,8 +172,8 @@ def _judge_by_reference(
     if len(reference.groups) < 3:
         raise DatasetError(f"Expected 3 or more pictures to learn from, got {len(reference.groups)}.")
     judge = _PictureJudge.of(known, reference.groups)
-    scores = [np.r_[judge.scores(good, rate), judge.scores(odd, rate)] for rate in rates]
-    return _by_rate(rates, np.stack(scores), normal, anomalous)
+    scores = np.concatenate([judge.scores(good, rates), judge.scores(odd, rates)], axis=1)
+    return _by_rate(rates, scores, normal, anomalous)
 
 
 @dataclass(frozen=True)
@@ -191,10 +190,10 @@ class _PictureJudge:
         reference, own = fit_reference("normal", blocks, scales, groups, np.full(1, np.nan, np.float32))
         return _PictureJudge(scales, reference, calibrate(own, groups, RATES[0]))
 
-    def scores(self, blocks: Blocks, rate: float) -> Doubles:
-        """[N] the scores of pictures at a nominal rate of false alarms."""
-        calibration = self.calibration.at(rate)
-        return np.array([calibration.score(float(raw)) for raw in compare(blocks, self.scales, self.reference)])
+    def scores(self, blocks: Blocks, rates: Sequence[float]) -> Doubles:
+        """[R, N] the scores of pictures at nominal rates of false alarms."""
+        far = compare(blocks, self.scales, self.reference)
+        return np.array([[at.score(float(raw)) for raw in far] for at in map(self.calibration.at, rates)])
 
 
 def _by_rate(rates: Sequence[float], scores: Doubles, normal: Pictures, anomalous: Pictures) -> dict[float, Judged]:

@@ -12,15 +12,20 @@ from fakes import CONFIG, FakeExecutor
 from flask.testing import FlaskClient
 
 from backend.context import context_of
+from backend.labelstudio.records import Task
 from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
+from backend.storage.setups import note_refused
 from backend.web.app import create_app
 from backend.web.services import services_of
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+MARKUP = "<i>marked"
+MARKED = 99
 PAGES = (
+    f"/videos/{MARKED}",
     "/", "/videos", f"/videos/{DRAWN}", f"/videos/{BROKEN}", f"/videos/{WAITING}", "/models", "/models/1/v0001",
     "/models/1/v0001/labels", "/models/1/compare?first=v0001&second=v0002", "/labels", "/labels/repetitions",
     "/quality", "/models/1/v0002/promote", "/models/1/rollback", "/projects/1/train", "/projects/1/retry",
@@ -39,12 +44,16 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     reps = fill_videos(store, folder)
     registry = services_of(client.application).registry
     add_model(registry, 1, 10, 2)
-    add_model(registry, 2, 200, 60, passed=False, reason="Not promoted: false alarms rise from 5% to 20%.")
+    add_model(registry, 2, 200, 60, passed=False, reason="Not promoted: false alarms rise from 5% to 20%. " + MARKUP)
     registry.promote(1, "v0001")
     regions = [(f"rep{n}", rep.start_s, rep.end_s, "normal") for n, rep in enumerate(reps, start=1)]
     label(store, 1, DRAWN, [*regions[:4], ("x", 0.0, 0.2, "anomalous")])
     label(store, 2, DRAWN, [*regions[:3], (*regions[3][:3], "anomalous")], annotator=4)
+    job = store.job_for(Task(MARKED, 1, {"video": MARKUP}), MARKUP, MARKUP, "c")
+    store.fail_job(job.id, "NotAVideo", MARKUP)
     Runs(store).request(1, "Start Training")
+    Runs(store).finish(Runs(store).request(2, MARKUP).id, "failed", MARKUP)
+    note_refused(store.engine, 3, MARKUP)
     yield client
     service.close()
     store.close()
@@ -68,6 +77,16 @@ def words_of(text: str) -> str:
 def test_no_page_has_script_or_style_of_its_own(full: FlaskClient, address: str) -> None:
     shown = page(full, address)
     assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:|<script(?![^>]*\ssrc=)", shown)
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_markup_in_names_is_text(full: FlaskClient, address: str) -> None:
+    assert MARKUP not in page(full, address)
+
+
+def test_names_with_markup_are_shown(full: FlaskClient) -> None:
+    for address in ("/", "/videos", f"/videos/{MARKED}"):
+        assert "&lt;i&gt;marked" in page(full, address)
 
 
 def test_links_of_the_pages_lead_somewhere(full: FlaskClient) -> None:
@@ -126,7 +145,7 @@ def test_the_model_in_use_is_named(lone_http: FlaskClient, store: Store) -> None
 
 def test_videos_are_counted_by_state(full: FlaskClient) -> None:
     shown = words_of(page(full))
-    assert all(count in shown for count in ("3 videos analyzed", "1 waiting", "2 failed", "7 labelled normal"))
+    assert all(count in shown for count in ("3 videos analyzed", "1 waiting", "3 failed", "7 labelled normal"))
 
 
 def test_labels_are_counted_until_the_next_training(lone_http: FlaskClient, store: Store) -> None:
@@ -161,7 +180,7 @@ def test_the_least_certain_video_comes_first(full: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("asked", "found"),
     [
-        ("state=failed", {"notes.mp4", "lost.mp4"}),
+        ("state=failed", {"notes.mp4", "lost.mp4", "&lt;i&gt;marked"}),
         ("text=dra", {"drawn.mp4"}),
         ("text=13", {"nobody.mp4"}),
         ("text=%25", set()),
