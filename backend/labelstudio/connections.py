@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import logging
 import threading
 import time
@@ -13,7 +14,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from backend.errors import LabelStudioError, NotInLabelStudio
+from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.outgoing import short_answer
 
 log = logging.getLogger(__name__)
 
@@ -109,11 +112,11 @@ class OwnAddress:
         Raises LabelStudioError where somebody is there who does not answer in time.
         """
         try:
-            # trust_env: a proxy of the environment may not know the way
-            answer = httpx.get(f"{url.rstrip('/')}/health", timeout=_PATIENCE_S, trust_env=False).json()
+            answer = json.loads(short_answer(f"{url.rstrip('/')}/health", _PATIENCE_S))
             return isinstance(answer, dict) and answer.get("instance") == self.instance
-        except httpx.ReadTimeout as error:
-            raise LabelStudioError(f"{url}, a model of Label Studio, does not answer. Is it this server?") from error
+        except LabelStudioError as error:
+            shown = shown_address(url)
+            raise LabelStudioError(f"{shown}, a model of Label Studio, does not answer. Is it this server?") from error
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
             return self._looks_like(url)
 

@@ -40,6 +40,7 @@ _MAX_REDIRECTS = 5
 _TIMEOUT = httpx.Timeout(10.0, read=60.0)
 API_TIMEOUT_S = 60.0
 _LONGEST_PAUSE_S = 3600.0
+_SHORT = 64 * 1024
 _OWN_NAME = " If it is Label Studio's own name, set LABEL_STUDIO_HOST to the address that browsers open it at instead."
 
 Resolve = Callable[[str], Sequence[str]]
@@ -254,6 +255,34 @@ class _Deadline:
             with suppress(OSError, ValueError):
                 # Not the method of a TLS socket, which forgets its keys while the other thread reads by them.
                 socket.socket.shutdown(self._stream.get_extra_info("socket"), socket.SHUT_RDWR)
+
+
+def short_answer(url: str, longest_s: float) -> bytes:
+    """What an address answers, which nobody redirects: 64 KiB at most, and within so many seconds altogether.
+
+    Raises LabelStudioError where it takes longer, ValueError where it is more, httpx.HTTPError and httpx.InvalidURL.
+    """
+    deadline, body = _Deadline(Patience(longest_s, longest_s=longest_s)), b""
+    extensions, headers = {"trace": deadline.trace}, {"Accept-Encoding": "identity"}  # a little may unpack to much
+    try:
+        # trust_env: a proxy of the environment may not know the way
+        with (
+            httpx.Client(timeout=longest_s, verify=_tls(), trust_env=False) as client,
+            client.stream("GET", url, headers=headers, extensions=extensions) as response,
+        ):
+            for piece in response.iter_raw():
+                body += piece
+                if len(body) > _SHORT:
+                    raise ValueError(f"{shown_address(url)} answers with more than {_SHORT // 1024} KiB.")
+    except httpx.HTTPError as error:
+        if not deadline.is_over and not isinstance(error, httpx.ReadTimeout):
+            raise
+        deadline.is_over = True
+    finally:
+        deadline.close()
+    if deadline.is_over:  # a connection that was shut may look like the end of an answer
+        raise LabelStudioError(f"{shown_address(url)} does not answer within {longest_s:g} s.")
+    return body
 
 
 def api_client(url: str, timeout_s: float = API_TIMEOUT_S) -> httpx.Client:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -65,6 +66,45 @@ def test_a_server_that_is_too_busy_to_answer_is_not_taken_for_another(
         assert connections.is_connected(1)
         with pytest.raises(LabelStudioError, match="does not answer"):
             Connections(client, own.is_at).is_connected(1)
+
+
+@pytest.mark.parametrize("header", [b"HTTP/1.1 200 OK\r\n\r\n", b""], ids=["body", "header"])
+def test_a_server_that_answers_byte_by_byte_is_given_up(monkeypatch: pytest.MonkeyPatch, header: bytes) -> None:
+    monkeypatch.setattr("backend.labelstudio.connections._PATIENCE_S", 0.2)
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as slow:
+
+        def trickle() -> None:
+            with slow.accept()[0] as connection, suppress(OSError):
+                connection.sendall(header)
+                for _ in range(100):  # two minutes, were nobody to give it up
+                    connection.sendall(b"H" if not header else b" ")
+                    if ended.wait(0.05):
+                        return
+            ended.set()
+
+        threading.Thread(target=trickle, daemon=True).start()
+        with pytest.raises(LabelStudioError, match="does not answer"):
+            OwnAddress("abc", (), 1).is_at(f"http://127.0.0.1:{slow.getsockname()[1]}")
+        ended.set()
+
+
+def test_a_server_that_answers_without_end_is_not_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(self: Health) -> None:
+        self.send_response(200)
+        self.end_headers()
+        with suppress(OSError):
+            for _ in range(1000):
+                self.wfile.write(b" " * 4096)
+        stopped.set()
+
+    stopped = threading.Event()
+    monkeypatch.setattr(Health, "do_GET", endless)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Health) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        assert not OwnAddress("abc", (), 1).is_at(f"http://127.0.0.1:{server.server_port}")
+        assert stopped.wait(5)
+        server.shutdown()
 
 
 @pytest.fixture
