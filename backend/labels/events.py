@@ -168,12 +168,19 @@ def _not_of_the_future(event: AnnotationsSaved, moment: datetime) -> Annotations
 
 
 def save_annotations(store: Store, event: AnnotationsSaved, received_at: datetime | None = None) -> int:
-    """Store what people labelled; returns how many annotations. received_at: as above. Raises LabelConfigError."""
+    """Store what people labelled; returns how many annotations came. One that cannot be read is left out.
+
+    received_at: as above. Raises LabelConfigError.
+    """
     controls = _controls(store, event)
     for annotation, task in event.annotations:
-        rate = effective_rate(controls, task.data)
-        regions = parse_regions(annotation.get("result"), controls, rate)
-        media = controls.media_of(task.data)
+        try:
+            rate = effective_rate(controls, task.data)
+            regions = parse_regions(annotation.get("result"), controls, rate)
+            media = controls.media_of(task.data)
+        except Exception:  # Label Studio takes whatever its API is given: one annotation must not block its project
+            log.exception("Annotation %s cannot be read, and is left out.", annotation["id"])
+            continue
         try:
             store.labels.put_annotation(annotation, task, media, regions, received_at)
         except (ValueError, OverflowError) as error:  # what no database takes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -22,6 +21,8 @@ _COARSE = 0.75
 """Share of the video's rate below which a timeline is coarse."""
 _MOST_BROKEN = 100
 """Entries of one request that cannot be understood, beside others: each has a text of its own."""
+_MOST_FRAMES = 2**53
+"""Above it numbers of JavaScript are not exact."""
 
 
 @dataclass(frozen=True)
@@ -292,9 +293,11 @@ def _items(value: Any) -> list[Any]:
 
 
 def _frames(span: Any) -> tuple[int, int] | None:
-    """First and last frame of a stored range."""
+    """First and last frame of a stored range; None where one is no number, or more than any video has."""
     start, end = (span.get("start"), span.get("end")) if isinstance(span, dict) else (None, None)
-    if not (isinstance(start, int | float) and isinstance(end, int | float) and math.isfinite(start + end)):
+    if not (isinstance(start, int | float) and isinstance(end, int | float)):
+        return None
+    if not (abs(start) <= _MOST_FRAMES and abs(end) <= _MOST_FRAMES):  # JSON's integers have any number of digits
         return None
     first, last = sorted((max(1, round(start)), max(1, round(end))))
     return first, last

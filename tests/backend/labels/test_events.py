@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from backend.errors import LabelConfigError
-from backend.labels.events import LabelEvents, store_received_events
+from backend.labels.events import LabelEvents, save_annotations, store_received_events
 from backend.labelstudio.format import AnnotationsDeleted, AnnotationsSaved, Json, parse_event
 from backend.storage.database import now
 from backend.storage.jobs import Store
@@ -103,6 +104,18 @@ def test_whoever_stores_late_forgets_no_event_that_came_meanwhile(store: Store, 
     store.labels.receive(json.dumps(created).encode())
     store.labels.forget_received(number)
     assert len(kept(store)) == 1
+
+
+def test_an_annotation_that_cannot_be_read_is_left_out_and_others_are_stored(
+    store: Store, payload: Callable[[str], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    event = parse_event(payload("15_webhook_ANNOTATIONS_CREATED_bulk"))
+    assert isinstance(event, AnnotationsSaved)
+    (first, task), second = event.annotations
+    odd = [region | {"id": 10**5000} for region in first["result"]]  # no text can be made of it
+    save_annotations(store, replace(event, annotations=((first | {"result": odd}, task), second)))
+    assert [annotation.id for annotation in store.labels.annotations()] == [second[0]["id"]]
+    assert f"Annotation {first['id']} cannot be read" in caplog.text
 
 
 def test_labels_have_the_time_at_which_they_came(store: Store, created: Json) -> None:

@@ -42,6 +42,17 @@ def test_a_missed_annotation_is_pulled(store: Store, client: LabelStudioClient, 
     assert [r.label for r in store.labels.labelled_regions(5)] == ["normal"]
 
 
+def test_a_frame_of_400_digits_keeps_no_other_label_from_being_pulled(
+    store: Store, client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    _labelled_task(label_studio)
+    made = label_studio.tasks[1]["annotations"][0]
+    odd = made["result"][0] | {"value": made["result"][0]["value"] | {"ranges": [{"start": 10**400, "end": 5}]}}
+    label_studio.tasks[1]["annotations"] = [made | {"id": 4, "result": [odd]}, made]
+    assert labelled.pull(client, store, 1) == 2
+    assert (len(store.labels.labelled_regions(4)), len(store.labels.labelled_regions(5))) == (0, 1)
+
+
 def test_a_missed_deletion_is_pulled(store: Store, client: LabelStudioClient, label_studio: FakeLabelStudio) -> None:
     _labelled_task(label_studio)
     labelled.pull(client, store, 1)
