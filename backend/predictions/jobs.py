@@ -28,6 +28,7 @@ from backend.errors import (
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
 from backend.predictions import delivery
+from backend.predictions.retries import is_of_no_video
 from backend.predictions.worker import VideoJob, analyze_task, judge_known
 from backend.sampling.clusters import Clusters
 from backend.storage.analysis_json import dump_analysis, load_analysis
@@ -226,7 +227,7 @@ class JobRunner:
 
     def _tell_failure(self, job_id: int, controls: Controls, error: Exception) -> None:
         """Show it on the task, in a thread of its own; not what has nothing to do with the video."""
-        if not self._client.configured or isinstance(error, LabelStudioError | SchedulerLost | WorkerLost):
+        if not self._client.configured or is_of_no_video(error) or isinstance(error, WorkerLost):
             return
         with suppress(RuntimeError):  # shutting down
             self._deliverers.submit(self._told_failure, job_id, controls, str(error))

@@ -14,7 +14,7 @@ from label_studio_api import FakeLabelStudio
 from pydantic import SecretStr
 from service_tasks import Maker, backdate, delivered, finish, task
 
-from backend.errors import LabelConfigError
+from backend.errors import LabelConfigError, StorageFault
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access
 from backend.predictions.preannotator import Preannotator
@@ -42,6 +42,17 @@ def test_a_video_that_failed_is_told_on_its_task(
     executor.fail(number, NotAVideo("/data/upload/1/a.mp4: the file is empty."))
     until(lambda: "deadlift_state" in label_studio.tasks[number]["data"])
     assert label_studio.tasks[number]["data"]["deadlift_state"] == "failed: a.mp4: the file is empty."
+
+
+def test_a_disk_of_ours_that_is_full_is_told_on_no_task(
+    service: Preannotator, executor: FakeExecutor, label_studio: FakeLabelStudio
+) -> None:
+    full, broken = label_studio.add_task(), label_studio.add_task()
+    service.predict([task(full), task(broken)], CONFIG)
+    executor.fail(full, StorageFault("/srv/deadlift/poses: the disk is full."))
+    executor.fail(broken, NotAVideo("/data/upload/1/a.mp4: the file is empty."))
+    until(lambda: "deadlift_state" in label_studio.tasks[broken]["data"])
+    assert "deadlift_state" not in label_studio.tasks[full]["data"]
 
 
 def test_a_project_that_does_not_fit_is_kept_with_the_reason_until_it_does(service: Preannotator, store: Store) -> None:
