@@ -7,13 +7,27 @@ import time
 from collections.abc import Collection
 from concurrent.futures import Executor
 
-from backend.errors import BackendError, LabelStudioError, NotConnected
+from backend.errors import BackendError, LabelConfigError, LabelStudioError, NotConnected
 from backend.labelstudio.connections import Connections
+from backend.labelstudio.labeling_config import parse_controls
+from backend.storage.jobs import Store
+from backend.storage.setups import forget_refused, note_refused
 
 log = logging.getLogger(__name__)
 
 _PATIENCE_S = 2.0
 """For all projects of a request. Label Studio asks us how we are before it answers, and may have no thread free."""
+
+
+def check_set_up(store: Store, project: int, label_config: str) -> None:
+    """Keep why a project with that labeling config is refused, or forget it. Raises LabelConfigError."""
+    try:
+        parse_controls(label_config)
+    except LabelConfigError as error:
+        if note_refused(store.engine, project, str(error)):  # Label Studio shows it to nobody, and asks often
+            log.warning("Project %s is not connected: %s", project, error)
+        raise
+    forget_refused(store.engine, project)
 
 
 def refusals(connections: Connections, projects: Collection[int], lookups: Executor) -> dict[int, BackendError]:

@@ -20,7 +20,7 @@ from backend.labelstudio.addresses import public_url
 from backend.labelstudio.format import Json, Task, to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.labelstudio.records import TaskState
-from backend.predictions.connected import refusals, those_connected
+from backend.predictions.connected import check_set_up, refusals, those_connected
 from backend.predictions.jobs import (
     ANSWER_GRACE_PERIOD,
     IMPORTED,
@@ -33,7 +33,6 @@ from backend.predictions.retries import OF_THE_VIDEO, OUR_OWN, RETRY_AFTER, is_r
 from backend.storage.analysis_json import is_readable, load_analysis
 from backend.storage.database import explained, now
 from backend.storage.jobs import Job
-from backend.storage.setups import forget_refused, note_refused
 
 log = logging.getLogger(__name__)
 
@@ -99,13 +98,7 @@ class Preannotator:
         name = public_url(hostname)
         if name and name not in self._store.label_studio_names():
             self._store.remember_label_studio_name(name)
-        try:
-            parse_controls(label_config)
-        except LabelConfigError as error:
-            if note_refused(self._store.engine, project, str(error)):  # Label Studio shows it to nobody, and asks often
-                log.warning("Project %s is not connected: %s", project, error)
-            raise
-        forget_refused(self._store.engine, project)
+        check_set_up(self._store, project, label_config)
         self._store.remember_project(project, label_config)
         return self.model_version(project)
 

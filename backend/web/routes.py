@@ -10,8 +10,8 @@ from backend.labels.events import LabelEvent, apply_event
 from backend.labels.hints import Hint, HintedEvents, hints_of
 from backend.labelstudio import format
 from backend.labelstudio.addresses import public_url
-from backend.labelstudio.labeling_config import parse_controls
 from backend.labelstudio.records import WEBHOOK_HEADER
+from backend.predictions.connected import check_set_up
 from backend.storage.jobs import Job
 from backend.training.schedule import START_TRAINING
 from backend.web.access import access_of
@@ -36,7 +36,7 @@ def setup() -> Response:
     ours, hostname = services(), body.get("hostname")
     if ours.hinted_events is None:
         return jsonify(model_version=ours.preannotator.connect(project, label_config, hostname))
-    parse_controls(label_config)
+    check_set_up(ours.store, project, label_config)
     name = public_url(hostname)
     is_known = not name or name in ours.store.label_studio_names()
     if not (is_known and ours.connections.is_known(project) and ours.store.label_config(project) == label_config):

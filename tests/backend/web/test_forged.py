@@ -27,6 +27,7 @@ from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.storage.labels import Annotation, ReceivedEvent
+from backend.storage.setups import refused_setups
 from backend.web.app import create_app
 from backend.web.services import services_of
 from pipeline.config import PipelineConfig
@@ -130,6 +131,16 @@ def test_a_project_that_lists_the_backend_is_worked_for(server: Server) -> None:
     assert [project.id for project in server.store.projects()] == [1]
     assert server.store.label_config(1) == server.label_studio.label_config
     assert server.store.label_studio_names() == ["http://ls.example.org"]
+
+
+def test_a_set_up_that_is_refused_is_kept_with_the_reason_until_it_fits(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.post("/setup", {"project": "1.1", "schema": "<View/>"}, status=400)
+    assert [one.project for one in refused_setups(server.store.engine)] == [1]
+    assert "Project 1 is not connected" in caplog.text
+    server.connect()
+    assert refused_setups(server.store.engine) == []
 
 
 @pytest.mark.parametrize("project", [2, 99])
