@@ -36,7 +36,8 @@ _LONGEST_BURST_S = 1.0
 """Somebody waits for the answer to each event of a burst: storing begins after it, or after so long."""
 
 _ROUND_S = 60.0
-_SOON_S = 2.0
+_SOONEST_S = 1.0
+"""What is put off is tried again together, not one by one."""
 
 LabelEvent = AnnotationsSaved | AnnotationsDeleted
 
@@ -45,14 +46,14 @@ class LabelEvents:
     """Takes events about labels while people wait for the answer. Close it to end its thread.
 
     on_change gets the ids of projects whose labels were stored, in the thread. look_up: what is done instead where
-    events are hints, see `hints.py`; it returns whether it is to be called again soon.
+    events are hints, see `hints.py`.
     """
 
     def __init__(
         self,
         store: Store,
         on_change: Callable[[Collection[int]], None],
-        look_up: Callable[[], bool] | None = None,
+        look_up: Callable[[], None] | None = None,
     ) -> None:
         self._store = store
         self._on_change = on_change
@@ -82,15 +83,16 @@ class LabelEvents:
     def run_until_closed(self) -> None:
         """Store what was received, first what an earlier server left, until closed. For a thread of its own."""
         while not self._closed.is_set():
-            is_unsettled = False
+            pause_s, began = _ROUND_S, now()
             try:
                 if self._look_up is not None:
-                    is_unsettled = self._look_up()
+                    self._look_up()
                 else:
                     self._store_and_report()
+                pause_s = self._until_due_s(began)
             except Exception:  # the top of a thread
                 log.exception("Received events are not stored yet.")
-            self._received.wait(_SOON_S if is_unsettled else _ROUND_S)
+            self._received.wait(pause_s)
             until = time.monotonic() + _LONGEST_BURST_S
             while self._received.is_set() and time.monotonic() < until:
                 self._received.clear()
@@ -99,6 +101,12 @@ class LabelEvents:
     def close(self) -> None:
         self._closed.set()
         self._received.set()
+
+    def _until_due_s(self, began: datetime) -> float:
+        """How long nothing is to do after a round that began at that moment (UTC), where no event comes."""
+        due = self._store.labels.next_due(began)
+        left_s = _ROUND_S if due is None else (due - now()).total_seconds()
+        return min(_ROUND_S, max(_SOONEST_S, left_s))
 
     def _store_and_report(self) -> None:
         with self._lock:

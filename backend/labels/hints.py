@@ -111,8 +111,8 @@ class HintedEvents:
         for hint in hints:
             self._store.labels.receive(hint.dump())
 
-    def look_up(self) -> bool:
-        """Store what Label Studio says of all that is due; returns whether something is to be asked for again soon."""
+    def look_up(self) -> None:
+        """Store what Label Studio says of all that is due; what it does not say yet is put off."""
         of_project = defaultdict[int, list[tuple[ReceivedEvent, Hint]]](list)
         for received in self._store.labels.received():
             try:
@@ -124,34 +124,29 @@ class HintedEvents:
                 self._store.labels.forget_received(received.id)
             for hint in hints:
                 of_project[hint.project].append((received, hint))
-        is_unsettled = False
         for project, rows in of_project.items():
-            is_unsettled |= self._look_up_safely(project, rows)
-        return is_unsettled
+            self._look_up_safely(project, rows)
 
-    def _look_up_safely(self, project: int, rows: Sequence[tuple[ReceivedEvent, Hint]]) -> bool:
+    def _look_up_safely(self, project: int, rows: Sequence[tuple[ReceivedEvent, Hint]]) -> None:
         try:
             open_ = self._look_up(project, [hint for _, hint in rows])
         except (LabelStudioError, LabelConfigError) as error:
             log.warning("Events of project %s wait: %s", project, error)
             for received, _ in rows:
                 self._store.labels.put_off(received.id, _SOON)
-            return True
+            return
         except Exception:  # whatever it is, the other projects go on
             log.exception("Events of project %s are tried again later.", project)
             for received, _ in rows:
                 self._store.labels.put_off(received.id)
-            return False
-        is_unsettled = False
+            return
         for received, hint in rows:
             if hint in open_ and received.tries < _TRIES:
                 self._store.labels.put_off(received.id, _SOON)
-                is_unsettled = True
             else:
                 if hint in open_:
                     log.info("An event of project %s is not what Label Studio says, and is forgotten.", project)
                 self._store.labels.forget_received(received.id)
-        return is_unsettled
 
     def _look_up(self, project: int, hints: Sequence[Hint]) -> set[Hint]:
         """Store what the hints are about; returns those that Label Studio does not confirm.

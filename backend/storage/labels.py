@@ -180,6 +180,12 @@ class LabelStore:
             last = found.id
             yield found
 
+    def next_due(self, after: datetime) -> datetime | None:
+        """When the first event is tried again of those that are put off beyond a moment (UTC); None where none is."""
+        until = ReceivedEvent.put_off_until
+        with self._sessions.begin() as session:
+            return session.scalar(select(func.min(until)).where(until > after))
+
     def forget_received(self, number: int) -> None:
         """The content of that event is stored."""
         with self._writing, self._sessions.begin() as session:

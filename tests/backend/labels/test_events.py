@@ -183,3 +183,25 @@ def test_regions_of_another_timeline_are_not_learnt_from(store: Store, created: 
     stored = store.labels.labelled_regions(created["annotation"]["id"])
     assert {one.region for one in stored} <= {region["id"] for region in regions}
     assert stored
+
+
+def test_the_thread_waits_no_longer_than_until_what_is_put_off_is_due(store: Store) -> None:
+    rounds: list[int] = []
+    is_tried_again = threading.Event()
+
+    def look_up() -> None:
+        due = list(store.labels.received())
+        rounds.append(len(due))
+        if len(rounds) == 1:
+            store.labels.put_off(due[0].id, timedelta(seconds=0.5))
+        else:
+            is_tried_again.set()
+
+    store.labels.receive(b"a hint")
+    events = LabelEvents(store, ignore, look_up)
+    thread = threading.Thread(target=events.run_until_closed)
+    thread.start()
+    is_tried_again.wait(20)
+    events.close()
+    thread.join(20)
+    assert rounds[:2] == [1, 1]
