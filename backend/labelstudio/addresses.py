@@ -72,6 +72,15 @@ def shown_address(media: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
+def host_of(value: str) -> str:
+    """The name without its port, of a Host header or a setting, as it is compared: in small letters."""
+    value = value.strip().lower()
+    if value.startswith("["):
+        return value[1:].partition("]")[0]
+    name, _, port = value.rpartition(":")
+    return (name if name and ":" not in name and port.isdecimal() else value).rstrip(".")
+
+
 def origin_of(address: str) -> tuple[str, str, int | None] | None:
     """Scheme, host and port; None for what is no http address."""
     try:

@@ -7,14 +7,14 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
 
 from backend.errors import LabelStudioError, NotInLabelStudio
-from backend.labelstudio.addresses import shown_address
+from backend.labelstudio.addresses import host_of, shown_address
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.outgoing import short_answer
 
@@ -31,13 +31,13 @@ class Connections:
     """Asks Label Studio with our token, and remembers the answers for a while.
 
     client: None where whoever asks is believed: there is no token, or a person runs a command. is_ours: whether an
-    address of an ML backend is this server's; may raise LabelStudioError.
+    address of an ML backend is this server's, given whether the project lists no other; may raise LabelStudioError.
     """
 
     def __init__(
         self,
         client: LabelStudioClient | None = None,
-        is_ours: Callable[[str], bool] = lambda url: False,
+        is_ours: Callable[[str, bool], bool] = lambda url, is_only: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
@@ -45,6 +45,7 @@ class Connections:
         self._clock = clock
         self._lock = threading.Lock()
         self._answers: dict[int, tuple[bool, float]] = {}
+        self._listed: dict[int, list[str]] = {}
 
     @property
     def checks(self) -> bool:
@@ -55,6 +56,11 @@ class Connections:
         """Whether the project was connected when Label Studio was last asked. Asks nobody."""
         with self._lock:
             return self._client is None or self._answers.get(project, (False, 0.0))[0]
+
+    def listed(self, project: int) -> list[str]:
+        """The addresses of ML backends that the project listed when Label Studio was last asked. Asks nobody."""
+        with self._lock:
+            return [shown_address(url) for url in self._listed.get(project, ())]
 
     def is_connected(self, project: int) -> bool:
         """Whether the project is connected. A project that was stays so while Label Studio cannot be reached.
@@ -76,6 +82,8 @@ class Connections:
             if was:
                 return True
             raise
+        with self._lock:
+            self._listed[project] = listed
         found = self._is_any_ours(listed, bool(was))
         if was and not found:
             log.warning("Project %s no longer lists this backend as its model: nothing more is done for it.", project)
@@ -83,12 +91,12 @@ class Connections:
             self._answers[project] = found, self._clock()
         return found
 
-    def _is_any_ours(self, urls: Iterable[str], otherwise: bool) -> bool:
+    def _is_any_ours(self, urls: Sequence[str], otherwise: bool) -> bool:
         """Whether one of the addresses is ours; `otherwise` or LabelStudioError where that cannot be told now."""
         untold: LabelStudioError | None = None
         for url in urls:
             try:
-                if self._is_ours(url):
+                if self._is_ours(url, len(urls) == 1):
                     return True
             except LabelStudioError as error:
                 untold = error
@@ -106,8 +114,11 @@ class OwnAddress:
     names: Collection[str]
     port: int
 
-    def is_at(self, url: str) -> bool:
+    def is_at(self, url: str, is_only: bool = False) -> bool:
         """Whether this server answers at an address; where nobody does from here, whether it looks like ours.
+
+        is_only: whether the project lists no other backend. Then one of this machine is believed to be ours whatever
+        its port: from inside a container, the port that Label Studio knows cannot be reached.
 
         Raises LabelStudioError where somebody is there who does not answer in time.
         """
@@ -117,15 +128,20 @@ class OwnAddress:
         except LabelStudioError as error:
             shown = shown_address(url)
             raise LabelStudioError(f"{shown}, a model of Label Studio, does not answer. Is it this server?") from error
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            return self._looks_like(url, is_only)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-            return self._looks_like(url)
+            return self._looks_like(url, False)
 
-    def _looks_like(self, url: str) -> bool:
+    def _looks_like(self, url: str, has_any_port: bool) -> bool:
         try:
             host, port = urlsplit(url).hostname or "", urlsplit(url).port
         except ValueError:
             return False
-        return host in self.names or (port == self.port and (host == "localhost" or _is_loopback(host)))
+        host = host.rstrip(".")
+        if host in {host_of(name) for name in self.names}:
+            return True
+        return (has_any_port or port == self.port) and (host == "localhost" or _is_loopback(host))
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import Executor
 
 from backend.errors import BackendError, LabelConfigError, LabelStudioError, NotConnected
@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 _PATIENCE_S = 2.0
 """For all projects of a request. Label Studio asks us how we are before it answers, and may have no thread free."""
+
+_SHOWN = 5
 
 
 def check_set_up(store: Store, project: int, label_config: str) -> None:
@@ -43,14 +45,19 @@ def refusals(connections: Connections, projects: Collection[int], lookups: Execu
         left_s = ask_until - time.monotonic()
         try:
             if left_s < 0 or not lookups.submit(connections.is_connected, project).result(left_s):
-                refused[project] = NotConnected(
-                    f"Project {project} does not list this backend as its model. Connect it in Settings > Model."
-                )
+                refused[project] = NotConnected(_how_to_connect(project, connections.listed(project)))
         except TimeoutError:
             refused[project] = LabelStudioError(f"Label Studio did not say whether project {project} is connected.")
         except LabelStudioError as error:
             refused[project] = error
     return refused
+
+
+def _how_to_connect(project: int, listed: Sequence[str]) -> str:
+    words = f"Project {project} does not list this backend as its model. Connect it in Settings > Model."
+    if not listed:
+        return words
+    return f"{words} It lists {', '.join(listed[:_SHOWN])}: if that is this backend, add its host to ALLOWED_HOSTS."
 
 
 def those_connected(connections: Connections, projects: Collection[int]) -> set[int]:

@@ -28,6 +28,7 @@ from werkzeug.datastructures import Authorization
 from werkzeug.wrappers import Response
 
 from backend.errors import Forbidden, ForeignRequest, TooManyAttempts, UnknownHost, as_json
+from backend.labelstudio.addresses import host_of
 from backend.labelstudio.records import WEBHOOK_HEADER
 from backend.web.attempts import Attempts
 
@@ -84,7 +85,7 @@ class Access:
     def __init__(self, credentials: Credentials | None, webhook_secret: str, hosts: Iterable[str]) -> None:
         self.credentials = credentials
         self._webhook_secret = webhook_secret
-        self._hosts = {_host_of(host) for host in hosts if host}
+        self._hosts = {host_of(host) for host in hosts if host}
         self._attempts = Attempts()
 
     def attach(self, app: Flask, session_key: bytes) -> None:
@@ -139,7 +140,7 @@ class Access:
         return None
 
     def _check_host(self) -> None:
-        host = _host_of(request.headers.get("Host", ""))
+        host = host_of(request.headers.get("Host", ""))
         if host in self._hosts or host == "localhost" or host.endswith(".localhost") or _is_address(host):
             return
         log.warning("Refused: a request for the host %.100r. If that is this server, add it to ALLOWED_HOSTS.", host)
@@ -261,15 +262,6 @@ def _with_headers(answer: Response) -> Response:
     if not (request.endpoint or "").endswith(".static"):
         answer.headers.setdefault("Cache-Control", "no-store")
     return answer
-
-
-def _host_of(value: str) -> str:
-    """The name without its port, of a Host header or a setting."""
-    value = value.strip().lower()
-    if value.startswith("["):
-        return value[1:].partition("]")[0]
-    name, _, port = value.rpartition(":")
-    return (name if name and ":" not in name and port.isdecimal() else value).rstrip(".")
 
 
 def _is_address(host: str) -> bool:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 from label_studio_api import FakeLabelStudio
@@ -52,6 +53,28 @@ def test_where_nobody_answers_the_name_and_port_decide(url: str, is_ours: bool) 
     assert OwnAddress("abc", ("backend.invalid",), 1).is_at(url) == is_ours
 
 
+@pytest.mark.parametrize(
+    ("url", "is_ours"),
+    [("http://127.0.0.1:2", True), ("http://localhost:2/", True), ("http://BACKEND.invalid.:2", True),
+     ("http://other.invalid:1", False)],
+)  # fmt: skip
+def test_where_nobody_answers_the_only_one_of_this_machine_is_ours(url: str, is_ours: bool) -> None:
+    assert OwnAddress("abc", ("Backend.Invalid:9090",), 1).is_at(url, is_only=True) == is_ours
+
+
+def test_another_server_is_not_this_one_though_no_other_is_listed(url: str) -> None:
+    assert not OwnAddress("other", (), 1).is_at(url, is_only=True)
+
+
+@pytest.mark.parametrize(("more", "is_connected"), [([], True), (["http://other.invalid:1"], False)])
+def test_a_published_port_is_ours_where_no_other_backend_is_listed(
+    client: LabelStudioClient, monkeypatch: pytest.MonkeyPatch, more: list[str], is_connected: bool
+) -> None:
+    listed = [SimpleNamespace(url=url) for url in ("http://localhost:2", *more)]
+    monkeypatch.setattr(client, "connected_backends", lambda project: listed)
+    assert Connections(client, OwnAddress("abc", (), 1).is_at).is_connected(1) == is_connected
+
+
 def test_a_server_that_is_too_busy_to_answer_is_not_taken_for_another(
     monkeypatch: pytest.MonkeyPatch, client: LabelStudioClient, label_studio: FakeLabelStudio
 ) -> None:
@@ -60,7 +83,9 @@ def test_a_server_that_is_too_busy_to_answer_is_not_taken_for_another(
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and says nothing
         label_studio.backend_url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         own, answers = OwnAddress("abc", (), 1), [True]
-        connections = Connections(client, lambda url: answers.pop() if answers else own.is_at(url), lambda: moment[0])
+        connections = Connections(
+            client, lambda url, _: answers.pop() if answers else own.is_at(url), lambda: moment[0]
+        )
         assert connections.is_connected(1)
         moment[0] = 1000.0
         assert connections.is_connected(1)
@@ -114,7 +139,7 @@ def moment() -> list[float]:
 
 @pytest.fixture
 def connections(client: LabelStudioClient, label_studio: FakeLabelStudio, moment: list[float]) -> Connections:
-    return Connections(client, lambda url: url == label_studio.backend_url, lambda: moment[0])
+    return Connections(client, lambda url, _: url == label_studio.backend_url, lambda: moment[0])
 
 
 def test_an_answer_counts_for_some_minutes(

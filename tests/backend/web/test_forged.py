@@ -85,7 +85,7 @@ def server(
         port = free.getsockname()[1]
     label_studio.backend_url = f"http://127.0.0.1:{port}"
     client = LabelStudioClient(access)
-    connections = Connections(client, lambda url: url == label_studio.backend_url)
+    connections = Connections(client, lambda url, _: url == label_studio.backend_url)
     registry = Registry(tmp_path / "models", Model(VERSION, None))
     context = Context(store, client, registry, PipelineConfig(), access, tmp_path, connections=connections)
     service = Preannotator(context, executor, 0.0)
