@@ -46,11 +46,16 @@ class Connections:
         self._lock = threading.Lock()
         self._answers: dict[int, tuple[bool, float]] = {}
         self._listed: dict[int, list[str]] = {}
+        self._on_return: list[Callable[[int], None]] = []
 
     @property
     def checks(self) -> bool:
         """Whether Label Studio is asked at all."""
         return self._client is not None
+
+    def on_return(self, call: Callable[[int], None]) -> None:
+        """From now on call that with every project that was not connected and is: what it sent meanwhile is lost."""
+        self._on_return.append(call)
 
     def is_known(self, project: int) -> bool:
         """Whether the project was connected when Label Studio was last asked. Asks nobody."""
@@ -89,6 +94,9 @@ class Connections:
             log.warning("Project %s no longer lists this backend as its model: nothing more is done for it.", project)
         with self._lock:
             self._answers[project] = found, self._clock()
+        if found and was is False:
+            for call in self._on_return:
+                call(project)
         return found
 
     def _is_any_ours(self, urls: Sequence[str], otherwise: bool) -> bool:

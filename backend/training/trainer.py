@@ -81,6 +81,7 @@ class Trainer:
         self._with_secret: set[int] = set()
         self._pulled: set[int] = set()
         self._next_repair = 0.0
+        context.connections.on_return(self._returned)
 
     def request(self, project: int, reason: str) -> Run:
         """Ask for a run; several that have not begun are one."""
@@ -137,6 +138,11 @@ class Trainer:
                 self._send_secret(project)
         for project in projects - self._pulled:
             self._pull(project)
+
+    def _returned(self, project: int) -> None:
+        """Its labels of meanwhile are not known, and its webhook may be a new one."""
+        self._pulled.discard(project)
+        self._with_secret.discard(project)
 
     def _is_connected(self, project: int) -> bool:
         try:

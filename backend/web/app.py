@@ -59,6 +59,7 @@ def create_app(
         own = OwnAddress(instance, settings.allowed_hosts, settings.backend_port)
         context = replace(context, connections=Connections(context.client, own.is_at))
     service = service or create_service(settings, context)
+    context.connections.on_return(service.catch_up_soon)
     trainer = trainer or create_trainer(settings, context, service.catch_up_soon, starts)
     hinted = create_hinted_events(context, service, trainer) if context.client.configured else None
     Services(

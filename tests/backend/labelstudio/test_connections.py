@@ -164,6 +164,18 @@ def test_somebody_who_connects_need_not_wait(
     assert connections.is_connected(2)
 
 
+def test_a_project_that_comes_back_is_told(
+    connections: Connections, label_studio: FakeLabelStudio, moment: list[float]
+) -> None:
+    told: list[int] = []
+    connections.on_return(told.append)
+    for listed in ({1}, set(), {1}, {1}):
+        label_studio.connected = listed
+        connections.is_connected(1)
+        moment[0] += 1000.0
+    assert told == [1]
+
+
 def test_while_label_studio_is_down_what_was_connected_stays_so(
     connections: Connections, label_studio: FakeLabelStudio, moment: list[float]
 ) -> None:

@@ -143,6 +143,24 @@ def test_a_set_up_that_is_refused_is_kept_with_the_reason_until_it_fits(
     assert refused_setups(server.store.engine) == []
 
 
+def test_a_project_that_is_connected_again_is_caught_up_with(
+    server: Server, event: Callable[..., Any], executor: FakeExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_CONNECTED_S", "_NOT_CONNECTED_S"):
+        monkeypatch.setattr(f"backend.labelstudio.connections.{name}", 0.0)
+    server.connect()
+    server.service.resume()
+    server.label_studio.connected = set()
+    missed = server.label_studio.add_task()
+    server.post("/webhook", event(CREATED))
+    server.label_studio.connected = {1}
+    server.service.resume()
+    assert executor.tasks() == []
+    server.look_up()
+    server.service.resume()
+    assert executor.tasks() == [missed]
+
+
 @pytest.mark.parametrize("project", [2, 99])
 def test_a_forged_setup_makes_nobody_work_for_another_project(server: Server, project: int) -> None:
     for _ in range(9):
