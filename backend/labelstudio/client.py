@@ -324,10 +324,10 @@ class LabelStudioClient:
                 for hook in self._api.webhooks.list(project=project)
             ]
 
-    def set_webhook_header(self, project: int, version: str, name: str, value: str) -> bool:
-        """Have the webhooks of a project's ML backend that serves `version` send a header; False where there are none.
+    def set_webhook_header(self, project: int, version: str, name: str, value: str) -> int | None:
+        """Have the webhooks of a project's ML backend that serves `version` send a header.
 
-        Others' webhooks are left alone: the value is a secret.
+        Returns how many did not so far, None where there are none. Others' webhooks are left alone: it is a secret.
         """
         with mapped(f"the webhooks of project {project}"):
             ours = {
@@ -336,11 +336,11 @@ class LabelStudioClient:
                 if backend.model_version == version
             }
             hooks = [hook for hook in self._api.webhooks.list(project=str(project)) if hook.url in ours]
-            for hook in hooks:
-                headers = dict(hook.headers or {})
-                if hook.id is not None and headers.get(name) != value:
-                    self._api.webhooks.update(id=hook.id, url=hook.url, headers={**headers, name: value})
-        return bool(hooks)
+            without = [hook for hook in hooks if dict(hook.headers or {}).get(name) != value]
+            for hook in without:
+                if hook.id is not None:
+                    self._api.webhooks.update(id=hook.id, url=hook.url, headers={**(hook.headers or {}), name: value})
+        return len(without) if hooks else None
 
     def call(self, thing: str, method: str, path: str, **content: Any) -> Any:
         """An API call, which has no method of its own; `thing` is what an error is about."""

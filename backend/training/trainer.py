@@ -79,6 +79,7 @@ class Trainer:
         self._ending = threading.Lock()
         self._tracked: Future[str] | None = None
         self._with_secret: set[int] = set()
+        self._is_secret_missing = threading.Event()
         self._pulled: set[int] = set()
         self._next_repair = 0.0
         context.connections.on_return(self._returned)
@@ -111,13 +112,16 @@ class Trainer:
             raise
 
     def run_until_closed(self) -> None:
-        """Do the runs that wait, one after the other, until closed. For a thread of its own."""
+        """Do the runs that wait, one after the other, until closed. For a thread of its own.
+
+        What was missed is put right in another one: a training may go on for long.
+        """
+        threading.Thread(target=self._repair_until_closed, name="repair", daemon=True).start()
         while not self._closed.is_set():
             try:
                 with self.exclusive() as is_exclusive:
                     while is_exclusive and not self._closed.is_set():
                         self._wake.clear()
-                        self.repair()
                         self.count_labels()
                         if not self.run_next():
                             self._wake.wait(_POLL_S)
@@ -127,11 +131,31 @@ class Trainer:
                 log.exception("Training was interrupted; it goes on.")
             self._closed.wait(_POLL_S)
 
+    def _repair_until_closed(self) -> None:
+        while not self._closed.is_set():
+            try:
+                self.repair()
+            except DBAPIError as error:
+                log.warning("What was missed is put right later. %s", explained(error))
+            except Exception:  # the top of a thread
+                log.exception("What was missed is put right later.")
+            self._closed.wait(_POLL_S)
+
+    def event_without_secret(self) -> None:
+        """An event was refused: a webhook may be new, and is told the secret soon. Returns at once."""
+        self._is_secret_missing.set()
+
     def repair(self) -> None:
-        """Put right what was missed while no server ran: once per start and project, tried again while that fails."""
+        """Put right what was missed while no server ran: once per start and project, tried again while that fails.
+
+        Secrets are looked at anew where an event came without.
+        """
         if not self._client.configured or time.monotonic() < self._next_repair:
             return
         self._next_repair = time.monotonic() + _REPAIR_S
+        if self._is_secret_missing.is_set():
+            self._is_secret_missing.clear()
+            self._with_secret.clear()
         projects = {found.id for found in self._store.projects() if self._is_connected(found.id)}
         if self._webhook_secret:
             for project in projects - self._with_secret:
@@ -155,14 +179,15 @@ class Trainer:
         """Have Label Studio send the secret with the project's events."""
         version = self._registry.current(project).version
         try:
-            is_set = self._client.set_webhook_header(project, version, WEBHOOK_HEADER, self._webhook_secret)
+            changed = self._client.set_webhook_header(project, version, WEBHOOK_HEADER, self._webhook_secret)
         except NotInLabelStudio:
             self._with_secret.add(project)
         except LabelStudioError as error:
             log.warning("Project %s does not send WEBHOOK_SECRET with its events yet: %s", project, error)
         else:
-            if is_set:
+            if changed is not None:
                 self._with_secret.add(project)
+            if changed:
                 # Events until now came without the secret and were refused: those about labels and those of new tasks.
                 self._pulled.discard(project)
                 self._catch_up(project)

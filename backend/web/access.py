@@ -16,7 +16,7 @@ import hmac
 import ipaddress
 import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlsplit
@@ -79,7 +79,8 @@ class Access:
     """The rules of one server.
 
     credentials: None where everybody is let in. webhook_secret: "" where events need none of their own. hosts: names
-    that the server is reached by, besides those of this machine and addresses in digits.
+    that the server is reached by, besides those of this machine and addresses in digits. on_event_without_secret: is
+    called, while somebody waits, after an event that was refused.
     """
 
     def __init__(self, credentials: Credentials | None, webhook_secret: str, hosts: Iterable[str]) -> None:
@@ -87,6 +88,7 @@ class Access:
         self._webhook_secret = webhook_secret
         self._hosts = {host_of(host) for host in hosts if host}
         self._attempts = Attempts()
+        self.on_event_without_secret: Callable[[], None] = lambda: None
 
     def attach(self, app: Flask, session_key: bytes) -> None:
         """From now on every request of the application is checked, and every answer has the headers of ours."""
@@ -134,6 +136,8 @@ class Access:
         if self.credentials is not None and not (request.endpoint == _LOG_IN and request.method == "POST"):
             by_cookie = session.get("user") == self.credentials.user
             if not by_cookie and not self._has_credentials():
+                if request.endpoint == _EVENTS:
+                    self.on_event_without_secret()
                 return _ask_for_credentials()
         if request.method in _CHANGING and (by_cookie or request.mimetype in _SENT_BY_FORMS):
             _check_token()

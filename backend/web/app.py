@@ -61,6 +61,7 @@ def create_app(
     service = service or create_service(settings, context)
     context.connections.on_return(service.catch_up_soon)
     trainer = trainer or create_trainer(settings, context, service.catch_up_soon, starts)
+    access.on_event_without_secret = trainer.event_without_secret
     hinted = create_hinted_events(context, service, trainer) if context.client.configured else None
     Services(
         store=store,

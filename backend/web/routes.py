@@ -71,6 +71,7 @@ def webhook() -> ResponseReturnValue:
     # Label Studio sends START_TRAINING as a request to the ML backend, without the headers of its webhooks.
     needs_secret = access.needs_secret() and not isinstance(event, format.StartTraining)
     if needs_secret and not access.is_secret(request.headers.get(WEBHOOK_HEADER, "")):
+        access.on_event_without_secret()
         raise Forbidden("The event does not carry WEBHOOK_SECRET.")
     if ours.hinted_events is not None:
         return _hint(event, ours, ours.hinted_events)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
-from fakes import CONFIG, VERSION
+from fakes import CONFIG, VERSION, until
 from label_studio_api import FakeLabelStudio
 from training_lab import InlineExecutor
 
 from backend.context import Context
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.connections import Connections
-from backend.labelstudio.records import Access
+from backend.labelstudio.records import WEBHOOK_HEADER, Access
 from backend.models.registry import Model, Registry
 from backend.storage.jobs import Store
 from backend.training.trainer import Trainer
@@ -60,3 +61,43 @@ def test_labels_of_while_a_project_was_not_connected_are_pulled(
         label_studio.connected = listed
         repairs.trainer.repair()
     assert [annotation.id for annotation in repairs.store.labels.annotations()] == [5]
+
+
+def test_a_webhook_that_is_made_anew_is_told_the_secret_while_a_training_goes_on(
+    repairs: Repairs, label_studio: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.training.trainer._POLL_S", 0.02)
+    url, told = f"{label_studio.backend_url}/webhook", []
+
+    def knows_secret() -> bool:
+        return label_studio.webhooks[1]["headers"] == {WEBHOOK_HEADER: "secret"}
+
+    def train() -> None:
+        until(knows_secret)
+        label_studio.webhooks[1] = {"id": 1, "url": url, "headers": {}}
+        repairs.trainer.event_without_secret()
+        until(knows_secret)
+        told.append(1)
+
+    label_studio.webhooks[1] = {"id": 1, "url": url, "headers": {}}
+    repairs.executor.before = train
+    run = repairs.trainer.request(1, "test")
+    thread = threading.Thread(target=repairs.trainer.run_until_closed)
+    thread.start()
+    until(lambda: repairs.trainer.runs.run(run.id).state not in ("queued", "running"))
+    repairs.trainer.close()
+    thread.join(20)
+    assert told == [1]
+    assert repairs.caught_up == [1, 1]
+
+
+def test_events_without_the_secret_make_nobody_catch_up_where_webhooks_have_it(
+    repairs: Repairs, label_studio: FakeLabelStudio
+) -> None:
+    hook = {"id": 1, "url": f"{label_studio.backend_url}/webhook", "headers": {WEBHOOK_HEADER: "secret"}}
+    label_studio.webhooks[1] = hook
+    for _ in range(3):
+        repairs.trainer.event_without_secret()
+        repairs.trainer.repair()
+    assert repairs.caught_up == []
+    assert label_studio.calls["GET /api/webhooks/"] == 3

@@ -19,7 +19,9 @@ from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.storage.labels import LabelStore
+from backend.web.access import access_of
 from backend.web.app import create_app
+from backend.web.services import services_of
 
 
 @pytest.mark.parametrize(
@@ -155,6 +157,24 @@ def test_an_event_needs_the_secret(
 ) -> None:
     event = payload("11_webhook_ANNOTATION_CREATED_api")
     assert guarded_http.post("/webhook", json=event, headers=headers).status_code == status
+
+
+@pytest.mark.parametrize(("headers", "times"), [({}, 1), ({WEBHOOK_HEADER: "x"}, 1), ({WEBHOOK_HEADER: "s"}, 0)])
+@pytest.mark.parametrize("user", ["", "somebody"])
+def test_an_event_without_the_secret_has_webhooks_looked_at(
+    lone_service: Preannotator, store: Store, tmp_path: Path, payload: Callable[[str], Any],
+    user: str, headers: dict[str, str], times: int,
+) -> None:  # fmt: skip
+    settings = Settings(
+        _env_file=None, data_dir=tmp_path, webhook_secret=SecretStr("s"), basic_auth_user=user,
+        basic_auth_pass=SecretStr("long enough for a password" if user else ""),
+    )  # fmt: skip
+    app, told = create_app(settings, lone_service, store), list[int]()
+    access = access_of(app)
+    assert access.on_event_without_secret == services_of(app).trainer.event_without_secret
+    access.on_event_without_secret = lambda: told.append(1)
+    app.test_client().post("/webhook", json=payload("11_webhook_ANNOTATION_CREATED_api"), headers=headers)
+    assert len(told) == times
 
 
 def test_training_is_asked_for_without_the_secret(guarded_http: FlaskClient, payload: Callable[[str], Any]) -> None:
