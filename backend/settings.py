@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import platformdirs
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.config import PipelineConfig, PoseConfig, PoseEngine
 
 APP_NAME = "deadlift-ml-backend"
+PASSWORD_FILE = "basic-auth-pass"
+"""In the data folder: the password, where a user is set without one. The container image writes it."""
 LEAST_LABELING_RATE = 10.0
 """A boundary is kept to half a frame: 0.05 s, and up to 0.1 s where the video's own rate leaves a smaller part."""
 
@@ -47,13 +49,17 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default=(), description="Host names that the backend is reached by, separated by commas."
     )
-    basic_auth_user: str = Field(default="", description="User that every request but /health must name.")
-    basic_auth_pass: SecretStr = Field(default=SecretStr(""), description="That user's password.")
-    max_request_mb: int = Field(default=16, ge=1, le=256, description="Larger requests are refused.")
     data_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir(APP_NAME)),
         description="Where labels, jobs and landmarks are kept.",
     )
+    basic_auth_user: str = Field(default="", description="User that every request but /health must name.")
+    basic_auth_pass: SecretStr = Field(
+        default=SecretStr(""),
+        validate_default=True,
+        description="That user's password; what the file basic-auth-pass in DATA_DIR holds, if there is one.",
+    )
+    max_request_mb: int = Field(default=16, ge=1, le=256, description="Larger requests are refused.")
     model_dir: Path | None = Field(
         default=None, description="Folder of a trained model; the shipped base model otherwise."
     )
@@ -123,6 +129,21 @@ class Settings(BaseSettings):
     @classmethod
     def _no_line_end(cls, value: SecretStr) -> SecretStr:
         return SecretStr(value.get_secret_value().strip())  # files of secrets end with one
+
+    @field_validator("basic_auth_pass")
+    @classmethod
+    def _kept_password(cls, value: SecretStr, given: ValidationInfo) -> SecretStr:
+        """A container makes a password at its first start, and its other commands have to know it, too."""
+        data_dir = given.data.get("data_dir")
+        if value.get_secret_value().strip() or not given.data.get("basic_auth_user") or data_dir is None:
+            return value
+        path: Path = data_dir / PASSWORD_FILE
+        try:
+            return SecretStr(path.read_text("utf-8").strip())
+        except FileNotFoundError:
+            return value
+        except OSError as error:
+            raise ValueError(f"expected a password, or one in {path} ({error.strerror})") from error
 
     @model_validator(mode="after")
     def _user_and_password(self) -> Self:

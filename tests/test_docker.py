@@ -22,7 +22,7 @@ from places import ROOT
 from backend.cli import COMMANDS
 from backend.local_labelstudio.install import VERSION
 from backend.local_labelstudio.server import BANNED_NETWORKS
-from backend.settings import Settings
+from backend.settings import PASSWORD_FILE, Settings
 from backend.web.routes import bp
 
 DOCKER = ROOT / "docker"
@@ -131,28 +131,35 @@ def test_image_starts_a_command_that_exists(instructions: list[tuple[str, str]])
     assert re.fullmatch(r"exec deadlift (\w+)", started)[1] in COMMANDS  # type: ignore[index]
 
 
-def passwords(data_dir: Path, **environment: str) -> list[str]:
-    """What two starts of the image's script give to the server."""
+def passwords(data_dir: Path, given: str = "") -> list[str]:
+    """What two starts of the image's script make of the settings, and a command that is run beside the server."""
     bin_dir = data_dir / "bin"
     bin_dir.mkdir()
-    (bin_dir / "deadlift").write_text('#!/bin/sh\necho "$BASIC_AUTH_PASS"\n')
-    (bin_dir / "python").symlink_to(sys.executable)
+    shown = "from backend.settings import Settings; print(Settings(_env_file=None).basic_auth_pass.get_secret_value())"
+    (bin_dir / "deadlift").write_text(f"#!{sys.executable}\n{shown}\n")
     (bin_dir / "deadlift").chmod(0o755)
-    env = {"PATH": f"{bin_dir}:/usr/bin:/bin", "DATA_DIR": str(data_dir), "BASIC_AUTH_USER": "deadlift", **environment}
-    done = [subprocess.run(["sh", DOCKER / "serve"], env=env, capture_output=True, text=True, check=True) for _ in "ab"]
+    (bin_dir / "python").symlink_to(sys.executable)
+    container = {"DATA_DIR": str(data_dir), "BASIC_AUTH_USER": "deadlift", "BASIC_AUTH_PASS": given}
+    env = {"PATH": f"{bin_dir}:/usr/bin:/bin", "PYTHONPATH": str(ROOT), **container}
+    commands = [["sh", DOCKER / "serve"], ["sh", DOCKER / "serve"], [bin_dir / "deadlift", "doctor"]]
+    done = [subprocess.run(one, env=env, capture_output=True, text=True, check=True) for one in commands]
     return [one.stdout.splitlines()[-1] for one in done]
 
 
-def test_image_makes_a_password_once_and_keeps_it(tmp_path: Path) -> None:
-    first, second = passwords(tmp_path)
-    assert first == second
+def test_image_makes_a_password_once_that_every_command_knows(tmp_path: Path) -> None:
+    first, second, beside = passwords(tmp_path)
+    assert first == second == beside
     assert len(first) >= 32
     assert (tmp_path / "basic-auth-pass").stat().st_mode & 0o077 == 0
 
 
 def test_image_takes_the_password_that_it_is_given(tmp_path: Path) -> None:
-    assert passwords(tmp_path, BASIC_AUTH_PASS="given") == ["given", "given"]
+    assert passwords(tmp_path, "given") == ["given"] * 3
     assert not (tmp_path / "basic-auth-pass").exists()
+
+
+def test_image_keeps_the_password_where_the_settings_look_for_it() -> None:
+    assert f'file="$DATA_DIR/{PASSWORD_FILE}"' in (DOCKER / "serve").read_text()
 
 
 def test_backend_is_known_by_its_service_name(compose: dict[str, Any]) -> None:

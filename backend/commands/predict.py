@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,52 +17,88 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from backend.commands.chosen_model import OfFolder, OfProject, chosen_detector
 from backend.commands.progress import video_bar
 from backend.errors import BackendError
 from backend.settings import Settings, networks_dir
 from pipeline.errors import PipelineError
 from pipeline.records import Analysis
 
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
+_COLUMNS = ("video", "rep", "start_s", "top_s", "end_s", "score", "label", "reliable", "hindrance", "reasons")
+
 
 def predict(
-    videos: Annotated[list[Path], typer.Argument(help="Video files.", show_default=False)],
+    videos: Annotated[list[str], typer.Argument(help="Video files, or http(s) addresses.", show_default=False)],
     json_file: Annotated[
         str, typer.Option("--json", metavar="FILE|-", help="Write JSON there instead of a table; - is standard output.")
     ] = "",
+    csv_file: Annotated[
+        str, typer.Option("--csv", metavar="FILE|-", help="The same with a line per repetition, for spreadsheets.")
+    ] = "",
+    project: OfProject = None,
+    model: OfFolder = None,
 ) -> None:
     """Find the repetitions of each video and score them. Exit code 1 if any video failed."""
-    from backend.models.detectors import cached_detector
     from pipeline.analyze import analyze_video
     from pipeline.pose.cache import PoseCache
     from pipeline.pose.estimator import open_estimator
 
-    if json_file not in ("", "-"):  # before minutes of work
-        if Path(json_file).is_dir():
-            raise BackendError(f"{json_file} is a folder. Name a file to write to.")
-        if not Path(json_file).absolute().parent.is_dir():
-            raise BackendError(f"{json_file}: there is no such folder to write into.")
+    if json_file == csv_file == "-":
+        raise BackendError("Expected --json or --csv on standard output, got both.")
+    for file in {json_file, csv_file} - {"", "-"}:  # before minutes of work
+        _check_target(file)
     settings = Settings()
     config = settings.pipeline_config()
     cache = PoseCache(settings.pose_dir)
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
-    detector = cached_detector(settings.model_dir)
+    detector = chosen_detector(settings, project, model)
     analyses: list[Analysis] = []
-    with open_estimator(config.pose, networks_dir()) as estimator, video_bar(errors, videos) as begin:
-        for number, path in enumerate(videos):
+    with open_estimator(config.pose, networks_dir()) as estimator, video_bar(errors, list(map(Path, videos))) as begin:
+        for number, video in enumerate(videos):
             try:
-                estimator.reset()
-                on_progress = begin(number, "estimating landmarks")
-                analyses.append(analyze_video(path, detector, cache, config, estimator, on_progress))
-                if not json_file:
-                    Console().print(rep_table(analyses[-1]))
-                    if note := analyses[-1].video.late_start:
-                        Console().print(note)
-            except PipelineError as error:
+                with at_hand(settings, video) as (path, shown):
+                    estimator.reset()
+                    on_progress = begin(number, "estimating landmarks")
+                    analysis = analyze_video(path, detector, cache, config, estimator, on_progress)
+            except (PipelineError, BackendError) as error:
                 errors.print(f"deadlift: {error}", markup=False)
+                continue
+            analyses.append(replace(analysis, video=replace(analysis.video, path=shown)))
+            if not (json_file or csv_file):
+                Console().print(rep_table(analyses[-1]))
+                if note := analysis.video.late_start:
+                    Console().print(note)
     if json_file:
-        _write_json(json_file, analyses)
+        _write(json_file, json.dumps([as_json(analysis) for analysis in analyses], indent=2))
+    if csv_file:
+        _write(csv_file, as_csv(analyses))
     if len(analyses) < len(videos):
         raise typer.Exit(1)
+
+
+@contextmanager
+def at_hand(settings: Settings, video: str) -> Iterator[tuple[Path, str]]:
+    """The file of a video and what it is called; that of an http(s) address is fetched, and removed at the end.
+
+    Raises MediaError where it cannot be fetched; a PipelineError of its file is about its address.
+    """
+    if not _ADDRESS.match(video):
+        yield Path(video), video
+        return
+    from backend.context import access_of
+    from backend.labelstudio.addresses import shown_address
+    from backend.labelstudio.client import LabelStudioClient
+    from backend.labelstudio.media import MediaFetcher
+    from backend.storage.scratch import scratch
+
+    access, shown = access_of(settings), shown_address(video)
+    with scratch() as folder:
+        path = MediaFetcher(access, LabelStudioClient(access)).fetch(video, 0, folder)
+        try:
+            yield path, shown
+        except PipelineError as error:
+            raise type(error)(str(error).replace(str(path), shown)) from error
 
 
 def as_json(analysis: Analysis) -> dict[str, Any]:
@@ -88,6 +130,23 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
     }
 
 
+def as_csv(analyses: Sequence[Analysis]) -> str:
+    """The CSV that `deadlift predict` writes: a line per repetition, numbered from 1; a video without any has none."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    for analysis in analyses:
+        for number, rep in enumerate(as_json(analysis)["reps"], start=1):
+            writer.writerow([analysis.video.path, number, *(_cell(rep[name]) for name in _COLUMNS[2:])])
+    return text.getvalue().rstrip("\n")
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "; ".join(value) if isinstance(value, list) else value
+
+
 def rep_table(analysis: Analysis) -> Table | str:
     """The repetitions of a video for a terminal."""
     title = f"{escape(Path(analysis.video.path).name)}: {len(analysis.reps)} reps, confidence {analysis.confidence:.2f}"
@@ -112,8 +171,14 @@ def rep_table(analysis: Analysis) -> Table | str:
     return table
 
 
-def _write_json(target: str, analyses: list[Analysis]) -> None:
-    text = json.dumps([as_json(analysis) for analysis in analyses], indent=2)
+def _check_target(file: str) -> None:
+    if Path(file).is_dir():
+        raise BackendError(f"{file} is a folder. Name a file to write to.")
+    if not Path(file).absolute().parent.is_dir():
+        raise BackendError(f"{file}: there is no such folder to write into.")
+
+
+def _write(target: str, text: str) -> None:
     if target == "-":
         typer.echo(text)
     else:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from backend.commands.chosen_model import OfFolder, OfProject, chosen_detector
 from backend.commands.progress import video_bar
 from backend.errors import BackendError
 from backend.settings import Settings, networks_dir
@@ -17,9 +18,10 @@ from pipeline.errors import PipelineError
 def render(
     videos: Annotated[list[Path], typer.Argument(help="Video files.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Folder for the results, NAME-annotated.mp4 each.")] = Path(),
+    project: OfProject = None,
+    model: OfFolder = None,
 ) -> None:
     """Write each video with what was found in it drawn in. Exit code 1 if any video failed."""
-    from backend.models.detectors import cached_detector
     from pipeline.analyze import analyze_pose, landmarks_of
     from pipeline.pose.cache import PoseCache
     from pipeline.pose.estimator import open_estimator
@@ -36,7 +38,7 @@ def render(
     config = settings.pipeline_config()
     cache = PoseCache(settings.pose_dir)
     console, errors = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
-    detector = cached_detector(settings.model_dir)
+    detector = chosen_detector(settings, project, model)
     failed = 0
     with open_estimator(config.pose, networks_dir()) as estimator, video_bar(errors, videos) as begin:
         for number, (path, target) in enumerate(zip(videos, targets, strict=True)):

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from backend.archives.sources import files
+from backend.commands.chosen_model import OfFolder, OfProject, chosen_detector
 from backend.commands.progress import video_bar
 from backend.errors import BackendError
 from backend.settings import Settings, networks_dir
@@ -33,6 +34,8 @@ def skelemotion(
         bool, typer.Option("--heat", help="Show in pictures in OUT/heat what the model finds unusual, and where.")
     ] = False,
     poses: Annotated[Path | None, typer.Option(help="Folder where landmarks are kept.")] = None,
+    project: OfProject = None,
+    model: OfFolder = None,
 ) -> None:
     """Write NAME_rep_NUMBER_TYPE.npy and .png for every repetition, numbered from 0.
 
@@ -54,7 +57,7 @@ def skelemotion(
     sampling = replace(config.pose, poses_per_second=0.0) if kind == "original" else config.pose
     cache = PoseCache(poses or settings.pose_dir)
     console, errors = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
-    detector = _detector(settings) if heat else None
+    detector = chosen_detector(settings, project, model) if heat else None
     failed = written = 0
     with open_estimator(sampling, networks_dir()) as estimator, video_bar(errors, paths) as begin:
         for number, (path, name) in enumerate(zip(paths, names, strict=True)):
@@ -78,12 +81,6 @@ def skelemotion(
         console.print(f"Written: {out}, an array and a picture of each", markup=False)
     if failed:
         raise typer.Exit(1)
-
-
-def _detector(settings: Settings) -> Detector:
-    from backend.models.detectors import cached_detector
-
-    return cached_detector(settings.model_dir)
 
 
 def _names(paths: list[Path]) -> list[str]:

@@ -13,6 +13,7 @@ from pipeline.config import Method
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from backend.labelstudio.client import LabelStudioClient
     from pipeline.anomaly.detector import Detector
     from pipeline.learning.training import TrainingProgress
     from pipeline.records import LabelledRep
@@ -94,13 +95,30 @@ def _train_project(project: int) -> None:
         _train_here_or_there(project)
 
 
+def check_is_there(client: LabelStudioClient, project: int) -> None:
+    """Raises BackendError, with the projects that there are, for one that Label Studio does not have.
+
+    A Label Studio that does not answer is no reason to refuse: the run says what it could not reach.
+    """
+    from contextlib import suppress
+
+    from backend.errors import BackendError, LabelStudioError, NotInLabelStudio
+
+    with suppress(LabelStudioError):
+        try:
+            client.label_config(project)
+        except NotInLabelStudio as error:
+            there = ", ".join(f"{one.id} ({one.title})" for one in client.projects()) or "none"
+            raise BackendError(f"Label Studio does not have project {project}. It has: {there}.") from error
+
+
 def _train_here_or_there(project: int) -> None:
     import time
 
     from rich.console import Console
 
     from backend.commands.serve import setup_logging
-    from backend.context import access_of, context_of
+    from backend.context import context_of
     from backend.datasets.rows import controls_of
     from backend.errors import BackendError
     from backend.settings import Settings
@@ -110,10 +128,13 @@ def _train_here_or_there(project: int) -> None:
     setup_logging()
     settings = Settings()
     store = Store(settings.database_url)
-    if not access_of(settings).configured:
+    context = context_of(settings, store)
+    if context.client.configured:
+        check_is_there(context.client, project)
+    else:
         controls_of(store, project)  # where nobody can be asked, a project that was never seen has no labels
     # A server notices what is promoted by itself.
-    trainer = create_trainer(settings, context_of(settings, store), lambda _: None, starts=True)
+    trainer = create_trainer(settings, context, lambda _: None, starts=True)
     try:
         run = trainer.request(project, "command line")
         with progress_bar() as bar:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -187,7 +188,7 @@ def _running(versions: dict[str, Any]) -> str:
 
 def port(settings: Settings, version: str) -> Check:
     """Whether our backend answers, or could start, on its port."""
-    here = "127.0.0.1" if settings.backend_host in ("0.0.0.0", "::") else settings.backend_host
+    here = _own_host(settings)
     subject, url = f"Port {settings.backend_port}", f"http://{here}:{settings.backend_port}"
     serving, took_s = backend_at(url)
     if serving is not None:
@@ -207,6 +208,11 @@ def port(settings: Settings, version: str) -> Check:
     return Check(subject, "ok", "free; our backend is not running")
 
 
+def _own_host(settings: Settings) -> str:
+    """Where the backend is reached from its own machine."""
+    return "127.0.0.1" if settings.backend_host in ("0.0.0.0", "::") else settings.backend_host
+
+
 def backend_at(url: str) -> tuple[str | None, float]:
     """The model version of the deadlift backend at an address, None if there is none, and the seconds it took."""
     try:
@@ -217,6 +223,20 @@ def backend_at(url: str) -> tuple[str | None, float]:
         return None, 0.0
     ours = isinstance(body, dict) and body.get("model_class") == "DeadliftModel"
     return (str(body.get("model_version", "")) if ours else None), response.elapsed.total_seconds()
+
+
+def refuses_host(url: str, settings: Settings) -> bool:
+    """Whether our backend takes no requests that name the host of an address of its own: see ALLOWED_HOSTS.
+
+    Asked at the address itself, and where nobody answers there from here, at the backend's port on this machine.
+    """
+    for asked in (url.rstrip("/"), f"http://{_own_host(settings)}:{settings.backend_port}"):
+        with suppress(httpx.HTTPError, httpx.InvalidURL, ValueError):
+            headers = {"Host": urlsplit(url).netloc.rpartition("@")[2]}
+            # trust_env: a proxy of the environment may not know the way
+            answer = httpx.get(f"{asked}/jobs", headers=headers, timeout=PATIENCE_S, trust_env=False)
+            return answer.status_code == HTTPStatus.MISDIRECTED_REQUEST
+    return False
 
 
 def _version(name: str) -> str | None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from backend.doctor.machine import Check, backend_at
+from backend.doctor.machine import Check, backend_at, refuses_host
 from backend.errors import LabelConfigError, LabelStudioError, MediaError, MediaTooLarge
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
@@ -73,6 +73,10 @@ def connection(
         if _is_local(backend.url):
             remedy = f"{remedy} {LOOPBACK}"
         yield Check(subject, "problem", f"not connected to {backend.url}. {backend.error}".strip(), remedy)
+    if refuses_host(backend.url, settings):
+        host = urlsplit(backend.url).hostname
+        remedy = f"Add {host} to ALLOWED_HOSTS and restart the backend."
+        yield Check(f"{subject}: host", "problem", f"the backend refuses all that Label Studio sends to {host}", remedy)
     secret = settings.webhook_secret.get_secret_value()
     yield replace(webhook(client, project.id, backend.url, secret), subject=f"{subject}: webhook")
     try:

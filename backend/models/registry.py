@@ -95,6 +95,11 @@ class Registry:
                 log.error("%s is no model (%s); it is passed over.", folder, error)
         return found
 
+    def projects(self) -> list[int]:
+        """The projects that have a model of their own."""
+        numbered = self.root.iterdir() if self.root.is_dir() else ()
+        return sorted(int(one.name) for one in numbered if one.name.isdecimal() and any(self._folders(int(one.name))))
+
     def version(self, project: int, name: str) -> Version:
         """A model by its name ("v0003", "3") or its version. Raises UnknownVersion."""
         wanted = f"v{int(name):04d}" if name.isdecimal() else name

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 
@@ -51,17 +51,19 @@ def iso(moment: datetime) -> str:
 
 def database_exists(url: str) -> bool:
     """Whether there is a database at `sqlite:///PATH` already: opening one makes it."""
-    return Path(url.removeprefix("sqlite:///")).exists()
+    path = _path_of(url)
+    return bool(path) and Path(path).exists()
 
 
 def open_database(url: str) -> Engine:
     """The database at `sqlite:///PATH` with the tables of this release; its folder is made if it is not there.
 
+    `sqlite://` is one in memory, which makes no file.
     Every thread has a connection of its own. Raises StorageFault where the folder or the database cannot be used, and
     BackendError where a later release made it.
     """
-    path = url.removeprefix("sqlite:///")
-    if path and path != ":memory:":
+    path = _path_of(url)
+    if path:
         _make_private(Path(path))
     engine = create_engine(url, connect_args={"timeout": _BUSY_S}, pool_size=_CONNECTIONS)
     event.listen(engine, "connect", _configure)
@@ -69,7 +71,7 @@ def open_database(url: str) -> Engine:
         upgrade(engine)
     except (sqlite3.Error, DBAPIError) as error:
         engine.dispose()
-        raise StorageFault(explained(error, path)) from error
+        raise StorageFault(explained(error, path or "The database")) from error
     except BaseException:
         engine.dispose()
         raise
@@ -92,6 +94,12 @@ def batches(ids: Iterable[int], size: int = 1000) -> Iterator[list[int]]:
     """SQLite takes a limited number of values per statement."""
     every = list(ids)
     return (every[first : first + size] for first in range(0, len(every), size))
+
+
+def _path_of(url: str) -> str:
+    """The file that an address names, "" for a database in memory."""
+    path = make_url(url).database or ""
+    return "" if path == ":memory:" else path
 
 
 def _make_private(path: Path) -> None:

@@ -118,13 +118,7 @@ class Access:
         """Whether that is the user. Raises TooManyAttempts."""
         if self.credentials is None:
             return True
-        if not password:
-            return False
-        self._not_too_often()
-        if self.credentials.accept(user, password):
-            return True
-        self._failed()
-        return False
+        return bool(password) and self._is_right(self.credentials.accept(user, password), f"{user}\0{password}")
 
     def _check(self) -> ResponseReturnValue | None:
         """What runs before every request: None lets it in. Raises what it is refused with."""
@@ -153,31 +147,41 @@ class Access:
     def _has_credentials(self) -> bool:
         """Whether the request carries the right ones. Raises TooManyAttempts."""
         given, secret = request.authorization, request.headers.get(WEBHOOK_HEADER, "")
-        is_event = request.endpoint == _EVENTS
-        if given is None and not (is_event and secret):
+        if request.endpoint == _EVENTS and secret:
+            # Before any pause: Label Studio does not send an event again. And a wrong secret is no guess at a password.
+            if self.is_secret(secret):
+                return True
+            if given is None:
+                self._log_refusal()
+        if given is None:
             return False
-        self._not_too_often()
-        if is_event and secret and self.is_secret(secret):
-            return True
-        if given is not None and self._accept(given):
-            return True
-        self._failed()
-        return False
+        return self._is_right(self._accept(given), request.headers["Authorization"])
 
     def _accept(self, given: Authorization) -> bool:
         if given.type != "basic" or self.credentials is None:
             return False
         return self.credentials.accept(given.username or "", given.password or "")
 
-    def _not_too_often(self) -> None:
-        pause_s = self._attempts.pause_s(request.remote_addr or "")
-        if pause_s > 0:
-            raise TooManyAttempts(f"Too many wrong passwords from this address. Try again in {pause_s:.0f} s.")
+    def _is_right(self, is_accepted: bool, guess: str) -> bool:
+        """is_accepted, unless there were too many wrong guesses from the address, and never a right one.
 
-    def _failed(self) -> None:
+        Raises TooManyAttempts: the answer to a right guess is then the same as to a wrong one. From an address that
+        gave the right password lately it is let in, so that nobody locks out those with whom they share a proxy.
+        """
         address = request.remote_addr or ""
-        self._attempts.failed(address)
-        log.warning("Refused: wrong credentials from %s for %s.", address, request.endpoint or "an unknown page")
+        pause_s = self._attempts.pause_s(address)
+        if pause_s > 0 and not (is_accepted and self._attempts.is_trusted(address)):
+            raise TooManyAttempts(f"Too many wrong passwords from this address. Try again in {pause_s:.0f} s.")
+        if is_accepted:
+            self._attempts.succeeded(address)
+            return True
+        self._attempts.failed(address, guess)
+        self._log_refusal()
+        return False
+
+    def _log_refusal(self) -> None:
+        where = request.endpoint or "an unknown page"
+        log.warning("Refused: wrong credentials from %s for %s.", request.remote_addr or "", where)
 
 
 @bp.post("/login")

@@ -120,3 +120,21 @@ def test_a_user_and_a_password_go_together(user: str, password: str) -> None:
     with pytest.raises(ValidationError, match="BASIC_AUTH_PASS") as raised:
         Settings(_env_file=None, basic_auth_user=user, basic_auth_pass=password)
     assert "cret-word" not in str(raised.value)
+
+
+def test_a_password_is_read_from_the_data_folder_where_none_is_given(tmp_path: Path) -> None:
+    (tmp_path / "basic-auth-pass").write_text("kept\n")
+
+    def password(user: str, given: str) -> str:
+        settings = Settings(_env_file=None, data_dir=tmp_path, basic_auth_user=user, basic_auth_pass=given)
+        return settings.basic_auth_pass.get_secret_value()
+
+    assert password("coach", "") == password("coach", " ") == "kept"
+    assert password("coach", "given") == "given"
+    assert password("", "") == ""  # nobody is asked for one
+
+
+def test_a_password_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "basic-auth-pass").mkdir()
+    with pytest.raises(ValidationError, match=r"or one in .*basic-auth-pass \(Is a directory\)"):
+        Settings(_env_file=None, data_dir=tmp_path, basic_auth_user="coach")

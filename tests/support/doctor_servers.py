@@ -36,10 +36,16 @@ class Servers:
         self.predictions: list[dict[str, Any]] = []
         self.date = ""
         self.health_s = 0.0
+        self.name = "127.0.0.1"  # under which Label Studio lists the backend
+        self.allowed_hosts = {"127.0.0.1"}
         self._server = make_server("127.0.0.1", 0, self._app(), threaded=True, request_handler=self._handler())
         self.port = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    @property
+    def backend_url(self) -> str:
+        return f"http://{self.name}:{self.port}"
 
     def close(self) -> None:
         self._server.shutdown()
@@ -59,6 +65,8 @@ class Servers:
 
         @app.before_request
         def refuse() -> tuple[Response, int] | None:
+            if request.path == "/jobs" and request.host.partition(":")[0] not in self.allowed_hosts:
+                return jsonify(error="UnknownHost"), 421
             open_to_all = request.path in ("/api/version", "/health")
             if request.args.get("page", "1") != "1":
                 return jsonify(detail="Invalid page."), 404  # how Label Studio ends a list
@@ -102,11 +110,12 @@ class Servers:
         def backends() -> Response:
             if request.args["project"] != "3":
                 return jsonify([])
-            return jsonify([{"id": 1, "url": self.url, "title": "Deadlift", "state": self.state, "project": 3}])
+            backend = {"id": 1, "url": self.backend_url, "title": "Deadlift", "state": self.state, "project": 3}
+            return jsonify([backend])
 
         @app.get("/api/webhooks/")
         def webhooks() -> Response:
-            return jsonify([{"id": 1, "url": self.url + self.webhook_path, "project": 3, **self.webhook}])
+            return jsonify([{"id": 1, "url": self.backend_url + self.webhook_path, "project": 3, **self.webhook}])
 
         @app.get("/api/tasks/")
         def tasks() -> Response:

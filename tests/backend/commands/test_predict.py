@@ -11,14 +11,18 @@ from pathlib import Path
 
 import pytest
 from fakes import analysis
+from media_server import MediaServer, reply
 from rich.console import Console
 from typer.testing import CliRunner, Result
 from video_files import write_video
 
 from backend.cli import app
-from backend.commands.predict import as_json, rep_table
+from backend.commands.predict import as_csv, as_json, rep_table
+from backend.context import registry_of
 from backend.errors import BackendError
+from backend.settings import Settings
 from pipeline import synthetic
+from pipeline.anomaly.detector import load_detector
 from pipeline.records import RepScore, VideoInfo
 from pipeline.synthetic.drawing import render
 
@@ -144,3 +148,72 @@ print("loaded:", *(name for name in {heavy!r} if name in sys.modules))
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert "1 rep" in found.stdout
     assert found.stdout.splitlines()[-1].split() == ["loaded:"]
+
+
+def test_csv_has_a_line_per_repetition_numbered_from_one() -> None:
+    found = analysis()
+    lines = as_csv([found, replace(found, reps=(), scores=())]).splitlines()
+    assert lines[0] == "video,rep,start_s,top_s,end_s,score,label,reliable,hindrance,reasons"
+    assert [line.split(",")[1] for line in lines[1:]] == [str(n) for n in range(1, len(found.reps) + 1)]
+    first, score = found.reps[0], found.scores[0]
+    assert lines[1].split(",")[2:8] == [
+        str(round(first.start_s, 3)), str(round(first.top_s, 3)), str(round(first.end_s, 3)),
+        str(round(score.score, 4)), score.label, str(score.reliable).lower(),
+    ]  # fmt: skip
+
+
+def test_csv_on_standard_output_is_nothing_but_csv(clip: Path) -> None:
+    result = run(clip, "--csv", "-")
+    assert result.stdout == "video,rep,start_s,top_s,end_s,score,label,reliable,hindrance,reasons\n"
+
+
+def test_a_model_can_be_chosen(clip: Path, tmp_path: Path) -> None:
+    detector = replace(load_detector(), name="mine")
+    detector.save(tmp_path / "mine")
+    (found,) = json.loads(run(clip, "--json", "-", "--model", tmp_path / "mine").stdout)
+    assert found["model_version"] == detector.version
+
+
+def test_a_project_without_a_model_of_its_own_is_named_with_those_that_have_one(clip: Path) -> None:
+    registry = registry_of(Settings())
+    registry.publish(3, load_detector(), "", {}, [])
+    result = run(clip, "--project", 99)
+    assert isinstance(result.exception, BackendError)
+    assert "Project 99 has no model of its own" in str(result.exception)
+    assert "Projects with one: 3." in str(result.exception)
+
+
+def test_a_project_judges_by_its_model(clip: Path) -> None:
+    registry = registry_of(Settings())
+    version = registry.publish(3, load_detector(), "", {}, [])
+    registry.promote(3, version.name)
+    (found,) = json.loads(run(clip, "--json", "-", "--project", 3).stdout)
+    assert found["model_version"] == version.model.version
+
+
+def test_a_video_at_an_address_is_fetched(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = MediaServer(reply(body=clip.read_bytes()))
+    monkeypatch.setenv("MEDIA_HOSTS", "127.0.0.1")
+    (found,) = json.loads(run(f"{server.url}/set1.mp4?token=secret", "--json", "-").stdout)
+    assert (found["width"], found["height"]) == (64, 48)
+    assert found["video"].endswith("/set1.mp4")
+    server.close()
+
+
+def test_what_is_no_video_at_an_address_is_named_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = MediaServer(reply(body=b"words"))
+    monkeypatch.setenv("MEDIA_HOSTS", "127.0.0.1")
+    result = run(f"{server.url}/notes.txt")
+    assert result.exit_code == 1
+    assert f"{server.url}/notes.txt: " in result.stderr
+    assert "/tmp" not in result.stderr.replace(server.url, "")
+    server.close()
+
+
+def test_an_address_in_a_private_network_is_not_fetched_unasked() -> None:
+    server = MediaServer(reply(body=b"words"))
+    result = run(f"{server.url}/set1.mp4")
+    assert result.exit_code == 1
+    assert "MEDIA_HOSTS" in result.stderr
+    assert server.requests == []
+    server.close()

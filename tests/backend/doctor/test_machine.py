@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 import typer
 from distributed import LocalCluster
 from doctor_servers import KEY, Servers
+from flask import Flask
 from pydantic import SecretStr
+from werkzeug.serving import make_server
 
 from backend.commands.doctor import doctor as command
 from backend.doctor import machine
 from backend.doctor.machine import Check
+from backend.errors import BackendError, http_status
 from backend.settings import Settings
+from backend.web.access import Access, Credentials
 
 
 def test_libraries_of_these_tests_are_as_the_project_asks() -> None:
@@ -135,3 +140,19 @@ def test_command_fails_with_a_problem(servers: Servers, capsys: pytest.CaptureFi
         command()
     assert ended.value.exit_code == 1
     assert "1 problem" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("credentials", [None, Credentials("coach", "secret")])
+@pytest.mark.parametrize(("name", "is_refused"), [("backend", False), ("elsewhere.invalid", True)])
+def test_hosts_that_the_server_refuses_are_known(credentials: Credentials | None, name: str, is_refused: bool) -> None:
+    app = Flask("backend")
+    app.register_error_handler(BackendError, lambda error: ("", http_status(error)))
+    Access(credentials, "", ["backend"]).attach(app, b"key")
+    server = make_server("127.0.0.1", 0, app)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        settings = Settings(_env_file=None, backend_host="0.0.0.0", backend_port=server.server_port)
+        assert machine.refuses_host(f"http://{name}:{server.server_port}/", settings) is is_refused
+    finally:
+        server.shutdown()
+        server.server_close()

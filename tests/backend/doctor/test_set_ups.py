@@ -36,6 +36,14 @@ BROKEN: dict[str, tuple[Callable[[Servers], object], dict[str, Any], str, str, s
     "the backend is not reached": (
         lambda servers: setattr(servers, "state", "DI"), {}, "Project 3, Lifts", "not connected to", "SSRF_PROTECTION",
     ),
+    "the backend refuses its name": (
+        lambda servers: setattr(servers, "name", "localhost"), {}, "host", "sends to localhost",
+        "Add localhost to ALLOWED_HOSTS and restart",
+    ),
+    "the backend refuses a name that is unknown here": (
+        lambda servers: setattr(servers, "name", "ml-backend.invalid"), {}, "host", "sends to ml-backend.invalid",
+        "Add ml-backend.invalid to ALLOWED_HOSTS and restart",
+    ),
     "the webhook was refused": (
         lambda servers: setattr(servers, "webhook_path", "/x"), {}, "webhook", "none to",
         "SSRF_PROTECTION_ENABLED=false",
@@ -88,6 +96,12 @@ def test_doctor_names_the_cause(settings: Settings, servers: Servers, name: str)
     assert problems(found) == [subject]
     assert cause in found[subject].found
     assert remedy in found[subject].remedy
+
+
+def test_a_name_that_the_backend_takes_is_no_problem(settings: Settings, servers: Servers) -> None:
+    servers.name = "ml-backend.invalid"
+    servers.allowed_hosts.add(servers.name)
+    assert problems(remote(settings)) == []
 
 
 def test_projects_that_are_not_connected_are_listed(settings: Settings, servers: Servers) -> None:

@@ -13,7 +13,7 @@ from places import ROOT
 from sqlalchemy.exc import DBAPIError
 
 from backend.errors import StorageFault
-from backend.storage.database import explained, open_database
+from backend.storage.database import database_exists, explained, open_database
 from backend.storage.jobs import Store
 
 
@@ -105,3 +105,11 @@ def test_many_processes_may_open_a_new_database_at_once(tmp_path: Path) -> None:
         one.stdin.write(b"\n")
         one.stdin.flush()
     assert [one.communicate(timeout=60)[1] for one in many] == [b""] * 4
+
+
+@pytest.mark.parametrize("address", ["sqlite://", "sqlite:///:memory:"])
+def test_a_database_in_memory_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_database(address).dispose()
+    assert list(tmp_path.iterdir()) == []
+    assert not database_exists(address)

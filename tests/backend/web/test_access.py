@@ -123,7 +123,7 @@ def test_cookies_end_with_the_password(tmp_path: Path) -> None:
 
 
 def test_wrong_passwords_are_soon_not_even_looked_at(locked: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
-    answers = [locked.get("/jobs", auth=(USER, "guess number one")) for _ in range(6)]
+    answers = [locked.get("/jobs", auth=(USER, f"guess number {number}")) for number in range(6)]
     assert [answer.status_code for answer in answers] == [401] * 5 + [429]
     assert locked.get("/jobs", auth=BASIC).status_code == 429
     assert "wrong credentials from 127.0.0.1" in caplog.text
@@ -131,9 +131,48 @@ def test_wrong_passwords_are_soon_not_even_looked_at(locked: FlaskClient, caplog
 
 
 def test_others_are_not_slowed(locked: FlaskClient) -> None:
-    for _ in range(6):
-        locked.get("/jobs", auth=(USER, "x"), environ_overrides={"REMOTE_ADDR": "192.0.2.1"})
+    guess_passwords(locked, environ_overrides={"REMOTE_ADDR": "192.0.2.1"})
     assert locked.get("/jobs", auth=BASIC).status_code == 200
+
+
+def guess_passwords(client: FlaskClient, **request: Any) -> None:
+    """So often that the address is in a pause."""
+    answers = [client.get("/jobs", auth=(USER, f"guess {number}"), **request) for number in range(6)]
+    assert answers[-1].status_code == 429
+
+
+def test_who_shares_an_address_with_a_guesser_is_let_in(locked: FlaskClient) -> None:
+    assert locked.post("/setup", json=SETUP, auth=BASIC).status_code == 200
+    guess_passwords(locked)
+    assert locked.post("/setup", json=SETUP, auth=BASIC).status_code == 200
+    assert log_in(locked).status_code == 303
+    with locked.session_transaction() as session:
+        session.clear()
+    assert locked.get("/jobs", auth=(USER, "guess 7")).status_code == 429
+
+
+def test_an_old_password_is_no_guessing_however_often_it_comes(locked: FlaskClient) -> None:
+    answers = [locked.post("/setup", json=SETUP, auth=(USER, "last year's")) for _ in range(9)]
+    assert {answer.status_code for answer in answers} == {401}
+    assert locked.post("/setup", json=SETUP, auth=BASIC).status_code == 200
+
+
+def test_events_are_let_in_while_their_address_is_in_a_pause(
+    locked: FlaskClient, payload: Callable[[str], Any], tmp_path: Path
+) -> None:
+    settings, _ = with_own_secrets(guarded(tmp_path))
+    headers = {WEBHOOK_HEADER: settings.webhook_secret.get_secret_value()}
+    guess_passwords(locked)
+    event = payload("11_webhook_ANNOTATION_CREATED_api")
+    assert locked.post("/webhook", json=event, headers=headers).status_code == 200
+
+
+def test_wrong_secrets_are_no_wrong_passwords(locked: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    for number in range(9):
+        assert locked.post("/webhook", json={}, headers={WEBHOOK_HEADER: f"secret {number}"}).status_code == 401
+    assert locked.get("/jobs", auth=BASIC).status_code == 200
+    assert "wrong credentials from 127.0.0.1 for backend.webhook" in caplog.text
+    assert "secret 1" not in caplog.text
 
 
 def test_requests_without_a_password_are_no_attempts(locked: FlaskClient) -> None:
@@ -146,20 +185,31 @@ def test_pauses_double_up_to_a_minute_and_are_forgotten() -> None:
     moment = [0.0]
     attempts = Attempts(lambda: moment[0])
     pauses = []
-    for _ in range(14):
-        attempts.failed("a")
+    for number in range(14):
+        attempts.failed("a", str(number))
         pauses.append(attempts.pause_s("a"))
     assert pauses == [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
     moment[0] = 1000.0
-    attempts.failed("a")
+    attempts.failed("a", "another")
     assert attempts.pause_s("a") == 0
+
+
+def test_an_address_is_trusted_for_a_day() -> None:
+    moment = [0.0]
+    attempts = Attempts(lambda: moment[0])
+    attempts.succeeded("a")
+    moment[0] = 86399.0
+    assert (attempts.is_trusted("a"), attempts.is_trusted("b")) == (True, False)
+    moment[0] = 86401.0
+    assert not attempts.is_trusted("a")
 
 
 def test_addresses_do_not_add_up_for_ever() -> None:
     attempts = Attempts()
     for number in range(3000):
-        attempts.failed(str(number))
-    assert len(attempts._of) == 1000
+        attempts.failed(str(number), "wrong")
+        attempts.succeeded(str(number))
+    assert len(attempts._of) == len(attempts._right_at_s) == 1000
 
 
 # Browsers

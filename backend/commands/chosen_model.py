@@ -1,0 +1,43 @@
+"""Which model a command judges by: that of the settings, of a folder, or of a Label Studio project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.errors import BackendError
+from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.anomaly.detector import Detector
+
+OfProject = Annotated[
+    int | None, typer.Option("--project", help="Judge by the model that this Label Studio project uses.")
+]
+OfFolder = Annotated[Path | None, typer.Option("--model", help="Judge by the model of this folder.")]
+
+
+def chosen_detector(settings: Settings, project: int | None, folder: Path | None) -> Detector:
+    """The detector of `--project` or `--model`; without either that of the settings.
+
+    Raises BackendError for both at once and for a project without a model of its own, ModelError for a folder without
+    a model.
+    """
+    from backend.models.detectors import cached_detector
+
+    if project is None:
+        return cached_detector(folder or settings.model_dir)
+    if folder is not None:
+        raise BackendError("Expected --project or --model, got both.")
+    from backend.context import registry_of  # loads the database's library
+
+    registry = registry_of(settings)
+    if not registry.versions(project):
+        others = ", ".join(str(number) for number in registry.projects()) or "none"
+        raise BackendError(
+            f"Project {project} has no model of its own in {registry.root} (DATA_DIR), and so uses "
+            f"{registry.fallback.version}: leave out --project. Projects with one: {others}."
+        )
+    return cached_detector(registry.current(project).folder)
