@@ -116,17 +116,19 @@ class Connections:
 @dataclass(frozen=True)
 class OwnAddress:
     """How this server is recognized. instance: what it alone says of itself at /health. names: hosts that are its own,
-    besides those of this machine. port: where it listens."""
+    besides those of this machine. port: where it listens. listens_to_all: whether at all addresses, as in a container,
+    whose port may be published as another one."""
 
     instance: str
     names: Collection[str]
     port: int
+    listens_to_all: bool = False
 
     def is_at(self, url: str, is_only: bool = False) -> bool:
         """Whether this server answers at an address; where nobody does from here, whether it looks like ours.
 
         is_only: whether the project lists no other backend. Then one of this machine is believed to be ours whatever
-        its port: from inside a container, the port that Label Studio knows cannot be reached.
+        its port, where we listen to all: inside a container, the port that Label Studio knows leads nowhere.
 
         Raises LabelStudioError where somebody is there who does not answer in time.
         """
@@ -137,7 +139,7 @@ class OwnAddress:
             shown = shown_address(url)
             raise LabelStudioError(f"{shown}, a model of Label Studio, does not answer. Is it this server?") from error
         except (httpx.ConnectError, httpx.ConnectTimeout):
-            return self._looks_like(url, is_only)
+            return self._looks_like(url, is_only and self.listens_to_all)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
             return self._looks_like(url, False)
 

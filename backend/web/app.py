@@ -56,7 +56,8 @@ def create_app(
     store = store or Store(settings.database_url)
     context, starts, instance = context_of(settings, store), service is None, secrets.token_hex(8)
     if context.client.configured:
-        own = OwnAddress(instance, settings.allowed_hosts, settings.backend_port)
+        listens_to_all = settings.backend_host in EVERY_ADDRESS
+        own = OwnAddress(instance, settings.allowed_hosts, settings.backend_port, listens_to_all)
         context = replace(context, connections=Connections(context.client, own.is_at))
     service = service or create_service(settings, context)
     context.connections.on_return(service.catch_up_soon)

@@ -59,11 +59,12 @@ def test_where_nobody_answers_the_name_and_port_decide(url: str, is_ours: bool) 
      ("http://other.invalid:1", False)],
 )  # fmt: skip
 def test_where_nobody_answers_the_only_one_of_this_machine_is_ours(url: str, is_ours: bool) -> None:
-    assert OwnAddress("abc", ("Backend.Invalid:9090",), 1).is_at(url, is_only=True) == is_ours
+    assert OwnAddress("abc", ("Backend.Invalid:9090",), 1, listens_to_all=True).is_at(url, is_only=True) == is_ours
 
 
 def test_another_server_is_not_this_one_though_no_other_is_listed(url: str) -> None:
-    assert not OwnAddress("other", (), 1).is_at(url, is_only=True)
+    assert not OwnAddress("other", (), 1, listens_to_all=True).is_at(url, is_only=True)
+    assert not OwnAddress("abc", (), 1).is_at("http://localhost:2", is_only=True)  # no port of ours is published
 
 
 @pytest.mark.parametrize(("more", "is_connected"), [([], True), (["http://other.invalid:1"], False)])
@@ -72,7 +73,7 @@ def test_a_published_port_is_ours_where_no_other_backend_is_listed(
 ) -> None:
     listed = [SimpleNamespace(url=url) for url in ("http://localhost:2", *more)]
     monkeypatch.setattr(client, "connected_backends", lambda project: listed)
-    assert Connections(client, OwnAddress("abc", (), 1).is_at).is_connected(1) == is_connected
+    assert Connections(client, OwnAddress("abc", (), 1, listens_to_all=True).is_at).is_connected(1) == is_connected
 
 
 def test_a_server_that_is_too_busy_to_answer_is_not_taken_for_another(
