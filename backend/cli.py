@@ -162,4 +162,5 @@ def _setting(found: ErrorDetails) -> str:
     name = ".".join(map(str, found["loc"])).upper()
     problem = found["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     expected = problem if problem.startswith("expected") else f"expected {problem}"
-    return f"{name}: {expected}. Change it in the environment, or in .env."
+    prefix = f"{name}: " if name else ""  # a rule about several settings names them itself
+    return f"{prefix}{expected}. Change it in the environment, or in .env."
