@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,11 +24,12 @@ from backend.settings import Settings, networks_dir
 from pipeline.errors import PipelineError
 from pipeline.records import Analysis
 
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _COLUMNS = ("video", "rep", "start_s", "top_s", "end_s", "score", "label", "reliable", "hindrance", "reasons")
 
 
 def predict(
-    videos: Annotated[list[Path], typer.Argument(help="Video files.", show_default=False)],
+    videos: Annotated[list[str], typer.Argument(help="Video files, or http(s) addresses.", show_default=False)],
     json_file: Annotated[
         str, typer.Option("--json", metavar="FILE|-", help="Write JSON there instead of a table; - is standard output.")
     ] = "",
@@ -50,24 +54,51 @@ def predict(
     errors = Console(stderr=True, soft_wrap=True, highlight=False)
     detector = chosen_detector(settings, project, model)
     analyses: list[Analysis] = []
-    with open_estimator(config.pose, networks_dir()) as estimator, video_bar(errors, videos) as begin:
-        for number, path in enumerate(videos):
+    with open_estimator(config.pose, networks_dir()) as estimator, video_bar(errors, list(map(Path, videos))) as begin:
+        for number, video in enumerate(videos):
             try:
-                estimator.reset()
-                on_progress = begin(number, "estimating landmarks")
-                analyses.append(analyze_video(path, detector, cache, config, estimator, on_progress))
-                if not (json_file or csv_file):
-                    Console().print(rep_table(analyses[-1]))
-                    if note := analyses[-1].video.late_start:
-                        Console().print(note)
-            except PipelineError as error:
+                with at_hand(settings, video) as (path, shown):
+                    estimator.reset()
+                    on_progress = begin(number, "estimating landmarks")
+                    analysis = analyze_video(path, detector, cache, config, estimator, on_progress)
+            except (PipelineError, BackendError) as error:
                 errors.print(f"deadlift: {error}", markup=False)
+                continue
+            analyses.append(replace(analysis, video=replace(analysis.video, path=shown)))
+            if not (json_file or csv_file):
+                Console().print(rep_table(analyses[-1]))
+                if note := analysis.video.late_start:
+                    Console().print(note)
     if json_file:
         _write(json_file, json.dumps([as_json(analysis) for analysis in analyses], indent=2))
     if csv_file:
         _write(csv_file, as_csv(analyses))
     if len(analyses) < len(videos):
         raise typer.Exit(1)
+
+
+@contextmanager
+def at_hand(settings: Settings, video: str) -> Iterator[tuple[Path, str]]:
+    """The file of a video and what it is called; that of an http(s) address is fetched, and removed at the end.
+
+    Raises MediaError where it cannot be fetched; a PipelineError of its file is about its address.
+    """
+    if not _ADDRESS.match(video):
+        yield Path(video), video
+        return
+    from backend.context import access_of
+    from backend.labelstudio.addresses import shown_address
+    from backend.labelstudio.client import LabelStudioClient
+    from backend.labelstudio.media import MediaFetcher
+    from backend.storage.scratch import scratch
+
+    access, shown = access_of(settings), shown_address(video)
+    with scratch() as folder:
+        path = MediaFetcher(access, LabelStudioClient(access)).fetch(video, 0, folder)
+        try:
+            yield path, shown
+        except PipelineError as error:
+            raise type(error)(str(error).replace(str(path), shown)) from error
 
 
 def as_json(analysis: Analysis) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from fakes import analysis
+from media_server import MediaServer, reply
 from rich.console import Console
 from typer.testing import CliRunner, Result
 from video_files import write_video
@@ -188,3 +189,31 @@ def test_a_project_judges_by_its_model(clip: Path) -> None:
     registry.promote(3, version.name)
     (found,) = json.loads(run(clip, "--json", "-", "--project", 3).stdout)
     assert found["model_version"] == version.model.version
+
+
+def test_a_video_at_an_address_is_fetched(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = MediaServer(reply(body=clip.read_bytes()))
+    monkeypatch.setenv("MEDIA_HOSTS", "127.0.0.1")
+    (found,) = json.loads(run(f"{server.url}/set1.mp4?token=secret", "--json", "-").stdout)
+    assert (found["width"], found["height"]) == (64, 48)
+    assert found["video"].endswith("/set1.mp4")
+    server.close()
+
+
+def test_what_is_no_video_at_an_address_is_named_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = MediaServer(reply(body=b"words"))
+    monkeypatch.setenv("MEDIA_HOSTS", "127.0.0.1")
+    result = run(f"{server.url}/notes.txt")
+    assert result.exit_code == 1
+    assert f"{server.url}/notes.txt: " in result.stderr
+    assert "/tmp" not in result.stderr.replace(server.url, "")
+    server.close()
+
+
+def test_an_address_in_a_private_network_is_not_fetched_unasked() -> None:
+    server = MediaServer(reply(body=b"words"))
+    result = run(f"{server.url}/set1.mp4")
+    assert result.exit_code == 1
+    assert "MEDIA_HOSTS" in result.stderr
+    assert server.requests == []
+    server.close()
