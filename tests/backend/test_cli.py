@@ -10,7 +10,7 @@ import pytest
 from commands import deadlift
 from typer.testing import CliRunner
 
-from backend.cli import app
+from backend.cli import app, main
 
 
 @pytest.mark.parametrize("command", ["demo", "serve", "predict", "train"])
@@ -57,3 +57,13 @@ def test_training_a_project_that_was_never_seen_is_refused(tmp_path: Path) -> No
     found = deadlift("train", "--project", "99", **settings)
     assert found.returncode == 1
     assert "Project 99 is not known here" in found.stderr
+
+
+def test_a_rule_about_several_settings_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("BASIC_AUTH_USER", "coach")
+    monkeypatch.setattr(sys, "argv", ["deadlift", "jobs", "cancel", "1"])
+    with pytest.raises(SystemExit) as raised:
+        main()
+    assert str(raised.value).startswith("deadlift: expected BASIC_AUTH_USER and BASIC_AUTH_PASS, or neither of them.")

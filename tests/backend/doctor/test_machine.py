@@ -146,7 +146,7 @@ def test_command_fails_with_a_problem(servers: Servers, capsys: pytest.CaptureFi
 @pytest.mark.parametrize(("name", "is_refused"), [("backend", False), ("elsewhere.invalid", True)])
 def test_hosts_that_the_server_refuses_are_known(credentials: Credentials | None, name: str, is_refused: bool) -> None:
     app = Flask("backend")
-    app.register_error_handler(BackendError, lambda error: ("", http_status(error)))
+    app.register_error_handler(BackendError, lambda error: ("", http_status(type(error))))
     Access(credentials, "", ["backend"]).attach(app, b"key")
     server = make_server("127.0.0.1", 0, app)
     threading.Thread(target=server.serve_forever, daemon=True).start()
