@@ -57,7 +57,14 @@ class Observed:
     log: str = ""
 
 
-@pytest.fixture(scope="module", params=["another name", "below a path", "below a path, reached through the proxy"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        "another name",
+        pytest.param("below a path", marks=pytest.mark.long),  # minutes for what the third one shows as well
+        "below a path, reached through the proxy",
+    ],
+)
 def observed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Observed:
     folder = tmp_path_factory.mktemp("name")
     clips = folder / "root" / "clips"
