@@ -25,8 +25,8 @@ log = logging.getLogger(__name__)
 _CHECK_S = 2.0
 _LEAST_MEMORY = 2 * 1024**3
 _MOST_MEMORY = 4 * 1024**3
-"""Of a worker of our own, in bytes. A video of 1080p takes less than 1 GB, one with the largest pictures that are
-decoded about 2.5 GB."""
+"""Of a worker of our own, in bytes: a guess with room to spare. Pictures of 12,000 pixels a side took 1 GB, and smaller
+ones alone are decoded (`pipeline.media.limits`)."""
 _RESTARTED = "worker-restart-memory"
 """Dask's name for what a nanny reports when it ends its worker for taking too much memory."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import JSON, DateTime, Engine, Index, Select, UniqueConstraint, delete, func, select, update
+from sqlalchemy import JSON, DateTime, Engine, Index, UniqueConstraint, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
@@ -297,18 +297,6 @@ class Store:
         with self._transaction() as session:
             return session.scalars(query).all()
 
-    def newest_states(self, project: int) -> dict[str, int]:
-        """How many of a project's tasks are in each state, by their newest jobs."""
-        query = select(Job.state, func.count()).where(Job.id.in_(_newest_of_tasks(project))).group_by(Job.state)
-        with self._transaction() as session:
-            return dict(session.execute(query).all())
-
-    def newest_failures(self, project: int, limit: int) -> Sequence[Job]:
-        """Tasks whose newest job failed, the latest failure first."""
-        query = select(Job).where(Job.state == "failed", Job.id.in_(_newest_of_tasks(project)))
-        with self._transaction() as session:
-            return session.scalars(query.order_by(Job.updated_at.desc()).limit(limit)).all()
-
     # Both
 
     def tasks_of_project(self, task_ids: Iterable[int], project: int) -> set[int]:
@@ -328,9 +316,3 @@ class Store:
                 session.execute(delete(Job).where(Job.task.in_(ids)))
                 session.execute(update(Annotation).where(Annotation.task.in_(ids)).values(deleted=True))
                 session.execute(insert(DeletedTask).on_conflict_do_nothing(), [{"id": number} for number in ids])
-
-
-def _newest_of_tasks(project: int) -> Select[int]:
-    """Without those that a new model made needless: they are no failures, and the task is asked for again."""
-    is_superseded = (Job.state == "failed") & (Job.error_type == "Superseded")
-    return select(func.max(Job.id)).where(Job.project == project, ~is_superseded).group_by(Job.task)
