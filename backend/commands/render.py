@@ -34,7 +34,7 @@ def render(
     side_by_side: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
-            help="Instead: two videos' repetitions beside each other, aligned by start, lockout and end; A-beside-B.mp4.",
+            help="Instead: A-beside-B.mp4, repetitions of two videos beside each other, start, lockout and end at once.",
             metavar="A B",
             show_default=False,
         ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -53,18 +54,18 @@ class Canvas:
         """Draw open lines through points [n, 2] in pixels, x right, y down; all finite."""
         points = [(path * 2**_SHIFT).round().astype(np.int32)[:, None] for path in paths]
         kind = cv2.LINE_AA if is_smooth else cv2.LINE_8
-        y, u, v = self._stored(colour)
-        cv2.polylines(self.y, points, False, y, thick, kind, _SHIFT)
+        y, u, v = _stored_colour(colour, self._is_hd)
+        cv2.polylines(self.y, points, False, (y,), thick, kind, _SHIFT)
         for plane, value in ((self.u, u), (self.v, v)):  # half the size: one more fractional bit
-            cv2.polylines(plane, points, False, value, max(1, round(thick / 2)), cv2.LINE_8, _SHIFT + 1)
+            cv2.polylines(plane, points, False, (value,), max(1, round(thick / 2)), cv2.LINE_8, _SHIFT + 1)
 
     def dots(self, points: NDArray[np.float64], colour: Colour, radius: int) -> None:
         """Draw discs around points [n, 2] in pixels; all finite."""
-        y, u, v = self._stored(colour)
+        y, u, v = _stored_colour(colour, self._is_hd)
         for x, down in points.round().astype(int).tolist():
-            cv2.circle(self.y, (x, down), radius, y, -1)
+            cv2.circle(self.y, (x, down), radius, (y,), -1)
             for plane, value in ((self.u, u), (self.v, v)):
-                cv2.circle(plane, (x // 2, down // 2), max(1, radius // 2), value, -1)
+                cv2.circle(plane, (x // 2, down // 2), max(1, radius // 2), (value,), -1)
 
     def rectangle(self, left: int, top: int, right: int, bottom: int, colour: Colour, opacity: float = 1.0) -> None:
         """Fill [left, right) x [top, bottom), clipped to the picture. opacity 0..1."""
@@ -72,7 +73,7 @@ class Canvas:
         top, bottom = max(0, top), min(self.height, bottom)
         if left >= right or top >= bottom:
             return
-        y, u, v = self._stored(colour)
+        y, u, v = _stored_colour(colour, self._is_hd)
         half = np.s_[top // 2 : (bottom + 1) // 2, left // 2 : (right + 1) // 2]
         for plane, place, value in ((self.y, np.s_[top:bottom, left:right], y), (self.u, half, u), (self.v, half, v)):
             here = plane[place]
@@ -84,12 +85,8 @@ class Canvas:
             place = plane[top // share :, left // share :]
             height, width = min(place.shape[0], layer.shape[0]), min(place.shape[1], layer.shape[1])
             if height > 0 and width > 0:
-                here = place[:height, :width]
-                here[:] = cv2.addWeighted(here, 1.0 - opacity, layer[:height, :width], opacity, 0.0)
-
-    def _stored(self, colour: Colour) -> tuple[float, float, float]:
-        y, u, v = (float(value) for value in _stored(np.array(colour, np.float64), self._is_hd))
-        return y, u, v
+                here, ink = place[:height, :width], layer[:height, :width]
+                here[:] = ink if opacity >= 1.0 else cv2.addWeighted(here, 1.0 - opacity, ink, opacity, 0.0)
 
     def rgb(self) -> NDArray[np.uint8]:
         """The picture as RGB [H, W, 3], for tests and stills."""
@@ -115,6 +112,12 @@ def view(frame: VideoFrame, index: int) -> Plane:
     plane = frame.planes[index]
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]  # has a buffer
     return np.asarray(rows[: plane.height, : plane.width])
+
+
+@lru_cache(maxsize=64)
+def _stored_colour(colour: Colour, is_hd: bool) -> tuple[float, float, float]:
+    y, u, v = (float(value) for value in _stored(np.array(colour, np.float64), is_hd))
+    return y, u, v
 
 
 def _stored(rgb: NDArray[np.float64], is_hd: bool) -> NDArray[np.float64]:

@@ -22,8 +22,8 @@ from av.video.frame import VideoFrame
 from pipeline.errors import VideoDamaged, VideoNotFound
 from pipeline.media import clock
 from pipeline.media.canvas import Canvas
-from pipeline.media.display import Picture as Picture
 from pipeline.media.display import Display, display_of
+from pipeline.media.display import Picture as Picture
 from pipeline.media.limits import Limits
 from pipeline.media.opening import INDEXED, READ_ONCE, has_unread_recording, opened, video_stream
 from pipeline.media.playability import unplayable_in

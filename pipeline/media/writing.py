@@ -21,7 +21,7 @@ from pipeline.media.sound import Sound
 Picture = NDArray[np.uint8]
 
 _LEAST_TIMESCALE = 90_000
-# What looks alike, at half of the work or at half of the size.
+# What looks alike, at half of the work or at half of the size. Several threads would take more work together.
 _QUICK, _SMALL = {"preset": "ultrafast", "crf": "21", "threads": "1"}, {"preset": "veryfast", "crf": "19"}
 
 
@@ -36,8 +36,8 @@ def write(
 
     Args:
         path: the file; what was there stays until the end.
-        pictures: (time_s, RGB picture [height, width, 3] or canvas) in order. All are written in the size of the first; an odd
-            last row or column is dropped, as yuv420p has none.
+        pictures: (time_s, RGB picture [height, width, 3] or canvas) in order. All are written in the size of the first;
+            an odd last row or column is dropped, as yuv420p has none.
         rate: frames per second in the header of the file; the times may be uneven.
         sound_of: a video whose sound goes along, copied where browsers play it as it is.
         is_quick: a file that is larger, for less than half of the work.
@@ -70,7 +70,7 @@ def _encode(
 ) -> int:
     stream = container.add_stream("libx264", rate=rate)
     stream.pix_fmt = "yuv420p"
-    stream.options = (_QUICK if is_quick else _SMALL) | {"g": str(max(1, round(rate)))}
+    stream.options = {"g": str(max(1, round(rate)))} | (_QUICK if is_quick else _SMALL)
     # A multiple of the rate's numerator, so that even times stay exactly even.
     base = Fraction(1, rate.numerator * math.ceil(_LEAST_TIMESCALE / rate.numerator))
     stream.codec_context.time_base = base

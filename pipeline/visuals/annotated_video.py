@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from pipeline.landmarks import INDEX
 from pipeline.media import reading, writing
-from pipeline.media.canvas import Canvas, Colour
+from pipeline.media.canvas import Canvas, Colour, Overlay, overlay
 from pipeline.pose.interpolation import neighbours
 from pipeline.records import Analysis, Floats, OnProgress, Pose
-from pipeline.reps.measures import measure
 from pipeline.skelemotion import encode
 from pipeline.visuals.lettering import GROUND, panel
+from pipeline.visuals.measures import measure
 from pipeline.visuals.words import angles_in_words, tempo_in_words, verdict, why
 
 MAX_SIDE_PX = 1280
@@ -50,6 +50,7 @@ LEAST_VISIBILITY = 0.3
 _LONGEST_GAP_S = 0.5
 """Between two poses further apart than this nothing is drawn: the person was lost, or the rate is very low."""
 _PATH_STAYS_S = 1.0
+_PANEL_OPACITY = 0.88
 _WORST_S = 0.15
 """The worst moment is marked so long before and after it."""
 
@@ -126,8 +127,12 @@ class Drawer:
 
     def __init__(self, pose: Pose, analysis: Analysis, heats: Sequence[Floats] = (), title: str = "") -> None:
         self.pose, self.analysis, self.title = pose, analysis, title
-        self.measures = measure(pose, analysis.reps)
+        self.measures = tuple(
+            found if score.reliable else None  # hidden joints are guesses
+            for found, score in zip(measure(pose, analysis.reps), analysis.scores, strict=True)
+        )
         self.worst_s = worst_moments(pose, analysis, heats)
+        self._bars: dict[tuple[int, int], Overlay] = {}
 
     def draw(self, canvas: Canvas, time_s: float) -> None:
         """Draw into the picture that is shown at that moment."""
@@ -140,7 +145,7 @@ class Drawer:
             _draw_skeleton(canvas, points * scale, COLOURS[name])
         size = _letters_px(canvas)
         words = panel(self.words(number, time_s), COLOURS[name], size, canvas.width)
-        canvas.lay(words, opacity=0.78)
+        canvas.lay(words, opacity=_PANEL_OPACITY)
         self._draw_bar(canvas, time_s)
         worst_s = self.worst_s[number] if number is not None else None
         if number is not None and worst_s is not None and abs(time_s - worst_s) <= _WORST_S:
@@ -163,9 +168,8 @@ class Drawer:
             lines.append(f"look at: {reason}" if score.reliable else reason)
         if measures is not None:
             lines.append(tempo_in_words(measures))
-            if score.reliable:  # the angles of hidden joints are guesses
-                lines.append(f"start: {angles_in_words(measures.start)}")
-                lines.append(f"lockout: {angles_in_words(measures.lockout)}")
+            lines.append(f"start: {angles_in_words(measures.start)}")
+            lines.append(f"lockout: {angles_in_words(measures.lockout)}")
         return (*head, *lines)
 
     def _draw_path(self, canvas: Canvas, time_s: float, scale: float) -> None:
@@ -186,21 +190,28 @@ class Drawer:
 
     def _draw_bar(self, canvas: Canvas, time_s: float) -> None:
         """The whole video along the lower edge: repetitions in their colours, worst moments, and where it is now."""
-        width, height = canvas.width, canvas.height
-        top = height - _bar_px(canvas)
+        thick = _bar_px(canvas)
+        top = canvas.height - thick
+        canvas.lay(self._bar(canvas.width, thick), top=top)
+        now = self._column(time_s, canvas.width)
+        canvas.rectangle(now - 1, top, now + 2, canvas.height, _WHITE)
 
-        def column(seconds: float) -> int:
-            return int(np.clip(round(seconds / self.analysis.video.duration_s * width), 0, width - 1))
+    def _bar(self, width: int, height: int) -> Overlay:
+        """The bar without the present moment, drawn once."""
+        if (width, height) not in self._bars:
+            bar = np.full((height, width, 3), GROUND, np.uint8)
+            for rep, score in zip(self.analysis.reps, self.analysis.scores, strict=True):
+                begin, end = self._column(rep.start_s, width), self._column(rep.end_s, width)
+                bar[2:-2, begin : max(begin + 2, end - 1)] = COLOURS[verdict(score)]
+            for worst_s in self.worst_s:
+                if worst_s is not None:
+                    place = self._column(worst_s, width)
+                    bar[2:-2, max(0, place - 1) : place + 2] = 0
+            self._bars[width, height] = overlay(bar)
+        return self._bars[width, height]
 
-        canvas.rectangle(0, top, width, height, GROUND, 0.75)
-        for rep, score in zip(self.analysis.reps, self.analysis.scores, strict=True):
-            begin, end = column(rep.start_s), column(rep.end_s)
-            canvas.rectangle(begin, top + 2, max(begin + 2, end - 1), height - 2, COLOURS[verdict(score)])
-        for worst_s in self.worst_s:
-            if worst_s is not None:
-                canvas.rectangle(column(worst_s) - 1, top + 2, column(worst_s) + 2, height - 2, (0, 0, 0))
-        now = column(time_s)
-        canvas.rectangle(now - 1, top, now + 2, height, _WHITE)
+    def _column(self, seconds: float, width: int) -> int:
+        return max(0, min(width - 1, round(seconds / self.analysis.video.duration_s * width)))
 
     def _mark_worst(self, canvas: Canvas, number: int, size: int) -> None:
         score, colour = self.analysis.scores[number], COLOURS["unusual"]
@@ -213,7 +224,7 @@ class Drawer:
         ):
             canvas.rectangle(*box, colour)
         words = panel(("Most unusual moment", why(score)), colour, size, width)
-        canvas.lay(words, top=max(0, height - _bar_px(canvas) - words.y.shape[0]) // 2 * 2, opacity=0.85)
+        canvas.lay(words, top=max(0, height - _bar_px(canvas) - words.y.shape[0]) // 2 * 2, opacity=_PANEL_OPACITY)
 
 
 def worst_moments(pose: Pose, analysis: Analysis, heats: Sequence[Floats]) -> tuple[float | None, ...]:
@@ -265,4 +276,4 @@ def _letters_px(canvas: Canvas) -> int:
 
 
 def _bar_px(canvas: Canvas) -> int:
-    return int(max(8, round(canvas.height / 40)))
+    return int(max(8, round(canvas.height / 80) * 2))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from pipeline.records import Reason, RepScore
-from pipeline.reps.measures import Angles, RepMeasures
+from pipeline.visuals.measures import Angles, RepMeasures
 
 _WHEN = {"pull": "on the way up", "lockout": "at the top", "lowering": "on the way down"}
-
-
-def reason_in_words(reason: Reason) -> str:
-    """Where on the body and when, such as "hips on the way up"."""
-    return f"{reason.body_part} {_WHEN[reason.phase]}"
 
 
 def verdict(score: RepScore) -> str:
@@ -28,7 +24,19 @@ def why(score: RepScore) -> str:
         return score.hindrance or "too little was seen, or it is too short"
     if not score.is_anomaly:
         return ""
-    return ", ".join(map(reason_in_words, score.reasons)) or "the whole movement"
+    return where(score.reasons) or "the whole movement"
+
+
+def where(reasons: Sequence[Reason]) -> str:
+    """All reasons, those of one phase together: "knees and back on the way up, hips at the top"; strongest first."""
+    parts: dict[str, list[str]] = {}
+    for reason in reasons:
+        parts.setdefault(_WHEN[reason.phase], []).append(reason.body_part)
+    return ", ".join(f"{_listed(names)} {when}" for when, names in parts.items())
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def tempo_in_words(measures: RepMeasures) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipeline.landmarks import INDEX
 from pipeline.pose.interpolation import values_at
 from pipeline.records import Pose, Rep
+from pipeline.skelemotion import smooth
 
 _Doubles = NDArray[np.float64]
 _STEP_S = 0.02
@@ -26,6 +27,8 @@ _TOP_SHARE = 0.05
 # Angles are means over so many seconds before and after their moment, as single poses jitter.
 _AROUND_S = 0.1
 _LEAST_VISIBILITY = 0.3
+# Standard deviation of the Gaussian by which the way of the hands is smoothed.
+_SMOOTH_S = 0.06
 # Half of the repetition's poses must show the hands.
 _LEAST_SEEN = 0.5
 # Shorter ways of the hands, in leg lengths, are no lift that a speed could be told of.
@@ -118,7 +121,7 @@ def _measured(pose: Pose, rep: Rep, legs: dict[int, float]) -> RepMeasures | Non
     if seen.mean() < _LEAST_SEEN or seen.sum() < 2:
         return None
     grid = np.append(np.arange(rep.start_s, rep.end_s, _STEP_S), rep.end_s)
-    path = values_at(pose.time[near][seen], hands[seen], grid)
+    path = values_at(pose.time[near][seen], smooth(pose.time[near][seen], hands[seen], _SMOOTH_S), grid)
     height = -path[:, 1]
     top = float(height.max())
     way = top - float(height[0])
