@@ -34,7 +34,7 @@ def render(
     side_by_side: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
-            help="Instead: A-beside-B.mp4, repetitions of two videos beside each other, start, lockout and end at once.",
+            help="Instead: A-beside-B.mp4, repetitions of two videos beside each other, aligned by their phases.",
             metavar="A B",
             show_default=False,
         ),

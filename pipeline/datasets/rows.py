@@ -29,8 +29,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 class ExportedRep:
     """One labelled repetition.
 
-    rep: the name of all its files, "NAME_rep_K"; name: of its video; number K: counted from 0 among all repetitions
-    that the annotation has, so that a filter changes no names. start_s, end_s: seconds of media time; top_s: lockout,
+    rep: the name of all its files, "NAME_rep_K"; name: of its video; number K: counted from 1 (in datasets
+    of release 0.2 and earlier from 0) among all repetitions that the annotation has, so that a filter changes no names. start_s, end_s: seconds of media time; top_s: lockout,
     None without landmarks. start_frame, end_frame: 1-based and inclusive, at frame_rate, as Label Studio shows them;
     None where the rate is not known. score (0..1, higher is more anomalous), confidence (0..1) and model_version: of
     the proposal that the label came from, None and "" without one. agreement: the share of the task's other annotators

@@ -70,7 +70,7 @@ def _encode(
 ) -> int:
     stream = container.add_stream("libx264", rate=rate)
     stream.pix_fmt = "yuv420p"
-    stream.options = {"g": str(max(1, round(rate)))} | (_QUICK if is_quick else _SMALL)
+    stream.options = {"g": str(max(1, round(rate))), **(_QUICK if is_quick else _SMALL)}
     # A multiple of the rate's numerator, so that even times stay exactly even.
     base = Fraction(1, rate.numerator * math.ceil(_LEAST_TIMESCALE / rate.numerator))
     stream.codec_context.time_base = base
