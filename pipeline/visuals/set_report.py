@@ -1,4 +1,4 @@
-"""A set for a coach or lifter to read: a page that can be printed, and the same as values to compare later sets with."""
+"""A set for a coach or lifter to read: a page that can be printed, and values that later sets are compared with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ FORMAT = 1
 """Of the stored values; raised when earlier releases could not read them."""
 _COLOURS = {"normal": "#2a8d50", "unusual": "#c93a32", "not judged": "#9a7410"}
 # Pixels of the drawings on the page.
-_CELL_PX, _PATH_PX, _BAR_PX, _BARS_PX = 92, 150, 44, 120
+_CELL_PX, _PATH_PX, _BAR_PX, _BARS_PX = 70, 150, 44, 95
+
+_PER_ROW = 10
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def report_of(pose: Pose, analysis: Analysis, video: str, lifter: str = "") -> t
         for one, score in zip(measure(pose, analysis.reps), analysis.scores, strict=True)
     ]
     lines = tuple(
-        _line(number, *values) for number, values in enumerate(zip(analysis.reps, analysis.scores, found, strict=True), 1)
+        _line(number, *values)
+        for number, values in enumerate(zip(analysis.reps, analysis.scores, found, strict=True), 1)
     )
     report = SetReport(video, lines, lifter, analysis.model_version, analysis.nothing)
     return report, paths_svg(lines, found), speeds_svg(lines)
@@ -100,7 +103,7 @@ def page(report: SetReport, paths: str, speeds: str, earlier: Sequence[SetReport
     environment = Environment(loader=PackageLoader("pipeline.visuals"), autoescape=True, undefined=StrictUndefined)
     environment.filters["number"] = _number
     template = environment.get_template("set_report.html")
-    drawings = {"paths": Markup(paths), "speeds": Markup(speeds)}  # noqa: S704  # of numbers alone
+    drawings = {"paths": Markup(paths), "speeds": Markup(speeds)}  # of numbers alone
     return template.render(report=report, summary=summary(report, earlier), sets=[*earlier, report], **drawings)
 
 
@@ -142,7 +145,7 @@ def paths_svg(lines: Sequence[RepLine], found: Sequence[RepMeasures | None]) -> 
         return ""
     tallest = max(float(one.path[:, 1].max() - one.path[:, 1].min()) for _, one in ways)
     scale = (_PATH_PX - 40) / max(tallest, 1e-6)
-    columns = min(len(ways), 8)
+    columns = min(len(ways), _PER_ROW)
     rows = math.ceil(len(ways) / columns)
     cells = []
     for place, (line, one) in enumerate(ways):
@@ -154,7 +157,8 @@ def paths_svg(lines: Sequence[RepLine], found: Sequence[RepMeasures | None]) -> 
         colour = _COLOURS[line.verdict]
         cells.append(
             f'<line x1="{left:.1f}" x2="{left:.1f}" y1="{top:.1f}" y2="{top - _PATH_PX + 40:.1f}" stroke="#999" '
-            f'stroke-dasharray="1 3"/>{_polyline(points[:turn], colour, "")}{_polyline(points[turn - 1 :], colour, "4 3")}'
+            f'stroke-dasharray="1 3"/>{_polyline(points[:turn], colour, "")}'
+            f"{_polyline(points[turn - 1 :], colour, '4 3')}"
             f'<circle cx="{left:.1f}" cy="{top:.1f}" r="3" fill="{colour}"/>'
             f'<text x="{left:.1f}" y="{top + 20:.1f}" text-anchor="middle">{line.number}</text>'
         )
