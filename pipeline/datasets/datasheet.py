@@ -226,9 +226,9 @@ def _histogram(
         axes.text(bins * step, below[-1], "and longer", ha="right", va="bottom", fontsize=8)
     if threshold is not None:
         axes.axvline(threshold, color="black", linestyle="--", linewidth=1, label=f"unusual from {threshold} on")
-    without = f"\n(not in it: {missing} without any)" if missing else ""
+    without = f"\n({missing} of {sum(counts.values()) + missing} repetitions have none)" if missing else ""
     axes.set(xlabel=f"{name}{without}", ylabel="repetitions")
-    axes.margins(y=0.08)
+    axes.set_ylim(0, 1.1 * max(1, *below))  # margins would end at bars of height 0 on top of others
     _whole_numbers(axes.yaxis)
     axes.legend(frameon=False, fontsize=8)
     return figure
