@@ -49,17 +49,17 @@ def main() -> None:
     info = reading.probe(clip)
     print(f"{clip.name}: {info.width}x{info.height}, {info.fps:.2f} fps, {info.duration_s:.1f} s")
     other = worktree(arguments.against) if arguments.against else nullcontext()
-    with other as tree, TemporaryDirectory() as folder:
+    with other as tree, TemporaryDirectory() as parent:
         trees = {"this tree": HERE} | ({arguments.against: tree} if tree is not None else {})
-        datas = {name: Path(folder) / str(number) for number, name in enumerate(trees)}
+        folders = {name: Path(parent) / str(number) for number, name in enumerate(trees)}
         costs: dict[str, list[tuple[float, float]]] = {name: [] for name in trees}
-        for name, data in datas.items():
+        for name, data in folders.items():
             data.mkdir()
             command(trees[name], data, "predict", clip, "--json", os.devnull)
         for _ in range(arguments.runs):
-            for name, data in datas.items():
+            for name, data in folders.items():
                 costs[name].append(command(trees[name], data, "render", clip, "--out", data))
-        sizes = {name: next(data.glob("*-annotated.mp4")).stat().st_size for name, data in datas.items()}
+        sizes = {name: next(data.glob("*-annotated.mp4")).stat().st_size for name, data in folders.items()}
     least = {name: min(cpu_s for cpu_s, _ in runs) for name, runs in costs.items()}
     for name, runs in costs.items():
         waited_s = min(seconds for _, seconds in runs)
