@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from video_files import write_video
+from video_files import arrow, with_matrix, write_video
 
 from pipeline.media import reading
 from pipeline.media.canvas import Canvas, blank, overlay
@@ -64,3 +65,11 @@ def test_drawing_does_not_change_the_next_pictures(tmp_path: Path) -> None:
     for (_, canvas), picture in zip(reading.canvases(clip), untouched, strict=True):
         assert np.array_equal(canvas.rgb(), picture)
         canvas.rectangle(0, 0, canvas.width, canvas.height, RED)
+
+
+@pytest.mark.parametrize("matrix", [(0, 1, -1, 0), (-1, 0, 0, 1), (0, 1, 1, 0), (-1, 0, 0, -1)])
+def test_turned_and_mirrored_videos_are_drawn_on_as_shown(tmp_path: Path, matrix: tuple[int, int, int, int]) -> None:
+    clip = with_matrix(write_video(tmp_path / "v.mp4", count=2, draw=arrow, pixel_aspect=Fraction(2)), *matrix)
+    for (_, canvas), (_, picture) in zip(reading.canvases(clip, 64), reading.frames(clip, max_side_px=64), strict=True):
+        assert canvas.rgb().shape == picture.shape
+        assert np.abs(canvas.rgb().astype(int) - picture).mean() < 8
