@@ -107,7 +107,9 @@ def save_heat(image: Floats, heat: Floats, score: RepScore, title: str, file: Pa
                 place = (left + 1.2 * number - 1.0, (top + bottom) / 2)
                 axes.text(*place, str(number), color="cyan", fontsize=10, fontweight="bold", va="center")
     head = f"{title}: {verdict(score)}" + (f", score {score.score:.2f}" if score.reliable else "")
-    numbered = [f"{number} {where([reason])}" for number, reason in enumerate(score.reasons, start=1)]
+    numbered = [
+        f"{number} {where([reason])} ({reason.share:.0%})" for number, reason in enumerate(score.reasons, start=1)
+    ]
     reasons = "   ".join(numbered) if score.is_anomaly and score.reliable else why(score)
     # Names of files are no formulas.
     axes.set_title(f"{head}\n{reasons}" if reasons else head, fontsize=10, parse_math=False)
