@@ -42,7 +42,7 @@ def train(
             help="`statistics` compares statistics of SkeleMotion images, `autoencoder` what a small autoencoder cannot"
             " explain in them, `both` both; `original` trains the original's autoencoder on --pictures."
         ),
-    ] = "both",
+    ] = "statistics",
     pictures: Annotated[
         Path | None, typer.Option(help="Folder of SkeleMotion PNGs of normal reps, for `original`.")
     ] = None,
