@@ -40,6 +40,9 @@ class Executor(Protocol):
     def raise_priority(self, key: str, priority: int) -> None:
         """Raise the priority of a call that still waits; nothing where it does not."""
 
+    def waiting(self) -> frozenset[str]:
+        """The keys of the calls that no worker has begun."""
+
     def close(self) -> None:
         """Stop; what has not finished is dropped."""
 
@@ -143,6 +146,10 @@ class DaskExecutor:
                     call.rank = (-priority, call.rank[1])
                     heapq.heapify(self._waiting)
                     return
+
+    def waiting(self) -> frozenset[str]:
+        with self._lock:
+            return frozenset(call.key for call in self._waiting)
 
     @property
     def capacity(self) -> int:

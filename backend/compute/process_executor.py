@@ -42,6 +42,9 @@ class BackgroundExecutor:
     def raise_priority(self, key: str, priority: int) -> None:
         """Every call has begun."""
 
+    def waiting(self) -> frozenset[str]:
+        return frozenset()
+
     def close(self) -> None:
         """End what is running."""
         with self._lock:

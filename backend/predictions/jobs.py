@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -28,8 +29,9 @@ from backend.errors import (
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
 from backend.predictions import delivery
+from backend.predictions.costs import CostFigures
 from backend.predictions.retries import is_of_no_video
-from backend.predictions.worker import VideoJob, analyze_task, judge_known
+from backend.predictions.worker import Measured, VideoJob, judge_known, measured_task
 from backend.sampling.clusters import Clusters
 from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.database import batches, explained, now
@@ -50,7 +52,8 @@ _REFUSED_S = 600.0
 _TOGETHER = 10
 """Jobs with known landmarks that make up one call: handing one to a worker takes longer than judging it."""
 
-IMPORTED, REQUESTED, OPENED = range(3)
+PRIORITIES = ("imported", "requested", "opened")
+IMPORTED, REQUESTED, OPENED = range(len(PRIORITIES))
 """Priorities: a task that somebody has open comes first, then those of a longer request, then newly imported ones."""
 
 
@@ -72,6 +75,7 @@ class JobRunner:
         self._store = context.store
         self._client = context.client
         self._registry = context.registry
+        self.figures = CostFigures()
         self._executor = executor
         self._retry_after_s = retry_after_s
         self._deliverers = ThreadPoolExecutor(2, thread_name_prefix="deliver")
@@ -142,6 +146,12 @@ class JobRunner:
         with self._lock:
             return job_id in self._active
 
+    def queue(self) -> Counter[tuple[int, bool]]:
+        """How many jobs are being worked on, by priority and by whether they wait for a worker."""
+        waiting = self._executor.waiting()
+        with self._lock:
+            return Counter((job.priority, not job.key or job.key in waiting) for job in self._active.values())
+
     def wait(self, jobs: Sequence[Job], deadline: float) -> list[Job]:
         """The jobs as they are after waiting until the deadline (of time.monotonic) for their progress to end."""
         with self._lock:
@@ -195,17 +205,19 @@ class JobRunner:
                 active.key = key
             priority = max(active.priority for active in begun)
         if len(jobs) == 1:
-            analyzed = self._executor.submit(analyze_task, jobs[0], key=key, priority=priority)
-            analyzed.add_done_callback(partial(self._analyzed, ids[0], jobs[0].controls))
+            analyzed = self._executor.submit(measured_task, jobs[0], key=key, priority=priority)
+            analyzed.add_done_callback(partial(self._analyzed, ids[0], jobs[0]))
         else:
             judged = self._executor.submit(judge_known, jobs, key=key, priority=priority)
             judged.add_done_callback(partial(self._judged, work))
 
-    def _analyzed(self, job_id: int, controls: Controls, future: Future[Analysis]) -> None:
+    def _analyzed(self, job_id: int, work: VideoJob, future: Future[Measured]) -> None:
         """Runs in a thread of the executor, which must not wait for Label Studio."""
-        delivering = False
+        delivering, controls = False, work.controls
         try:
-            self._store.finish_job(job_id, dump_analysis(future.result()))
+            measured = future.result()
+            self._store.finish_job(job_id, dump_analysis(measured.analysis))
+            self.figures.done(work.task.project, measured.analysis, measured.cost)
             if self._client.configured:
                 self._submit_delivery([job_id], controls)
                 delivering = True
@@ -214,12 +226,14 @@ class JobRunner:
         except (PipelineError, BackendError) as error:
             log.warning("Job %s failed: %s", job_id, error)
             self._put_job_off(job_id, error)
+            self.figures.failed(work.task.project, type(error).__name__)
             self._note_failure(job_id, type(error).__name__, str(error))
             self._tell_failure(job_id, controls, error)
         except DBAPIError as error:
             log.warning("What came of job %s was not kept. %s It is taken up again.", job_id, explained(error))
         except Exception:  # the top of a worker: whatever happened, the server and the other jobs go on
             log.exception("Job %s failed unexpectedly.", job_id)
+            self.figures.failed(work.task.project, "InternalError")
             self._note_failure(job_id, "InternalError", "Unexpected error; the server's log has the details.")
         finally:
             if not delivering:
@@ -255,12 +269,15 @@ class JobRunner:
         errors."""
         going_on: set[int] = set()
         try:
-            judged = dict(zip(work, _judgements(future, len(work)), strict=True))
-            results = {job_id: dump_analysis(analysis) for job_id, analysis in judged.items() if analysis is not None}
+            answers = zip(work, _judgements(future, len(work)), strict=True)
+            judged = {job_id: analysis for job_id, analysis in answers if analysis is not None}
+            results = {job_id: dump_analysis(analysis) for job_id, analysis in judged.items()}
             for job_id in [job_id for job_id in work if job_id not in results]:
                 self._submit({job_id: work[job_id]})
                 going_on.add(job_id)
             self._store.finish_jobs(results)
+            for job_id in results:
+                self.figures.done(work[job_id].task.project, judged[job_id], None)
             if results and self._client.configured:
                 self._submit_delivery(list(results), next(iter(work.values())).controls)
                 going_on |= results.keys()

@@ -21,6 +21,7 @@ from backend.labelstudio.format import Json, Task, to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.labelstudio.records import TaskState
 from backend.predictions.connected import check_set_up, refusals, those_connected
+from backend.predictions.costs import CostFigures
 from backend.predictions.jobs import (
     ANSWER_GRACE_PERIOD,
     IMPORTED,
@@ -214,6 +215,15 @@ class Preannotator:
         """Search at once for tasks of the project that lack a prediction of the model in use now. Does not wait."""
         self._catch_up_requests[project] += 1  # a search that is going on now may have begun too early
         self._wake.set()
+
+    @property
+    def costs(self) -> CostFigures:
+        """What the analyses of this server took."""
+        return self._runner.figures
+
+    def queue(self) -> Counter[tuple[int, bool]]:
+        """How many jobs are being worked on, by priority and by whether they wait for a worker."""
+        return self._runner.queue()
 
     def close(self) -> None:
         self._closed.set()

@@ -174,6 +174,22 @@ def current_runs(engine: Engine) -> dict[int, list[Run]]:
     return found
 
 
+def failures(engine: Engine) -> dict[tuple[int, str], int]:
+    """How many tasks failed, by project and the name of the error."""
+    newest = newest_jobs()
+    query = select(Job.project, Job.error_type, func.count()).join(newest, newest.c.id == Job.id)
+    query = query.where(Job.state == "failed").group_by(Job.project, Job.error_type)
+    with Session(engine) as session:
+        return {(project, error_type): count for project, error_type, count in session.execute(query)}
+
+
+def run_counts(engine: Engine) -> dict[tuple[int, str], int]:
+    """How many trainings there are and were, by project and state."""
+    query = select(Run.project, Run.state, func.count()).group_by(Run.project, Run.state)
+    with Session(engine) as session:
+        return {(project, state): count for project, state, count in session.execute(query)}
+
+
 def task_jobs(engine: Engine, task: int, project: int | None = None) -> list[VideoRow]:
     """Every job of a task, the newest first."""
     query = select(*_COLUMNS).outerjoin(VideoSummary, VideoSummary.job_id == Job.id).where(Job.task == task)

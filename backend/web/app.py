@@ -29,6 +29,8 @@ from backend.web import dashboard
 from backend.web.access import Access, Credentials
 from backend.web.body import refuse_endless
 from backend.web.links import ProjectTitles
+from backend.web.metrics import Metrics
+from backend.web.metrics import bp as metrics_bp
 from backend.web.routes import bp
 from backend.web.server_key import derived, server_key
 from backend.web.services import Services
@@ -49,6 +51,8 @@ def create_app(
     """The application, with services made from the settings unless they are given."""
     app = Flask("deadlift")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_mb * 1024 * 1024
+    metrics = Metrics()
+    metrics.attach(app)
     settings, session_key = with_own_secrets(settings)
     access = access_by(settings)
     access.attach(app, session_key)
@@ -64,7 +68,7 @@ def create_app(
     trainer = trainer or create_trainer(settings, context, service.catch_up_soon, starts)
     access.on_event_without_secret = trainer.event_without_secret
     hinted = create_hinted_events(context, service, trainer) if context.client.configured else None
-    Services(
+    services = Services(
         store=store,
         context=context,
         titles=ProjectTitles(context.client),
@@ -76,8 +80,11 @@ def create_app(
         connections=context.connections,
         instance=instance,
         retrain_after=settings.retrain_after,
-    ).attach(app)
+    )
+    services.attach(app)
+    metrics.observe(services)
     app.register_blueprint(bp)
+    app.register_blueprint(metrics_bp)
     app.register_blueprint(dashboard.bp)
     app.register_blueprint(dashboard.api)
     app.register_error_handler(BackendError, _own_error)
