@@ -42,13 +42,13 @@ def requirements(report: dict[str, Any]) -> str:
         digest = download.get("archive_info", {}).get("hashes", {}).get("sha256")
         if not digest:
             raise ValueError(f"Expected a SHA-256 for {name} {version}, got none.")
-        wanted = ",".join(sorted(extras[canonicalize_name(name)]))
-        lines.append(f"{name}{f'[{wanted}]' * bool(wanted)}=={version} \\\n    --hash=sha256:{digest}\n")
+        for extra in ("", *sorted(extras[canonicalize_name(name)])):
+            lines.append(f"{name}{f'[{extra}]' * bool(extra)}=={version} \\\n    --hash=sha256:{digest}\n")
     return "".join(lines)
 
 
 def _extras(packages: list[dict[str, Any]]) -> dict[str, set[str]]:
-    """The extras of each package that others ask for: pip wants them pinned as well."""
+    """The extras of each package that others ask for: pip wants those pinned as well, beside the package."""
     found = defaultdict[str, set[str]](set)
     for package in packages:
         for text in package["metadata"].get("requires_dist", ()):

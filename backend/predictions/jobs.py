@@ -28,6 +28,7 @@ from backend.errors import (
 )
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
+from backend.logs import about, call_about, subjects
 from backend.predictions import delivery
 from backend.predictions.costs import CostFigures
 from backend.predictions.retries import is_of_no_video
@@ -204,12 +205,15 @@ class JobRunner:
             for active in begun:
                 active.key = key
             priority = max(active.priority for active in begun)
-        if len(jobs) == 1:
+        task = jobs[0].task
+        if len(jobs) > 1:
+            with about(project=task.project):
+                judged = self._executor.submit(judge_known, jobs, key=key, priority=priority)
+                judged.add_done_callback(partial(call_about, subjects(), self._judged, work))
+            return
+        with about(job=ids[0], task=task.id, project=task.project):
             analyzed = self._executor.submit(measured_task, jobs[0], key=key, priority=priority)
-            analyzed.add_done_callback(partial(self._analyzed, ids[0], jobs[0]))
-        else:
-            judged = self._executor.submit(judge_known, jobs, key=key, priority=priority)
-            judged.add_done_callback(partial(self._judged, work))
+            analyzed.add_done_callback(partial(call_about, subjects(), self._analyzed, ids[0], jobs[0]))
 
     def _analyzed(self, job_id: int, work: VideoJob, future: Future[Measured]) -> None:
         """Runs in a thread of the executor, which must not wait for Label Studio."""
@@ -244,7 +248,7 @@ class JobRunner:
         if not self._client.configured or is_of_no_video(error) or isinstance(error, WorkerLost):
             return
         with suppress(RuntimeError):  # shutting down
-            self._deliverers.submit(self._told_failure, job_id, controls, str(error))
+            self._deliverers.submit(call_about, subjects(), self._told_failure, job_id, controls, str(error))
 
     def _told_failure(self, job_id: int, controls: Controls, message: str) -> None:
         job = self._store.job(job_id)
@@ -295,7 +299,7 @@ class JobRunner:
 
     def _submit_delivery(self, job_ids: Sequence[int], controls: Controls) -> None:
         try:
-            self._deliverers.submit(self._deliver, job_ids, controls)
+            self._deliverers.submit(call_about, subjects(), self._deliver, job_ids, controls)
         except RuntimeError:  # shutting down
             log.info("Jobs %s are delivered at the next start.", list(job_ids))
             for job_id in job_ids:

@@ -20,6 +20,7 @@ from backend.labelstudio.addresses import public_url
 from backend.labelstudio.format import Json, Task, to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.labelstudio.records import TaskState
+from backend.logs import call_about, subjects
 from backend.predictions.connected import check_set_up, refusals, those_connected
 from backend.predictions.costs import CostFigures
 from backend.predictions.jobs import (
@@ -152,7 +153,7 @@ class Preannotator:
         if len(jobs) <= _STARTED_AT_ONCE:
             self._start_all(jobs, controls, priority)
         else:
-            self._background.submit(self._start_all, jobs, controls, priority)
+            self._background.submit(call_about, subjects(), self._start_all, jobs, controls, priority)
 
     def tasks_created(self, tasks: Sequence[Task], label_config: str) -> None:
         """Start on new tasks before anybody opens them, in the background. Tasks without a video are left alone."""
@@ -161,7 +162,7 @@ class Preannotator:
         except LabelConfigError as error:
             log.warning("New tasks are not pre-annotated: %s", error)
             return
-        self._background.submit(self._enqueue_all, tasks, controls)
+        self._background.submit(call_about, subjects(), self._enqueue_all, tasks, controls)
 
     def resume(self) -> None:
         """Go on with what is unfinished, then with tasks that arrived while the server was away.
@@ -271,7 +272,9 @@ class Preannotator:
         (of time.monotonic). Raises LabelStudioError."""
         seconds = max(0.0, deadline - time.monotonic())
         try:
-            return self._lookups.submit(self._client.task_states, project, task_ids).result(seconds)
+            return self._lookups.submit(call_about, subjects(), self._client.task_states, project, task_ids).result(
+                seconds
+            )
         except TimeoutError as error:
             raise LabelStudioError(f"Label Studio did not answer within {seconds:.1f} s.") from error
 

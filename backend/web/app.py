@@ -31,6 +31,7 @@ from backend.web.body import refuse_endless
 from backend.web.links import ProjectTitles
 from backend.web.metrics import Metrics
 from backend.web.metrics import bp as metrics_bp
+from backend.web.request_ids import RequestIds
 from backend.web.routes import bp
 from backend.web.server_key import derived, server_key
 from backend.web.services import Services
@@ -91,6 +92,7 @@ def create_app(
     app.register_error_handler(PipelineError, _own_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected_error)
+    app.wsgi_app = RequestIds(app.wsgi_app)  # type: ignore[method-assign]  # Flask's way of middleware
     return app
 
 

@@ -80,11 +80,11 @@ class _Server(wsgi.Server):
         """
         if self._open() < _MOST_CONNECTIONS:
             return True
-        self._connections._expire(time.time() - _SILENT_S)
+        self._connections._expire(time.time() - _SILENT_S)  # type: ignore[attr-defined]
         return self._open() < _MOST_CONNECTIONS
 
     def _open(self) -> int:
-        return int(self._connections._num_connections) + len(self.senders)
+        return int(self._connections._num_connections) + len(self.senders)  # type: ignore[attr-defined]
 
     def stop(self) -> None:
         self.senders.close()
@@ -100,7 +100,7 @@ class _Gateway(wsgi.Gateway_10):
     Otherwise a thread would read all of it before it answers. What is read has to come in time.
     """
 
-    def get_environ(self) -> dict[str, Any]:
+    def get_environ(self) -> dict[str, Any]:  # type: ignore[override]  # its stub says None
         found: dict[str, Any] = super().get_environ()
         length = int(getattr(self.req.rfile, "remaining", 0))
         found["wsgi.input"] = Body(self.req.rfile, length, self.req.conn.socket, self.req.server.senders)
