@@ -1,7 +1,7 @@
 """The server's log: plain lines or JSON, with what each line is about, in workers as well.
 
-Whoever begins to work for a request, job, task or project says so once; all lines until the end of the block have it, in
-this thread, and in the worker processes that get work from it.
+Whoever begins to work for a request, job, task or project says so once. All lines until the end of the block have it,
+in this thread, and in the worker processes that get work from it.
 """
 
 from __future__ import annotations

@@ -272,9 +272,7 @@ class Preannotator:
         (of time.monotonic). Raises LabelStudioError."""
         seconds = max(0.0, deadline - time.monotonic())
         try:
-            return self._lookups.submit(call_about, subjects(), self._client.task_states, project, task_ids).result(
-                seconds
-            )
+            return self._lookups.submit(self._client.task_states, project, task_ids).result(seconds)
         except TimeoutError as error:
             raise LabelStudioError(f"Label Studio did not answer within {seconds:.1f} s.") from error
 
