@@ -175,7 +175,9 @@ class Access:
         address = request.remote_addr or ""
         pause_s = self._attempts.pause_s(address)
         if pause_s > 0 and not (is_accepted and self._attempts.is_trusted(address)):
-            raise TooManyAttempts(f"Too many wrong passwords from this address. Try again in {pause_s:.0f} s.")
+            refusal = TooManyAttempts(f"Too many wrong passwords from this address. Try again in {pause_s:.0f} s.")
+            refusal.retry_after_s = pause_s
+            raise refusal
         if is_accepted:
             self._attempts.succeeded(address)
             return True

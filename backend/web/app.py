@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import threading
 from collections.abc import Callable
@@ -161,7 +162,9 @@ def create_label_events(store: Store, trainer: Trainer, hinted: HintedEvents | N
 
 
 def _own_error(error: Exception) -> ResponseReturnValue:
-    return as_json(type(error).__name__, str(error)), http_status(type(error))
+    status, wait_s = http_status(type(error)), getattr(error, "retry_after_s", 0.0)
+    headers = {"Retry-After": str(math.ceil(wait_s))} if status == 429 and wait_s > 0 else {}
+    return as_json(type(error).__name__, str(error)), status, headers
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

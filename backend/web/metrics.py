@@ -23,8 +23,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 import pipeline
+from backend.predictions.active import MOST_ACTIVE, PRIORITIES
 from backend.predictions.costs import ProjectLabels
-from backend.predictions.jobs import PRIORITIES
 from backend.storage import overview
 from backend.web.services import Services
 
@@ -93,6 +93,7 @@ class _ServerFigures:
         ours, engine = self._services, self._services.store.engine
         yield _info(pipeline.__version__, ours.registry.fallback.version)
         yield _queue(ours.preannotator.queue())
+        yield _gauge("deadlift_queue_limit", "Jobs that the server works on at most.", (), [((), MOST_ACTIVE)])
         yield self._by_project(
             "deadlift_tasks",
             "Tasks by the state of their newest job.",
