@@ -14,7 +14,8 @@ HEAD_S = 10.0
 BODY_S = 10.0
 LEAST_BYTES_PER_S = 100_000
 """A body may take BODY_S and its length at this pace."""
-_PEEK = 64 * 1024
+_PEEK = 68 * 1024
+"""More than a head may have (`server.py`): a thread refuses one that is longer without waiting for its end."""
 _LOOK_S = 0.02
 _LOOK_AT_BODIES_S = 0.5
 
@@ -31,6 +32,9 @@ class Senders:
         self._bodies: dict[socket.socket, float] = {}
         self._changed = threading.Condition()
         self._closed = False
+
+    def start(self) -> None:
+        """Begin to look after them, in a thread of its own."""
         threading.Thread(target=self._run, name="senders", daemon=True).start()
 
     def __len__(self) -> int:

@@ -65,6 +65,10 @@ class _Server(wsgi.Server):
         super().__init__(*arguments, **options)
         self.senders = Senders(super().process_conn)
 
+    def prepare(self) -> None:
+        super().prepare()
+        self.senders.start()
+
     def process_conn(self, conn: Any) -> None:
         if conn.last_used is not None:
             self.senders.take(conn)
