@@ -157,7 +157,7 @@ class Side:
         self.fetched: list[str] = []
         self.label_studio.files = _Recorded(self.fetched)
         self.project = DrawnProject(self.label_studio, folder)
-        self.folder = folder
+        self.cached: list[int] = []
         secret = {"BASIC_AUTH_USER": _USER, "BASIC_AUTH_PASS": _PASSWORD}
         self.server = BackendProcess(folder / "data", self.label_studio, WORKERS="2", **secret)
         self.server.tree = tree
@@ -174,17 +174,17 @@ class Side:
         for task in known * 8:
             annotation = self.project.label(task, self.project.reps[task], 2)
             sent.saved[annotation["id"]] = annotation
-        cached = [*known, *(self.project.add_known(reps=4) for _ in range(_CACHED - _LABELLED))]
+        self.cached = [self.project.add_known(reps=4) for _ in range(_CACHED)]
         print(f"  answers after {self.server.start():.1f} s", flush=True)
         self.server.connect()
         wait_for(lambda: "annotations pulled" in self.server.log())
-        wait_for(lambda: len(self.label_studio.predictions) >= len(cached), pause_s=1.0)
+        wait_for(lambda: len(self.label_studio.predictions) >= _CACHED, 300, 1.0)
         new = [self.project.add_new(reps=3) for _ in range(queued)]
         self.fetched.clear()
         self.server.post(self.project.created(*new))
-        wait_for(lambda: len(self.fetched) >= 2)
+        wait_for(lambda: len(self.fetched) >= 2, 120)
         self.server.start_training()
-        wait_for(lambda: work(self.server)[0])
+        wait_for(lambda: work(self.server)[0], 300)
         return sent, new
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> float:
@@ -204,8 +204,7 @@ class Side:
         return json.dumps({"tasks": given, "project": "1.1", "label_config": CONFIG_TEXT}).encode()
 
     def measure(self, sent: Sent, seconds: float) -> dict[str, list[float]]:
-        cached = list(range(1, _CACHED + 1))
-        one, many = self.request_of(cached[:1]), self.request_of(cached)
+        one, many = self.request_of(self.cached[:1]), self.request_of(self.cached)
         events = [json.dumps(event).encode() for event in sent.events(_BURST)]
         single = iter(events[_BURST // 2 :])
         asked: dict[str, Callable[[], float]] = {
@@ -230,7 +229,7 @@ class Side:
         before = len(self.fetched)
         self.ask("POST", "/predict", self.request_of(waiting[-1:]))
         name = f"1/{waiting[-1]}.mp4"
-        wait_for(lambda: name in self.fetched)
+        wait_for(lambda: name in self.fetched, 300)
         between = self.fetched[before : self.fetched.index(name)]
         return f"opened task: {len(between)} others begun before it"
 
