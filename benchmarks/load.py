@@ -45,7 +45,7 @@ _CACHED = 255
 """Predictions that are ready: Label Studio asks for so many at once at most."""
 _LISTED = 10
 """Annotations in an event that carries a list."""
-_BURST = 200
+_SINGLE, _BURST = 100, 200
 _FIVE_MB = 5_000_000
 _USER, _PASSWORD = "load", "of a benchmark"
 _AUTHORIZATION = "Basic " + base64.b64encode(f"{_USER}:{_PASSWORD}".encode()).decode()
@@ -205,8 +205,7 @@ class Side:
 
     def measure(self, sent: Sent, seconds: float) -> dict[str, list[float]]:
         one, many = self.request_of(self.cached[:1]), self.request_of(self.cached)
-        events = [json.dumps(event).encode() for event in sent.events(_BURST)]
-        single = iter(events[_BURST // 2 :])
+        single = iter([json.dumps(event).encode() for event in sent.events(_SINGLE)])
         asked: dict[str, Callable[[], float]] = {
             "/health": lambda: self.ask("GET", "/health"),
             "/predict, 1 cached task": lambda: self.ask("POST", "/predict", one),
@@ -216,11 +215,13 @@ class Side:
         found: dict[str, list[float]] = {name: [] for name in asked}
         for name, ask in asked.items():
             ask()  # the first of a kind loads something
-            deadline, most = time.monotonic() + seconds, 99 if name == "event" else 1000
+            deadline, most = time.monotonic() + seconds, _SINGLE - 1 if name == "event" else 1000
             while time.monotonic() < deadline and len(found[name]) < most:
                 found[name].append(ask())
                 time.sleep(0.02)
-        burst = send(self.server.port, [*events[: _BURST // 2], *events[: _BURST // 2]])
+        for event in single:
+            self.ask("POST", "/webhook", event)
+        burst = send(self.server.port, [json.dumps(event).encode() for event in sent.events(_BURST)])
         assert {status for _, status in burst} == {200}, burst
         return found | {"event, 200 at one moment": [1000 * taken for taken, _ in burst]}
 

@@ -174,13 +174,13 @@ def current_runs(engine: Engine) -> dict[int, list[Run]]:
     return found
 
 
-def failures(engine: Engine) -> dict[tuple[int, str], int]:
-    """How many tasks failed, by project and the name of the error."""
+def outcomes(engine: Engine) -> dict[tuple[int, str, str], int]:
+    """How many tasks there are, by project, state, and the name of the error where they failed."""
     newest = newest_jobs()
-    query = select(Job.project, Job.error_type, func.count()).join(newest, newest.c.id == Job.id)
-    query = query.where(Job.state == "failed").group_by(Job.project, Job.error_type)
+    query = select(Job.project, Job.state, Job.error_type, func.count()).join(newest, newest.c.id == Job.id)
     with Session(engine) as session:
-        return {(project, error_type): count for project, error_type, count in session.execute(query)}
+        rows = session.execute(query.group_by(Job.project, Job.state, Job.error_type))
+        return {(project, state, error_type): count for project, state, error_type, count in rows}
 
 
 def run_counts(engine: Engine) -> dict[tuple[int, str], int]:

@@ -94,19 +94,9 @@ class _ServerFigures:
         yield _info(pipeline.__version__, ours.registry.fallback.version)
         yield _queue(ours.preannotator.queue())
         yield _gauge("deadlift_queue_limit", "Jobs that the server works on at most.", (), [((), MOST_ACTIVE)])
-        yield self._by_project(
-            "deadlift_tasks",
-            "Tasks by the state of their newest job.",
-            "state",
-            {
-                (project, state): counts.get(state, 0)
-                for project, counts in overview.states(engine).items()
-                for state in _STATES
-            },
-        )
-        yield self._by_project(
-            "deadlift_failed_tasks", "Tasks whose newest job failed, by error.", "type", overview.failures(engine)
-        )
+        states, errors = _states_and_errors(overview.outcomes(engine))
+        yield self._by_project("deadlift_tasks", "Tasks by the state of their newest job.", "state", states)
+        yield self._by_project("deadlift_failed_tasks", "Tasks whose newest job failed, by error.", "type", errors)
         yield self._by_project(
             "deadlift_labelled_repetitions",
             "Repetitions that people labelled.",
@@ -138,6 +128,19 @@ class _ServerFigures:
         for (project, value), count in counts.items():
             summed[self._projects.of(project), value] += count
         return _gauge(name, about, ("project", label), summed.items())
+
+
+def _states_and_errors(
+    outcomes: Mapping[tuple[int, str, str], int],
+) -> tuple[Counts[tuple[int, str]], Counts[tuple[int, str]]]:
+    """Tasks by project and state, every state of each project among them; and failed ones by project and error."""
+    states = Counts({(project, state): 0 for project, _, _ in outcomes for state in _STATES})
+    errors: Counts[tuple[int, str]] = Counts()
+    for (project, state, error_type), count in outcomes.items():
+        states[project, state] += count
+        if state == "failed":
+            errors[project, error_type] += count
+    return states, errors
 
 
 def _info(version: str, base_model: str) -> Metric:
