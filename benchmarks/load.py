@@ -183,9 +183,14 @@ class Side:
         self.fetched.clear()
         self.server.post(self.project.created(*new))
         wait_for(lambda: len(self.fetched) >= 2, 120)
-        self.server.start_training()
-        wait_for(lambda: work(self.server)[0], 300)
+        self.train()
         return sent, new
+
+    def train(self) -> None:
+        """See that a training is in the middle of learning."""
+        if not work(self.server)[0]:
+            self.server.start_training()
+            wait_for(lambda: work(self.server)[0], 300)
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> float:
         """Milliseconds from the connection to the end of the answer. Raises AssertionError for a refusal."""
@@ -214,11 +219,13 @@ class Side:
         }
         found: dict[str, list[float]] = {name: [] for name in asked}
         for name, ask in asked.items():
+            self.train()
             ask()  # the first of a kind loads something
             deadline, most = time.monotonic() + seconds, _SINGLE - 1 if name == "event" else 1000
             while time.monotonic() < deadline and len(found[name]) < most:
                 found[name].append(ask())
                 time.sleep(0.02)
+        self.train()
         for event in single:
             self.ask("POST", "/webhook", event)
         burst = send(self.server.port, [json.dumps(event).encode() for event in sent.events(_BURST)])
