@@ -104,6 +104,8 @@ class Sent:
         lost = []
         for number, sent in self.saved.items():
             ours = stored.get(number)
+            if ours is None and number in self.deleted:
+                continue  # gone from Label Studio before the server looked it up
             labels = [result["value"]["timelinelabels"][0].startswith("Normal") for result in sent["result"]]
             starts = [result["value"]["ranges"][0]["start"] for result in sent["result"]]
             if (
