@@ -10,6 +10,7 @@ import platformdirs
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from backend.logs import LogFormat
 from pipeline.config import PipelineConfig, PoseConfig, PoseEngine
 
 APP_NAME = "deadlift-ml-backend"
@@ -104,6 +105,9 @@ class Settings(BaseSettings):
     )
     dask_scheduler: str = Field(
         default="", description="Address of an existing Dask scheduler, instead of own workers."
+    )
+    log_format: LogFormat = Field(
+        default="text", description="How the log is written: text, or json with the ids that each line is about."
     )
     max_video_mb: int = Field(default=2048, ge=1, description="Larger videos are refused.")
     media_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(

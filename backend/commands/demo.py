@@ -47,11 +47,12 @@ def demo(
     backend_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the backend.")] = 9090,
 ) -> None:
     """Install and start Label Studio 1.23.2 and the backend here, upload videos, wait for the predictions."""
-    from backend.commands.serve import setup_logging, stop_on_sigterm
+    from backend import logs
+    from backend.commands.serve import stop_on_sigterm
     from backend.local_labelstudio import demo as use_case
     from backend.local_labelstudio.server import LabelStudioServer, install
 
-    setup_logging(logging.WARNING)  # what goes well is in the progress bar
+    logs.set_up(logging.WARNING)  # what goes well is in the progress bar
     stop_on_sigterm()
     console = Console(highlight=False)
     use_case.check_videos(videos or [])

@@ -87,9 +87,10 @@ def prelabel(
     """Pre-label an archive. May be interrupted and repeated at any time. Exit code 1 if any video failed."""
     import logging
 
+    from backend import logs
     from backend.archives.run import exclusive
     from backend.commands.prelabel_display import Display
-    from backend.commands.serve import setup_logging, stop_on_sigterm
+    from backend.commands.serve import stop_on_sigterm
     from backend.storage.jobs import Store
     from backend.storage.private import private
 
@@ -105,9 +106,9 @@ def prelabel(
         limit=limit,
         playable=playable,
     )
-    setup_logging(logging.WARNING)
     stop_on_sigterm()
     settings, display = Settings(), Display(json_progress)
+    logs.set_up(logging.WARNING, settings.log_format)
     with (
         private(settings.data_dir),
         exclusive(settings.data_dir, request.target),

@@ -6,7 +6,7 @@ import heapq
 import itertools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +18,7 @@ from distributed import Client, KilledWorker, LocalCluster, Security
 from distributed import Future as DaskFuture
 from distributed.system import MEMORY_LIMIT
 
+from backend import logs
 from backend.errors import BackendError, OutOfMemory, SchedulerLost, WorkerLost
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,9 @@ class Executor(Protocol):
     def raise_priority(self, key: str, priority: int) -> None:
         """Raise the priority of a call that still waits; nothing where it does not."""
 
+    def waiting(self) -> frozenset[str]:
+        """The keys of the calls that no worker has begun."""
+
     def close(self) -> None:
         """Stop; what has not finished is dropped."""
 
@@ -53,6 +57,7 @@ class _Call:
     args: tuple[object, ...] = field(compare=False)
     key: str = field(compare=False)
     priority: int = field(compare=False)
+    subjects: Mapping[str, str | int] = field(compare=False)
     future: Future[Any] = field(compare=False, default_factory=Future)
 
 
@@ -130,7 +135,7 @@ class DaskExecutor:
 
     def submit(self, function: Callable[..., Any], *args: object, key: str, priority: int = 0) -> Future[Any]:
         with self._lock:
-            call = _Call((-priority, next(self._counter)), function, args, key, priority)
+            call = _Call((-priority, next(self._counter)), function, args, key, priority, dict(logs.subjects()))
             heapq.heappush(self._waiting, call)
         self._hand_out()
         return call.future
@@ -143,6 +148,10 @@ class DaskExecutor:
                     call.rank = (-priority, call.rank[1])
                     heapq.heapify(self._waiting)
                     return
+
+    def waiting(self) -> frozenset[str]:
+        with self._lock:
+            return frozenset(call.key for call in self._waiting)
 
     @property
     def capacity(self) -> int:
@@ -184,7 +193,13 @@ class DaskExecutor:
                 self._busy += 1
             try:
                 remote = self._client.submit(
-                    call.function, *call.args, key=call.key, priority=call.priority, pure=False
+                    logs.call_about,
+                    call.subjects,
+                    call.function,
+                    *call.args,
+                    key=call.key,
+                    priority=call.priority,
+                    pure=False,
                 )
             except Exception as error:  # noqa: BLE001  # raised where the call's future is waited for
                 self._end(call, error)

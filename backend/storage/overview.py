@@ -174,6 +174,22 @@ def current_runs(engine: Engine) -> dict[int, list[Run]]:
     return found
 
 
+def outcomes(engine: Engine) -> dict[tuple[int, str, str], int]:
+    """How many tasks there are, by project, state, and the name of the error where they failed."""
+    newest = newest_jobs()
+    query = select(Job.project, Job.state, Job.error_type, func.count()).join(newest, newest.c.id == Job.id)
+    with Session(engine) as session:
+        rows = session.execute(query.group_by(Job.project, Job.state, Job.error_type))
+        return {(project, state, error_type): count for project, state, error_type, count in rows}
+
+
+def run_counts(engine: Engine) -> dict[tuple[int, str], int]:
+    """How many trainings there are and were, by project and state."""
+    query = select(Run.project, Run.state, func.count()).group_by(Run.project, Run.state)
+    with Session(engine) as session:
+        return {(project, state): count for project, state, count in session.execute(query)}
+
+
 def task_jobs(engine: Engine, task: int, project: int | None = None) -> list[VideoRow]:
     """Every job of a task, the newest first."""
     query = select(*_COLUMNS).outerjoin(VideoSummary, VideoSummary.job_id == Job.id).where(Job.task == task)

@@ -46,6 +46,8 @@ _SENT_BY_FORMS = {"application/x-www-form-urlencoded", "multipart/form-data", "t
 _TOKEN = "csrf_token"
 _TOKEN_HEADER = "X-CSRF-Token"
 _SESSION = timedelta(hours=12)
+_MOST_OF_A_LOGIN = 16 * 1024
+"""Bytes: the one body that is read before anybody gave a password."""
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -125,6 +127,8 @@ class Access:
         if request.endpoint == _OPEN:
             return None
         self._check_host()
+        if request.endpoint == _LOG_IN:
+            request.max_content_length = _MOST_OF_A_LOGIN
         _check_origin()
         by_cookie = False
         if self.credentials is not None and not (request.endpoint == _LOG_IN and request.method == "POST"):
@@ -171,7 +175,9 @@ class Access:
         address = request.remote_addr or ""
         pause_s = self._attempts.pause_s(address)
         if pause_s > 0 and not (is_accepted and self._attempts.is_trusted(address)):
-            raise TooManyAttempts(f"Too many wrong passwords from this address. Try again in {pause_s:.0f} s.")
+            refusal = TooManyAttempts(f"Too many wrong passwords from this address. Try again in {pause_s:.0f} s.")
+            refusal.retry_after_s = pause_s
+            raise refusal
         if is_accepted:
             self._attempts.succeeded(address)
             return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import threading
 from collections.abc import Callable
@@ -29,6 +30,9 @@ from backend.web import dashboard
 from backend.web.access import Access, Credentials
 from backend.web.body import refuse_endless
 from backend.web.links import ProjectTitles
+from backend.web.metrics import Metrics
+from backend.web.metrics import bp as metrics_bp
+from backend.web.request_ids import RequestIds
 from backend.web.routes import bp
 from backend.web.server_key import derived, server_key
 from backend.web.services import Services
@@ -49,6 +53,8 @@ def create_app(
     """The application, with services made from the settings unless they are given."""
     app = Flask("deadlift")
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_mb * 1024 * 1024
+    metrics = Metrics()
+    metrics.attach(app)
     settings, session_key = with_own_secrets(settings)
     access = access_by(settings)
     access.attach(app, session_key)
@@ -64,7 +70,7 @@ def create_app(
     trainer = trainer or create_trainer(settings, context, service.catch_up_soon, starts)
     access.on_event_without_secret = trainer.event_without_secret
     hinted = create_hinted_events(context, service, trainer) if context.client.configured else None
-    Services(
+    services = Services(
         store=store,
         context=context,
         titles=ProjectTitles(context.client),
@@ -76,14 +82,18 @@ def create_app(
         connections=context.connections,
         instance=instance,
         retrain_after=settings.retrain_after,
-    ).attach(app)
+    )
+    services.attach(app)
+    metrics.observe(services)
     app.register_blueprint(bp)
+    app.register_blueprint(metrics_bp)
     app.register_blueprint(dashboard.bp)
     app.register_blueprint(dashboard.api)
     app.register_error_handler(BackendError, _own_error)
     app.register_error_handler(PipelineError, _own_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected_error)
+    app.wsgi_app = RequestIds(app.wsgi_app)  # type: ignore[method-assign]  # Flask's way of middleware
     return app
 
 
@@ -152,7 +162,9 @@ def create_label_events(store: Store, trainer: Trainer, hinted: HintedEvents | N
 
 
 def _own_error(error: Exception) -> ResponseReturnValue:
-    return as_json(type(error).__name__, str(error)), http_status(type(error))
+    status, wait_s = http_status(type(error)), getattr(error, "retry_after_s", 0.0)
+    headers = {"Retry-After": str(math.ceil(wait_s))} if status == 429 and wait_s > 0 else {}
+    return as_json(type(error).__name__, str(error)), status, headers
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
