@@ -12,6 +12,7 @@ from flask import Flask
 from flask.typing import ResponseReturnValue
 from pydantic import SecretStr
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import IntegerConverter, Map
 
 from backend.compute.dask_executor import DaskExecutor, Executor
 from backend.compute.process_executor import BackgroundExecutor
@@ -36,6 +37,16 @@ from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
+
+class IdConverter(IntegerConverter):
+    """A number in an address that the database can hold; to others no address leads."""
+
+    regex = r"[0-9]{1,19}"
+
+    def __init__(self, map: Map) -> None:
+        super().__init__(map, max=2**63 - 1)
+
+
 EVERY_ADDRESS = ("0.0.0.0", "::")
 """Hosts that stand for all addresses of this machine."""
 
@@ -48,6 +59,7 @@ def create_app(
 ) -> Flask:
     """The application, with services made from the settings unless they are given."""
     app = Flask("deadlift")
+    app.url_map.converters["int"] = IdConverter
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_mb * 1024 * 1024
     settings, session_key = with_own_secrets(settings)
     access = access_by(settings)

@@ -112,6 +112,13 @@ def test_numbers_beyond_those_of_the_database_are_no_error_of_ours(
     assert lone_http.post("/webhook", json=deleted).status_code == 400
 
 
+@pytest.mark.parametrize("number", [2**63, "9" * 5000])
+@pytest.mark.parametrize("path", ["/api/videos/{}", "/api/labels/{}", "/videos/{}/skeleton.svg", "/models/{}/base"])
+def test_no_address_with_such_a_number_leads_anywhere(lone_http: FlaskClient, path: str, number: int | str) -> None:
+    assert lone_http.get(path.format(number)).status_code == 404
+    assert lone_http.get(f"/api/quality?project={number}").status_code == 400
+
+
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     settings = Settings(
