@@ -17,7 +17,8 @@ TEXTS = (
     "", " ", "\0", "'", '"', "%", "%00", "..", "../../../etc/passwd", "<script>alert(1)</script>", "{{7*7}}", "ü",
     "\U0001f3cb",
     "١٢", "²", "1e3", "+1", "-1", "0x10", "1.5", "nan", "inf", "null", "true", "a" * 3000, "1" * 400, "9" * 5000,
-    "0-1", "1-0", "nan-nan", "0.5-", "--", "; DROP TABLE job", "*", "\r\nX-Odd: 1", "base", "v0001", "\N{RIGHT-TO-LEFT OVERRIDE}a",
+    "0-1", "1-0", "nan-nan", "0.5-", "--", "; DROP TABLE job", "*", "\r\nX-Odd: 1", "base", "v0001",
+    "\N{RIGHT-TO-LEFT OVERRIDE}a",
 )  # fmt: skip
 NUMBERS = (0, 1, 5, 11, 16, -1, 2**31, 2**53, 2**53 + 1, 2**63 - 1, 2**63, -(2**63) - 1, 10**400, 0.5, 1e308, 24)
 VALUES: tuple[Any, ...] = (
