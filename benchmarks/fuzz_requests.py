@@ -4,7 +4,8 @@
 
 `deadlift serve` with a password and a small Label Studio beside it gets parameters made by its own OpenAPI document,
 every route with odd values, and mutations of what Label Studio was seen to send. One request in ten comes without the
-password or with a wrong one, one in fifty is no HTTP at all. Wrong (exit code 1): an error of the server that it does
+password or with a wrong one, one in fifty is no HTTP at all. The second half goes to a server without a token for Label
+Studio, which believes what it is told. Wrong (exit code 1): an error of the server that it does
 not name, a traceback in an answer or in its log, a secret in an answer, an answer to somebody without the password, a
 server that is gone, or memory that grows by more than 100 MB after the first quarter.
 """
@@ -156,13 +157,12 @@ def prepare(data_dir: Path) -> None:
     store.close()
 
 
-def run(folder: Path, count: int, seed: int) -> int:
-    data_dir = folder / "data"
+def run(data_dir: Path, count: int, seed: int, **settings: str) -> int:
     data_dir.mkdir()
     prepare(data_dir)
     label_studio = FakeLabelStudio()
     label_studio.add_task("/data/upload/1/0123abcd-drawn.mp4", dashboard_data.DRAWN, fps=25)
-    server = BackendProcess(data_dir, label_studio, BASIC_AUTH_USER=USER, BASIC_AUTH_PASS=PASSWORD)
+    server = BackendProcess(data_dir, label_studio, BASIC_AUTH_USER=USER, BASIC_AUTH_PASS=PASSWORD, **settings)
     found = Found()
     try:
         server.start()
@@ -211,7 +211,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fuzz-", ignore_cleanup_errors=True) as folder:
-        return run(Path(folder), chosen.requests, chosen.seed)
+        half = chosen.requests // 2
+        wrong = run(Path(folder, "with token"), half, chosen.seed)
+        return wrong + run(Path(folder, "without"), half, chosen.seed + 500, LABEL_STUDIO_API_KEY="")
 
 
 if __name__ == "__main__":

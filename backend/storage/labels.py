@@ -326,4 +326,7 @@ def as_label_studio_writes(moment: datetime) -> str:
 
 
 def _optional_int(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | str) and str(value).isdigit() else None
+    """A whole number that the database can hold, also in digits; None for anything else."""
+    if isinstance(value, str):
+        value = int(value) if value.isdecimal() and len(value) < 20 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None
