@@ -210,6 +210,7 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (WorkerLost, 500),
     (OutOfMemory, 413),
     (SchedulerLost, 500),
+    (StorageFault, 503),
     (MediaError, 422),
     (PipelineError, 500),
     (BackendError, 500),

@@ -369,7 +369,9 @@ def in_grace_period(job: Job, moment: datetime) -> bool:
     """Whether Label Studio may at that moment not have noticed, or not stored yet, what it was given of this job."""
     if job.delivered_at is None:
         return False
-    return job.delivered_at >= moment - (ANSWER_GRACE_PERIOD if job.delivery == "answered" else GRACE_PERIOD)
+    # On either side: where the clock was set back, what was delivered far in the future is over.
+    period = ANSWER_GRACE_PERIOD if job.delivery == "answered" else GRACE_PERIOD
+    return abs(job.delivered_at - moment) <= period
 
 
 def _calls(work: Mapping[int, VideoJob]) -> list[dict[int, VideoJob]]:

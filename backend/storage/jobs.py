@@ -223,12 +223,17 @@ class Store:
             ).one_or_none()
 
     def claim_answer(self, job_id: int, before: datetime) -> bool:
-        """Note that a request is answered with a job's prediction; False where one was answered since `before`."""
+        """Note that a request is answered with a job's prediction; False where one was answered since `before`.
+
+        What is as far in the future counts as long ago: the clock was set back.
+        """
+        moment = now()
+        is_long_ago = (Job.delivered_at < before) | (Job.delivered_at > moment + (moment - before))
         with self._transaction() as session:
             claim = (
                 update(Job)
-                .where(Job.id == job_id, Job.delivered_at.is_(None) | (Job.delivered_at < before))
-                .values(delivery="answered", delivered_at=now())
+                .where(Job.id == job_id, Job.delivered_at.is_(None) | is_long_ago)
+                .values(delivery="answered", delivered_at=moment)
                 .returning(Job.id)
             )
             return session.scalar(claim) is not None

@@ -170,7 +170,9 @@ class LabelStore:
     def received(self) -> Iterator[ReceivedEvent]:
         """Events that are not stored yet, as they came; without those that are put off."""
         last = 0
-        is_due = ReceivedEvent.put_off_until.is_(None) | (ReceivedEvent.put_off_until <= now())
+        moment, until = now(), ReceivedEvent.put_off_until
+        longest = _FIRST_PAUSE * (1 << _LONGEST_PAUSE_TRIES)  # whatever waits for longer was put off by another clock
+        is_due = until.is_(None) | (until <= moment) | (until > moment + longest)
         while True:
             query = select(ReceivedEvent).where(ReceivedEvent.id > last, is_due).order_by(ReceivedEvent.id).limit(1)
             with self._sessions.begin() as session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,18 +12,20 @@ from dataclasses import replace
 from flask import Flask
 from flask.typing import ResponseReturnValue
 from pydantic import SecretStr
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import IntegerConverter, Map
 
 from backend.compute.dask_executor import DaskExecutor, Executor
 from backend.compute.process_executor import BackgroundExecutor
 from backend.context import Context, context_of
-from backend.errors import BackendError, as_json, http_status
+from backend.errors import BackendError, StorageFault, as_json, http_status
 from backend.labels.events import LabelEvents
 from backend.labels.hints import HintedEvents, Reactions
 from backend.labelstudio.connections import Connections, OwnAddress
 from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
+from backend.storage.database import explained
 from backend.storage.jobs import Store
 from backend.training.schedule import START_TRAINING
 from backend.training.trainer import Trainer
@@ -94,6 +97,8 @@ def create_app(
     app.register_blueprint(dashboard.api)
     app.register_error_handler(BackendError, _own_error)
     app.register_error_handler(PipelineError, _own_error)
+    app.register_error_handler(OperationalError, _database_error)
+    app.register_error_handler(sqlite3.OperationalError, _database_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected_error)
     return app
@@ -165,6 +170,11 @@ def create_label_events(store: Store, trainer: Trainer, hinted: HintedEvents | N
 
 def _own_error(error: Exception) -> ResponseReturnValue:
     return as_json(type(error).__name__, str(error)), http_status(type(error))
+
+
+def _database_error(error: Exception) -> ResponseReturnValue:
+    log.warning("A request failed. %s", explained(error))
+    return _own_error(StorageFault(explained(error)))
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
