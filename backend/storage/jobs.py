@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import JSON, DateTime, Engine, Index, UniqueConstraint, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
@@ -17,6 +17,7 @@ from backend.storage.labels import Annotation, DeletedTask, LabelStore
 
 _NAMES_KEPT = 4
 """Anybody who reaches the backend may send it names."""
+_FAR_AHEAD = timedelta(minutes=10)
 
 
 class KnownProject(Base):
@@ -225,10 +226,10 @@ class Store:
     def claim_answer(self, job_id: int, before: datetime) -> bool:
         """Note that a request is answered with a job's prediction; False where one was answered since `before`.
 
-        What is as far in the future counts as long ago: the clock was set back.
+        What is far in the future counts as long ago: the clock was set back.
         """
         moment = now()
-        is_long_ago = (Job.delivered_at < before) | (Job.delivered_at > moment + (moment - before))
+        is_long_ago = (Job.delivered_at < before) | (Job.delivered_at > moment + _FAR_AHEAD)
         with self._transaction() as session:
             claim = (
                 update(Job)

@@ -21,6 +21,7 @@ from backend.errors import (
     LabelConfigError,
     LabelStudioError,
     NotInLabelStudio,
+    StorageFault,
     TooFewLabels,
     VideosMissing,
     WorkerLost,
@@ -247,6 +248,8 @@ class Trainer:
             return True
         except (BackendError, PipelineError) as error:
             state, message, name = "failed", str(error), ""
+        except OSError as error:  # of a file of ours: requests to others raise errors of ours
+            state, message, name = "failed", str(StorageFault.of(error)), ""
         except DBAPIError:
             raise  # the run is put back into the queue
         except Exception:  # the top of a run: the server goes on

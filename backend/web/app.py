@@ -99,6 +99,7 @@ def create_app(
     app.register_error_handler(PipelineError, _own_error)
     app.register_error_handler(OperationalError, _database_error)
     app.register_error_handler(sqlite3.OperationalError, _database_error)
+    app.register_error_handler(OSError, _file_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected_error)
     return app
@@ -175,6 +176,11 @@ def _own_error(error: Exception) -> ResponseReturnValue:
 def _database_error(error: Exception) -> ResponseReturnValue:
     log.warning("A request failed. %s", explained(error))
     return _own_error(StorageFault(explained(error)))
+
+
+def _file_error(error: OSError) -> ResponseReturnValue:
+    log.warning("A request failed. %s", StorageFault.of(error))
+    return _own_error(StorageFault.of(error)) if error.filename else _unexpected_error(error)
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

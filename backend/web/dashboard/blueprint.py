@@ -78,6 +78,8 @@ def error_page(error: Exception) -> ResponseReturnValue:
 
 
 @bp.errorhandler(OperationalError)
-def database_error_page(error: OperationalError) -> ResponseReturnValue:
-    log.warning("A page failed. %s", explained(error))
-    return error_page(StorageFault(explained(error)))
+@bp.errorhandler(OSError)
+def storage_error_page(error: OperationalError | OSError) -> ResponseReturnValue:
+    fault = StorageFault.of(error) if isinstance(error, OSError) else StorageFault(explained(error))
+    log.warning("A page failed. %s", fault)
+    return error_page(fault)

@@ -55,6 +55,20 @@ def test_a_disk_of_ours_that_is_full_is_told_on_no_task(
     assert "deadlift_state" not in label_studio.tasks[full]["data"]
 
 
+def test_what_was_answered_before_the_clock_was_set_back_is_stored(
+    service: Preannotator, executor: FakeExecutor, label_studio: FakeLabelStudio, store: Store
+) -> None:
+    number = label_studio.add_task()
+    job = store.job_for(task(number), "/data/upload/1/a.mp4", VERSION, PipelineConfig().digest())
+    store.finish_job(job.id, dump_analysis(analysis()))
+    store.claim_answer(job.id, now())
+    service.resume()
+    assert label_studio.of_task(number) == []  # Label Studio is perhaps just storing the answer
+    backdate(store, -86400)
+    service.resume()
+    until(lambda: delivered(store, number))
+
+
 def test_a_project_that_does_not_fit_is_kept_with_the_reason_until_it_does(service: Preannotator, store: Store) -> None:
     with pytest.raises(LabelConfigError):
         service.connect(7, "<View/>")

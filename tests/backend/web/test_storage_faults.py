@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dashboard_data import add_model
 from fakes import CONFIG
 from flask.testing import FlaskClient
 from pydantic import SecretStr
@@ -20,6 +21,7 @@ from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.web.app import create_app
+from backend.web.services import services_of
 
 Fault = Callable[[Path], Any]
 CREATED = "11_webhook_ANNOTATION_CREATED_api"
@@ -77,6 +79,17 @@ def test_an_event_is_refused_with_the_remedy_and_taken_afterwards(
     assert [record for record in caplog.records if record.exc_info] == []
     assert http.post("/webhook", json=payload(CREATED)).status_code == 200
     assert store_received_events(store) == {1}
+
+
+def test_a_model_that_cannot_be_put_in_use_says_why(http: FlaskClient, tmp_path: Path) -> None:
+    registry = services_of(http.application).registry
+    name = add_model(registry, 1, 9, 1)
+    (registry.root / "1" / "CURRENT").mkdir()  # in place of the file
+    with http.session_transaction() as session:
+        session["csrf_token"] = "t"
+    answer = http.post(f"/models/1/{name}/promote", data={"csrf_token": "t"}, headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.mimetype) == (503, "text/html")
+    assert "CURRENT" in answer.text
 
 
 @pytest.mark.parametrize("fault", [locked, full])
