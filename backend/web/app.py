@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from flask import Flask
+from flask import Flask, request
 from flask.typing import ResponseReturnValue
 from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
@@ -33,9 +33,9 @@ from backend.web import dashboard
 from backend.web.access import Access, Credentials
 from backend.web.body import refuse_endless
 from backend.web.links import ProjectTitles
-from backend.web.routes import bp
+from backend.web.routes import bp, webhook
 from backend.web.server_key import derived, server_key
-from backend.web.services import Services
+from backend.web.services import Services, services
 from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
@@ -174,6 +174,8 @@ def _own_error(error: Exception) -> ResponseReturnValue:
 
 
 def _database_error(error: Exception) -> ResponseReturnValue:
+    if request.endpoint == f"{bp.name}.{webhook.__name__}":  # Label Studio does not send an event again
+        services().trainer.events_missed()
     log.warning("A request failed. %s", explained(error))
     return _own_error(StorageFault(explained(error)))
 

@@ -70,13 +70,16 @@ def http(store: Store, make_service: Callable[..., Preannotator], tmp_path: Path
 @pytest.mark.parametrize(("fault", "remedy"), [(locked, "another process"), (full, "disk")])
 def test_an_event_is_refused_with_the_remedy_and_taken_afterwards(
     http: FlaskClient, store: Store, path: Path, payload: Callable[[str], Any], caplog: pytest.LogCaptureFixture,
-    fault: Fault, remedy: str,
+    fault: Fault, remedy: str, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
+    missed: list[bool] = []
+    monkeypatch.setattr(services_of(http.application).trainer, "events_missed", lambda: missed.append(True))
     with fault(path):
         answer = http.post("/webhook", json=payload(CREATED))
     assert (answer.status_code, answer.json["error"]["type"]) == (503, "StorageFault")
     assert remedy in answer.json["error"]["message"]
     assert [record for record in caplog.records if record.exc_info] == []
+    assert missed == [True]
     assert http.post("/webhook", json=payload(CREATED)).status_code == 200
     assert store_received_events(store) == {1}
 
