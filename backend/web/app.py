@@ -12,7 +12,7 @@ from dataclasses import replace
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
 from pydantic import SecretStr
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import IntegerConverter, Map
 
@@ -25,7 +25,7 @@ from backend.labels.hints import HintedEvents, Reactions
 from backend.labelstudio.connections import Connections, OwnAddress
 from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
-from backend.storage.database import explained
+from backend.storage.database import explained, is_damage
 from backend.storage.jobs import Store
 from backend.training.schedule import START_TRAINING
 from backend.training.trainer import Trainer
@@ -99,6 +99,8 @@ def create_app(
     app.register_error_handler(PipelineError, _own_error)
     app.register_error_handler(OperationalError, _database_error)
     app.register_error_handler(sqlite3.OperationalError, _database_error)
+    app.register_error_handler(DatabaseError, _damaged_database)
+    app.register_error_handler(sqlite3.DatabaseError, _damaged_database)
     app.register_error_handler(OSError, _file_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected_error)
@@ -178,6 +180,10 @@ def _database_error(error: Exception) -> ResponseReturnValue:
         services().trainer.events_missed()
     log.warning("A request failed. %s", explained(error))
     return _own_error(StorageFault(explained(error)))
+
+
+def _damaged_database(error: Exception) -> ResponseReturnValue:
+    return _database_error(error) if is_damage(error) else _unexpected_error(error)
 
 
 def _file_error(error: OSError) -> ResponseReturnValue:

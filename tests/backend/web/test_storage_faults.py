@@ -84,6 +84,24 @@ def test_an_event_is_refused_with_the_remedy_and_taken_afterwards(
     assert store_received_events(store) == {1}
 
 
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CONSTRAINT])
+def test_a_database_that_is_damaged_meanwhile_is_told_from_a_mistake_of_ours(
+    http: FlaskClient, store: Store, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def damaged(*_: object) -> None:
+        error = sqlite3.DatabaseError("odd")
+        error.sqlite_errorcode = code
+        raise error
+
+    monkeypatch.setattr(store.labels, "receive", damaged)
+    event = {"action": "ANNOTATIONS_DELETED", "project": {"id": 1}, "annotations": [{"id": 1}]}
+    answer = http.post("/webhook", json=event)
+    is_damage = code == sqlite3.SQLITE_CORRUPT
+    assert (answer.status_code, "the database is damaged" in answer.text) == (
+        (503, True) if is_damage else (500, False)
+    )
+
+
 def test_a_model_that_cannot_be_put_in_use_says_why(http: FlaskClient, tmp_path: Path) -> None:
     registry = services_of(http.application).registry
     name = add_model(registry, 1, 9, 1)
