@@ -17,7 +17,8 @@ from backend.storage.labels import Annotation, DeletedTask, LabelStore
 
 _NAMES_KEPT = 4
 """Anybody who reaches the backend may send it names."""
-_FAR_AHEAD = timedelta(minutes=10)
+FAR_AHEAD = timedelta(minutes=10)
+"""Longer than any request takes: what was done so far in the future was done by a clock that was set back since."""
 
 
 class KnownProject(Base):
@@ -229,7 +230,7 @@ class Store:
         What is far in the future counts as long ago: the clock was set back.
         """
         moment = now()
-        is_long_ago = (Job.delivered_at < before) | (Job.delivered_at > moment + _FAR_AHEAD)
+        is_long_ago = (Job.delivered_at < before) | (Job.delivered_at > moment + FAR_AHEAD)
         with self._transaction() as session:
             claim = (
                 update(Job)
