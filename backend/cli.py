@@ -42,6 +42,10 @@ COMMANDS = {
         "render:render",
         "Write each video with what was found in it drawn in. Exit code 1 if any video failed.",
     ),
+    "report": (
+        "report:report",
+        "Write a printable page about each set, beside those before it. Exit code 1 if any video failed.",
+    ),
     "playable": (
         "playable:playable",
         "Write an H.264 copy (NAME-h264.mp4) of each video that browsers do not play, with the same times and sound.",

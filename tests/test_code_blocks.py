@@ -23,7 +23,7 @@ from pipeline.learning.samples import labelled_samples
 from pipeline.synthetic.drawing import render
 
 LANGUAGES = ("python", "sh", "json")
-RUN = ("predict", "render", "skelemotion")
+RUN = ("predict", "render", "report", "skelemotion")
 """Commands that need nothing but video files. What needs a Label Studio, or takes minutes, is parsed only."""
 OTHER_PROGRAMS = ("cd", "cp", "dask", "docker", "helm", "make", "pip", "ssh")
 _OPTION = re.compile(r"--[a-z][a-z-]+")

@@ -85,6 +85,7 @@ def test_it_holds_types_models_pages_and_the_labeling_config(wheel: Path) -> Non
         "pipeline/py.typed",
         "backend/py.typed",
         "pipeline/anomaly/base_model/weights.safetensors",
+        "pipeline/visuals/templates/set_report.html",
         "backend/web/templates/projects.html",
         "backend/web/static/dashboard.css",
         "backend/local_labelstudio/labelstudio_constraints.txt",

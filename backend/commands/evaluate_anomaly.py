@@ -25,8 +25,8 @@ def evaluate_anomaly(
     method: Annotated[
         MethodOrOriginal,
         typer.Option(
-            help="`statistics` of SkeleMotion images, what an `autoencoder` cannot explain in them, or `both`; `original`"
-            " applies the original's network and rule to PNGs."
+            help="`statistics` of SkeleMotion images, what an `autoencoder` cannot explain in them, or `both`;"
+            " `original` applies the original's network and rule to PNGs."
         ),
     ] = "both",
     reference: Annotated[

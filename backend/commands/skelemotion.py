@@ -37,7 +37,7 @@ def skelemotion(
     project: OfProject = None,
     model: OfFolder = None,
 ) -> None:
-    """Write NAME_rep_NUMBER_TYPE.npy and .png for every repetition, numbered from 0.
+    """Write NAME_rep_NUMBER_TYPE.npy and .png for every repetition, numbered from 1.
 
     A video that fails is named, the others go on; exit code 1 if any did.
     """
@@ -109,25 +109,25 @@ def _write(pose: Pose, reps: tuple[Rep, ...], out: Path, name: str, kind: Kind, 
     import numpy as np
 
     from pipeline.config import EncodeConfig
+    from pipeline.files import written_aside
     from pipeline.visuals.pictures import save_picture
     from pipeline.visuals.representations import representation
 
     out.mkdir(parents=True, exist_ok=True)
-    for number, rep in enumerate(reps):
+    for number, rep in enumerate(reps, start=1):
         array, picture = representation(pose, rep, kind, scales, EncodeConfig())
-        np.save(out / f"{name}_rep_{number}_{kind}.npy", array)
+        with written_aside(out / f"{name}_rep_{number}_{kind}.npy") as aside:
+            np.save(aside, array)
         save_picture(picture, out / f"{name}_rep_{number}_{kind}.png")
 
 
 def _write_heat(detector: Detector, pose: Pose, reps: tuple[Rep, ...], out: Path, name: str) -> None:
-    from backend.labelstudio.format import note_text
     from pipeline.skelemotion import encode
     from pipeline.visuals.pictures import save_heat
 
     out.mkdir(parents=True, exist_ok=True)
     encoded = [encode(pose, rep, detector.config.encode) for rep in reps]
     scores, heats = detector.score(pose, reps, encoded=encoded), detector.heat_maps(pose, reps)
-    for number, (one, score, heat) in enumerate(zip(encoded, scores, heats, strict=True)):
-        note = note_text(score)
-        title = f"{name}, rep {number}: {score.label}, {score.score:.2f}" + (f"\n{note}" if note else "")
-        save_heat(one.image, heat, title, out / f"{name}_rep_{number}_heat.png")
+    for number, (one, score, heat) in enumerate(zip(encoded, scores, heats, strict=True), start=1):
+        title = f"{name}, repetition {number} of {len(reps)}"
+        save_heat(one.image, heat, score, title, out / f"{name}_rep_{number}_heat.png")

@@ -198,7 +198,7 @@ def _labelled_task(found: _FoundAnnotation, controls: Controls, lifter_key: str)
     split = split_of(split_group(lifter, found.digest, video))
     notes_of = region_notes(found.result, controls)
     rows, provenances = [], {}
-    for number, region in enumerate(one for one in found.regions if 0 <= one.start_s < one.end_s):
+    for number, region in enumerate((one for one in found.regions if 0 <= one.start_s < one.end_s), 1):
         notes = notes_of.get(region.region, RegionNotes())
         provenance = _provenance(region, notes.provenance, found)
         proposal = provenance.proposal

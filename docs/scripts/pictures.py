@@ -36,10 +36,8 @@ def main(folder: Path) -> None:
     _draw_images(pose, reps, folder / "skelemotion.png")
     detector = _detector()
     score = detector.score(pose, reps)[_FAULTY]
-    why = ", ".join(str(reason) for reason in score.reasons)
-    title = f"Repetition {_FAULTY + 1}: {score.label}, {score.score:.2f}\n{why}"
     image = encode(pose, reps[_FAULTY], detector.config.encode).image
-    save_heat(image, detector.heat_maps(pose, reps)[_FAULTY], title, folder / "heat.png")
+    save_heat(image, detector.heat_maps(pose, reps)[_FAULTY], score, f"Repetition {_FAULTY + 1}", folder / "heat.png")
 
 
 def _plan(seed: int, faulty: int | None = None) -> synthetic.LiftPlan:

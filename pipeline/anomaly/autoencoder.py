@@ -10,7 +10,8 @@ and where, a repetition would have to change to become more usual.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,72 +24,74 @@ from pipeline.records import Floats
 if TYPE_CHECKING:
     import torch
 
-EPOCHS = 40
-"""Of eighteen batches each. Few repetitions are drawn more often: the number of steps is what a fit needs."""
-_STEPS_PER_EPOCH = 18
+EPOCHS = 60
 _BATCH = 16
+# More steps than these 720 did not separate better.
+_MOST_STEPS_PER_EPOCH = 12
 _WIDTH, _LATENT = 64, 16
 # As large as the spread of normal repetitions: with less of it, faults are reconstructed as well as normal ones.
 _NOISE = 1.0
 _LEARNING_RATE = 4e-3
 _LEAST_SPREAD = 0.05
-_FOLDS = 3
+_NETWORKS = 4
+
 OnEpoch = Callable[[int, float, float], None]
 """Called with the number of an epoch that is done (from 1), its loss, and the loss on videos that were held out."""
 
-_Layers = tuple[tuple[Floats, Floats], ...]
-
 
 @dataclass(frozen=True)
-class Network:
-    """A trained autoencoder of sequences [N, T, C]; it needs numpy alone.
+class Networks:
+    """G trained autoencoders of sequences [N, T, C], each by other videos; they need numpy alone.
 
-    mean, spread: [C] of the C channels over repetitions and time. layers: the weights [taps * in, out] and biases [out]
-    of six convolutions over one or three steps of time; time is halved after the first and the second and doubled
-    after the fourth and the fifth.
+    mean, spread: [C] of the C channels over repetitions and time. layers: the weights [G, taps * in, out] and biases
+    [G, 1, out] of six convolutions over one or three steps of time; time is halved after the first and the second and
+    doubled after the fourth and the fifth.
     """
 
     mean: Floats
     spread: Floats
-    layers: _Layers
+    layers: tuple[tuple[Floats, Floats], ...]
 
     @staticmethod
-    def load(arrays: Mapping[str, NDArray[Any]]) -> Network:
-        """The network of what `arrays` gave. Raises KeyError where something is missing."""
-        layers = tuple((arrays[f"network.weight.{layer}"], arrays[f"network.bias.{layer}"]) for layer in range(_LAYERS))
-        return Network(arrays["network.mean"], arrays["network.spread"], layers)
+    def load(arrays: Mapping[str, NDArray[Any]]) -> Networks:
+        """The networks of what `arrays` gave. Raises KeyError where something is missing."""
+        layers = (
+            (arrays[f"network.weight.{layer}"].astype(np.float32), arrays[f"network.bias.{layer}"])
+            for layer in range(_LAYERS)
+        )
+        return Networks(arrays["network.mean"], arrays["network.spread"], tuple(layers))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """All that it has learnt, by names for a model's file."""
+        """All that they have learnt, by names for a model's file; weights in half precision."""
         arrays: dict[str, NDArray[Any]] = {"network.mean": self.mean, "network.spread": self.spread}
         for layer, (weight, bias) in enumerate(self.layers):
-            arrays |= {f"network.weight.{layer}": weight, f"network.bias.{layer}": bias}
+            arrays |= {f"network.weight.{layer}": weight.astype(np.float16), f"network.bias.{layer}": bias}
         return arrays
 
-    def residuals(self, blocks: Blocks) -> Blocks:
-        """For each block what the network would change in it, in the spread of its channel: same shape and parts."""
+    def residuals(self, blocks: Blocks) -> tuple[Blocks, ...]:
+        """By each network and for each block what it would change in it, in the spread of its channel: blocks of the
+        same shape and parts."""
         values = (sequences(blocks) - self.mean) / self.spread
-        return _as_blocks(_forward(values, self.layers) - values, blocks)
+        return tuple(_as_blocks(one - values, blocks) for one in _reconstructed(values, self.layers))
 
 
-def fit_network(
+def fit_networks(
     blocks: Blocks, groups: Sequence[str], seed: int = 0, on_epoch: OnEpoch | None = None, epochs: int = EPOCHS
-) -> tuple[Network, Blocks]:
+) -> tuple[Networks, Blocks]:
     """Train on the blocks of N normal repetitions, in units of their scales.
 
-    Beside the network that learns from all, three others learn each without a third of the videos (of the
-    repetitions, where there are fewer than three videos). Their residuals are what the normal repetitions would have
-    by a network that has not seen their video, which is what those of a new video are to be compared with.
+    Four networks learn, each without a quarter of the videos (of the repetitions, where there are fewer than four
+    videos). What is unexplained in a normal repetition is what the network that has not seen its video says.
 
     Args:
         blocks: their pieces of time are a multiple of four, or divide one that is.
         groups: [N] the video of each.
         seed: equal input and seed give equal networks.
         on_epoch: may raise to cancel.
-        epochs: of eighteen batches of 16.
+        epochs: of batches of 16, as many as there are repetitions for, but at most twelve.
 
     Returns:
-        The network, and the residuals of the N repetitions by networks that have not seen them.
+        The networks, and the residuals of each of the N repetitions by the network that has not seen it.
 
     Raises:
         ValueError: fewer than three repetitions, or pieces of time that cannot be halved twice.
@@ -97,42 +100,55 @@ def fit_network(
 
     values = sequences(blocks)
     count, length, channels = values.shape
-    if count < _FOLDS or length % 4:
+    if count < 3 or length % 4:
         raise ValueError(f"Expected 3 or more sequences of a multiple of 4 steps, got {count} of {length}.")
     mean = values.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
     spread = (values.std(axis=(0, 1), dtype=np.float64) + _LEAST_SPREAD).astype(np.float32)
     values = (values - mean) / spread
     fold = _folds(groups)
-    members = [np.arange(count), *(np.flatnonzero(fold != number) for number in range(_FOLDS))]
+    steps = min(-(-count // _BATCH), _MOST_STEPS_PER_EPOCH)
     # The caller's random numbers stay as they were.
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), _one_thread():
         torch.manual_seed(seed)
-        layers = _initial(len(members), channels)
+        layers = _initial(channels)
         parameters = [tensor for layer in layers for tensor in layer]
         adam = torch.optim.AdamW(parameters, _LEARNING_RATE, weight_decay=0.01, fused=True)
-        rate = torch.optim.lr_scheduler.OneCycleLR(adam, _LEARNING_RATE, total_steps=epochs * _STEPS_PER_EPOCH)
-        data, rows = torch.from_numpy(values), [torch.from_numpy(member) for member in members]
-        held_out_noise = _NOISE * torch.randn_like(data)
+        rate = torch.optim.lr_scheduler.OneCycleLR(adam, _LEARNING_RATE, total_steps=epochs * steps)
+        data = torch.from_numpy(values)
+        rows = [torch.from_numpy(np.flatnonzero(fold != number)) for number in range(_NETWORKS)]
+        noise_at_end = _NOISE * torch.randn_like(data)
         for epoch in range(epochs):
-            total = torch.zeros(len(members))
-            for _ in range(_STEPS_PER_EPOCH):
+            total = 0.0
+            for _ in range(steps):
                 clean = data[torch.stack([own[torch.randint(len(own), (_BATCH,))] for own in rows])]
                 noisy = clean + _NOISE * torch.randn_like(clean)
-                losses = ((_forward_all(noisy, layers) - clean) ** 2).mean(dim=(1, 2, 3))
+                loss = _NETWORKS * ((_reconstructed_in_training(noisy, layers) - clean) ** 2).mean()
                 adam.zero_grad()
-                losses.sum().backward()
+                loss.backward()
                 adam.step()
                 rate.step()
-                total += losses.detach()
+                total += float(loss.detach()) / _NETWORKS
             if on_epoch is not None:
-                held_out = _held_out_loss(data, held_out_noise, layers, fold)
-                on_epoch(epoch + 1, float(total[0]) / _STEPS_PER_EPOCH, held_out)
-    learnt = [[(weight[member], bias[member, 0]) for weight, bias in layers] for member in range(len(members))]
-    full, *others = (tuple((w.detach().numpy().copy(), b.detach().numpy().copy()) for w, b in one) for one in learnt)
-    unseen = np.zeros_like(values)
-    for number, other in enumerate(others):
-        unseen[fold == number] = _forward(values[fold == number], other) - values[fold == number]
-    return Network(mean, spread, full), _as_blocks(unseen, blocks)
+                with torch.no_grad():
+                    found = _reconstructed_in_training((data + noise_at_end).expand(_NETWORKS, *data.shape), layers)
+                    errors = ((found - data) ** 2).mean(dim=(2, 3)).numpy()
+                on_epoch(epoch + 1, total / steps, float(errors[fold, np.arange(count)].mean()))
+    learnt = tuple((weight.detach().numpy().copy(), bias.detach().numpy().copy()) for weight, bias in layers)
+    unseen = _reconstructed(values, learnt)[fold, np.arange(count)] - values
+    return Networks(mean, spread, learnt), _as_blocks(unseen, blocks)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """So small networks gain nothing from a second thread, and lose much where it has to wait for other work."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def sequences(blocks: Blocks) -> Floats:
@@ -159,10 +175,10 @@ def _as_blocks(values: Floats, like: Blocks) -> Blocks:
 
 
 def _folds(groups: Sequence[str]) -> NDArray[np.intp]:
-    """[N] the fold of each repetition: whole videos, or single repetitions where there are too few videos."""
+    """[N] the network that does not learn from each repetition: by videos, or by repetitions where those are few."""
     videos = {video: number for number, video in enumerate(dict.fromkeys(groups))}
-    numbers = [videos[group] for group in groups] if len(videos) >= _FOLDS else range(len(groups))
-    return np.array([number % _FOLDS for number in numbers], np.intp)
+    numbers = [videos[group] for group in groups] if len(videos) >= _NETWORKS else range(len(groups))
+    return np.array([number % _NETWORKS for number in numbers], np.intp)
 
 
 # For each layer its taps, its channels in and out (0: those of the data), and what follows it.
@@ -177,23 +193,26 @@ _SHAPES = (
 _LAYERS = len(_SHAPES)
 
 
-def _forward(values: Floats, layers: _Layers) -> Floats:
-    """[N, T, C] the reconstruction of sequences."""
+def _reconstructed(values: Floats, layers: Sequence[tuple[Floats, Floats]]) -> Floats:
+    """[G, N, T, C] sequences [N, T, C] by each of G networks."""
+    values = np.broadcast_to(values, (len(layers[0][0]), *values.shape))
     for (taps, _, _, then), (weight, bias) in zip(_SHAPES, layers, strict=True):
         if taps == 3:
-            padded = np.pad(values, ((0, 0), (1, 1), (0, 0)))
-            values = np.concatenate([padded[:, :-2], padded[:, 1:-1], padded[:, 2:]], axis=2)
-        values = values @ weight + bias
-        if then:
-            values = np.maximum(values, 0.0)
-            count, length, width = values.shape
-            halved = then == "halve"
-            values = values.reshape(count, length // 2, 2, width).mean(2) if halved else values.repeat(2, axis=1)
+            padded = np.pad(values, ((0, 0), (0, 0), (1, 1), (0, 0)))
+            values = np.concatenate([padded[:, :, :-2], padded[:, :, 1:-1], padded[:, :, 2:]], axis=-1)
+        networks, count, length, width = values.shape
+        values = (values.reshape(networks, -1, width) @ weight + bias).reshape(networks, count, length, -1)
+        if then == "halve":
+            values = np.maximum(values, 0.0).reshape(networks, count, length // 2, 2, -1).mean(axis=3)
+        elif then == "double":
+            values = np.maximum(values, 0.0).repeat(2, axis=2)
     return values
 
 
-def _forward_all(values: torch.Tensor, layers: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
-    """The same by G networks at once: values [G, N, T, C], weights [G, taps * in, out] and biases [G, 1, out]."""
+def _reconstructed_in_training(
+    values: torch.Tensor, layers: Sequence[tuple[torch.Tensor, torch.Tensor]]
+) -> torch.Tensor:
+    """The same as `_reconstructed` for values [G, N, T, C], with gradients."""
     import torch
 
     for (taps, _, _, then), (weight, bias) in zip(_SHAPES, layers, strict=True):
@@ -210,7 +229,7 @@ def _forward_all(values: torch.Tensor, layers: Sequence[tuple[torch.Tensor, torc
     return values
 
 
-def _initial(networks: int, channels: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def _initial(channels: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Uniform within 1 / sqrt(taps * in), as torch's own convolutions begin."""
     import torch
 
@@ -218,27 +237,7 @@ def _initial(networks: int, channels: int) -> list[tuple[torch.Tensor, torch.Ten
     for taps, before, after, _ in _SHAPES:
         inputs, outputs = taps * (before or channels), after or channels
         bound = 1.0 / math.sqrt(inputs)
-        weight = torch.empty(networks, inputs, outputs).uniform_(-bound, bound).requires_grad_()
-        bias = torch.empty(networks, 1, outputs).uniform_(-bound, bound).requires_grad_()
+        weight = torch.empty(_NETWORKS, inputs, outputs).uniform_(-bound, bound).requires_grad_()
+        bias = torch.empty(_NETWORKS, 1, outputs).uniform_(-bound, bound).requires_grad_()
         layers.append((weight, bias))
     return layers
-
-
-def _held_out_loss(
-    data: torch.Tensor,
-    noise: torch.Tensor,
-    layers: Sequence[tuple[torch.Tensor, torch.Tensor]],
-    fold: NDArray[np.intp],
-) -> float:
-    """The mean squared error with which the networks take noise from the repetitions that they have not seen."""
-    import torch
-
-    total = 0.0
-    with torch.no_grad():
-        for number in range(_FOLDS):
-            mine = torch.from_numpy(np.flatnonzero(fold == number))
-            clean = data[mine][None]
-            own = [(weight[number + 1, None], bias[number + 1, None]) for weight, bias in layers]
-            found = _forward_all(clean + noise[mine], own)
-            total += float(((found - clean) ** 2).mean(dim=(0, 2, 3)).sum())
-    return total / len(data)

@@ -131,10 +131,10 @@ class Detector:
             if known is None or self.in_setting is None:
                 unknown += rows
                 continue
-            blocks = self.representation.blocks(in_units(features.rows(rows).blocks, self.scales))
-            for place, (index, raw) in enumerate(zip(rows, compare(blocks, known), strict=True)):
-                cells = cells_of(tuple(block.rows([place]) for block in blocks), known)
-                result[index] = _judgement(float(raw), self.in_setting, cells, 1, blocks)
+            views = self.representation.views(in_units(features.rows(rows).blocks, self.scales))
+            for place, (index, raw) in enumerate(zip(rows, compare(views, known), strict=True)):
+                cells = cells_of(views, place, known)
+                result[index] = _judgement(float(raw), self.in_setting, cells, 1, views[0])
         if unknown:
             result.update(zip(unknown, self._judge_unknown(features.rows(unknown)), strict=True))
         return [result[index] for index in range(len(features.shots))]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from pipeline.anomaly.autoencoder import Network, OnEpoch, fit_network
+from pipeline.anomaly.autoencoder import Networks, OnEpoch, fit_networks
 from pipeline.anomaly.features import Blocks
 from pipeline.anomaly.reference import Scale, in_units, scales_of
 from pipeline.config import Method
@@ -20,8 +20,9 @@ _UNIT = "residual.unit."
 class Representation(Protocol):
     """What a method has learnt, if anything: it makes of statistics what repetitions of a setting are compared by."""
 
-    def blocks(self, statistics: Blocks) -> Blocks:
-        """What is compared, of statistics in units (`reference.in_units`)."""
+    def views(self, statistics: Blocks) -> tuple[Blocks, ...]:
+        """Of statistics in units (`reference.in_units`), what is compared: one view or several, whose logarithmic
+        distances are averaged."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All that it has learnt, by names for a model's file."""
@@ -31,8 +32,8 @@ class Representation(Protocol):
 class Statistics:
     """Compares by the statistics as they are; there is nothing to learn."""
 
-    def blocks(self, statistics: Blocks) -> Blocks:
-        return statistics
+    def views(self, statistics: Blocks) -> tuple[Blocks, ...]:
+        return (statistics,)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {}
@@ -40,10 +41,16 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Unexplained:
-    """Compares by what an autoencoder cannot explain (its residuals, scales being their units), and by the statistics
-    as well, or without them."""
+    """Compares by what autoencoders cannot explain (their residuals, scales being their units), and by the statistics
+    as well, or without them.
 
-    network: Network
+    A normal repetition counts as the network says that has not seen its video, and a new one as each of them says, on
+    average: cross-conformal prediction (Vovk, "Cross-conformal predictors", Annals of Mathematics and Artificial
+    Intelligence 74, 2015). A network of all normal ones explains new repetitions better than those explain theirs, and
+    then fewer are flagged than the nominal rate allows.
+    """
+
+    networks: Networks
     scales: tuple[Scale, ...]
     with_statistics: bool
 
@@ -51,22 +58,22 @@ class Unexplained:
     def fit(
         statistics: Blocks, groups: Sequence[str], seed: int, on_epoch: OnEpoch | None, with_statistics: bool
     ) -> tuple[Unexplained, Blocks]:
-        """A network of normal repetitions, and what they are compared by as if it had not learnt from their videos."""
-        network, unseen = fit_network(statistics, groups, seed, on_epoch)
-        learnt = Unexplained(network, scales_of(unseen, groups), with_statistics)
+        """Networks of normal repetitions, and what they are compared by as if none had learnt from their videos."""
+        networks, unseen = fit_networks(statistics, groups, seed, on_epoch)
+        learnt = Unexplained(networks, scales_of(unseen, groups), with_statistics)
         return learnt, learnt._beside(statistics, unseen)
 
     @staticmethod
     def load(arrays: Arrays, with_statistics: bool) -> Unexplained:
         """What `arrays` gave. Raises KeyError where something is missing."""
         scales = (Scale(name.removeprefix(_UNIT), unit) for name, unit in arrays.items() if name.startswith(_UNIT))
-        return Unexplained(Network.load(arrays), tuple(scales), with_statistics)
+        return Unexplained(Networks.load(arrays), tuple(scales), with_statistics)
 
-    def blocks(self, statistics: Blocks) -> Blocks:
-        return self._beside(statistics, self.network.residuals(statistics))
+    def views(self, statistics: Blocks) -> tuple[Blocks, ...]:
+        return tuple(self._beside(statistics, residuals) for residuals in self.networks.residuals(statistics))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        return self.network.arrays() | {_UNIT + scale.name: scale.unit for scale in self.scales}
+        return self.networks.arrays() | {_UNIT + scale.name: scale.unit for scale in self.scales}
 
     def _beside(self, statistics: Blocks, residuals: Blocks) -> Blocks:
         added = in_units(residuals, self.scales)

@@ -97,8 +97,27 @@ def fit_reference(name: str, blocks: Blocks, groups: Sequence[str], appearance: 
     return reference, (_joined(raw / np.array(usual)[:, None]) * further).astype(np.float32)
 
 
-def compare(blocks: Blocks, reference: Reference) -> Floats:
-    """[N] how far repetitions, in units, are from a reference; about 1 for a normal one."""
+def compare(views: Sequence[Blocks], reference: Reference) -> Floats:
+    """[N] how far repetitions are from a reference, about 1 for a normal one: the geometric mean over views of them,
+    each of blocks in units."""
+    logarithms = [np.log(np.maximum(_distances(blocks, reference), 1e-9)) for blocks in views]
+    far: Floats = np.exp(np.mean(logarithms, axis=0)).astype(np.float32)
+    return far
+
+
+def cells_of(views: Sequence[Blocks], row: int, reference: Reference) -> list[tuple[tuple[str, ...], Floats]]:
+    """For each block the body part of every row, and what each cell [P, B] of one repetition adds to its distance, on
+    average over views of it."""
+    shares = []
+    for of_views, normal, usual in zip(zip(*views, strict=True), reference.normal_models, reference.usual, strict=True):
+        first: Block = of_views[0]
+        squares = np.mean([deviation(block.values[row].ravel(), normal) for block in of_views], axis=0)
+        added = added_by_rows(squares.reshape(first.values.shape[1:]), first.name)
+        shares.append((first.parts, (added / usual**2).astype(np.float32)))
+    return shares
+
+
+def _distances(blocks: Blocks, reference: Reference) -> Floats:
     return _joined(
         np.stack(
             [
@@ -107,16 +126,6 @@ def compare(blocks: Blocks, reference: Reference) -> Floats:
             ]
         )
     )
-
-
-def cells_of(blocks: Blocks, reference: Reference) -> list[tuple[tuple[str, ...], Floats]]:
-    """For each block, in units, the body part of every row, and what each cell [P, B] of one repetition adds to its
-    distance."""
-    shares = []
-    for block, normal, usual in zip(blocks, reference.normal_models, reference.usual, strict=True):
-        squares = deviation(flattened(block)[0], normal).reshape(block.values.shape[1:])
-        shares.append((block.parts, (added_by_rows(squares, block.name) / usual**2).astype(np.float32)))
-    return shares
 
 
 def flattened(block: Block) -> Floats:

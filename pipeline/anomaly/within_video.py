@@ -18,8 +18,8 @@ from pipeline.records import Floats
 
 
 def compare_within_video(blocks: Blocks) -> Floats:
-    """[N] how far each repetition of a video is from the nearest others, as a multiple of how far those are from theirs;
-    about 1 for an ordinary one. Expects three repetitions or more, in units."""
+    """[N] how far each repetition of a video is from the nearest others, as a multiple of how far those are from
+    theirs; about 1 for an ordinary one. Expects three repetitions or more, in units."""
     ratios = []
     for block in blocks:
         apart, order = _neighbours(flattened(block))

@@ -16,10 +16,13 @@ from pipeline.datasets.summary import DURATION_BINS, DURATION_STEP_S, SCORE_BINS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 _COLOURS = {"normal": "tab:green", "anomalous": "tab:red"}
 _LINES = 10
+# Of `RepScore`: repetitions with this score and more are called anomalous.
+_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,15 @@ def _figures(summary: Summary) -> dict[str, Figure]:
         "durations": _histogram(
             summary.durations, DURATION_BINS, DURATION_STEP_S, "How long repetitions take", "seconds", is_cut=True
         ),
-        "scores": _histogram(summary.scores, SCORE_BINS, 1.0 / SCORE_BINS, "What the model had said", "anomaly score"),
+        "scores": _histogram(
+            summary.scores,
+            SCORE_BINS,
+            1.0 / SCORE_BINS,
+            "What the model had said",
+            "anomaly score",
+            threshold=_THRESHOLD,
+            missing=summary.reps - sum(summary.scores.values()),
+        ),
         "videos": _videos(summary),
     }
 
@@ -183,13 +194,23 @@ def _labels(summary: Summary) -> Figure:
         axes.text(place, total, str(total), ha="center", va="bottom", fontsize=8)
     axes.set_ylabel("repetitions")
     axes.margins(y=0.12)
+    _whole_numbers(axes.yaxis)
     axes.legend(frameon=False, fontsize=8)
     return figure
 
 
 def _histogram(
-    counts: Counter[tuple[str, int]], bins: int, step: float, title: str, name: str, is_cut: bool = False
+    counts: Counter[tuple[str, int]],
+    bins: int,
+    step: float,
+    title: str,
+    name: str,
+    is_cut: bool = False,
+    threshold: float | None = None,
+    missing: int = 0,
 ) -> Figure:
+    """Counts by (label, bin). is_cut: the last bin holds everything longer. threshold: where the decision is. missing:
+    how many repetitions have no such value."""
     figure, axes = _new(title)
     below = [0] * bins
     for label in LABELS:
@@ -203,19 +224,28 @@ def _histogram(
     axes.set_xlim(0, (used + 2) * step if is_cut else bins * step)
     if is_cut and below[-1]:
         axes.text(bins * step, below[-1], "and longer", ha="right", va="bottom", fontsize=8)
-    axes.set(xlabel=name, ylabel="repetitions")
-    axes.margins(y=0.08)
+    if threshold is not None:
+        axes.axvline(threshold, color="black", linestyle="--", linewidth=1, label=f"unusual from {threshold} on")
+    without = f"\n({missing} of {sum(counts.values()) + missing} repetitions have none)" if missing else ""
+    axes.set(xlabel=f"{name}{without}", ylabel="repetitions")
+    axes.set_ylim(0, 1.1 * max(1, *below))  # margins would end at bars of height 0 on top of others
+    _whole_numbers(axes.yaxis)
     axes.legend(frameon=False, fontsize=8)
     return figure
 
 
-def _videos(summary: Summary) -> Figure:
+def _whole_numbers(axis: Axis) -> None:
+    """Ticks of an axis of counts."""
     from matplotlib.ticker import MaxNLocator
 
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def _videos(summary: Summary) -> Figure:
     figure, axes = _new("Repetitions per video")
     counts = sorted(summary.reps_per_video.items())
     axes.bar([count for count, _ in counts], [videos for _, videos in counts], color="tab:blue")
     axes.set(xlabel="exported repetitions", ylabel="videos")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    _whole_numbers(axes.xaxis)
+    _whole_numbers(axes.yaxis)
     return figure

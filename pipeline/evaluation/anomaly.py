@@ -151,7 +151,7 @@ def judge_pictures(
         good, unseen, bad = folds[number % _FOLDS]
         rest, held = np.flatnonzero(names != video), np.flatnonzero(names == video)
         judge = _PictureJudge.of(_rows(unseen, rest), names[rest].tolist())
-        scores[:, held] = judge.scores(_rows(good, held), rates)
+        scores[:, held] = judge.scores([_rows(view, held) for view in good], rates)
         far += judge.scores(bad, rates)
         if on_progress is not None:
             on_progress((number + 1) / len(videos))
@@ -160,16 +160,16 @@ def judge_pictures(
 
 def _learnt(
     blocks: Blocks, names: NDArray[np.str_], odd: Blocks, without: Sequence[str], method: Method
-) -> tuple[Blocks, Blocks, Blocks]:
-    """What a method that has not seen some of the normal videos makes of all normal pictures, of the same each as if it
-    had not learnt from its video, and of the anomalous ones."""
+) -> tuple[tuple[Blocks, ...], Blocks, tuple[Blocks, ...]]:
+    """Views of all normal pictures by a method that has not seen some of their videos, the blocks of each as if it had
+    not learnt from its video, and views of the anomalous ones."""
     known = np.flatnonzero(~np.isin(names, without))
     groups = names[known].tolist()
     scales = scales_of(_rows(blocks, known), groups)
     representation, of_known = METHODS[method].fit(in_units(_rows(blocks, known), scales), groups, 0, None)
-    good, bad = (representation.blocks(in_units(all_of, scales)) for all_of in (blocks, odd))
+    good, bad = (representation.views(in_units(all_of, scales)) for all_of in (blocks, odd))
     unseen = []
-    for block, own in zip(good, of_known, strict=True):
+    for block, own in zip(good[0], of_known, strict=True):
         values = block.values.copy()
         values[known] = own.values
         unseen.append(Block(block.name, values, block.parts))
@@ -185,7 +185,7 @@ def _judge_by_reference(
     scales = scales_of(known, reference.groups)
     representation, unseen = METHODS[method].fit(in_units(known, scales), reference.groups, 0, None)
     judge = _PictureJudge.of(unseen, reference.groups)
-    judged = [judge.scores(representation.blocks(in_units(one, scales)), rates) for one in (good, odd)]
+    judged = [judge.scores(representation.views(in_units(one, scales)), rates) for one in (good, odd)]
     return _by_rate(rates, np.concatenate(judged, axis=1), normal, anomalous)
 
 
@@ -201,9 +201,9 @@ class _PictureJudge:
         reference, own = fit_reference("normal", blocks, groups, np.full(1, np.nan, np.float32))
         return _PictureJudge(reference, calibrate(own, groups, RATES[0]))
 
-    def scores(self, blocks: Blocks, rates: Sequence[float]) -> Doubles:
+    def scores(self, views: Sequence[Blocks], rates: Sequence[float]) -> Doubles:
         """[R, N] the scores of pictures at nominal rates of false alarms."""
-        far = compare(blocks, self.reference)
+        far = compare(views, self.reference)
         return np.array([[at.score(float(raw)) for raw in far] for at in map(self.calibration.at, rates)])
 
 

@@ -17,6 +17,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from pipeline.media.canvas import Canvas, view
+
 Picture = NDArray[np.uint8]
 
 _MATRIX = struct.Struct("=9i")
@@ -54,6 +56,23 @@ class Display:
         # FFmpeg pads rows whose bytes are no multiple of its alignment (360, 540 or 1080 pixels), and PyAV passes them
         # on as a view, which mediapipe.Image refuses.
         return np.ascontiguousarray(np.rot90(shown, self.turns), np.uint8)
+
+    def canvas(self, frame: VideoFrame, max_side_px: int = 0) -> Canvas:
+        """The picture as shown, of even width and height, to draw on; the longer side at most `max_side_px` (0: as it
+        is). The given frame is not changed."""
+        width, height = self._square(frame.width, frame.height)
+        scale = min(1.0, max_side_px / max(width, height)) if max_side_px else 1.0
+        width, height = (max(2, round(side * scale) // 2 * 2) for side in (width, height))
+        stored = frame.reformat(width, height, "yuv420p", interpolation="AREA", threads=1)
+        if stored is not frame and not self.turns and not self.mirrored:
+            return Canvas(stored)
+        # The decoder may need this picture for the next ones: a copy is drawn on.
+        shown = VideoFrame(*((height, width) if self.turns % 2 else (width, height)), "yuv420p")
+        for index in range(3):
+            plane = view(stored, index)
+            view(shown, index)[:] = np.rot90(np.fliplr(plane) if self.mirrored else plane, self.turns)
+        shown.colorspace, shown.color_range = stored.colorspace, stored.color_range
+        return Canvas(shown)
 
     def _square(self, width: int, height: int) -> tuple[int, int]:
         if self.pixel_aspect >= 1.0:

@@ -21,8 +21,9 @@ from av.video.frame import VideoFrame
 
 from pipeline.errors import VideoDamaged, VideoNotFound
 from pipeline.media import clock
+from pipeline.media.canvas import Canvas
+from pipeline.media.display import Display, display_of
 from pipeline.media.display import Picture as Picture
-from pipeline.media.display import display_of
 from pipeline.media.limits import Limits
 from pipeline.media.opening import INDEXED, READ_ONCE, has_unread_recording, opened, video_stream
 from pipeline.media.playability import unplayable_in
@@ -176,6 +177,27 @@ def samples(
     """
     if per_second < 0:
         raise ValueError(f"Expected a rate of 0 or more, got {per_second}.")
+    for time_s, display, frame in _shown(path, per_second, between, may_thin, limits):
+        yield SampledFrame(time_s, partial(display.picture, frame))
+
+
+def canvases(
+    path: str | Path, max_side_px: int = 0, between: tuple[float, float] = (-np.inf, np.inf)
+) -> Iterator[tuple[float, Canvas]]:
+    """(time_s, picture to draw on) of every frame of a video, as `frames` gives them and with its errors; widths and
+    heights are even. The pictures stay as they are stored, which costs less than RGB."""
+    for time_s, display, frame in _shown(path, 0.0, between, lambda: False, Limits()):
+        yield time_s, display.canvas(frame, max_side_px)
+
+
+def _shown(
+    path: str | Path,
+    per_second: float,
+    between: tuple[float, float],
+    may_thin: Callable[[], bool],
+    limits: Limits,
+) -> Iterator[tuple[float, Display, VideoFrame]]:
+    """The frames that `samples` is of: when each is shown, and how."""
     with opened(path, limits) as container:
         stream = video_stream(container)
         stream.thread_type = "AUTO"
@@ -202,7 +224,7 @@ def samples(
                 limits.check_duration(path, time_s)
                 display = display_of(frame, stream)
                 limits.check_size(path, *display.size(frame.width, frame.height))
-                yield SampledFrame(time_s, partial(display.picture, frame))
+                yield time_s, display, frame
         if sampler.last_s == -np.inf:
             raise VideoDamaged(f"{path}: no frame can be decoded. Is the upload complete?")
 

@@ -11,10 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anomaly.features import PARTS_OF_WALK
-from pipeline.records import Floats
+from pipeline.files import written_aside
+from pipeline.records import Floats, RepScore
 from pipeline.skelemotion import phase_of_column
+from pipeline.visuals.words import verdict, where, why
 
 Picture = NDArray[np.uint8]
+
+_DOWNWARDS = ("head", "shoulders", "arms", "hips", "knees", "feet")
+ROWS_DOWNWARDS = sorted(range(len(PARTS_OF_WALK)), key=lambda row: _DOWNWARDS.index(PARTS_OF_WALK[row]))
+"""The rows of the walk in the order in which body parts lie below each other, so that each part is one stretch."""
+# No joint of the walk stands for the back.
+_SHOWN_AT = {"back": ("shoulders", "hips")}
+_PHASES = {"pull": "pull (way up)", "lockout": "lockout", "lowering": "lowering (way down)"}
 
 # What the darkest and the brightest red, green and blue stand for: torsos from the ankles, right, up and away.
 _DARKEST, _BRIGHTEST = (-1.5, -0.2, -3.0), (1.5, 2.8, 3.0)
@@ -52,31 +61,61 @@ def save_picture(picture: Picture, file: Path) -> None:
     found, encoded = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))
     if not found:
         raise OSError(f"{file} cannot be encoded")
-    file.write_bytes(np.asarray(encoded).tobytes())
+    with written_aside(file) as aside:
+        aside.write_bytes(np.asarray(encoded).tobytes())
 
 
-def save_heat(image: Floats, heat: Floats, title: str, file: Path) -> None:
-    """Draw the motion of a SkeleMotion image [C, 45, L], and over it what of it is unusual: heat [45, L] in 0..1.
+def save_heat(image: Floats, heat: Floats, score: RepScore, title: str, file: Path) -> None:
+    """Draw the motion of a SkeleMotion image [C, 45, L] in grey, and over it what of it is unusual.
 
-    Rows are named by their body parts, columns by the phases of the lift. Raises OSError where it cannot be written.
+    heat: [45, L] in 0..1, of this repetition alone. It is drawn times the score, so that one colour means the same in
+    every repetition: 1 is the most unusual spot of one whose score is 1. Rows are sorted by body part, from head to
+    feet; columns are the phases of the lift. The reasons are outlined and numbered, the strongest as 1: the back has
+    no row of its own, and shows at its ends, shoulders and hips. Raises OSError where it cannot be written.
     """
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(direction_picture(image), aspect="auto", interpolation="nearest", alpha=0.35)
-    shown = axes.imshow(heat, aspect="auto", cmap="inferno", vmin=0.0, vmax=1.0, alpha=0.25 + 0.75 * heat)
-    rows, phases = _runs(PARTS_OF_WALK), _runs(phase_of_column(image.shape[-1]))
-    axes.set_yticks([(first + last) / 2 for _, first, last in rows], [name for name, _, _ in rows], fontsize=7)
-    axes.set_xticks([(first + last) / 2 for _, first, last in phases], [name for name, _, _ in phases])
+    parts = [PARTS_OF_WALK[row] for row in ROWS_DOWNWARDS]
+    phases = phase_of_column(image.shape[-1])
+    motion = np.clip(image[2], 0.0, 1.0)[ROWS_DOWNWARDS]
+    shown_heat = (heat * score.score)[ROWS_DOWNWARDS]
+    axes.imshow(motion, aspect="auto", interpolation="nearest", cmap="gray", vmin=0.0, vmax=2.0)
+    alpha = np.clip(2 * shown_heat, 0.0, 1.0)
+    shown = axes.imshow(shown_heat, aspect="auto", interpolation="nearest", cmap="inferno", vmin=0, vmax=1, alpha=alpha)
+    rows, columns = _runs(parts), _runs(phases)
+    axes.set_yticks([(first + last) / 2 for _, first, last in rows], [name for name, _, _ in rows])
+    axes.set_xticks([(first + last) / 2 for _, first, last in columns], [_PHASES[name] for name, _, _ in columns])
     axes.tick_params(length=0)
     for _, first, _ in rows[1:]:
-        axes.axhline(first - 0.5, color="white", linewidth=0.4)
-    for _, first, _ in phases[1:]:
-        axes.axvline(first - 0.5, color="white", linewidth=1.0)
-    axes.set_title(title, fontsize=10)
-    figure.colorbar(shown, label="what is unusual (1: most)")
-    figure.savefig(file, dpi=100)
+        axes.axhline(first - 0.5, color="white", linewidth=0.5)
+    for _, first, _ in columns[1:]:
+        axes.axvline(first - 0.5, color="white", linewidth=1.5)
+    across = {name: (first, last) for name, first, last in columns}
+    down = {name: (first, last) for name, first, last in rows}
+    if score.is_anomaly and score.reliable:
+        for number, reason in enumerate(score.reasons, start=1):
+            left, right = across[reason.phase]
+            for part in _SHOWN_AT.get(reason.body_part, (reason.body_part,)):
+                top, bottom = down[part]
+                inset = 0.12 * number  # two reasons may share a place
+                box = (left - 0.5 + inset, top - 0.5 + inset)
+                size = (right - left + 1 - 2 * inset, bottom - top + 1 - 2 * inset)
+                axes.add_patch(Rectangle(box, *size, fill=False, edgecolor="cyan", linewidth=1.5))
+                place = (left + 1.2 * number - 1.0, (top + bottom) / 2)
+                axes.text(*place, str(number), color="cyan", fontsize=10, fontweight="bold", va="center")
+    head = f"{title}: {verdict(score)}" + (f", score {score.score:.2f}" if score.reliable else "")
+    numbered = [
+        f"{number} {where([reason])} ({reason.share:.0%})" for number, reason in enumerate(score.reasons, start=1)
+    ]
+    reasons = "   ".join(numbered) if score.is_anomaly and score.reliable else why(score)
+    # Names of files are no formulas.
+    axes.set_title(f"{head}\n{reasons}" if reasons else head, fontsize=10, parse_math=False)
+    figure.colorbar(shown, label="how unusual, times the score: the same scale for all repetitions")
+    with written_aside(file) as aside:
+        figure.savefig(aside, dpi=100)
 
 
 def _runs(names: Sequence[str]) -> list[tuple[str, int, int]]:

@@ -58,13 +58,13 @@ def test_every_repetition_gets_an_array(
 ) -> None:
     assert run(clip, "--type", kind, "--scales", "0.2,0.5").exit_code == 0
     arrays = sorted((tmp_path / "out").glob("*.npy"))
-    assert [file.name for file in arrays] == [f"set_rep_{number}_{kind}.npy" for number in range(REPS)]
+    assert [file.name for file in arrays] == [f"set_rep_{number}_{kind}.npy" for number in range(1, REPS + 1)]
     assert np.load(arrays[0]).shape == shape
 
 
 def test_every_repetition_gets_a_picture(run: Run, clip: Path, tmp_path: Path) -> None:
     run(clip, "--scales", "0.2,0.5")
-    picture = cv2.imread(str(tmp_path / "out" / "set_rep_0_orientation.png"))
+    picture = cv2.imread(str(tmp_path / "out" / "set_rep_1_orientation.png"))
     assert picture is not None
     assert picture.shape == (90, 48, 3)
 

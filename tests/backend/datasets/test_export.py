@@ -53,7 +53,7 @@ def rows(lab: LabelledProject, filters: Filters | None = None, **how: Any) -> li
 
 
 def test_every_repetition_is_exported_in_order(project: LabelledProject) -> None:
-    assert [row.rep for row in rows(project)] == [f"squad-{task}_rep_{n}" for task in (1, 2) for n in range(3)]
+    assert [row.rep for row in rows(project)] == [f"squad-{task}_rep_{n}" for task in (1, 2) for n in (1, 2, 3)]
 
 
 def test_a_row_has_the_seconds_and_frames_of_its_region(project: LabelledProject) -> None:
@@ -204,7 +204,7 @@ def test_labels_that_were_deleted_meanwhile_are_left_out(project: LabelledProjec
 
 def test_a_filter_changes_no_names(project: LabelledProject) -> None:
     kept = rows(project, Filters(min_confidence=0.75))
-    assert [row.rep for row in kept] == [f"squad-{task}_rep_{n}" for task in (1, 2) for n in (1, 2)]
+    assert [row.rep for row in kept] == [f"squad-{task}_rep_{n}" for task in (1, 2) for n in (2, 3)]
 
 
 def test_labels_are_those_that_training_would_learn_from(project: LabelledProject) -> None:
@@ -276,7 +276,7 @@ def test_a_repetition_without_a_body_is_listed(project: LabelledProject) -> None
     far = replace(project.analyses[1].reps[0], start_s=900.0, top_s=901.0, end_s=902.0)
     project.label(1, project.region(far, "mine", origin="manual"), number=9)
     done = project.export()
-    assert done.missing[0][0] == "squad-1_rep_0"
+    assert done.missing[0][0] == "squad-1_rep_1"
     assert list(problems_of(done.stored.folder)) == []
 
 
@@ -318,7 +318,7 @@ def test_every_file_of_a_row_is_there(project: LabelledProject) -> None:
 def test_pictures_are_where_the_published_detector_looks(project: LabelledProject) -> None:
     project.label(1, project.region(project.analyses[1].reps[0], "rep0", "Anomalous rep"), number=9)
     folder = project.export().stored.folder / "skelemotion"
-    assert [p.name for p in (folder / "anomaly").iterdir()] == ["squad-1_rep_0_1_CaetanoOrientation.png"]
+    assert [p.name for p in (folder / "anomaly").iterdir()] == ["squad-1_rep_1_1_CaetanoOrientation.png"]
     assert len(list((folder / "normal").iterdir())) == 3
 
 
@@ -367,7 +367,7 @@ def test_clips_are_cut_of_fetched_videos(project: LabelledProject, monkeypatch: 
     monkeypatch.setattr(export_module, "cut", cut)
     done = project.export(clips=True)
     assert done.clips == 6
-    assert next(row.files["clip"] for row in rows_of(done.stored.folder)) == "clips/squad-1_rep_0.mp4"
+    assert next(row.files["clip"] for row in rows_of(done.stored.folder)) == "clips/squad-1_rep_1.mp4"
 
 
 def test_a_video_that_cannot_be_cut_is_listed(project: LabelledProject, monkeypatch: pytest.MonkeyPatch) -> None:

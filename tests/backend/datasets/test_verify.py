@@ -66,10 +66,10 @@ def test_a_changed_file_is_named(dataset: Path) -> None:
 
 
 def test_a_missing_file_is_named(dataset: Path) -> None:
-    (dataset / "skeleton" / "squad-1_rep_0.skeleton").unlink()
+    (dataset / "skeleton" / "squad-1_rep_1.skeleton").unlink()
     found = list(problems_of(dataset))
-    assert "skeleton/squad-1_rep_0.skeleton is missing" in found
-    assert "squad-1_rep_0: skeleton/squad-1_rep_0.skeleton is not there" in found
+    assert "skeleton/squad-1_rep_1.skeleton is missing" in found
+    assert "squad-1_rep_1: skeleton/squad-1_rep_1.skeleton is not there" in found
 
 
 def test_an_added_file_is_named(dataset: Path) -> None:
@@ -96,8 +96,8 @@ def test_a_forged_time_is_found(dataset: Path) -> None:
         return json.dumps(row | {"end_s": row["end_s"] + 1.0}) + "\n" + rest
 
     found = forge(dataset, "manifest.jsonl", later)
-    assert "squad-1_rep_0: its frames are not its seconds" in found
-    assert "squad-1_rep_0: its landmarks are of another time" in found
+    assert "squad-1_rep_1: its frames are not its seconds" in found
+    assert "squad-1_rep_1: its landmarks are of another time" in found
 
 
 def test_a_group_in_two_splits_is_found(dataset: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_group_in_two_splits_is_found(dataset: Path) -> None:
 
 def test_a_repetition_that_is_there_twice_is_found(dataset: Path) -> None:
     found = forge(dataset, "manifest.jsonl", lambda text: text + text.split("\n", 1)[0] + "\n")
-    assert "squad-1_rep_0 is twice in manifest.jsonl" in found
+    assert "squad-1_rep_1 is twice in manifest.jsonl" in found
     assert "dataset.json tells of 4 repetitions, manifest.jsonl has 5" in found
 
 

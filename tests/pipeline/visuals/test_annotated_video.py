@@ -8,14 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from backend.cli import app
-from pipeline.media import reading
+from pipeline.media import canvas, reading
 from pipeline.records import Analysis, Reason, Rep, RepScore
 from pipeline.synthetic import LiftPlan, RepPlan, demo_plan, pose_of, reps_of
 from pipeline.synthetic.drawing import render as draw_lifter
 from pipeline.visuals import annotated_video
 
 SHORT = LiftPlan((RepPlan(),), width=320, height=240, fps=15.0, stand_before_s=0.0, stand_after_s=0.0)
-RED, GREEN = annotated_video._COLOURS["anomalous"], annotated_video._COLOURS["normal"]
+RED, GREEN = annotated_video.COLOURS["unusual"], annotated_video.COLOURS["normal"]
 
 
 @pytest.fixture(scope="module")
@@ -39,47 +39,75 @@ def video_info(pose, duration_s):
     return VideoInfo("x.mp4", duration_s, 30.0, pose.width, pose.height)
 
 
-def blank(pose):
-    return np.zeros((pose.height, pose.width, 3), np.uint8)
+def drawn(pose, analysis, time_s, heats=()):
+    """The picture of that moment on black, RGB."""
+    picture = canvas.blank(pose.width, pose.height)
+    annotated_video.Drawer(pose, analysis, heats).draw(picture, time_s)
+    return picture.rgb()
+
+
+def words(pose, analysis, number, time_s=0.0):
+    return annotated_video.Drawer(pose, analysis).words(number, time_s)
 
 
 def pixels_of(picture, colour) -> int:
-    return int((np.abs(picture.astype(int) - colour).max(axis=2) < 12).sum())
+    return int((np.abs(picture.astype(int) - colour).max(axis=2) < 24).sum())
 
 
 def test_the_skeleton_has_the_colour_of_the_repetition(lift, analysis):
     _, pose = lift
     for rep, colour, other in zip(analysis.reps, (GREEN, RED), (RED, GREEN), strict=True):
-        body = annotated_video.draw(blank(pose), pose, analysis, rep.top_s)[pose.height // 8 : -pose.height // 10]
+        body = drawn(pose, analysis, rep.top_s)[pose.height // 4 : -pose.height // 10]
         assert pixels_of(body, colour) > 200
         assert pixels_of(body, other) == 0
 
 
 def test_the_bar_shows_every_repetition_at_its_time(lift, analysis):
     _, pose = lift
-    bar = annotated_video.draw(blank(pose), pose, analysis, 0.0)[-4]
+    bar = drawn(pose, analysis, 0.0)[-4]
     for rep, colour in zip(analysis.reps, (GREEN, RED), strict=True):
         middle = round((rep.start_s + rep.end_s) / 2 / analysis.video.duration_s * pose.width)
-        assert np.abs(bar[middle].astype(int) - colour).max() < 5
+        assert np.abs(bar[middle].astype(int) - colour).max() < 12
 
 
-def test_the_panel_says_number_label_score_and_reason(analysis):
-    assert annotated_video._words(analysis, 1, 0.0) == (
-        "Repetition 2 of 2: anomalous, 0.90",
-        "hips during the pull (60%)",
-    )
-
-
-def test_an_unreliable_score_asks_for_a_look(analysis):
-    scores = (replace(analysis.scores[0], reliable=False), analysis.scores[1])
-    assert annotated_video._words(replace(analysis, scores=scores), 0, 0.0)[1] == "hard to judge: please check"
-
-
-def test_the_given_picture_is_not_changed(lift, analysis):
+def test_the_panel_says_judgement_reason_tempo_and_angles(lift, analysis):
     _, pose = lift
-    picture = blank(pose)
-    annotated_video.draw(picture, pose, analysis, 1.0)
-    assert picture.max() == 0
+    lines = words(pose, analysis, 1)
+    assert lines[:2] == ("Repetition 2 of 2: unusual, 90% sure", "look at: hips on the way up")
+    assert [line.split()[0] for line in lines[2:]] == ["up", "start:", "lockout:"]
+
+
+def test_what_was_not_judged_says_why_and_has_no_angles(lift, analysis):
+    _, pose = lift
+    hidden = replace(analysis.scores[0], reliable=False, hindrance="the legs are hidden")
+    lines = words(pose, replace(analysis, scores=(hidden, analysis.scores[1])), 0)
+    assert lines[:2] == ("Repetition 1 of 2: not judged", "the legs are hidden")
+    assert not any("knee" in line for line in lines)
+
+
+def test_the_way_of_the_hands_grows_through_a_repetition(lift, analysis):
+    _, pose = lift
+    rep = analysis.reps[0]
+    early, late = (pixels_of(drawn(pose, analysis, moment), annotated_video._UP) for moment in (rep.start_s, rep.top_s))
+    assert late > early + 30
+
+
+def test_the_worst_moment_of_an_unusual_repetition_is_marked(lift, analysis):
+    _, pose = lift
+    heat = np.zeros((45, 48), np.float32)
+    heat[3, 10] = 1.0
+    heats = (heat, heat)
+    first_s, worst_s = annotated_video.worst_moments(pose, analysis, heats)
+    assert first_s is None
+    assert analysis.reps[1].start_s < worst_s < analysis.reps[1].top_s
+    edge = [pixels_of(drawn(pose, analysis, at, heats)[:, -2:], RED) for at in (worst_s, worst_s + 0.5)]
+    assert edge[0] > pose.height
+    assert edge[1] < 20
+
+
+def test_slowed_repetitions_push_what_comes_later_back():
+    times = [annotated_video.slowed_time(at, [(2.0, 3.0)], 2.0) for at in (1.0, 2.5, 3.0, 4.0)]
+    assert times == [1.0, 3.0, 4.0, 5.0]
 
 
 def test_landmarks_lie_in_between_two_poses(lift):
@@ -127,10 +155,16 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path: Path, monkeypatch):
     assert [file.name for file in (tmp_path / "out").iterdir()] == ["good-annotated.mp4"]
 
 
-def test_a_video_without_repetitions_says_so(analysis):
-    assert annotated_video._words(replace(analysis, reps=(), scores=()), None, 1.0)[0] == "No repetition found"
+def test_a_video_without_repetitions_says_so(lift, analysis):
+    nothing = replace(analysis, reps=(), scores=(), nothing="nobody lifts")
+    assert words(lift[1], nothing, None) == ("No repetition found: nobody lifts",)
 
 
-def test_between_repetitions_those_that_are_done_are_counted(analysis):
+def test_between_repetitions_those_that_are_done_are_counted(lift, analysis):
     rep: Rep = analysis.reps[0]
-    assert annotated_video._words(analysis, None, rep.end_s)[0] == "1 of 2 repetitions"
+    assert words(lift[1], analysis, None, rep.end_s) == ("1 of 2 repetitions",)
+
+
+def test_videos_beside_each_other_need_two_videos_alone(tmp_path: Path):
+    result = CliRunner().invoke(app, ["render", "c.mp4", "--side-by-side", "a.mp4", "b.mp4", "--out", str(tmp_path)])
+    assert "--side-by-side" in str(result.exception)

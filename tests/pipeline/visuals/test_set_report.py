@@ -1,0 +1,81 @@
+"""The page about a set: what it says, what it never does, and what is stored to compare with."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.records import Analysis, Pose, Reason, RepScore, VideoInfo
+from pipeline.synthetic import demo_plan, pose_of, reps_of
+from pipeline.visuals.set_report import RepLine, SetReport, page, report_of, summary
+
+BAD_NAME = "<script>alert(1)</script> & 'x'.mp4"
+
+
+@pytest.fixture(scope="module")
+def pose() -> Pose:
+    return pose_of(demo_plan(1), np.arange(0.0, 20.0, 0.1))
+
+
+@pytest.fixture
+def analysis(pose: Pose) -> Analysis:
+    scores = (
+        RepScore(0.1, 0.8, 1.0),
+        RepScore(0.9, 0.01, 9.0, (Reason("hips", "pull", 0.4), Reason("back", "pull", 0.3))),
+        RepScore(0.2, 0.8, 1.0, reliable=False, hindrance="the legs are hidden"),
+    )
+    info = VideoInfo("x.mp4", 20.0, 30.0, pose.width, pose.height)
+    return Analysis(info, reps_of(demo_plan(1))[:3], scores, 0.9, "base-1", "c")
+
+
+def line(number: int, speed: float | None, verdict: str = "normal") -> RepLine:
+    return RepLine(number, 0.0, 1.0, 2.0, 0.1, verdict, speed=speed)
+
+
+def test_the_page_needs_no_other_file_and_no_script(pose: Pose, analysis: Analysis) -> None:
+    html = page(*report_of(pose, analysis, "a.mp4", "Ann"))
+    assert "<svg" in html
+    assert not re.search(r"<script|<link|<img|@import|url\(|href=|src=", html)
+
+
+def test_names_are_escaped(pose: Pose, analysis: Analysis) -> None:
+    html = page(*report_of(pose, analysis, BAD_NAME, BAD_NAME))
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_repetitions_are_told_in_words(pose: Pose, analysis: Analysis) -> None:
+    said = summary(report_of(pose, analysis, "a.mp4")[0])
+    assert said[:3] == [
+        "3 repetitions: 1 normal, 1 unusual, 1 not judged.",
+        "Number 2: look at hips and back on the way up.",
+        "Not judged: 3 (the legs are hidden).",
+    ]
+
+
+def test_nothing_is_measured_of_what_was_not_judged(pose: Pose, analysis: Analysis) -> None:
+    judged, _, hidden = report_of(pose, analysis, "a.mp4")[0].reps
+    assert judged.up_s is not None
+    assert judged.start_knee is not None
+    assert (hidden.up_s, hidden.speed, hidden.start_knee) == (None, None, None)
+
+
+def test_a_set_without_repetitions_says_why(pose: Pose, analysis: Analysis) -> None:
+    nothing = replace(analysis, reps=(), scores=(), nothing="nobody lifts")
+    html = page(*report_of(pose, nothing, "a.mp4"))
+    assert "No repetition was found: nobody lifts." in html
+    assert "<table" not in html
+
+
+def test_the_loss_is_told_and_compared() -> None:
+    before = SetReport("one.mp4", (line(1, 1.0), line(2, 0.9)))
+    now = SetReport("two.mp4", (line(1, 0.8), line(2, 1.0), line(3, 0.75), line(4, None, "not judged")))
+    assert summary(now, [before])[-2:] == [
+        "Number 2 was the fastest; number 3, the last, was 25 % slower.",
+        "In the set before (one.mp4) the last repetition was 10 % slower.",
+    ]
+    html = page(now, "", "", [before])
+    assert html.index("one.mp4</td>") < html.index("two.mp4 (this one)")
