@@ -37,6 +37,8 @@ BackendError
 Messages go to users as they are: they name the thing and the remedy, and never carry a secret.
 """
 
+from __future__ import annotations
+
 from pipeline.errors import (
     DatasetError,
     ModelError,
@@ -178,6 +180,12 @@ class SchedulerLost(BackendError):
 class StorageFault(BackendError):
     """A disk or the database cannot be used, perhaps only for now: full, read-only, locked, damaged."""
 
+    @classmethod
+    def of(cls, error: OSError) -> StorageFault:
+        """What the system says of a file of ours, with the remedy."""
+        where = f"{error.filename}: " if error.filename else ""
+        return cls(f"{where}{error.strerror or error}. Make room, or correct the permissions.")
+
 
 class ResultUnreadable(BackendError):
     """A stored result is damaged, or of another release."""
@@ -218,6 +226,7 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (WorkerLost, 500),
     (OutOfMemory, 413),
     (SchedulerLost, 500),
+    (StorageFault, 503),
     (MediaError, 422),
     (PipelineError, 500),
     (BackendError, 500),

@@ -102,9 +102,10 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
-def test_the_table_of_threats_names_tests_that_are_there() -> None:
+@pytest.mark.parametrize("page", ["SECURITY.md", "docs/limits.md"])
+def test_tables_of_threats_and_faults_name_tests_that_are_there(page: str) -> None:
     tests = [(path.name, path.read_text()) for path in (ROOT / "tests").rglob("test_*.py")]
     file = ""
-    for named, function in re.findall(r"`(test_\w+\.py)?(?:::(test_\w+))?`", text_of("SECURITY.md")):
+    for named, function in re.findall(r"`(test_\w+\.py)?(?:::(test_\w+))?`", text_of(page)):
         file = named or file
         assert any(name == file and f"def {function}" in text for name, text in tests), (file, function)

@@ -74,7 +74,8 @@ class DaskExecutor:
     worker dies: the videos that wait behind one that kills it would be given up as well. A scheduler with fewer workers
     is given `workers` calls all the same: some start workers only when there is work for them.
 
-    Raises BackendError where the scheduler cannot be reached.
+    Raises BackendError where the scheduler cannot be reached. One that goes away later fails all calls with
+    SchedulerLost, until it is back at its address.
     """
 
     def __init__(self, workers: int = 1, scheduler: str = "", memory: int | None = None) -> None:
@@ -127,11 +128,13 @@ class DaskExecutor:
         self._busy = 0
         self._closing = False
         self._closed = threading.Event()
-        if self._cluster is not None:
-            threading.Thread(target=self._restart_missing, args=(self._cluster,), name="workers", daemon=True).start()
         self._waiting: list[_Call] = []
         self._counter = itertools.count()
         self._lock = threading.Lock()
+        if self._cluster is not None:
+            threading.Thread(target=self._restart_missing, args=(self._cluster,), name="workers", daemon=True).start()
+        else:
+            threading.Thread(target=self._return_to, args=(scheduler,), name="scheduler", daemon=True).start()
 
     def submit(self, function: Callable[..., Any], *args: object, key: str, priority: int = 0) -> Future[Any]:
         with self._lock:
@@ -181,6 +184,25 @@ class DaskExecutor:
             if len(cluster.workers) < self._workers and cluster.status.name == "running":
                 log.warning("A worker process is missing; another one is started.")
                 cluster.scale(self._workers)
+
+    def _return_to(self, scheduler: str) -> None:
+        """Connect again where Dask gave it up, as it does after `distributed.comm.timeouts.connect`."""
+        while not self._closed.wait(_CHECK_S):
+            if self._client.status != "closed":
+                continue
+            try:
+                client = Client(scheduler, set_as_default=False)
+                client.subscribe_topic(_RESTARTED, self._note_restart)
+            except (OSError, ValueError, TypeError):  # not yet
+                continue
+            with self._lock:
+                is_late = self._closing
+                if not is_late:
+                    self._client = client
+            if is_late:
+                client.close()
+                return
+            log.warning("The Dask scheduler %s is back.", scheduler)
 
     def _hand_out(self) -> None:
         """Give waiting calls to free workers."""

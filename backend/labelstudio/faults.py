@@ -21,6 +21,8 @@ def mapped(thing: str) -> Iterator[None]:
         if error.status_code == 404:
             raise NotInLabelStudio(f"Label Studio does not have {thing}.") from error
         status = error.status_code or 500
+        if status < 400:  # the SDK's way of saying that the answer is no JSON
+            raise _unreadable(thing) from error
         hint = " Check LABEL_STUDIO_API_KEY." if status in (401, 403) else ""
         # 401: a token that expired or was renewed; 408, 409, 425: come again.
         kind = LabelStudioError if status >= 500 or status in (401, 408, 409, 425) else LabelStudioRefused
@@ -31,5 +33,9 @@ def mapped(thing: str) -> Iterator[None]:
         raise LabelStudioError(
             f"Label Studio cannot be reached for {thing} ({type(error).__name__}). Does it run? Check LABEL_STUDIO_URL."
         ) from error
-    except ValueError as error:  # a web page instead of JSON, as a proxy answers
-        raise LabelStudioError(f"Label Studio's answer for {thing} cannot be read. Check LABEL_STUDIO_URL.") from error
+    except (ValueError, TypeError) as error:  # a web page, or other JSON, as a proxy answers
+        raise _unreadable(thing) from error
+
+
+def _unreadable(thing: str) -> LabelStudioError:
+    return LabelStudioError(f"Label Studio's answer for {thing} cannot be read. Check LABEL_STUDIO_URL.")

@@ -102,7 +102,7 @@ class Registry:
 
     def version(self, project: int, name: str) -> Version:
         """A model by its name ("v0003", "3") or its version. Raises UnknownVersion."""
-        wanted = f"v{int(name):04d}" if name.isdecimal() else name
+        wanted = f"v{name.lstrip('0'):0>4}" if name.isdecimal() else name
         for version in self.versions(project):
             if wanted in (version.name, version.model.version):
                 return version

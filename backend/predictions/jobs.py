@@ -36,7 +36,7 @@ from backend.predictions.worker import Measured, VideoJob, judge_known, measured
 from backend.sampling.clusters import Clusters
 from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.database import batches, explained, now
-from backend.storage.jobs import Job, Store
+from backend.storage.jobs import FAR_AHEAD, Job, Store
 from pipeline.errors import PipelineError
 from pipeline.records import Analysis
 
@@ -339,7 +339,8 @@ def in_grace_period(job: Job, moment: datetime) -> bool:
     """Whether Label Studio may at that moment not have noticed, or not stored yet, what it was given of this job."""
     if job.delivered_at is None:
         return False
-    return job.delivered_at >= moment - (ANSWER_GRACE_PERIOD if job.delivery == "answered" else GRACE_PERIOD)
+    period = ANSWER_GRACE_PERIOD if job.delivery == "answered" else GRACE_PERIOD
+    return moment - period <= job.delivered_at <= moment + FAR_AHEAD
 
 
 def _calls(work: Mapping[int, VideoJob]) -> list[dict[int, VideoJob]]:

@@ -26,7 +26,7 @@ from backend.predictions.aside import Aside
 from backend.predictions.connected import check_set_up, refusals, those_connected
 from backend.predictions.costs import CostFigures
 from backend.predictions.jobs import ANSWER_GRACE_PERIOD, JobRunner, in_grace_period
-from backend.predictions.retries import OF_THE_VIDEO, OUR_OWN, RETRY_AFTER, is_retried, pause
+from backend.predictions.retries import OF_THE_VIDEO, OUR_OWN, RETRY_AFTER, has_waited, is_retried, pause
 from backend.storage.analysis_json import is_readable
 from backend.storage.database import explained, now
 from backend.storage.jobs import Job
@@ -199,7 +199,7 @@ class Preannotator:
 
     def _is_due(self, job: Job) -> bool:
         """Whether a failed job has waited long enough for its next attempt."""
-        return now() - job.updated_at > pause(job.attempts) and not self._runner.active.is_put_off(job.id)
+        return has_waited(job, pause(job.attempts)) and not self._runner.active.is_put_off(job.id)
 
     def _models(self) -> dict[int, str]:
         """The version in use of every project. Other processes promote as well."""
@@ -379,16 +379,11 @@ class Preannotator:
 
     def _start_all(self, jobs: Sequence[Job], controls: Controls, priority: int) -> None:
         """Start on the jobs that are to do. What fails unexpectedly is taken up in the next round."""
-        failed_long_ago = now() - RETRY_AFTER
         todo = [
             job
             for job in jobs
             if job.state in ("queued", "running")
-            or (
-                job.state == "failed"
-                and job.updated_at < failed_long_ago
-                and not self._runner.active.is_put_off(job.id)
-            )
+            or (job.state == "failed" and has_waited(job, RETRY_AFTER) and not self._runner.active.is_put_off(job.id))
         ]
         try:
             self._runner.analyze(todo, controls, priority)

@@ -12,6 +12,7 @@ from backend.errors import (
     StorageFault,
     WorkerLost,
 )
+from backend.storage.database import now
 from backend.storage.jobs import Job
 
 RETRY_AFTER = timedelta(seconds=60)
@@ -46,6 +47,11 @@ def is_of_no_video(error: Exception) -> bool:
 def is_retried(job: Job) -> bool:
     """Whether a failed job is tried again by itself."""
     return job.error_type in OUR_OWN or (job.error_type in OF_THE_VIDEO and job.attempts < MOST_ATTEMPTS)
+
+
+def has_waited(job: Job, longest: timedelta) -> bool:
+    """Whether a job last changed longer ago than that, or as far in the future: by a clock that was set back since."""
+    return abs(now() - job.updated_at) > longest
 
 
 def pause(attempts: int) -> timedelta:

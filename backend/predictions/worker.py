@@ -125,8 +125,7 @@ def _disk_faults() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise StorageFault(f"{where}{error.strerror or error}. Make room, or correct the permissions.") from error
+        raise StorageFault.of(error) from error
 
 
 def judge_known(jobs: Sequence[VideoJob]) -> list[Analysis | None]:

@@ -30,6 +30,9 @@ class AnnotationSource(Base):
     begun_at: Mapped[datetime | None] = mapped_column(DateTime)
 
 
+_MOST_S = 1e15
+"""JSON's whole numbers have any number of digits, those of the database have not."""
+
 _PUT = """
 INSERT INTO annotation_sources (annotation_id, data, result, lead_time, begun_at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (annotation_id) DO UPDATE SET data = excluded.data, result = excluded.result,
@@ -46,7 +49,7 @@ def put_source(connection: Connection, annotation: Json, task: Task) -> None:
         int(annotation["id"]),
         json.dumps(task.data),
         json.dumps(items),
-        float(lead_time) if isinstance(lead_time, int | float) else None,
+        float(lead_time) if isinstance(lead_time, int | float) and abs(lead_time) < _MOST_S else None,
         begun_at.isoformat(" ", "microseconds") if begun_at is not None else None,
     )
     connection.exec_driver_sql(_PUT, row)
@@ -68,9 +71,9 @@ def utc(text: str) -> datetime | None:
     """A moment that Label Studio wrote, as the database keeps moments; None for what is none."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo is not None else moment
+    except (ValueError, OverflowError):  # years have four digits, in UTC as well
         return None
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo is not None else moment
 
 
 def sources(engine: Engine, annotation_ids: Iterable[int]) -> dict[int, AnnotationSource]:

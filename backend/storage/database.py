@@ -78,11 +78,17 @@ def open_database(url: str) -> Engine:
     return engine
 
 
+def is_damage(error: Exception) -> bool:
+    """Whether SQLite says by an error that the file is damaged, or no database."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+
+
 def explained(error: Exception, path: str = "The database") -> str:
     """What an error of SQLite means, in a line with the remedy; without the statement, which may hold labels."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-    if code in _DAMAGED:
+    if is_damage(error):
         return (
             f"{path}: the database is damaged. Move it away with its -wal and -shm files, or put a copy back; what "
             "people labelled is read from Label Studio again."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import JSON, DateTime, Engine, Index, UniqueConstraint, delete, select, update
 from sqlalchemy.dialects.sqlite import insert
@@ -17,6 +17,8 @@ from backend.storage.labels import Annotation, DeletedTask, LabelStore
 
 _NAMES_KEPT = 4
 """Anybody who reaches the backend may send it names."""
+FAR_AHEAD = timedelta(minutes=10)
+"""Longer than any request takes: what was done so far in the future was done by a clock that was set back since."""
 
 
 class KnownProject(Base):
@@ -223,12 +225,17 @@ class Store:
             ).one_or_none()
 
     def claim_answer(self, job_id: int, before: datetime) -> bool:
-        """Note that a request is answered with a job's prediction; False where one was answered since `before`."""
+        """Note that a request is answered with a job's prediction; False where one was answered since `before`.
+
+        What is far in the future counts as long ago: the clock was set back.
+        """
+        moment = now()
+        is_long_ago = (Job.delivered_at < before) | (Job.delivered_at > moment + FAR_AHEAD)
         with self._transaction() as session:
             claim = (
                 update(Job)
-                .where(Job.id == job_id, Job.delivered_at.is_(None) | (Job.delivered_at < before))
-                .values(delivery="answered", delivered_at=now())
+                .where(Job.id == job_id, Job.delivered_at.is_(None) | is_long_ago)
+                .values(delivery="answered", delivered_at=moment)
                 .returning(Job.id)
             )
             return session.scalar(claim) is not None

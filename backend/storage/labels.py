@@ -170,7 +170,9 @@ class LabelStore:
     def received(self) -> Iterator[ReceivedEvent]:
         """Events that are not stored yet, as they came; without those that are put off."""
         last = 0
-        is_due = ReceivedEvent.put_off_until.is_(None) | (ReceivedEvent.put_off_until <= now())
+        moment, until = now(), ReceivedEvent.put_off_until
+        longest = _FIRST_PAUSE * (1 << _LONGEST_PAUSE_TRIES)  # whatever waits for longer was put off by another clock
+        is_due = until.is_(None) | (until <= moment) | (until > moment + longest)
         while True:
             query = select(ReceivedEvent).where(ReceivedEvent.id > last, is_due).order_by(ReceivedEvent.id).limit(1)
             with self._sessions.begin() as session:
@@ -326,4 +328,7 @@ def as_label_studio_writes(moment: datetime) -> str:
 
 
 def _optional_int(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | str) and str(value).isdigit() else None
+    """A whole number that the database can hold, also in digits; None for anything else."""
+    if isinstance(value, str):
+        value = int(value) if value.isdecimal() and len(value) < 20 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63 else None

@@ -95,6 +95,9 @@ class RepRow(NamedTuple):
     reliable: bool
 
 
+_DIGITS = 19
+"""Of the smallest number that the database does not hold."""
+
 _COLUMNS = (
     Job.id.label("job"), Job.project, Job.task, Job.media, Job.model_version, Job.state, Job.attempts, Job.error_type,
     Job.error_message, Job.delivery, Job.updated_at, VideoSummary.reps, VideoSummary.anomalies,
@@ -283,7 +286,8 @@ def _conditions(wanted: VideoFilter) -> list[ColumnElement[bool]]:
         found.append((Job.state == "failed") & Job.error_type.in_(wanted.error_types))
     if wanted.text:
         named = Job.media.contains(wanted.text, autoescape=True)
-        found.append(named | (Job.task == int(wanted.text)) if wanted.text.isdecimal() else named)
+        is_number = wanted.text.isdecimal() and len(wanted.text) < _DIGITS
+        found.append(named | (Job.task == int(wanted.text)) if is_number else named)
     if wanted.issue is not None:
         found.append(_issue(wanted.issue, wanted.project))
     if wanted.anomalous is not None:

@@ -21,6 +21,7 @@ from backend.errors import (
     LabelConfigError,
     LabelStudioError,
     NotInLabelStudio,
+    StorageFault,
     TooFewLabels,
     VideosMissing,
     WorkerLost,
@@ -81,6 +82,7 @@ class Trainer:
         self._tracked: Future[str] | None = None
         self._with_secret: set[int] = set()
         self._is_secret_missing = threading.Event()
+        self._are_events_missed = threading.Event()
         self._pulled: set[int] = set()
         self._next_repair = 0.0
         context.connections.on_return(self._returned)
@@ -146,10 +148,14 @@ class Trainer:
         """An event was refused: a webhook may be new, and is told the secret soon. Returns at once."""
         self._is_secret_missing.set()
 
+    def events_missed(self) -> None:
+        """An event could not be kept: what it was about is read from Label Studio soon. Returns at once."""
+        self._are_events_missed.set()
+
     def repair(self) -> None:
         """Put right what was missed while no server ran: once per start and project, tried again while that fails.
 
-        Secrets are looked at anew where an event came without.
+        Secrets are looked at anew where an event came without, and everything where an event could not be kept.
         """
         if not self._client.configured or time.monotonic() < self._next_repair:
             return
@@ -158,6 +164,11 @@ class Trainer:
             self._is_secret_missing.clear()
             self._with_secret.clear()
         projects = {found.id for found in self._store.projects() if self._is_connected(found.id)}
+        if self._are_events_missed.is_set():
+            self._are_events_missed.clear()
+            self._pulled.clear()
+            for project in projects:
+                self._catch_up(project)
         if self._webhook_secret:
             for project in projects - self._with_secret:
                 self._send_secret(project)
@@ -252,6 +263,8 @@ class Trainer:
             return True
         except (BackendError, PipelineError) as error:
             state, message, name = "failed", str(error), ""
+        except OSError as error:  # of a file of ours: requests to others raise errors of ours
+            state, message, name = "failed", str(StorageFault.of(error)), ""
         except DBAPIError:
             raise  # the run is put back into the queue
         except Exception:  # the top of a run: the server goes on

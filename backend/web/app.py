@@ -5,24 +5,28 @@ from __future__ import annotations
 import logging
 import math
 import secrets
+import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from flask import Flask
+from flask import Flask, request
 from flask.typing import ResponseReturnValue
 from pydantic import SecretStr
+from sqlalchemy.exc import DatabaseError, OperationalError
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import IntegerConverter, Map
 
 from backend.compute.dask_executor import DaskExecutor, Executor
 from backend.compute.process_executor import BackgroundExecutor
 from backend.context import Context, context_of
-from backend.errors import BackendError, as_json, http_status
+from backend.errors import BackendError, StorageFault, as_json, http_status
 from backend.labels.events import LabelEvents
 from backend.labels.hints import HintedEvents, Reactions
 from backend.labelstudio.connections import Connections, OwnAddress
 from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
+from backend.storage.database import explained, is_damage
 from backend.storage.jobs import Store
 from backend.training.schedule import START_TRAINING
 from backend.training.trainer import Trainer
@@ -33,12 +37,22 @@ from backend.web.links import ProjectTitles
 from backend.web.metrics import Metrics
 from backend.web.metrics import bp as metrics_bp
 from backend.web.request_ids import RequestIds
-from backend.web.routes import bp
+from backend.web.routes import bp, webhook
 from backend.web.server_key import derived, server_key
-from backend.web.services import Services
+from backend.web.services import Services, services
 from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
+
+
+class IdConverter(IntegerConverter):
+    """A number in an address that the database can hold; to others no address leads."""
+
+    regex = r"[0-9]{1,19}"
+
+    def __init__(self, map: Map) -> None:
+        super().__init__(map, max=2**63 - 1)
+
 
 EVERY_ADDRESS = ("0.0.0.0", "::")
 """Hosts that stand for all addresses of this machine."""
@@ -52,6 +66,7 @@ def create_app(
 ) -> Flask:
     """The application, with services made from the settings unless they are given."""
     app = Flask("deadlift")
+    app.url_map.converters["int"] = IdConverter
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_mb * 1024 * 1024
     metrics = Metrics()
     metrics.attach(app)
@@ -91,6 +106,11 @@ def create_app(
     app.register_blueprint(dashboard.api)
     app.register_error_handler(BackendError, _own_error)
     app.register_error_handler(PipelineError, _own_error)
+    app.register_error_handler(OperationalError, _database_error)
+    app.register_error_handler(sqlite3.OperationalError, _database_error)
+    app.register_error_handler(DatabaseError, _damaged_database)
+    app.register_error_handler(sqlite3.DatabaseError, _damaged_database)
+    app.register_error_handler(OSError, _file_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected_error)
     app.wsgi_app = RequestIds(app.wsgi_app)  # type: ignore[method-assign]  # Flask's way of middleware
@@ -165,6 +185,22 @@ def _own_error(error: Exception) -> ResponseReturnValue:
     status, wait_s = http_status(type(error)), getattr(error, "retry_after_s", 0.0)
     headers = {"Retry-After": str(math.ceil(wait_s))} if status == 429 and wait_s > 0 else {}
     return as_json(type(error).__name__, str(error)), status, headers
+
+
+def _database_error(error: Exception) -> ResponseReturnValue:
+    if request.endpoint == f"{bp.name}.{webhook.__name__}":  # Label Studio does not send an event again
+        services().trainer.events_missed()
+    log.warning("A request failed. %s", explained(error))
+    return _own_error(StorageFault(explained(error)))
+
+
+def _damaged_database(error: Exception) -> ResponseReturnValue:
+    return _database_error(error) if is_damage(error) else _unexpected_error(error)
+
+
+def _file_error(error: OSError) -> ResponseReturnValue:
+    log.warning("A request failed. %s", StorageFault.of(error))
+    return _own_error(StorageFault.of(error)) if error.filename else _unexpected_error(error)
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

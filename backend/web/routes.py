@@ -108,7 +108,7 @@ def jobs() -> Response:
     return jsonify(jobs=[_job(job) for job in services().store.jobs(project)], runs=runs)
 
 
-@bp.delete("/jobs/runs/<int(max=9223372036854775807):run_id>")
+@bp.delete("/jobs/runs/<int:run_id>")
 def cancel_run(run_id: int) -> Response:
     return jsonify(run=services().trainer.runs.cancel(run_id).as_json())
 

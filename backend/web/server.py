@@ -24,6 +24,7 @@ from typing import Any
 
 import label_studio_sdk  # noqa: F401  # now: importing it takes seconds, and gc.freeze() below must see it
 from cheroot import wsgi
+from cheroot.server import HTTPConnection, HTTPRequest
 from filelock import FileLock, Timeout
 
 from backend.errors import BackendError
@@ -58,6 +59,21 @@ class Listening:
     services: Services
 
 
+class _Request(HTTPRequest):
+    """Refuses an address that is none; the library would take that for an error of its own."""
+
+    def read_request_line(self) -> bool:
+        try:
+            return bool(super().read_request_line())
+        except ValueError:  # UnicodeError is one
+            self.simple_response("400 Bad Request", "Malformed Request-URI")
+            return False
+
+
+class _Connection(HTTPConnection):
+    RequestHandlerClass = _Request
+
+
 class _Server(wsgi.Server):
     """Gives a connection to a thread when a head came on it, and writes its own messages to our log."""
 
@@ -68,6 +84,8 @@ class _Server(wsgi.Server):
     def prepare(self) -> None:
         super().prepare()
         self.senders.start()
+
+    ConnectionClass = _Connection
 
     def process_conn(self, conn: Any) -> None:
         if conn.last_used is not None:

@@ -32,20 +32,22 @@ _LONGEST_S = 1800.0
 class KillRounds:
     """One data folder, one small Label Studio, and whoever works with them while processes are killed.
 
+    reached_by: makes the address that the server reaches the small Label Studio by of its own one.
     `events` counts what was done: kills, answered and unanswered events, starts.
     """
 
-    def __init__(self, folder: Path, seed: int = 0) -> None:
+    def __init__(self, folder: Path, seed: int = 0, reached_by: Callable[[str], str] = str) -> None:
         self.random = random.Random(seed)
         self.events: Counter[str] = Counter()
         self.start_s: list[float] = []
         self.label_studio = FakeLabelStudio()
         self.project = DrawnProject(self.label_studio, folder)
-        self.server = BackendProcess(folder / "data", self.label_studio)
+        url = reached_by(self.label_studio.url)
+        self.server = BackendProcess(folder / "data", self.label_studio, LABEL_STUDIO_URL=url)
         self._url = f"sqlite:///{folder / 'data' / 'backend.sqlite3'}"
         self._models = folder / "data" / "models"
         self._answered: dict[int, Json] = {}
-        self._known = [self.project.add_known(faulty=1) for _ in range(_LEARNT)]
+        self.known = [self.project.add_known(faulty=1) for _ in range(_LEARNT)]
         self._fallback = Model(load_detector().version, None)
         self._work_s = 5.0
         self._training_s = 5.0
@@ -56,12 +58,12 @@ class KillRounds:
 
     def begin(self) -> None:
         """Label all known videos and start the server; measure how long a video and a training take undisturbed."""
-        for task in self._known:
+        for task in self.known:
             self.project.label(task, self.project.reps[task], 1)
         self.start_s.append(self.server.start())
         self.server.connect()
         begun = time.monotonic()
-        self._predict_new()
+        self.predict_new()
         wait_for(self._all_predicted, _LONGEST_S)
         self._work_s = time.monotonic() - begun
         begun = time.monotonic()
@@ -83,14 +85,14 @@ class KillRounds:
         stop.set()
         person.join()
         self.events["kills"] += 1
-        task = self.random.choice(self._known)  # somebody goes on labelling
+        task = self.random.choice(self.known)  # somebody goes on labelling
         self.project.label(task, moved(self.project.reps[task], self.random.uniform(-0.2, 0.2)), 1)
         self.events["labels while away"] += 1
         return [*self._lost_labels(self._answered), *self.damage()]
 
     def kill_worker(self) -> list[str]:
         """Kill one at any moment while a new video and a known one are worked on."""
-        self._predict_new()
+        self.predict_new()
         time.sleep(self.random.uniform(0.0, self._work_s))
         workers = wait_for(self.server.workers, _LONGEST_S)
         self.random.choice(workers).kill()
@@ -100,8 +102,8 @@ class KillRounds:
 
     def kill_trainer(self) -> list[str]:
         """Kill it at any moment of a training on changed labels."""
-        task = self.random.choice(self._known)
-        self._tell(self.project.label(task, moved(self.project.reps[task], self.random.uniform(-0.2, 0.2)), 1))
+        task = self.random.choice(self.known)
+        self.tell(self.project.label(task, moved(self.project.reps[task], self.random.uniform(-0.2, 0.2)), 1))
         run = self.server.start_training()
         (process,) = wait_for(self.server.training, _LONGEST_S)
         time.sleep(self.random.uniform(0.0, self._training_s))
@@ -191,18 +193,18 @@ class KillRounds:
             try:
                 if not asked:
                     self.server.http.get("/health", timeout=1.0)
-                    self._predict_new()
+                    self.predict_new()
                     self.server.start_training()
                     asked = True
-                self._change_labels()
+                self.change_labels()
                 time.sleep(0.1)
             except httpx.HTTPError:
                 self.events["unanswered"] += 1
                 time.sleep(0.02)
 
-    def _change_labels(self) -> None:
+    def change_labels(self) -> None:
         """A new annotation, an update of one, or a deletion."""
-        task = self.random.choice(self._known)
+        task = self.random.choice(self.known)
         reps = moved(self.project.reps[task], self.random.uniform(-0.2, 0.2))
         there = self.label_studio.tasks[task]["annotations"]
         if len(there) > 2:
@@ -211,16 +213,16 @@ class KillRounds:
             self.server.post(self.project.unlabel(gone))
             self.events["deletions stored"] += 1
         elif self.random.random() < 0.5:
-            self._tell(self.project.label(task, reps, 1))
+            self.tell(self.project.label(task, reps, 1))
         else:
-            self._tell(self.project.label(task, reps, 1, self.random.choice(there)["id"]))
+            self.tell(self.project.label(task, reps, 1, self.random.choice(there)["id"]))
 
-    def _tell(self, annotation: Json) -> None:
+    def tell(self, annotation: Json) -> None:
         self.server.post(self.project.saved(annotation))
         self._answered[annotation["id"]] = annotation
         self.events["labels stored"] += 1
 
-    def _predict_new(self) -> None:
+    def predict_new(self) -> None:
         """Two new tasks; every third time nobody has looked at one of the videos yet."""
         is_new = self.events["tasks"] % 6 == 0
         tasks = self.project.add_new() if is_new else self.project.add_known(), self.project.add_known()
@@ -228,7 +230,7 @@ class KillRounds:
         self.server.post(self.project.created(*tasks))
 
     def _all_predicted(self) -> bool:
-        labelled = set(self._known)
+        labelled = set(self.known)
         return all(self.label_studio.of_task(task) for task in list(self.label_studio.tasks) if task not in labelled)
 
     def _finish_run(self, number: int) -> Json:

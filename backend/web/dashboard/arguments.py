@@ -13,6 +13,7 @@ from backend.storage.overview import Issue, Labelled, Order, State, VideoFilter
 
 PAGE_SIZE = 50
 _LARGEST = 2**53
+_MOST_DIGITS = 20
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def whole(name: str) -> int | None:
     text = request.args.get(name, "").strip()
     if not text:
         return None
-    if not text.isdecimal() or int(text) > _LARGEST:
+    if not text.isdecimal() or len(text) > _MOST_DIGITS or int(text) > _LARGEST:
         raise BadRequest(f"Expected a whole number for {name}, got {text[:40]}.")
     return int(text)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 
 from flask import Blueprint, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import OperationalError
 
-from backend.errors import BackendError, http_status
+from backend.errors import BackendError, StorageFault, http_status
+from backend.storage.database import explained
 from backend.web.dashboard import words
 from pipeline.errors import PipelineError
+
+log = logging.getLogger(__name__)
 
 bp = Blueprint(
     "dashboard", __name__, template_folder="../templates", static_folder="../static", static_url_path="/assets"
@@ -70,3 +75,11 @@ def with_arguments(**changes: object) -> str:
 @bp.errorhandler(PipelineError)
 def error_page(error: Exception) -> ResponseReturnValue:
     return render_template("error.html", message=str(error)), http_status(type(error))
+
+
+@bp.errorhandler(OperationalError)
+@bp.errorhandler(OSError)
+def storage_error_page(error: OperationalError | OSError) -> ResponseReturnValue:
+    fault = StorageFault.of(error) if isinstance(error, OSError) else StorageFault(explained(error))
+    log.warning("A page failed. %s", fault)
+    return error_page(fault)

@@ -131,7 +131,7 @@ def video_view(context: Context, links: Links, task: int, project: int | None = 
     """Everything about the video of a task. Raises NotInLabelStudio for one that was never asked for."""
     store = context.store
     found = analyzed(store, task, project)
-    rows = [row for row in _jobs(store, task, project) if row.error_type != "Superseded"]
+    rows = _jobs(store, task, project)
     pose = pose_of(context, found.analysis) if found is not None else None
     signals, high = _signals(context, pose, found.analysis) if found is not None and pose is not None else ((), 0.0)
     return VideoView(
@@ -176,7 +176,8 @@ def landmarks(pose: Pose) -> Landmarks:
 
 
 def _jobs(store: Store, task: int, project: int | None) -> list[VideoRow]:
-    rows = overview.task_jobs(store.engine, task, project)
+    """Without what a new model made needless, which may be all that there is of a task: it is begun anew soon."""
+    rows = [row for row in overview.task_jobs(store.engine, task, project) if row.error_type != "Superseded"]
     if not rows:
         raise NotInLabelStudio(f"No video of a task {task} is known here. Label Studio asks for it when it is opened.")
     return [row for row in rows if row.project == rows[0].project]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,8 +139,20 @@ def test_an_unreachable_scheduler_is_an_error_that_names_it(tmp_path: Path) -> N
     assert "tcp://127.0.0.1:9 cannot be reached" in ended.stderr
 
 
-def test_a_scheduler_that_goes_away_is_told() -> None:
-    cluster = LocalCluster(n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None)
+def test_a_scheduler_that_goes_away_is_told_and_used_again_when_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def started(port: int = 0) -> LocalCluster:
+        return LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None,
+            scheduler_port=port,
+        )  # fmt: skip
+
+    def works() -> bool:
+        with suppress(SchedulerLost, CancelledError):
+            return executor.submit(len, "ab", key=f"again-{next(numbers)}").result(20) == 2
+        return False
+
+    monkeypatch.setattr("backend.compute.dask_executor._CHECK_S", 0.1)
+    cluster, numbers = started(), itertools.count()
     with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
         executor = DaskExecutor(1, cluster.scheduler_address)
         waiting = [executor.submit(time.sleep, 3, key=f"wait-{number}") for number in range(2)]
@@ -146,4 +160,7 @@ def test_a_scheduler_that_goes_away_is_told() -> None:
         for future in waiting:
             with pytest.raises(SchedulerLost):
                 future.result(60)
-        executor.close()
+        until(lambda: executor._client.status == "closed", 30)  # Dask has given it up
+        with started(int(cluster.scheduler_address.rpartition(":")[2])):
+            until(works, 30)
+            executor.close()

@@ -185,6 +185,15 @@ def test_regions_of_another_timeline_are_not_learnt_from(store: Store, created: 
     assert stored
 
 
+def test_what_was_put_off_by_a_clock_that_was_set_back_is_due(store: Store) -> None:
+    store.labels.receive(b"{}")
+    store.labels.put_off(1)
+    assert list(store.labels.received()) == []
+    with store.engine.begin() as connection:
+        connection.execute(update(ReceivedEvent).values(put_off_until=now() + timedelta(days=2)))
+    assert [event.id for event in store.labels.received()] == [1]
+
+
 def test_the_thread_waits_no_longer_than_until_what_is_put_off_is_due(store: Store) -> None:
     rounds: list[int] = []
     is_tried_again = threading.Event()

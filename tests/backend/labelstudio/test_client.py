@@ -194,6 +194,17 @@ def test_what_may_pass_is_told_from_what_stays(answer: bytes, lasts: bool) -> No
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("body", [b"<html>", b'{"id": 1, "label_c', b"[]", b"null"])
+def test_an_answer_that_cannot_be_read_may_be_another_one_later(body: bytes) -> None:
+    server = MediaServer(reply(body=body))
+    try:
+        with pytest.raises(LabelStudioError, match="cannot be read") as caught:
+            LabelStudioClient(Access(server.url, SecretStr("legacy"))).label_config(1)
+    finally:
+        server.close()
+    assert not isinstance(caught.value, LabelStudioRefused)
+
+
 @pytest.mark.parametrize(
     ("text", "least", "most"),
     [("30", 30, 30), ("999999999", 3600, 3600), ("soon", 0, 0), ("-5", 0, 0), ("", 0, 0),

@@ -83,9 +83,10 @@ def test_a_version_is_found_by_number_name_and_version(registry: Registry, detec
         assert registry.version(12, name).model == version.model
 
 
-def test_an_unknown_version_cannot_be_promoted(registry: Registry) -> None:
+@pytest.mark.parametrize("name", ["7", "9" * 5000])
+def test_an_unknown_version_cannot_be_promoted(registry: Registry, name: str) -> None:
     with pytest.raises(UnknownVersion, match="models list"):
-        registry.promote(12, "7")
+        registry.promote(12, name)
 
 
 def test_rolling_back_goes_to_what_was_used_before(registry: Registry, detector: Detector) -> None:

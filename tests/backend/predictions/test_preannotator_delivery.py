@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from concurrent.futures import CancelledError
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from service_tasks import Maker, backdate, delivered, finish, task
 from backend.errors import LabelConfigError, StorageFault
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access
+from backend.predictions.jobs import in_grace_period
 from backend.predictions.preannotator import Preannotator
 from backend.storage.analysis_json import dump_analysis
 from backend.storage.database import now
@@ -53,6 +55,29 @@ def test_a_disk_of_ours_that_is_full_is_told_on_no_task(
     executor.fail(broken, NotAVideo("/data/upload/1/a.mp4: the file is empty."))
     until(lambda: "deadlift_state" in label_studio.tasks[broken]["data"])
     assert "deadlift_state" not in label_studio.tasks[full]["data"]
+
+
+def test_what_was_answered_before_the_clock_was_set_back_is_stored(
+    service: Preannotator, executor: FakeExecutor, label_studio: FakeLabelStudio, store: Store
+) -> None:
+    number = label_studio.add_task()
+    job = store.job_for(task(number), "/data/upload/1/a.mp4", VERSION, PipelineConfig().digest())
+    store.finish_job(job.id, dump_analysis(analysis()))
+    store.claim_answer(job.id, now())
+    service.resume()
+    assert label_studio.of_task(number) == []  # Label Studio is perhaps just storing the answer
+    backdate(store, -86400)
+    service.resume()
+    until(lambda: delivered(store, number))
+
+
+@pytest.mark.parametrize(("seconds", "is_in_it"), [(-30, False), (-5, True), (0, True), (60, True), (3600, False)])
+def test_what_was_delivered_during_a_long_request_was_so_just_now(store: Store, seconds: int, is_in_it: bool) -> None:
+    job = store.job_for(task(1), "/data/upload/1/a.mp4", VERSION, "c")
+    store.mark_pushed(job.id, 55)
+    (pushed,) = store.jobs()
+    assert pushed.delivered_at is not None
+    assert in_grace_period(pushed, pushed.delivered_at - timedelta(seconds=seconds)) == is_in_it
 
 
 def test_a_project_that_does_not_fit_is_kept_with_the_reason_until_it_does(service: Preannotator, store: Store) -> None:

@@ -66,6 +66,16 @@ def test_a_job_that_failed_for_now_is_taken_up_later(
     assert executor.tasks() == [1, 1]
 
 
+def test_a_job_that_failed_before_the_clock_was_set_back_is_taken_up(
+    lone_service: Preannotator, executor: FakeExecutor, store: Store
+) -> None:
+    lone_service.predict([task(1)], CONFIG)
+    executor.fail(1, LabelStudioError("away"))
+    backdate(store, -86400)
+    lone_service.resume()
+    assert executor.tasks() == [1, 1]
+
+
 def test_the_pause_before_the_next_attempt_grows(
     lone_service: Preannotator, executor: FakeExecutor, store: Store
 ) -> None:

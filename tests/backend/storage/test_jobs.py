@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from backend.errors import BackendError
 from backend.labelstudio.format import AnnotatedRegion, Task
@@ -136,6 +137,13 @@ def test_an_answer_is_claimed_by_one_of_several_requests_at_once(store: Store) -
 def test_an_answer_may_be_claimed_again_after_a_while(store: Store) -> None:
     store.claim_answer(job(store).id, now())
     assert store.claim_answer(job(store).id, now() + timedelta(seconds=1))
+
+
+def test_an_answer_of_before_the_clock_was_set_back_may_be_claimed_again(store: Store) -> None:
+    store.claim_answer(job(store).id, now())
+    with store.engine.begin() as connection:
+        connection.execute(update(Job).values(delivered_at=now() + timedelta(hours=1)))
+    assert store.claim_answer(job(store).id, now() - timedelta(minutes=2))
 
 
 def test_a_pushed_job_knows_its_prediction(store: Store) -> None:

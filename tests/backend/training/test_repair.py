@@ -63,6 +63,18 @@ def test_labels_of_while_a_project_was_not_connected_are_pulled(
     assert [annotation.id for annotation in repairs.store.labels.annotations()] == [5]
 
 
+def test_labels_whose_events_could_not_be_kept_are_pulled(repairs: Repairs, label_studio: FakeLabelStudio) -> None:
+    repairs.trainer.repair()
+    label(label_studio)
+    repairs.moment += 1000.0
+    repairs.trainer.repair()
+    assert repairs.store.labels.annotations() == []
+    repairs.trainer.events_missed()
+    repairs.moment += 1000.0
+    repairs.trainer.repair()
+    assert [annotation.id for annotation in repairs.store.labels.annotations()] == [5]
+
+
 def test_a_webhook_that_is_made_anew_is_told_the_secret_while_a_training_goes_on(
     repairs: Repairs, label_studio: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import threading
 from pathlib import Path
@@ -55,6 +56,18 @@ def test_a_run_whose_process_dies_is_repeated(lab: Lab) -> None:
     assert lab.train().state == "queued"
     lab.trainer.run_next()
     assert lab.trainer.runs.runs()[0].state == "skipped"
+
+
+def test_a_model_that_no_disk_takes_is_a_failure_with_the_remedy(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+    for task in range(1, 6):
+        lab.label(task)
+    lab.executor.fails = [OSError(errno.ENOSPC, "No space left on device", "/data/models/1/.v0001/weights")]
+    run = lab.train()
+    assert run.state == "failed"
+    assert (
+        run.message == "/data/models/1/.v0001/weights: No space left on device. Make room, or correct the permissions."
+    )
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 def test_a_run_whose_process_always_dies_is_given_up(lab: Lab) -> None:

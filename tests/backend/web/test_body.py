@@ -112,6 +112,28 @@ def test_numbers_beyond_those_of_the_database_are_no_error_of_ours(
     assert lone_http.post("/webhook", json=deleted).status_code == 400
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [{"completed_by": 2**63}, {"completed_by": "\u00b2"}, {"completed_by": {"id": 10**400}}, {"lead_time": 10**400},
+     {"created_at": "0001-01-01T00:00:00+10:00", "draft_created_at": "9999-12-31T23:59:59-10:00"}],
+)  # fmt: skip
+def test_a_label_is_stored_whatever_stands_beside_it(
+    lone_http: FlaskClient, payload: Callable[[str], Any], store: Store, odd: dict[str, Any]
+) -> None:
+    event = payload("11_webhook_ANNOTATION_CREATED_api")
+    event["annotation"] |= odd
+    assert lone_http.post("/webhook", json=event).status_code == 200
+    assert store_received_events(store) == {1}
+
+
+@pytest.mark.parametrize("number", [2**63, "9" * 5000])
+@pytest.mark.parametrize("path", ["/api/videos/{}", "/api/labels/{}", "/videos/{}/skeleton.svg", "/models/{}/base"])
+def test_no_address_with_such_a_number_leads_anywhere(lone_http: FlaskClient, path: str, number: int | str) -> None:
+    assert lone_http.get(path.format(number)).status_code == 404
+    assert lone_http.get(f"/api/quality?project={number}").status_code == 400
+    assert lone_http.get(f"/api/videos?text={number}").status_code == 200
+
+
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     settings = Settings(

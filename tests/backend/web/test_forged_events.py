@@ -32,7 +32,10 @@ def test_a_forged_label_is_not_stored(server: Server, event: Callable[..., Any])
     server.connect()
     sent = event(CREATED)
     label(server, sent)
+    server.post("/webhook", sent)
     forged = event(CREATED, result=[], updated_at=NEVER)
+    assert server.http.post("/webhook", json=forged).status_code == 200
+    assert server.labels() == {6: (ONCE, False)}  # not even until it is looked up
     for _ in range(9):
         server.post("/webhook", forged)
     assert server.labels() == {6: (ONCE, False)}
@@ -62,10 +65,17 @@ def test_a_forged_deletion_deletes_nothing(server: Server, event: Callable[..., 
     sent = event(CREATED)
     label(server, sent)
     server.post("/webhook", sent)
-    server.post("/webhook", event("13_webhook_ANNOTATIONS_DELETED") | {"annotations": [{"id": 6}]})
-    server.post("/webhook", event("19_webhook_TASKS_DELETED") | {"tasks": [{"id": 5}]})
+    server.store.job_for(Task(5, 1, {"video": "a.mp4"}), "a.mp4", VERSION, "c")
+    for forged in (
+        event("13_webhook_ANNOTATIONS_DELETED") | {"annotations": [{"id": 6}]},
+        event("19_webhook_TASKS_DELETED") | {"tasks": [{"id": 5}]},
+    ):
+        assert server.http.post("/webhook", json=forged).status_code == 200
+        assert server.labels() == {6: (ONCE, False)}  # not even until it is looked up
+        server.look_up()
     assert server.labels() == {6: (ONCE, False)}
     assert server.store.labels.deleted_tasks() == set()
+    assert [job.task for job in server.store.jobs()] == [5]
 
 
 def test_a_true_deletion_deletes(server: Server, event: Callable[..., Any]) -> None:
@@ -130,7 +140,9 @@ def test_a_forged_project_event_replaces_no_labeling_config(server: Server, even
     server.connect()
     sent = event("17_webhook_PROJECT_UPDATED")
     sent["project"]["label_config"] = EVIL
-    server.post("/webhook", sent)
+    assert server.http.post("/webhook", json=sent).status_code == 200
+    assert server.store.label_config(1) == server.label_studio.label_config  # not even until it is looked up
+    server.look_up()
     assert server.store.label_config(1) == server.label_studio.label_config
 
 

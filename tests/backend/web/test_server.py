@@ -68,6 +68,15 @@ def test_whoever_asks_before_sending_a_body_is_told_to_go_on(running: Listening)
         assert b"".join(iter(lambda: connection.recv(1000), b"")).startswith(b"HTTP/1.1 400")
 
 
+def test_an_address_that_is_none_is_refused_without_a_trace_in_the_log(
+    running: Listening, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(("127.0.0.1", int(running.url.rpartition(":")[2])), timeout=5.0) as connection:
+        connection.sendall(b"GET http://[ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400")
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
 def test_an_interrupted_stop_leaves_no_thread_that_keeps_the_process(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, data_dir=tmp_path, backend_port=0, workers=1)
     with listening(settings):

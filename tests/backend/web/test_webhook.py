@@ -93,10 +93,17 @@ def test_several_annotations_in_one_event_are_stored(
 
 
 def test_an_annotation_that_cannot_be_stored_does_not_sink_the_others(
-    lone_http: FlaskClient, payload: Callable[[str], Any], store: Store
+    lone_http: FlaskClient, payload: Callable[[str], Any], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event = payload("15_webhook_ANNOTATIONS_CREATED_bulk")
-    event["annotation"][0]["completed_by"] = 10**30
+    put = store.labels.put_annotation
+
+    def refused(annotation: Any, *values: Any) -> None:
+        if annotation["id"] == 4:
+            raise OverflowError("Python int too large to convert to SQLite INTEGER")
+        put(annotation, *values)
+
+    monkeypatch.setattr(store.labels, "put_annotation", refused)
     assert lone_http.post("/webhook", json=event).status_code == 200
     assert [annotation.id for annotation in labels_of(store).annotations()] == [5]
 

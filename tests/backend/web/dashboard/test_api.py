@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ from dashboard_data import DRAWN, FEW, WAITING, add_model, fill_videos, label
 from fakes import FakeExecutor
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
+from odd_requests import OddRequests
 
 from backend.context import context_of
+from backend.labelstudio.format import Task
 from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
 from backend.storage.jobs import Store
@@ -104,3 +107,21 @@ def test_landmarks_of_a_lift_are_given_through_time(full: FlaskClient) -> None:
     found = full.get(f"/api/videos/{DRAWN}/landmarks").json
     assert len(found["times"]) == len(found["points"]) > 50
     assert all(len(points) % 2 == 0 for points in found["points"] if points is not None)
+
+
+def test_a_video_that_only_a_model_of_before_was_to_see_is_begun_anew(lone_http: FlaskClient, store: Store) -> None:
+    job = store.job_for(Task(5, 1, {"video": "/a.mp4"}), "/a.mp4", "base-1", "c")
+    store.fail_job(job.id, "Superseded", "The model is p1-v0001 now.")
+    answer = lone_http.get("/api/videos/5")
+    assert (answer.status_code, answer.json["error"]["type"]) == (404, "NotInLabelStudio")
+
+
+def test_odd_requests_are_no_errors_of_the_server(full: FlaskClient) -> None:
+    """benchmarks/fuzz_requests.py sends thousands of them to a started server."""
+    rules = [(method, rule.rule) for rule in full.application.url_map.iter_rules() for method in rule.methods or ()]
+    failed = []
+    for asked in islice(OddRequests(document(full), sorted(rules), seed=3), 300):
+        answer = full.open(asked.target, method=asked.method, data=asked.body, headers=asked.headers)
+        if answer.status_code >= 500:
+            failed.append((asked, answer.text))
+    assert failed == []
