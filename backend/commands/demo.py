@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 import time
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,11 +83,12 @@ def demo(
                     running, lambda done, total: progress.update(shown, completed=done, total=total)
                 )
             for task, predictions in found:
-                if predictions:
+                if predictions and task.id not in running.known:
                     console.print(prediction_table(running, task, predictions[-1]))
             failed = use_case.failed_jobs(running)
             for job in failed:
                 console.print(f"[red]Task {job.task} failed:[/red] {job.error_message}")
+            console.print(summary(found, running.known, {job.task for job in failed}))
             console.print(f"\n[bold]Label Studio:[/bold] {running.url}/projects/{running.project}/data")
             console.print(f"[bold]User:[/bold]         {USER}\n[bold]Password:[/bold]     {PASSWORD}")
             console.print(f"[bold]Backend:[/bold]      {running.backend_url} shows what it works on")
@@ -102,6 +104,25 @@ def demo(
                 time.sleep(3600)
     except KeyboardInterrupt:
         console.print("Stopped.")
+
+
+def summary(found: Sequence[tuple[Task, Sequence[Json]]], known: Collection[int], failed: Collection[int] = ()) -> str:
+    """How many videos have predictions, and how many of them are new. known: tasks that had one before."""
+
+    def counted(here: Sequence[tuple[Task, Sequence[Json]]]) -> str:
+        reps = sum(len({result["id"] for result in predictions[-1]["result"]}) for _, predictions in here)
+        return f"{_plural(len(here), 'video')} with {_plural(reps, 'repetition')}"
+
+    done = [(task, predictions) for task, predictions in found if predictions]
+    new, before = ([pair for pair in done if (pair[0].id in known) is is_known] for is_known in (False, True))
+    parts = [f"{counted(new)} pre-annotated now"] if new or not before else []
+    parts += [f"{counted(before)} pre-annotated before"] if before else []
+    parts += [f"{_plural(len(failed), 'video')} failed"] if failed else []
+    return "; ".join(parts) + "."
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:

@@ -114,7 +114,7 @@ def access_by(settings: Settings) -> Access:
 
 def create_service(settings: Settings, context: Context, executor: Executor | None = None) -> Preannotator:
     """The pre-annotation service as the settings describe it; work left over from the last run is taken up."""
-    executor = executor or DaskExecutor(settings.workers, settings.dask_scheduler)
+    executor = executor or DaskExecutor(settings.workers, settings.dask_scheduler, scratch=settings.scratch_dir)
     service = Preannotator(context, executor, settings.predict_wait_s)
     # In the background: Label Studio may be starting at the same time.
     threading.Thread(target=service.run_until_closed, name="pre-annotation", daemon=True).start()
