@@ -7,8 +7,9 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from http import HTTPStatus
 
-from flask import Flask
+from flask import Flask, render_template, request
 from flask.typing import ResponseReturnValue
 from pydantic import SecretStr
 from werkzeug.exceptions import HTTPException
@@ -26,7 +27,7 @@ from backend.storage.jobs import Store
 from backend.training.schedule import START_TRAINING
 from backend.training.trainer import Trainer
 from backend.web import dashboard
-from backend.web.access import Access, Credentials
+from backend.web.access import Access, Credentials, wants_page
 from backend.web.body import refuse_endless
 from backend.web.links import ProjectTitles
 from backend.web.routes import bp
@@ -152,13 +153,21 @@ def create_label_events(store: Store, trainer: Trainer, hinted: HintedEvents | N
 
 
 def _own_error(error: Exception) -> ResponseReturnValue:
-    return as_json(type(error).__name__, str(error)), http_status(type(error))
+    return _said(type(error).__name__, str(error), http_status(type(error)))
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
-    return as_json(error.name.replace(" ", ""), error.description or error.name), error.code or 500
+    return _said(error.name.replace(" ", ""), error.description or error.name, error.code or 500)
 
 
 def _unexpected_error(error: Exception) -> ResponseReturnValue:
     log.error("Unexpected error in a request.", exc_info=error)
-    return as_json("InternalError", "Unexpected error; the server's log has the details."), 500
+    return _said("InternalError", "Unexpected error; the server's log has the details.", 500)
+
+
+def _said(kind: str, message: str, status: int) -> ResponseReturnValue:
+    """An error as a page for people, as JSON for programs."""
+    if wants_page() and not request.path.startswith("/api/"):
+        heading = "There is no such page" if status == HTTPStatus.NOT_FOUND else "That was not possible"
+        return render_template("error.html", message=message, heading=heading), status
+    return as_json(kind, message), status

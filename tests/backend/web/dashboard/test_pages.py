@@ -33,6 +33,13 @@ PAGES = (
 )  # fmt: skip
 
 
+def test_an_address_without_a_page_is_told_as_a_page(http: FlaskClient) -> None:
+    answer = http.get("/vidoes", headers=HTML)
+    assert answer.status_code == 404
+    assert "<h1>There is no such page</h1>" in answer.text
+    assert http.get("/vidoes", headers={"Accept": "application/json"}).is_json
+
+
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     """A server with something on every page, for tests that only look."""
