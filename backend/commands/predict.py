@@ -67,8 +67,8 @@ def predict(
             analyses.append(replace(analysis, video=replace(analysis.video, path=shown)))
             if not (json_file or csv_file):
                 Console().print(rep_table(analyses[-1]))
-                if note := analysis.video.late_start:
-                    Console().print(note)
+                for note in filter(None, (analysis.warning, analysis.video.late_start)):
+                    Console().print(f"[yellow]{escape(note)}[/yellow]")
     if json_file:
         _write(json_file, json.dumps([as_json(analysis) for analysis in analyses], indent=2))
     if csv_file:
@@ -113,6 +113,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
         "model_version": analysis.model_version,
         "confidence": round(analysis.confidence, 4),
         "nothing": analysis.nothing,
+        "warning": analysis.warning,
         "reps": [
             {
                 "start_s": round(rep.start_s, 3),

@@ -1,0 +1,69 @@
+"""Whether something as large as a person moves beside the one who is followed: somebody else may lift as well."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.pose.estimator import Landmarks
+
+_SIDE_PX = 64
+_CHANGED = 16
+# Pictures further apart say little about what moved between them.
+_LONGEST_S = 0.45
+# A camera that moves, or a change of light, changes more of the picture than a person does.
+_MOST_CHANGED = 0.4
+# A body is so much wider and taller than its landmarks: on each side, as a share of its height.
+_MARGIN = 0.15
+# A lifter beside changes so much of a window of a person's size, in such a share of the pictures.
+_BUSY_WINDOW = 0.12
+_BUSY_SHARE = 0.25
+
+
+class Surroundings:
+    """What moves outside the person's box, from picture to picture, in thumbnails."""
+
+    def __init__(self) -> None:
+        self._before: NDArray[np.int16] | None = None
+        self._box_before = (0, 0, 0, 0)
+        self._time_s = -np.inf
+        self.windows: list[float] = []
+
+    def cut(self) -> None:
+        """The next picture is from another camera."""
+        self._before = None
+
+    def see(self, time_s: float, picture: NDArray[np.uint8], found: Landmarks | None) -> None:
+        """Take note of a picture [height, width, 3], and of whom the estimator found in it."""
+        if found is None:
+            self._before = None
+            return
+        height, width = picture.shape[:2]
+        scale = _SIDE_PX / max(height, width)
+        size = max(2, round(width * scale)), max(2, round(height * scale))
+        grey = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.int16).sum(axis=2)
+        box = _box(found, size)
+        if self._before is not None and self._before.shape == grey.shape and time_s - self._time_s <= _LONGEST_S:
+            changed = (np.abs(grey - self._before) > 3 * _CHANGED).astype(np.float32)
+            for left, top, right, bottom in (box, self._box_before):
+                changed[top:bottom, left:right] = 0.0
+            window = max(2, box[2] - box[0]), max(2, box[3] - box[1])
+            is_camera = float(changed.mean()) > _MOST_CHANGED
+            self.windows.append(0.0 if is_camera else float(cv2.blur(changed, window).max()))
+        self._before, self._box_before, self._time_s = grey, box, time_s
+
+    @property
+    def are_busy(self) -> bool:
+        """Whether something large moved there for a good part of the time."""
+        return bool(self.windows) and float(np.mean(np.array(self.windows) > _BUSY_WINDOW)) >= _BUSY_SHARE
+
+
+def _box(found: Landmarks, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a body in a thumbnail of that size."""
+    points = found[0][:, :2].astype(np.float64)
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = _MARGIN * max((high - low)[1] * size[1], 1.0)
+    left, top = (int(max(0, value)) for value in low * size - margin)
+    right, bottom = (int(value) for value in np.minimum(high * size + margin + 1, size))
+    return left, top, max(left, right), max(top, bottom)
