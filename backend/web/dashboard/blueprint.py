@@ -9,6 +9,8 @@ from flask.typing import ResponseReturnValue
 
 from backend.errors import BackendError, http_status
 from backend.web.dashboard import words
+from backend.web.links import Links
+from backend.web.services import services
 from pipeline.errors import PipelineError
 
 bp = Blueprint(
@@ -57,7 +59,12 @@ def ago(value: str) -> str:
 
 @bp.app_context_processor
 def helpers() -> dict[str, object]:
-    return {"words": words, "with_arguments": with_arguments}
+    return {"words": words, "with_arguments": with_arguments, "person": person}
+
+
+def person(number: int | None) -> str:
+    """The name of somebody who labels, as far as Label Studio tells it."""
+    return Links("", {}, services().titles.people()).person(number)
 
 
 def with_arguments(**changes: object) -> str:

@@ -39,10 +39,19 @@ class TitledClient(LabelStudioClient):
     def projects(self) -> Iterator[ProjectInfo]:
         yield ProjectInfo(1, "Squad of spring", "", "")
 
+    def people(self) -> dict[int, str]:
+        return {3: "Ada <b>"}
+
 
 def test_titles_come_from_label_studio() -> None:
     access = Access("http://127.0.0.1:9", SecretStr("x"))
     assert links(access, ProjectTitles(TitledClient(access))).title(1) == "Squad of spring"
+
+
+def test_names_come_from_label_studio() -> None:
+    access = Access("http://127.0.0.1:9", SecretStr("x"))
+    found = links(access, ProjectTitles(TitledClient(access)))
+    assert [found.person(3), found.person(4), found.person(None)] == ["Ada <b>", "user 4", "unknown"]
 
 
 def test_a_label_studio_that_is_away_costs_a_page_nothing() -> None:
