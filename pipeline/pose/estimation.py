@@ -23,6 +23,8 @@ from pipeline.records import OnProgress, Pose, VideoInfo
 
 # Whether there is anybody else who lifts is seen at this rate already.
 _SECOND_PERSON_PER_SECOND = 2.0
+_LEAST_LOOKS = 20
+"""At so many moments at least, where the video is short."""
 # At lower rates there is nothing to leave out; 0 is every frame, for those who want just that.
 _BY_NEED_FROM_PER_SECOND = 6.0
 
@@ -69,7 +71,9 @@ def estimate_two(
     with threadpool_limits(limits=1, user_api="blas"):
         pose = poses(config.poses_per_second)
         was_idle = is_idle(pose)
-        if (was_idle or surroundings.are_busy) and bends(poses(_SECOND_PERSON_PER_SECOND, pose)):
+        a_few = max(_SECOND_PERSON_PER_SECOND, _LEAST_LOOKS / info.duration_s)
+        a_few = min(config.poses_per_second or a_few, a_few)
+        if (was_idle or surroundings.are_busy) and bends(poses(a_few, pose)):
             other = poses(config.poses_per_second, pose)
             if bends(other):
                 return (other, None) if was_idle else (pose, other)

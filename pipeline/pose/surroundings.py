@@ -16,13 +16,15 @@ _SHORTER_PX = 64
 _CHANGED = 16
 # Pictures further apart say little about what moved between them.
 _LONGEST_S = 0.45
+# Nearer ones cost time.
+_SHORTEST_S = 0.15
 # A camera that moves, or a change of light, changes more of the picture than a person does.
 _MOST_CHANGED = 0.4
 # A body is so much wider and taller than its landmarks: on each side, as a share of its height.
 _MARGIN = 0.15
 # Somebody who lifts there changes so much of a window of the person's size in half of all pictures; a plate that
 # sticks out of the person's own box, or somebody who walks by, does so in fewer.
-_BUSY_WINDOW = 0.04
+_BUSY_WINDOW = 0.08
 _BUSY_SHARE = 0.5
 
 
@@ -43,6 +45,8 @@ class Surroundings:
         """Take note of a picture [height, width, 3], and of whom the estimator found in it."""
         if found is None:
             self._before = None
+            return
+        if self._before is not None and time_s - self._time_s < _SHORTEST_S:
             return
         height, width = picture.shape[:2]
         scale = _SHORTER_PX / min(height, width)
