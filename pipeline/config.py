@@ -7,8 +7,9 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
-Method = Literal["statistics", "autoencoder"]
-"""What repetitions are compared by: statistics on SkeleMotion images, or an autoencoder's latent of them."""
+Method = Literal["both", "autoencoder", "statistics"]
+"""What repetitions of a known lifter are compared by: statistics on SkeleMotion images, what an autoencoder cannot
+explain in them, or both."""
 
 PoseEngine = Literal["mediapipe", "openvino"]
 """What runs the pose networks: MediaPipe's graph, or OpenVINO with the steps of that graph, which costs less."""
@@ -118,7 +119,7 @@ class DetectorConfig:
     min_siblings: int = 5
     min_coverage: float = 0.6
     min_duration_s: float = 0.6
-    method: Method = "statistics"
+    method: Method = "both"
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ def evaluate_anomaly(
     method: Annotated[
         MethodOrOriginal,
         typer.Option(
-            help="`statistics` of SkeleMotion images, or `autoencoder`, the latent of a small one (a --model knows its"
-            " own); `original` applies the original's network and rule to PNGs."
+            help="`statistics` of SkeleMotion images, what an `autoencoder` cannot explain in them, or `both`; `original`"
+            " applies the original's network and rule to PNGs."
         ),
-    ] = "statistics",
+    ] = "both",
     reference: Annotated[
         Path | None,
         typer.Option(
@@ -113,7 +113,7 @@ def _pictures(
     )  # fmt: skip
     if method != "original":
         if method != "statistics":
-            default = judge_pictures(good, odd, (rate,), reference=known)[rate]
+            default = judge_pictures(good, odd, (rate,), method="statistics", reference=known)[rate]
             trivial["AUROC of the statistics"] = auroc(default.scores[~truth], default.scores[truth])
         return judge_pictures(good, odd, _with(rate), method=method, reference=known), trivial, features
     if model is None:
@@ -145,7 +145,6 @@ def _videos(
 
     import numpy as np
 
-    from backend.commands.train import base_of
     from pipeline.anomaly.detector import load_detector
     from pipeline.anomaly.features import blocks_of
     from pipeline.config import DetectorConfig, TrainConfig
@@ -156,10 +155,12 @@ def _videos(
 
     if cold and reference is not None:
         raise DatasetError("Expected --cold or --reference, got both: --cold learns from nothing.")
-    base = load_detector(model) if model is not None or method == "original" else base_of(method, seed=0)
+    if method == "original":
+        raise DatasetError("Expected folders of SkeleMotion PNGs with --method original, got lists of videos.")
+    base = load_detector(model)
     samples = _samples(lists, folder, poses)
     known = _samples([reference], folder, poses) if reference is not None else []
-    config = TrainConfig(detector=replace(DetectorConfig(), false_alarm_rate=rate, method=base.config.method))
+    config = TrainConfig(detector=replace(DetectorConfig(), false_alarm_rate=rate, method=method))
     judged = judge_videos(samples, base, None if cold else config, _with(rate), reference=known)
     durations, odd = np.array([sample.rep.duration_s for sample in samples]), judged[rate].anomalous
     far = duration_baseline(durations, odd)

@@ -14,14 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from backend.labelstudio.client import LabelStudioClient
-    from pipeline.anomaly.detector import Detector
     from pipeline.learning.training import TrainingProgress
     from pipeline.records import LabelledRep
 
 MethodOrOriginal = Literal[Method, "original"]
 """The methods of `pipeline.anomaly.methods`, or the project that this one grew out of."""
 Split = Literal["train", "val", "test"]
-_DRAWN_VIDEOS = 60
 
 
 def train(
@@ -41,10 +39,10 @@ def train(
     method: Annotated[
         MethodOrOriginal,
         typer.Option(
-            help="`statistics` compares statistics of SkeleMotion images, `autoencoder` a small autoencoder's latent of"
-            " them; `original` trains the original's autoencoder on --pictures."
+            help="`statistics` compares statistics of SkeleMotion images, `autoencoder` what a small autoencoder cannot"
+            " explain in them, `both` both; `original` trains the original's autoencoder on --pictures."
         ),
-    ] = "statistics",
+    ] = "both",
     pictures: Annotated[
         Path | None, typer.Option(help="Folder of SkeleMotion PNGs of normal reps, for `original`.")
     ] = None,
@@ -200,28 +198,15 @@ def _train_detector(
     seed: int,
     on_progress: Callable[[TrainingProgress], None],
 ) -> str:
-    from pipeline.config import DetectorConfig, TrainConfig
-    from pipeline.learning import training
-
-    config = TrainConfig(detector=DetectorConfig(method=method))
-    base = None if is_base else base_of(method, seed, on_progress)
-    detector, report = training.train(samples, config, seed, on_progress, base, name)
-    detector.save(out, training.card(detector, report))
-    return f"{detector.version}: {report.normals} normal reps of {report.videos} videos, written to {out}"
-
-
-def base_of(method: Method, seed: int, on_progress: Callable[[TrainingProgress], None] | None = None) -> Detector:
-    """The base model of a method: the shipped one where that is of it, otherwise one that learns from drawn lifters."""
     from pipeline.anomaly.detector import load_detector
     from pipeline.config import DetectorConfig, TrainConfig
     from pipeline.learning import training
-    from pipeline.synthetic.samples import synthetic_samples
 
-    shipped = load_detector()
-    if shipped.config.method == method:
-        return shipped
     config = TrainConfig(detector=DetectorConfig(method=method))
-    return training.train(synthetic_samples(_DRAWN_VIDEOS, seed), config, seed, on_progress, name="base")[0]
+    base = None if is_base else load_detector()
+    detector, report = training.train(samples, config, seed, on_progress, base, name)
+    detector.save(out, training.card(detector, report))
+    return f"{detector.version}: {report.normals} normal reps of {report.videos} videos, written to {out}"
 
 
 def _train_original(pictures: Path, out: Path, epochs: int, seed: int, on_progress: Callable[[float], None]) -> int:

@@ -15,10 +15,11 @@ import numpy as np
 
 from pipeline.anomaly.calibration import Calibration
 from pipeline.anomaly.explanations import Cells, heat_over_walk, reasons, visible
-from pipeline.anomaly.features import PARTS_OF_WALK, Features, Representation, Statistics, angle_block, features_of
+from pipeline.anomaly.features import PARTS_OF_WALK, Blocks, Features, angle_block, features_of
+from pipeline.anomaly.methods import Representation, Statistics
 from pipeline.anomaly.model_files import load_parts, save_parts, version_of
 from pipeline.anomaly.posture import PostureModel, angle_cells, fault_score
-from pipeline.anomaly.reference import Reference, Scale, cells_of, compare
+from pipeline.anomaly.reference import Reference, Scale, cells_of, compare, in_units
 from pipeline.anomaly.visibility import hidden
 from pipeline.anomaly.within_video import compare_within_video, within_video_cells
 from pipeline.config import DetectorConfig
@@ -38,15 +39,14 @@ class Judgement:
     """What is found in one repetition.
 
     score, p_value: 0..1, the decision is at a score of 0.5. raw: the distance that they are of. cells: what each body
-    part and piece of time adds to that. by_angles: cells are of joint angles (`angle_block`), otherwise of the blocks
-    that repetitions are compared by.
+    part and piece of time adds to that, for each of the blocks that were compared.
     """
 
     score: float
     p_value: float
     raw: float
     cells: Cells
-    by_angles: bool
+    blocks: Blocks
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Detector:
 
     config: its settings. scales: the unit of each feature. posture: joint angles of sound lifts, and how faults change
     them. references: the normal repetitions of each known setting (lifter and camera). name: how its version begins.
-    representation: what its method has learnt, which makes of images what repetitions are compared by.
+    representation: what its method has learnt, which makes of statistics what repetitions of a setting are compared by.
 
     The calibrations are of distances of normal repetitions, by detectors that have not learnt from their video:
     in_posture of the joint angles, within_video from the other repetitions of the video, in_setting from the reference
@@ -131,10 +131,10 @@ class Detector:
             if known is None or self.in_setting is None:
                 unknown += rows
                 continue
-            mine = features.rows(rows)
-            for place, (index, raw) in enumerate(zip(rows, compare(mine.blocks, self.scales, known), strict=True)):
-                cells = cells_of(mine.rows([place]).blocks, self.scales, known)
-                result[index] = _judgement(float(raw), self.in_setting, cells, 1, False)
+            blocks = self.representation.blocks(in_units(features.rows(rows).blocks, self.scales))
+            for place, (index, raw) in enumerate(zip(rows, compare(blocks, known), strict=True)):
+                cells = cells_of(tuple(block.rows([place]) for block in blocks), known)
+                result[index] = _judgement(float(raw), self.in_setting, cells, 1, blocks)
         if unknown:
             result.update(zip(unknown, self._judge_unknown(features.rows(unknown)), strict=True))
         return [result[index] for index in range(len(features.shots))]
@@ -186,7 +186,7 @@ class Detector:
         seen = [one for one in encoded if one.coverage > 0.0]
         if not seen:
             return [None] * len(reps)
-        features = features_of([pose] * len(seen), seen, self.config.encode, self.representation)
+        features = features_of([pose] * len(seen), seen, self.config.encode)
         judged = iter(self.judge(features, setting))
         result: list[tuple[Encoded, Judgement, list[Floats]] | None] = []
         for one in encoded:
@@ -194,7 +194,7 @@ class Detector:
                 result.append(None)
                 continue
             found = next(judged)
-            result.append((one, found, visible((angle_block(features),) if found.by_angles else features.blocks, one)))
+            result.append((one, found, visible(found.blocks, one)))
         return result
 
     def _judge_unknown(self, features: Features) -> list[Judgement]:
@@ -202,17 +202,18 @@ class Detector:
 
         The p-value of either is doubled for that (Bonferroni's correction for two tests).
         """
+        of_angles = (angle_block(features),)
         result = [
-            _judgement(float(raw), self.in_posture, angle_cells(angles, self.posture), 2, True)
+            _judgement(float(raw), self.in_posture, angle_cells(angles, self.posture), 2, of_angles)
             for raw, angles in zip(fault_score(features.angles, self.posture), features.angles, strict=True)
         ]
         if len(result) < self.config.min_siblings:
             return result
-        ratios = compare_within_video(features.blocks, self.scales)
+        blocks = in_units(features.blocks, self.scales)
         for index, (raw, cells) in enumerate(
-            zip(ratios, within_video_cells(features.blocks, self.scales), strict=True)
+            zip(compare_within_video(blocks), within_video_cells(blocks), strict=True)
         ):
-            among = _judgement(float(raw), self.within_video, cells, 2, False)
+            among = _judgement(float(raw), self.within_video, cells, 2, blocks)
             if among.score > result[index].score:
                 result[index] = among
         return result
@@ -230,5 +231,5 @@ def load_detector(folder: str | Path | None = None) -> Detector:
     return Detector.load(Path(__file__).parent / "base_model" if folder is None else folder)
 
 
-def _judgement(raw: float, calibration: Calibration, cells: Cells, tests: int, by_angles: bool) -> Judgement:
-    return Judgement(calibration.score(raw), min(1.0, tests * calibration.p_value(raw)), raw, cells, by_angles)
+def _judgement(raw: float, calibration: Calibration, cells: Cells, tests: int, blocks: Blocks) -> Judgement:
+    return Judgement(calibration.score(raw), min(1.0, tests * calibration.p_value(raw)), raw, cells, blocks)

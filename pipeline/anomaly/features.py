@@ -1,14 +1,12 @@
 """SkeleMotion images pooled to a few numbers per body part and piece of a phase: what repetitions are compared by.
 
-Three blocks, each compared on its own and then combined: where limbs point, how fast joints go, which way they go. Or,
-instead of them, one: the latent of an autoencoder, pooled.
+Three blocks, each compared on its own and then combined: where limbs point, how fast joints go, which way they go.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +49,6 @@ _JOINTS: tuple[tuple[str, str], ...] = (
     ("feet", "left_ankle"),
     ("feet", "right_ankle"),
 )
-_QUARTERS = 4
 # Keeps the direction of a joint that hardly moves from being noise blown up.
 _LEAST_MOTION = 0.05
 _LEAST_SPEED = 0.6
@@ -80,6 +77,8 @@ class Block:
 
 
 Blocks = tuple[Block, ...]
+RESIDUAL = " residual"
+"""Ends the name of a block that says what an autoencoder cannot explain in another, which its name begins with."""
 
 # The direction of a limb is its own; its place depends on the limbs below it as well, and counts half.
 _OWN_SHARE = {"posture": np.array([1.0, 1.0, 0.5, 0.5], np.float32)}
@@ -87,7 +86,7 @@ _OWN_SHARE = {"posture": np.array([1.0, 1.0, 0.5, 0.5], np.float32)}
 
 def added_by_rows(squares: Floats, name: str) -> Floats:
     """[P, B] what each row and piece of time of a block adds to a squared distance: the mean of squares [P, B, F]."""
-    shares = _OWN_SHARE.get(name)
+    shares = _OWN_SHARE.get(name.removesuffix(RESIDUAL))
     result: Floats = (squares if shares is None else squares * shares).mean(axis=-1)
     return result
 
@@ -124,35 +123,12 @@ class Features:
         return Features(blocks, angles, appearances, self.shots + other.shots)
 
 
-class Representation(Protocol):
-    """What a method has learnt, if anything; it makes of images what repetitions are compared by."""
-
-    def blocks(self, images: Floats) -> Blocks:
-        """The blocks of images [N, C, J, L] of `skelemotion.encode`."""
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """All that it has learnt, by names for a model's file."""
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Compares by statistics of the images (`blocks_of`); there is nothing to learn."""
-
-    def blocks(self, images: Floats) -> Blocks:
-        return blocks_of(images)
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        return {}
-
-
-def features_of(
-    poses: Sequence[Pose], encoded: Sequence[Encoded], config: EncodeConfig, representation: Representation
-) -> Features:
-    """The features of repetitions, each with the landmarks of its video, compared by what `representation` makes."""
+def features_of(poses: Sequence[Pose], encoded: Sequence[Encoded], config: EncodeConfig) -> Features:
+    """The features of repetitions, each with the landmarks of its video."""
     images = np.stack([one.image for one in encoded])
     angles = np.stack([angles_of(pose, one, config) for pose, one in zip(poses, encoded, strict=True)])
-    appearances, shots = appearance_features(blocks_of(images)), tuple(one.shot for one in encoded)
-    return Features(representation.blocks(images), angles, appearances, shots)
+    blocks = blocks_of(images)
+    return Features(blocks, angles, appearance_features(blocks), tuple(one.shot for one in encoded))
 
 
 def blocks_of(images: Floats) -> Blocks:
@@ -179,19 +155,6 @@ def blocks_of(images: Floats) -> Blocks:
     )
 
 
-def latent_block(latents: Floats) -> Block:
-    """A latent [N, K, 45, B] as means over the rows of each body part and over quarters of the time.
-
-    Every one of the B columns has the mean of its quarter: distances in finer columns separated worse.
-    """
-    parts = tuple(dict.fromkeys(PARTS_OF_WALK))
-    of_row = np.array([parts.index(part) for part in PARTS_OF_WALK])
-    pooled = np.stack([latents[:, :, of_row == number].mean(axis=2) for number in range(len(parts))], axis=2)
-    quarters = np.array_split(pooled, _QUARTERS, axis=3)
-    means = [np.repeat(one.mean(axis=3, keepdims=True), one.shape[3], axis=3) for one in quarters]
-    return _block("latent", np.concatenate(means, axis=3).transpose(1, 0, 2, 3), parts)
-
-
 def angle_block(features: Features) -> Block:
     """The angles as a block of one number per cell."""
     return Block("angles", features.angles[..., None], ANGLE_PARTS)
@@ -199,13 +162,10 @@ def angle_block(features: Features) -> Block:
 
 def landmarks_of_rows(block: Block) -> tuple[tuple[int, ...], ...]:
     """For each of the P rows of a block of `features_of` the landmarks that it is computed from."""
-    if block.name == "posture":
+    if block.name.removesuffix(RESIDUAL) == "posture":
         return tuple(tuple(INDEX[name] for name in upper + lower) for _, upper, lower in _LIMBS)
     if block.name == "angles":
         return tuple(tuple(INDEX[name] for name in names) for names in ANGLE_LANDMARKS)
-    if block.name == "latent":
-        pairs = list(zip(WALK, PARTS_OF_WALK, strict=True))
-        return tuple(tuple({landmark for landmark, of in pairs if of == part}) for part in block.parts)
     return tuple((INDEX[name],) for _, name in _JOINTS)
 
 

@@ -1,34 +1,101 @@
-"""The methods by which repetitions are compared, by name: a new one is a `Representation` and an entry here."""
+"""The methods by which repetitions of a known setting are compared, by name: a new one is an entry here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from pipeline.anomaly.autoencoder import Encoder, fit_encoder
-from pipeline.anomaly.features import Representation, Statistics
+from pipeline.anomaly.autoencoder import Network, OnEpoch, fit_network
+from pipeline.anomaly.features import Blocks
+from pipeline.anomaly.reference import Scale, in_units, scales_of
 from pipeline.config import Method
-from pipeline.records import Floats
 
-OnEpoch = Callable[[int, float], None]
-"""Called with the number of an epoch that is done, and its loss."""
+Arrays = Mapping[str, NDArray[Any]]
+_UNIT = "residual.unit."
+
+
+class Representation(Protocol):
+    """What a method has learnt, if anything: it makes of statistics what repetitions of a setting are compared by."""
+
+    def blocks(self, statistics: Blocks) -> Blocks:
+        """What is compared, of statistics in units (`reference.in_units`)."""
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All that it has learnt, by names for a model's file."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Compares by the statistics as they are; there is nothing to learn."""
+
+    def blocks(self, statistics: Blocks) -> Blocks:
+        return statistics
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return {}
+
+
+@dataclass(frozen=True)
+class Unexplained:
+    """Compares by what an autoencoder cannot explain (its residuals, scales being their units), and by the statistics
+    as well, or without them."""
+
+    network: Network
+    scales: tuple[Scale, ...]
+    with_statistics: bool
+
+    @staticmethod
+    def fit(
+        statistics: Blocks, groups: Sequence[str], seed: int, on_epoch: OnEpoch | None, with_statistics: bool
+    ) -> tuple[Unexplained, Blocks]:
+        """A network of normal repetitions, and what they are compared by as if it had not learnt from their videos."""
+        network, unseen = fit_network(statistics, groups, seed, on_epoch)
+        learnt = Unexplained(network, scales_of(unseen, groups), with_statistics)
+        return learnt, learnt._beside(statistics, unseen)
+
+    @staticmethod
+    def load(arrays: Arrays, with_statistics: bool) -> Unexplained:
+        """What `arrays` gave. Raises KeyError where something is missing."""
+        scales = (Scale(name.removeprefix(_UNIT), unit) for name, unit in arrays.items() if name.startswith(_UNIT))
+        return Unexplained(Network.load(arrays), tuple(scales), with_statistics)
+
+    def blocks(self, statistics: Blocks) -> Blocks:
+        return self._beside(statistics, self.network.residuals(statistics))
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        return self.network.arrays() | {_UNIT + scale.name: scale.unit for scale in self.scales}
+
+    def _beside(self, statistics: Blocks, residuals: Blocks) -> Blocks:
+        added = in_units(residuals, self.scales)
+        return statistics + added if self.with_statistics else added
 
 
 @dataclass(frozen=True)
 class AnomalyMethod:
-    """How a method learns from images [N, C, J, L] of normal repetitions with a seed, and comes back from arrays."""
+    """How a method learns, and comes back from arrays.
 
-    fit: Callable[[Floats, int, OnEpoch], Representation]
-    load: Callable[[Mapping[str, NDArray[Any]]], Representation]
+    fit: from the statistics in units of normal repetitions, the video of each, a seed, and what is called after every
+    epoch; gives what it has learnt, and the blocks of these repetitions as if it had not learnt from their videos.
+    """
+
+    fit: Callable[[Blocks, Sequence[str], int, OnEpoch | None], tuple[Representation, Blocks]]
+    load: Callable[[Arrays], Representation]
 
 
 METHODS: dict[Method, AnomalyMethod] = {
-    "statistics": AnomalyMethod(lambda images, seed, on_epoch: Statistics(), lambda arrays: Statistics()),
+    "both": AnomalyMethod(
+        lambda statistics, groups, seed, on_epoch: Unexplained.fit(statistics, groups, seed, on_epoch, True),
+        lambda arrays: Unexplained.load(arrays, True),
+    ),
     "autoencoder": AnomalyMethod(
-        lambda images, seed, on_epoch: fit_encoder(images, seed, on_epoch=on_epoch), Encoder.load
+        lambda statistics, groups, seed, on_epoch: Unexplained.fit(statistics, groups, seed, on_epoch, False),
+        lambda arrays: Unexplained.load(arrays, False),
+    ),
+    "statistics": AnomalyMethod(
+        lambda statistics, groups, seed, on_epoch: (Statistics(), statistics), lambda arrays: Statistics()
     ),
 }
 """`DetectorConfig.method` chooses; distances, calibration and reasons are the same for all."""

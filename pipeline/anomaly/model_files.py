@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 
 from pipeline.anomaly.calibration import Calibration
 from pipeline.anomaly.distances import NormalModel
-from pipeline.anomaly.features import Representation
-from pipeline.anomaly.methods import METHODS
+from pipeline.anomaly.methods import METHODS, Representation, Statistics
 from pipeline.anomaly.posture import PostureModel
 from pipeline.anomaly.reference import Reference, Scale
 from pipeline.config import DetectorConfig, EncodeConfig
 from pipeline.errors import ModelError
 
-_FORMAT = 3
+# With references of the statistics alone, as earlier releases wrote them, and with residuals of an autoencoder.
+_FORMAT, _WITH_RESIDUALS = 3, 4
 _MODEL, _WEIGHTS, _CARD = "model.json", "weights.safetensors", "CARD.md"
 Parts = Mapping[str, Any]
 _Arrays = dict[str, NDArray[Any]]
@@ -83,8 +83,10 @@ def load_parts(folder: Path) -> dict[str, Any]:
     try:
         description = json.loads((folder / _MODEL).read_text())
         raw = (folder / _WEIGHTS).read_bytes()
-        if description["format"] != _FORMAT:
-            raise ModelError(f"{folder}: model format {description['format']} is not {_FORMAT}. Train the model again.")
+        version, method = description["format"], description["config"].get("method")
+        # An earlier release's autoencoder compared by its latent.
+        if version not in (_FORMAT, _WITH_RESIDUALS) or (version == _FORMAT and method == "autoencoder"):
+            raise ModelError(f"{folder}: a model of format {version} by {method}. Train the model again.")
         if hashlib.sha256(raw).hexdigest() != description["weights_sha256"]:
             raise ModelError(f"{folder}: the weights do not belong to model.json. Train or copy the model again.")
         return _parts(description, load(raw))
@@ -96,13 +98,16 @@ def load_parts(folder: Path) -> dict[str, Any]:
 
 def _described(parts: Parts) -> dict[str, Any]:
     calibrations = {stored: parts[name] for name, stored in _CALIBRATIONS.items()}
+    statistics = [scale.name for scale in parts["scales"]]
+    compared = next((list(one.blocks) for one in parts["references"]), statistics)
+    others = {"blocks": compared} if compared != statistics else {}
     return {
-        "format": _FORMAT,
+        "format": _WITH_RESIDUALS if others else _FORMAT,
         "name": parts["name"],
         "config": asdict(parts["config"]),
-        "blocks": [scale.name for scale in parts["scales"]],
+        "blocks": statistics,
         "references": [
-            {"name": one.name, "usual": one.usual, "rest": [normal.rest for normal in one.normal_models]}
+            {"name": one.name} | others | {"usual": one.usual, "rest": [normal.rest for normal in one.normal_models]}
             for one in parts["references"]
         ],
         "form_videos": parts["posture"].videos,
@@ -120,8 +125,8 @@ def _arrays(parts: Parts) -> _Arrays:
     arrays |= {"form.mean": posture.mean, "form.spread": posture.spread, "form.weight": posture.weight}
     for number, reference in enumerate(parts["references"]):
         arrays[f"{number}.stance"] = reference.appearance
-        for scale, normal in zip(parts["scales"], reference.normal_models, strict=True):
-            prefix = f"{number}.{scale.name}"
+        for block, normal in zip(reference.blocks, reference.normal_models, strict=True):
+            prefix = f"{number}.{block}"
             arrays[f"{prefix}.mean"], arrays[f"{prefix}.variance"] = normal.mean, normal.variance
             # Half precision: its error is a thousandth of what two repetitions differ by.
             arrays[f"{prefix}.axes"], arrays[f"{prefix}.bank"] = (
@@ -142,6 +147,7 @@ def _parts(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
     references = [
         Reference(
             one["name"],
+            tuple(one.get("blocks", blocks)),
             tuple(
                 NormalModel(
                     arrays[f"{number}.{block}.mean"],
@@ -150,7 +156,7 @@ def _parts(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
                     float(rest),
                     arrays[f"{number}.{block}.bank"].astype(np.float32),
                 )
-                for block, rest in zip(blocks, one["rest"], strict=True)
+                for block, rest in zip(one.get("blocks", blocks), one["rest"], strict=True)
             ),
             tuple(float(usual) for usual in one["usual"]),
             arrays[f"{number}.stance"],
@@ -173,6 +179,6 @@ def _parts(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
         ),
         "references": tuple(references),
         "name": description["name"],
-        "representation": METHODS[config.method].load(arrays),
+        "representation": METHODS[config.method].load(arrays) if references else Statistics(),
         **calibrations,
     }

@@ -36,11 +36,12 @@ class Scale:
 
 @dataclass(frozen=True)
 class Reference:
-    """The normal repetitions of one setting: its name, for each block a model of them and the distance from it that is
-    usual for a normal repetition (their median, computed without the own video), and the appearance [D] that the
-    setting is known by."""
+    """The normal repetitions of one setting: its name, for each of its blocks (by name) a model of them and the
+    distance from it that is usual for a normal repetition (their median, computed without the own video), and the
+    appearance [D] that the setting is known by."""
 
     name: str
+    blocks: tuple[str, ...]
     normal_models: tuple[NormalModel, ...]
     usual: tuple[float, ...]
     appearance: Floats
@@ -53,15 +54,19 @@ def scales_of(blocks: Blocks, groups: Sequence[str]) -> tuple[Scale, ...]:
     return tuple(Scale(block.name, _spread(block.values, names)) for block in blocks)
 
 
-def fit_reference(
-    name: str, blocks: Blocks, scales: Sequence[Scale], groups: Sequence[str], appearance: Floats
-) -> tuple[Reference, Floats]:
+def in_units(blocks: Blocks, scales: Sequence[Scale]) -> Blocks:
+    """The same blocks in units of their scales."""
+    return tuple(
+        Block(block.name, block.values / scale.unit, block.parts) for block, scale in zip(blocks, scales, strict=True)
+    )
+
+
+def fit_reference(name: str, blocks: Blocks, groups: Sequence[str], appearance: Floats) -> tuple[Reference, Floats]:
     """A reference of normal repetitions, and how far each of them is from the others: what to calibrate on.
 
     Args:
         name: of the setting.
-        blocks: of N normal repetitions.
-        scales: the unit of each block.
+        blocks: of N normal repetitions, in units.
         groups: the video of each repetition.
         appearance: [D], what the setting is known by.
 
@@ -76,7 +81,7 @@ def fit_reference(
     count = len(groups)
     if count < 3:
         raise ValueError(f"Expected three or more repetitions, got {count}.")
-    flat = [_flat(block, scale) for block, scale in zip(blocks, scales, strict=True)]
+    flat = [flattened(block) for block in blocks]
     names = np.asarray(groups)
     raw, further = np.zeros((len(flat), count)), np.ones(count)
     for video in dict.fromkeys(groups):
@@ -87,41 +92,36 @@ def fit_reference(
             for row, values in enumerate(flat):
                 raw[row, held] = distances(values[held], fit_normal_model(values[~held]))
     usual = tuple(float(np.median(row)) for row in raw)
-    reference = Reference(name, tuple(fit_normal_model(values) for values in flat), usual, appearance)
+    normal_models = tuple(fit_normal_model(values) for values in flat)
+    reference = Reference(name, tuple(block.name for block in blocks), normal_models, usual, appearance)
     return reference, (_joined(raw / np.array(usual)[:, None]) * further).astype(np.float32)
 
 
-def compare(blocks: Blocks, scales: Sequence[Scale], reference: Reference) -> Floats:
-    """[N] how far repetitions are from a reference; about 1 for a normal one."""
+def compare(blocks: Blocks, reference: Reference) -> Floats:
+    """[N] how far repetitions, in units, are from a reference; about 1 for a normal one."""
     return _joined(
         np.stack(
             [
-                distances(_flat(block, scale), normal) / usual
-                for block, scale, normal, usual in zip(
-                    blocks, scales, reference.normal_models, reference.usual, strict=True
-                )
+                distances(flattened(block), normal) / usual
+                for block, normal, usual in zip(blocks, reference.normal_models, reference.usual, strict=True)
             ]
         )
     )
 
 
-def cells_of(blocks: Blocks, scales: Sequence[Scale], reference: Reference) -> list[tuple[tuple[str, ...], Floats]]:
-    """For each block the body part of every row, and what each cell [P, B] of one repetition adds to its distance."""
+def cells_of(blocks: Blocks, reference: Reference) -> list[tuple[tuple[str, ...], Floats]]:
+    """For each block, in units, the body part of every row, and what each cell [P, B] of one repetition adds to its
+    distance."""
     shares = []
-    for block, scale, normal, usual in zip(blocks, scales, reference.normal_models, reference.usual, strict=True):
-        squares = deviation(_flat(block, scale)[0], normal).reshape(block.values.shape[1:])
+    for block, normal, usual in zip(blocks, reference.normal_models, reference.usual, strict=True):
+        squares = deviation(flattened(block)[0], normal).reshape(block.values.shape[1:])
         shares.append((block.parts, (added_by_rows(squares, block.name) / usual**2).astype(np.float32)))
     return shares
 
 
-def scaled(block: Block, scale: Scale) -> Floats:
-    """Values [N, D] of a block in units of its scale."""
-    return _flat(block, scale)
-
-
-def _flat(block: Block, scale: Scale) -> Floats:
-    values = block.values / scale.unit
-    return np.ascontiguousarray(values.reshape(len(values), -1))
+def flattened(block: Block) -> Floats:
+    """Values [N, D] of a block."""
+    return np.ascontiguousarray(block.values.reshape(len(block.values), -1))
 
 
 def _joined(ratios: _Doubles) -> Floats:

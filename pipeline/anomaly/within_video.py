@@ -9,33 +9,31 @@ densities, and the neighbours' median that of their mean.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anomaly.features import Blocks, added_by_rows
-from pipeline.anomaly.reference import ORDER, Scale, scaled
+from pipeline.anomaly.reference import ORDER, flattened
 from pipeline.records import Floats
 
 
-def compare_within_video(blocks: Blocks, scales: Sequence[Scale]) -> Floats:
-    """[N] how far each repetition of a video is from the nearest others, as a multiple of how far those are from
-    theirs; about 1 for an ordinary one. Expects three repetitions or more."""
+def compare_within_video(blocks: Blocks) -> Floats:
+    """[N] how far each repetition of a video is from the nearest others, as a multiple of how far those are from theirs;
+    about 1 for an ordinary one. Expects three repetitions or more, in units."""
     ratios = []
-    for block, scale in zip(blocks, scales, strict=True):
-        apart, order = _neighbours(scaled(block, scale))
+    for block in blocks:
+        apart, order = _neighbours(flattened(block))
         own = np.take_along_axis(apart, order, axis=1).mean(axis=1)
         ratios.append(own / np.maximum(np.median(own[order], axis=1), 1e-9))
     joined: Floats = ((np.array(ratios) ** ORDER).mean(axis=0) ** (1 / ORDER)).astype(np.float32)
     return joined
 
 
-def within_video_cells(blocks: Blocks, scales: Sequence[Scale]) -> list[list[tuple[tuple[str, ...], Floats]]]:
+def within_video_cells(blocks: Blocks) -> list[list[tuple[tuple[str, ...], Floats]]]:
     """For each repetition and block the body part of every row, and what each cell [P, B] adds to its distance."""
     shares: list[list[tuple[tuple[str, ...], Floats]]] = [[] for _ in blocks[0].values]
-    for block, scale in zip(blocks, scales, strict=True):
-        flat = scaled(block, scale)
+    for block in blocks:
+        flat = flattened(block)
         apart, order = _neighbours(flat)
         own = np.take_along_axis(apart, order, axis=1).mean(axis=1)
         for index, cells in enumerate(shares):

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from pipeline.anomaly.calibration import Calibration, calibrate
 from pipeline.anomaly.detector import Detector
-from pipeline.anomaly.features import Blocks
+from pipeline.anomaly.features import Block, Blocks
 from pipeline.anomaly.methods import METHODS
-from pipeline.anomaly.reference import Reference, Scale, compare, fit_reference, scales_of
+from pipeline.anomaly.reference import Reference, compare, fit_reference, in_units, scales_of
 from pipeline.config import Method, TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
 from pipeline.learning.auroc import auroc
 from pipeline.original.model import OriginalModel, network_input
-from pipeline.original.pictures import Pictures, picture_blocks, picture_images
+from pipeline.original.pictures import Pictures, picture_blocks
 from pipeline.records import LabelledRep
 
 Doubles = NDArray[np.float64]
@@ -115,7 +115,7 @@ def judge_pictures(
     anomalous: Pictures,
     rates: Sequence[float],
     on_progress: Callable[[float], None] | None = None,
-    method: Method = "statistics",
+    method: Method = "both",
     reference: Pictures | None = None,
 ) -> dict[float, Judged]:
     """Judge pictures at several nominal rates of false alarms, 0..1: by a reference, or else by leaving one video out.
@@ -128,8 +128,8 @@ def judge_pictures(
         anomalous: pictures to separate from them.
         rates: what each model is calibrated for.
         on_progress: called with the share 0..1 of the videos that are done.
-        method: what pictures are compared by. Without a reference, a method that learns is fitted four times, each
-            time without a quarter of the normal videos, which are the ones judged by it.
+        method: what pictures are compared by. Without a reference it learns four times, each time without a quarter of
+            the normal videos, which are the ones judged by it.
         reference: normal pictures, which alone are learnt from.
 
     Returns:
@@ -146,53 +146,64 @@ def judge_pictures(
     videos = list(dict.fromkeys(normal.groups))
     if len(videos) < 3:
         raise DatasetError(f"Expected pictures of 3 or more normal videos, got {len(videos)}.")
-    folds = [] if method == "statistics" else _folds(normal, anomalous, videos, method)
+    folds = [_learnt(blocks, names, odd, videos[fold::_FOLDS], method) for fold in range(_FOLDS)]
     for number, video in enumerate(videos):
-        held = names == video
-        if folds:
-            blocks, odd = folds[number % _FOLDS]
-        groups = [group for group in normal.groups if group != video]
-        judge = _PictureJudge.of(_rows(blocks, np.flatnonzero(~held)), groups)
-        scores[:, held] = judge.scores(_rows(blocks, np.flatnonzero(held)), rates)
-        far += judge.scores(odd, rates)
+        good, unseen, bad = folds[number % _FOLDS]
+        rest, held = np.flatnonzero(names != video), np.flatnonzero(names == video)
+        judge = _PictureJudge.of(_rows(unseen, rest), names[rest].tolist())
+        scores[:, held] = judge.scores(_rows(good, held), rates)
+        far += judge.scores(bad, rates)
         if on_progress is not None:
             on_progress((number + 1) / len(videos))
     return _by_rate(rates, np.concatenate([scores, far / len(videos)], axis=1), normal, anomalous)
 
 
+def _learnt(
+    blocks: Blocks, names: NDArray[np.str_], odd: Blocks, without: Sequence[str], method: Method
+) -> tuple[Blocks, Blocks, Blocks]:
+    """What a method that has not seen some of the normal videos makes of all normal pictures, of the same each as if it
+    had not learnt from its video, and of the anomalous ones."""
+    known = np.flatnonzero(~np.isin(names, without))
+    groups = names[known].tolist()
+    scales = scales_of(_rows(blocks, known), groups)
+    representation, of_known = METHODS[method].fit(in_units(_rows(blocks, known), scales), groups, 0, None)
+    good, bad = (representation.blocks(in_units(all_of, scales)) for all_of in (blocks, odd))
+    unseen = []
+    for block, own in zip(good, of_known, strict=True):
+        values = block.values.copy()
+        values[known] = own.values
+        unseen.append(Block(block.name, values, block.parts))
+    return good, tuple(unseen), bad
+
+
 def _judge_by_reference(
     normal: Pictures, anomalous: Pictures, rates: Sequence[float], method: Method, reference: Pictures
 ) -> dict[float, Judged]:
-    all_of = (reference, normal, anomalous)
-    if method == "statistics":
-        known, good, odd = (picture_blocks(pictures) for pictures in all_of)
-    else:
-        learnt = METHODS[method].fit(picture_images(reference), 0, lambda epoch, loss: None)
-        known, good, odd = (learnt.blocks(picture_images(pictures)) for pictures in all_of)
     if len(reference.groups) < 3:
         raise DatasetError(f"Expected 3 or more pictures to learn from, got {len(reference.groups)}.")
-    judge = _PictureJudge.of(known, reference.groups)
-    scores = np.concatenate([judge.scores(good, rates), judge.scores(odd, rates)], axis=1)
-    return _by_rate(rates, scores, normal, anomalous)
+    known, good, odd = (picture_blocks(pictures) for pictures in (reference, normal, anomalous))
+    scales = scales_of(known, reference.groups)
+    representation, unseen = METHODS[method].fit(in_units(known, scales), reference.groups, 0, None)
+    judge = _PictureJudge.of(unseen, reference.groups)
+    judged = [judge.scores(representation.blocks(in_units(one, scales)), rates) for one in (good, odd)]
+    return _by_rate(rates, np.concatenate(judged, axis=1), normal, anomalous)
 
 
 @dataclass(frozen=True)
 class _PictureJudge:
     """Normal pictures as a reference, and what their distances from it mean."""
 
-    scales: tuple[Scale, ...]
     reference: Reference
     calibration: Calibration
 
     @staticmethod
     def of(blocks: Blocks, groups: Sequence[str]) -> _PictureJudge:
-        scales = scales_of(blocks, groups)
-        reference, own = fit_reference("normal", blocks, scales, groups, np.full(1, np.nan, np.float32))
-        return _PictureJudge(scales, reference, calibrate(own, groups, RATES[0]))
+        reference, own = fit_reference("normal", blocks, groups, np.full(1, np.nan, np.float32))
+        return _PictureJudge(reference, calibrate(own, groups, RATES[0]))
 
     def scores(self, blocks: Blocks, rates: Sequence[float]) -> Doubles:
         """[R, N] the scores of pictures at nominal rates of false alarms."""
-        far = compare(blocks, self.scales, self.reference)
+        far = compare(blocks, self.reference)
         return np.array([[at.score(float(raw)) for raw in far] for at in map(self.calibration.at, rates)])
 
 
@@ -288,17 +299,6 @@ def _false_alarms(judged: Judged) -> dict[str, float]:
         for video in dict.fromkeys(judged.groups)
         if (mine := (names == video) & ~judged.anomalous).any()
     }
-
-
-def _folds(normal: Pictures, anomalous: Pictures, videos: Sequence[str], method: Method) -> list[tuple[Blocks, Blocks]]:
-    """The blocks of all pictures, by representations that have not seen every fourth normal video."""
-    images, odd = picture_images(normal), picture_images(anomalous)
-    folds: list[tuple[Blocks, Blocks]] = []
-    for fold in range(_FOLDS):
-        learnt = images[~np.isin(np.array(normal.groups), videos[fold::_FOLDS])]
-        representation = METHODS[method].fit(learnt, 0, lambda epoch, loss: None)
-        folds.append((representation.blocks(images), representation.blocks(odd)))
-    return folds
 
 
 def duration_baseline(values: Doubles, anomalous: NDArray[np.bool_]) -> Doubles:

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anomaly.detector import Detector
-from pipeline.anomaly.features import Features, Statistics, appearance_features, blocks_of, features_of
+from pipeline.anomaly.features import Features, appearance_features, blocks_of, features_of
+from pipeline.anomaly.reference import in_units
 from pipeline.anomaly.within_video import compare_within_video
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
@@ -117,7 +118,7 @@ def _compare(
         warm[mine] = _scores(training.with_normals(base, known, config, seed)[0], held)
         if len(mine) >= config.detector.min_siblings:
             several[mine] = True
-            alarms[mine] = compare_within_video(held.blocks, base.scales) >= base.within_video.threshold
+            alarms[mine] = compare_within_video(in_units(held.blocks, base.scales)) >= base.within_video.threshold
     on_progress(1.0)
     names = tuple(groups.tolist())
     return Comparison(
@@ -143,9 +144,7 @@ def _calibrated(drawn_features: Features, drawn: Sequence[LabelledRep], known: t
 
 def _ours(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:
     encoding = config.detector.encode
-    return features_of(
-        [s.pose for s in samples], [encode(s.pose, s.rep, encoding) for s in samples], encoding, Statistics()
-    )
+    return features_of([s.pose for s in samples], [encode(s.pose, s.rep, encoding) for s in samples], encoding)
 
 
 def _pictured(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:

@@ -9,13 +9,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.anomaly.autoencoder import EPOCHS
+from pipeline.anomaly.autoencoder import EPOCHS, OnEpoch
 from pipeline.anomaly.calibration import calibrate, with_more
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import Features, features_of, phase_of_bin
 from pipeline.anomaly.methods import METHODS
 from pipeline.anomaly.posture import angles_of, fault_score, fit_posture_model, with_people
-from pipeline.anomaly.reference import Scale, fit_reference, scales_of
+from pipeline.anomaly.reference import Scale, fit_reference, in_units, scales_of
 from pipeline.anomaly.within_video import compare_within_video
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
@@ -28,12 +28,14 @@ _DRAWN_FAULTY_VIDEOS = 30
 
 @dataclass(frozen=True)
 class TrainingProgress:
-    """How far training is. phase: "encode", "fit" or "calibrate"; loss is NaN where the phase has none."""
+    """How far training is. phase: "encode", "fit" or "calibrate". loss: of the epoch, and held_out that on videos that
+    its networks have not seen, as multiples of the variance of normal repetitions; NaN where there is none."""
 
     phase: str
     epoch: int
     loss: float
     percent: float
+    held_out: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,7 @@ def train(
         seed: equal input and seed give an equal detector.
         on_progress: called with how far training is; what it raises ends the training.
         base: what to start from: its units, posture model and calibrations serve lifters that are not known. Without it
-            these are learnt from `samples`. An autoencoder is fitted without a base only: the base's units and
-            calibrations are in its own latent, and the images that they were made of are not kept.
+            these are learnt from `samples`.
         name: how the detector's version begins.
 
     Returns:
@@ -114,30 +115,20 @@ def train(
 
     Raises:
         DatasetError: too few normal repetitions can be used.
-        ValueError: the base is of another method.
     """
-    method = config.detector.method
-    if base is not None and base.config.method != method:
-        raise ValueError(f"Expected a base model of method {method}, got {base.config.method}.")
     on_progress = on_progress or _ignore
     normals = [sample for sample in samples if sample.label == "normal"]
     used, encoded = _encoded(normals, config, on_progress)
-    references = [one.image for sample, one in zip(used, encoded, strict=True) if sample.role == "reference"]
-    if len(references) < 3:
-        raise DatasetError(f"Expected at least 3 usable normal repetitions to learn from, got {len(references)}.")
+    references = sum(sample.role == "reference" for sample in used)
+    if references < 3:
+        raise DatasetError(f"Expected at least 3 usable normal repetitions to learn from, got {references}.")
     on_progress(TrainingProgress("fit", 0, float("nan"), 60.0))
-    if base is not None:
-        representation = base.representation
-    else:
-        representation = METHODS[method].fit(np.stack(references), seed, partial(_report_epoch, on_progress))
-    poses = [sample.pose for sample in used]
-    known = Normals.of(used, features_of(poses, encoded, config.detector.encode, representation))
-    report = TrainingReport(len(references), len(set(known.groups)), 0, len(normals) - len(used), float("nan"))
+    known = Normals.of(used, features_of([sample.pose for sample in used], encoded, config.detector.encode))
+    report = TrainingReport(references, len(set(known.groups)), 0, len(normals) - len(used), float("nan"))
     if base is None:
-        faults = fault_changes(config, seed)
-        detector = replace(fit_base(known, faults, config), name=name, representation=representation)
+        detector = replace(fit_base(known, fault_changes(config, seed), config), name=name)
     else:
-        detector, false_alarms = with_normals(base, known, config, seed)
+        detector, false_alarms = with_normals(base, known, config, seed, partial(_report_epoch, on_progress))
         detector = replace(detector, config=config.detector, name=name)
         report = replace(report, settings=len(detector.references), false_alarms=false_alarms)
     on_progress(TrainingProgress("calibrate", 0, float("nan"), 100.0))
@@ -193,31 +184,36 @@ def fit_base(known: Normals, faults: Floats, config: TrainConfig) -> Detector:
     return Detector(config.detector, scales, posture, (), in_posture, calibrate(within, videos, rate))
 
 
-def with_normals(base: Detector, known: Normals, config: TrainConfig, seed: int) -> tuple[Detector, float]:
+def with_normals(
+    base: Detector, known: Normals, config: TrainConfig, seed: int, on_epoch: OnEpoch | None = None
+) -> tuple[Detector, float]:
     """The base with the settings of normal repetitions and with their people, and the false alarms in the settings.
 
-    The false alarms are NaN where there is no setting of enough repetitions.
+    The false alarms are NaN where there is no setting of enough repetitions; then the method learns nothing.
     """
     rng = np.random.default_rng(seed)
+    names = np.array(_setting_names(known, config.detector.setting_distance))
+    people = _with_people(base, known, names.tolist(), config)
+    rows_of = {name: np.flatnonzero(names == name) for name in sorted(set(names.tolist()))}
+    rows_of = {name: rows for name, rows in rows_of.items() if len(rows) >= config.least_references}
+    if not rows_of:
+        return people, float("nan")
+    statistics = in_units(known.features.blocks, base.scales)
+    representation, unseen = METHODS[config.detector.method].fit(statistics, known.groups, seed, on_epoch)
     references, far = [], []
     groups: list[str] = []
-    names = _setting_names(known, config.detector.setting_distance)
-    people = _with_people(base, known, names, config)
-    for setting in sorted(set(names)):
-        mine = known.rows([index for index, name in enumerate(names) if name == setting])
-        if len(mine.groups) < config.least_references:
-            continue
-        kept = mine.rows(_spread_over(mine.groups, config.most_references, rng))
-        appearance = np.median(mine.features.appearances, axis=0).astype(np.float32)
-        reference, without_own = fit_reference(setting, kept.features.blocks, base.scales, kept.groups, appearance)
+    for setting, rows in rows_of.items():
+        videos = [known.groups[row] for row in rows]
+        kept = rows[_spread_over(videos, config.most_references, rng)]
+        appearance = np.median(known.features.appearances[rows], axis=0).astype(np.float32)
+        own = [known.groups[row] for row in kept]
+        reference, without_own = fit_reference(setting, tuple(block.rows(kept) for block in unseen), own, appearance)
         references.append(reference)
         far.append(without_own)
-        groups += kept.groups
-    if not references:
-        return people, float("nan")
+        groups += own
     distances = np.concatenate(far)
     in_setting = calibrate(distances, groups, config.detector.false_alarm_rate)
-    detector = replace(people, references=tuple(references), in_setting=in_setting)
+    detector = replace(people, references=tuple(references), in_setting=in_setting, representation=representation)
     return detector, float(np.mean(distances >= in_setting.threshold))
 
 
@@ -263,8 +259,8 @@ def _encoded(
     return used, encoded
 
 
-def _report_epoch(on_progress: ProgressCallback, epoch: int, loss: float) -> None:
-    on_progress(TrainingProgress("fit", epoch, loss, 60.0 + 30.0 * epoch / EPOCHS))
+def _report_epoch(on_progress: ProgressCallback, epoch: int, loss: float, held_out: float) -> None:
+    on_progress(TrainingProgress("fit", epoch, loss, 60.0 + 30.0 * epoch / EPOCHS, held_out))
 
 
 def _with_people(base: Detector, known: Normals, names: Sequence[str], config: TrainConfig) -> Detector:
@@ -306,7 +302,7 @@ def _compared_within_videos(data: Normals, scales: Sequence[Scale], least: int) 
     for group in dict.fromkeys(data.groups):
         rows: NDArray[np.intp] = np.flatnonzero(names == group)
         if len(rows) >= least:
-            far.append(compare_within_video(data.features.rows(rows.tolist()).blocks, scales))
+            far.append(compare_within_video(in_units(data.features.rows(rows.tolist()).blocks, scales)))
             groups += [group] * len(rows)
     if not far:
         raise DatasetError(f"Expected a video with {least} or more normal repetitions, got none.")
