@@ -168,6 +168,8 @@ def _unexpected_error(error: Exception) -> ResponseReturnValue:
 def _said(kind: str, message: str, status: int) -> ResponseReturnValue:
     """An error as a page for people, as JSON for programs."""
     if wants_page() and not request.path.startswith("/api/"):
+        if status == HTTPStatus.NOT_FOUND and kind == "NotFound":
+            message = f"Nothing is at {request.path}. The pages are in the row above."
         heading = "There is no such page" if status == HTTPStatus.NOT_FOUND else "That was not possible"
         return render_template("error.html", message=message, heading=heading), status
     return as_json(kind, message), status

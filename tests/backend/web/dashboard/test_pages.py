@@ -33,6 +33,14 @@ PAGES = (
 )  # fmt: skip
 
 
+def test_the_video_to_label_next_is_named(full: FlaskClient) -> None:
+    assert re.search(r'Label next: <a href="[^"]*/videos/12[^"]*">few.mp4</a>', full.get("/", headers=HTML).text)
+
+
+def test_what_browsers_may_not_play_is_told_of_the_video(full: FlaskClient) -> None:
+    assert "Browsers may not play it (mpeg4)." in full.get("/videos?issue=codec").text
+
+
 def test_faults_that_people_ticked_stand_beside_the_reason(full: FlaskClient) -> None:
     row = re.search(r"<tr><th[^>]*>Rounded back</th>(.*?)</tr>", full.get("/labels").text, re.DOTALL)
     assert row is not None
