@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, String, cast, select
 from sqlalchemy.orm import Session
 
 from backend.errors import LabelConfigError, ResultUnreadable
@@ -152,6 +152,7 @@ def _ticked_regions(
     faults: dict[int, dict[str, tuple[str, ...]]] = {}
     for ids in batches(numbers):
         query = select(AnnotationSource.annotation_id, AnnotationSource.result)
+        query = query.where(cast(AnnotationSource.result, String).contains('"choices"'))  # others are not worth reading
         for number, result in session.execute(query.where(AnnotationSource.annotation_id.in_(ids))):
             if ticked := _choices(result, controls):
                 faults[number] = ticked
