@@ -150,7 +150,8 @@ def _cell(value: object) -> object:
 
 def rep_table(analysis: Analysis) -> Table | str:
     """The repetitions of a video for a terminal."""
-    title = f"{escape(Path(analysis.video.path).name)}: {len(analysis.reps)} reps, confidence {analysis.confidence:.2f}"
+    count = f"{len(analysis.reps)} rep{'s' * (len(analysis.reps) != 1)}"
+    title = f"{escape(Path(analysis.video.path).name)}: {count}, confidence {analysis.confidence:.2f}"
     if not analysis.reps:
         return f"{title} ({analysis.nothing})" if analysis.nothing else title
     table = Table(title=title, title_justify="left")

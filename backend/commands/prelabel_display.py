@@ -28,7 +28,7 @@ _STATES = {
     "analyzed": "analyzed, to be delivered",
     "failed": "failed before",
     "done": "done before",
-    "unreadable": "cannot be read",
+    "unreadable": "of these cannot be read",
     "linked": "new task for the file where it lies",
     "uploaded": "new task by upload",
 }
