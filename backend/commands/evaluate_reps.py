@@ -35,7 +35,7 @@ def evaluate_reps(
     config = SegmentConfig()
     console = Console()
     results: dict[str, list[ClipResult]] = {_OURS: [], "hysteresis on shoulders": [], "hysteresis on wrists": []}
-    for truth in track(load_groundtruth(groundtruth), "poses", console=Console(stderr=True), transient=True):
+    for truth in track(load_groundtruth(groundtruth), "finding joints", console=Console(stderr=True), transient=True):
         pose = video_pose(videos / truth.name, cache, poses_per_second)
         found = segment(pose, config)
         results[_OURS].append(ClipResult(truth, found.reps, found.confidence))
