@@ -50,12 +50,12 @@ class ProjectTitles:
 
     def _ask(self) -> None:
         try:
-            self._people = self._client.people()
             self._titles = {project.id: project.title for project in self._client.projects()}
+            self._people = self._client.people()  # last: not every token may list them
         except BackendError as error:
-            log.info("Titles of projects are not known: %s", error)
+            log.info("Titles of projects or names of people are not known: %s", error)
         except Exception:  # the top of a thread
-            log.exception("Titles of projects were not read.")
+            log.exception("Titles of projects and names of people were not read.")
 
 
 @dataclass(frozen=True)
