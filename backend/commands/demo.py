@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import platformdirs
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -49,6 +50,7 @@ def demo(
 ) -> None:
     """Install and start Label Studio 1.23.2 and the backend here, upload videos, wait for the predictions."""
     from backend.commands.serve import setup_logging, stop_on_sigterm
+    from backend.labelstudio.task_columns import STATE
     from backend.local_labelstudio import demo as use_case
     from backend.local_labelstudio.server import LabelStudioServer, install
 
@@ -85,6 +87,8 @@ def demo(
             for task, predictions in found:
                 if predictions and task.id not in running.known:
                     console.print(prediction_table(running, task, predictions[-1]))
+                    if (said := str(task.data.get(STATE, "predicted"))) != "predicted":
+                        console.print(f"[yellow]{escape(said)}[/yellow]")
             failed = use_case.failed_jobs(running)
             for job in failed:
                 console.print(f"[red]Task {job.task} failed:[/red] {job.error_message}")
@@ -128,6 +132,7 @@ def _plural(count: int, noun: str) -> str:
 def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
     """What Label Studio shows for a task: each region in frames of its timeline and in seconds."""
     from backend.labelstudio.labeling_config import effective_rate, parse_controls
+    from backend.labelstudio.task_columns import file_name
     from pipeline.datasets.frames import to_seconds
 
     controls = parse_controls(running.store.label_config(running.project))
@@ -145,9 +150,9 @@ def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
             region |= {"label": f"[{colour}]{value['timelinelabels'][0]}[/{colour}]", "score": f"{result['score']:.2f}"}
         elif result["type"] == "textarea":
             region["note"] = value["text"][0]
-    name = Path(controls.media_of(task.data)).name
+    name = file_name(controls.media_of(task.data))
     count = f"{len(regions)} rep{'s' * (len(regions) != 1)}"
-    table = Table(title=f"Task {task.id}, {name}: {count} at {rate:g} fps", title_justify="left")
+    table = Table(title=f"Task {task.id}, {escape(name)}: {count} at {rate:g} fps", title_justify="left")
     for heading in ("rep", "frames", "start s", "end s", "score"):
         table.add_column(heading, justify="right")
     table.add_column("label")
