@@ -173,5 +173,10 @@ class Settings(BaseSettings):
         return self.data_dir / "models"
 
     @property
+    def scratch_dir(self) -> Path:
+        """What workers keep only while they run."""
+        return self.data_dir / "scratch"
+
+    @property
     def pose_dir(self) -> Path:
         return self.data_dir / "poses"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import dask
@@ -67,7 +68,8 @@ class DaskExecutor:
     With processes of our own all connections are encrypted by a key that is made now, and nobody else has it: whoever
     else connects is refused. An existing scheduler is reached as Dask's own settings say (`distributed.comm.tls`).
 
-    memory: bytes that a worker of our own may take, by default its share of the machine's. A video that takes more
+    scratch: the folder in which workers of our own keep what they need while they run; the system's by default. memory:
+    bytes that a worker of our own may take, by default its share of the machine's. A video that takes more
     ends its worker and raises OutOfMemory; the others go on.
 
     A worker gets one call for each of its threads. Dask would hand out more in advance, and blame all of them when the
@@ -78,7 +80,9 @@ class DaskExecutor:
     SchedulerLost, until it is back at its address.
     """
 
-    def __init__(self, workers: int = 1, scheduler: str = "", memory: int | None = None) -> None:
+    def __init__(
+        self, workers: int = 1, scheduler: str = "", memory: int | None = None, scratch: Path | None = None
+    ) -> None:
         dask.config.set(
             {
                 # A video that kills its worker twice is given up, instead of taking every worker down in turn.
@@ -110,6 +114,7 @@ class DaskExecutor:
                 silence_logs=logging.CRITICAL,
                 security=Security.temporary(),
                 memory_limit=self._memory,
+                local_directory=str(scratch) if scratch is not None else None,
                 preload=["backend.compute.worker_preload"],
             )
         try:

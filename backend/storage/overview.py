@@ -18,7 +18,15 @@ from backend.storage.summaries import RepSummary, VideoSummary
 
 State = Literal["queued", "running", "done", "failed"]
 Issue = Literal[
-    "duplicate", "codec", "variable-rate", "low-rate", "late-start", "not-judged", "no-repetitions", "unreadable"
+    "duplicate",
+    "codec",
+    "variable-rate",
+    "low-rate",
+    "late-start",
+    "not-judged",
+    "no-repetitions",
+    "two-lifters",
+    "unreadable",
 ]
 Labelled = Literal["yes", "no", "normal", "anomalous"]
 Order = Literal["least-certain", "newest", "most-anomalies", "file"]
@@ -80,6 +88,7 @@ class VideoRow:
     late_start_s: float | None
     media_digest: str | None
     why_none: str | None
+    warning: str | None
 
 
 class RepRow(NamedTuple):
@@ -103,7 +112,7 @@ _COLUMNS = (
     Job.error_message, Job.delivery, Job.updated_at, VideoSummary.reps, VideoSummary.anomalies,
     VideoSummary.unreliable, VideoSummary.confidence, VideoSummary.duration_s, VideoSummary.fps,
     VideoSummary.variable_rate, VideoSummary.codec, VideoSummary.width, VideoSummary.height,
-    VideoSummary.late_start_s, VideoSummary.media_digest, VideoSummary.why_none,
+    VideoSummary.late_start_s, VideoSummary.media_digest, VideoSummary.why_none, VideoSummary.warning,
 )  # fmt: skip
 
 
@@ -331,6 +340,8 @@ def _issue(name: Issue, project: int | None) -> ColumnElement[bool]:
         return is_done & VideoSummary.variable_rate
     if name == "low-rate":
         return is_done & (VideoSummary.fps > 0) & (VideoSummary.fps < LOW_FPS)
+    if name == "two-lifters":
+        return VideoSummary.warning != ""
     if name == "late-start":
         return is_done & (VideoSummary.late_start_s > 0)
     if name == "not-judged":

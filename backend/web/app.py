@@ -9,8 +9,9 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from http import HTTPStatus
 
-from flask import Flask, request
+from flask import Flask, render_template, request
 from flask.typing import ResponseReturnValue
 from pydantic import SecretStr
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -31,7 +32,7 @@ from backend.storage.jobs import Store
 from backend.training.schedule import START_TRAINING
 from backend.training.trainer import Trainer
 from backend.web import dashboard
-from backend.web.access import Access, Credentials
+from backend.web.access import Access, Credentials, wants_page
 from backend.web.body import refuse_endless
 from backend.web.links import ProjectTitles
 from backend.web.metrics import Metrics
@@ -144,7 +145,7 @@ def access_by(settings: Settings) -> Access:
 
 def create_service(settings: Settings, context: Context, executor: Executor | None = None) -> Preannotator:
     """The pre-annotation service as the settings describe it; work left over from the last run is taken up."""
-    executor = executor or DaskExecutor(settings.workers, settings.dask_scheduler)
+    executor = executor or DaskExecutor(settings.workers, settings.dask_scheduler, scratch=settings.scratch_dir)
     service = Preannotator(context, executor, settings.predict_wait_s)
     # In the background: Label Studio may be starting at the same time.
     threading.Thread(target=service.run_until_closed, name="pre-annotation", daemon=True).start()
@@ -184,7 +185,7 @@ def create_label_events(store: Store, trainer: Trainer, hinted: HintedEvents | N
 def _own_error(error: Exception) -> ResponseReturnValue:
     status, wait_s = http_status(type(error)), getattr(error, "retry_after_s", 0.0)
     headers = {"Retry-After": str(math.ceil(wait_s))} if status == 429 and wait_s > 0 else {}
-    return as_json(type(error).__name__, str(error)), status, headers
+    return _said(type(error).__name__, str(error), status, headers)
 
 
 def _database_error(error: Exception) -> ResponseReturnValue:
@@ -204,9 +205,19 @@ def _file_error(error: OSError) -> ResponseReturnValue:
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
-    return as_json(error.name.replace(" ", ""), error.description or error.name), error.code or 500
+    return _said(error.name.replace(" ", ""), error.description or error.name, error.code or 500)
 
 
 def _unexpected_error(error: Exception) -> ResponseReturnValue:
     log.error("Unexpected error in a request.", exc_info=error)
-    return as_json("InternalError", "Unexpected error; the server's log has the details."), 500
+    return _said("InternalError", "Unexpected error; the server's log has the details.", 500)
+
+
+def _said(kind: str, message: str, status: int, headers: dict[str, str] | None = None) -> ResponseReturnValue:
+    """An error as a page for people, as JSON for programs."""
+    if wants_page() and not request.path.startswith("/api/"):
+        if status == HTTPStatus.NOT_FOUND and kind == "NotFound":
+            message = f"Nothing is at {request.path}. The pages are in the row above."
+        heading = "There is no such page" if status == HTTPStatus.NOT_FOUND else "That was not possible"
+        return render_template("error.html", message=message, heading=heading), status, headers or {}
+    return as_json(kind, message), status, headers or {}
