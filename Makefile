@@ -6,7 +6,7 @@ VIDEO ?=
 TORCH_INDEX_URL ?=
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo serve test check docs install clean
+.PHONY: demo serve test check docs install clean hashes audit sbom
 
 ## Label Studio and the backend on this machine, with a video pre-annotated: make demo, or make demo VIDEO="a.mp4 b.mp4"
 demo: $(INSTALLED)
@@ -33,6 +33,25 @@ check: $(INSTALLED)
 ## downloaded. The variable silences an announcement of the theme's authors
 docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+## docker/requirements.txt anew: what the server needs, with the SHA-256 of each file for this machine's Python and
+## system. Where PyTorch's CPU build comes from: make hashes TORCH_INDEX_URL=...
+hashes: $(INSTALLED)
+	mkdir -p build
+	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report build/packages.json \
+		--constraint constraints.txt $(if $(TORCH_INDEX_URL),--extra-index-url $(TORCH_INDEX_URL)) . setuptools
+	$(BIN)/python docker/hashed_requirements.py build/packages.json > build/requirements.txt
+	mv build/requirements.txt docker/requirements.txt
+
+## Known vulnerabilities of the packages that the server needs. Asks PyPI's list of advisories, and fails where there are
+audit: $(INSTALLED)
+	test -x build/tools/bin/pip-audit || { $(PYTHON) -m venv build/tools && build/tools/bin/pip install --quiet pip-audit cyclonedx-bom; }
+	build/tools/bin/pip-audit --disable-pip --no-deps --requirement docker/requirements.txt
+
+## What is installed, as a software bill of materials (CycloneDX), build/sbom.json
+sbom: $(INSTALLED)
+	test -x build/tools/bin/cyclonedx-py || { $(PYTHON) -m venv build/tools && build/tools/bin/pip install --quiet pip-audit cyclonedx-bom; }
+	build/tools/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-file build/sbom.json
 
 install: $(INSTALLED)
 

@@ -6,6 +6,7 @@ import errno
 import sys
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -77,6 +78,7 @@ _OF_THE_DISK = {
     errno.EDQUOT: "Make room.",
     errno.EROFS: "Choose a folder that can be written.",
     errno.ENOTDIR: "Choose another folder.",
+    errno.EPERM: "Correct the permissions, or choose another folder.",
     errno.EACCES: "Correct the permissions, or choose another folder.",
 }
 
@@ -152,14 +154,33 @@ def main() -> None:
     except OSError as error:
         if error.errno not in _OF_THE_DISK:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        sys.exit(f"deadlift: {where}{error.strerror}. {_OF_THE_DISK[error.errno]}")
+        sys.exit(f"deadlift: {_of_a_file(error)}")
     except Exception as error:
         if not type(error).__module__.startswith("sqlalchemy."):  # which takes long to import
             raise
         from backend.storage.database import explained
 
         sys.exit(f"deadlift: {explained(error)}")
+
+
+def _of_a_file(error: OSError) -> str:
+    """What could not be done with a file, and the remedy; the setting is named where it is in a folder of ours."""
+    remedy = _OF_THE_DISK[error.errno or 0]
+    if not error.filename:
+        return f"{error.strerror}. {remedy}"
+    if _is_in_data_folder(Path(str(error.filename))) and "Make room" not in remedy:
+        remedy = "Set DATA_DIR to a folder that can be written."
+    return f"{error.filename}: {error.strerror}. {remedy}"
+
+
+def _is_in_data_folder(path: Path) -> bool:
+    from backend.settings import Settings
+
+    try:
+        folder = Settings().data_dir.absolute()
+    except ValueError:  # another setting is wrong, which its own command says
+        return False
+    return path.absolute().is_relative_to(folder) or folder.is_relative_to(path.absolute())
 
 
 def _setting(found: ErrorDetails) -> str:

@@ -6,6 +6,7 @@ BackendError
 ├── ForeignRequest          a request that another site made a browser send, or a form without its token
 ├── UnknownHost             a request for a host name that the server does not have
 ├── TooManyAttempts         too many wrong passwords
+├── QueueFull               more work is asked for than the server keeps in mind
 ├── RequestTooLarge         a body with more than the server takes
 ├── NotConnected            a project that does not list this backend as its model
 ├── LabelConfigError        a labeling config without what the backend needs
@@ -76,6 +77,12 @@ class UnknownHost(BackendError):
 
 class TooManyAttempts(BackendError):
     """Too many wrong passwords from one address."""
+
+
+class QueueFull(BackendError):
+    """More work is asked for than the server keeps in mind. Nothing of it was begun."""
+
+    retry_after_s = 60.0
 
 
 class RequestTooLarge(BackendError):
@@ -194,6 +201,7 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (ForeignRequest, 403),
     (UnknownHost, 421),
     (TooManyAttempts, 429),
+    (QueueFull, 429),
     (RequestTooLarge, 413),
     (NotConnected, 403),
     (LabelConfigError, 400),

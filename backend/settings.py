@@ -10,6 +10,7 @@ import platformdirs
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from backend.logs import LogFormat
 from pipeline.config import PipelineConfig, PoseConfig, PoseEngine
 
 APP_NAME = "deadlift-ml-backend"
@@ -105,6 +106,9 @@ class Settings(BaseSettings):
     dask_scheduler: str = Field(
         default="", description="Address of an existing Dask scheduler, instead of own workers."
     )
+    log_format: LogFormat = Field(
+        default="text", description="How the log is written: text, or json with the ids that each line is about."
+    )
     max_video_mb: int = Field(default=2048, ge=1, description="Larger videos are refused.")
     media_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(
         default=(), description="Hosts on private networks that videos may be fetched from, separated by commas."
@@ -167,6 +171,11 @@ class Settings(BaseSettings):
     @property
     def models_dir(self) -> Path:
         return self.data_dir / "models"
+
+    @property
+    def scratch_dir(self) -> Path:
+        """What workers keep only while they run."""
+        return self.data_dir / "scratch"
 
     @property
     def pose_dir(self) -> Path:

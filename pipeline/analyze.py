@@ -10,10 +10,11 @@ from pipeline.anomaly.detector import Detector, load_detector
 from pipeline.config import PipelineConfig, PoseConfig
 from pipeline.media import reading
 from pipeline.pose.cache import PoseCache
-from pipeline.pose.estimation import estimate
+from pipeline.pose.estimation import estimate_two
 from pipeline.pose.estimator import PoseEstimator, open_estimator
 from pipeline.records import Analysis, OnProgress, Pose, VideoInfo
 from pipeline.reps import segment
+from pipeline.reps.lifters import TWO_LIFTERS, lifter_of, warning_of
 from pipeline.reps.nothing import why_none
 from pipeline.skelemotion import encode
 
@@ -114,12 +115,13 @@ def analyze_pose(
         video=info,
         reps=found.reps,
         scores=detector.score(pose, found.reps, encoded=encoded),
-        confidence=found.confidence,
+        confidence=min(found.confidence, TWO_LIFTERS) if pose.second_lifter else found.confidence,
         model_version=detector.version,
         config_digest=config.digest(),
         media_digest=media_digest,
         appearance=appearance,
         nothing="" if found.reps else why_none(pose),
+        warning=warning_of(pose),
     )
 
 
@@ -136,6 +138,6 @@ def _estimated(
     on_progress: OnProgress | None,
 ) -> Pose:
     if estimator is not None:
-        return estimate(path, info, config, estimator, on_progress)
+        return lifter_of(*estimate_two(path, info, config, estimator, on_progress))
     with open_estimator(config) as opened:
-        return estimate(path, info, config, opened, on_progress)
+        return lifter_of(*estimate_two(path, info, config, opened, on_progress))

@@ -22,6 +22,7 @@ Floats = NDArray[np.float32]
 RepLabel = Literal["normal", "anomalous"]
 Phase = Literal["pull", "lockout", "lowering"]
 BodyPart = Literal["head", "back", "shoulders", "arms", "hips", "knees", "feet"]
+Side = Literal["", "left", "right"]
 OnProgress = Callable[[float], None]
 """Called now and then with the share (0..1) of the work that is done."""
 
@@ -74,6 +75,7 @@ class Pose:
     depth [T, 33] relative depth in the scale of image x, negative towards the camera.
     visibility [T, 33] 0..1, 0 where missing. time [T] seconds, strictly increasing.
     shot [T] int, the number of the camera shot a frame belongs to: 0, then one more after each cut.
+    second_lifter: where in the picture somebody else lifts as well, "left" or "right" of this person, "" for nobody.
     """
 
     image: Floats
@@ -84,6 +86,7 @@ class Pose:
     shot: NDArray[np.int32]
     width: int
     height: int
+    second_lifter: Side = ""
 
     def __post_init__(self) -> None:
         frames = len(self.time)
@@ -184,7 +187,8 @@ class Analysis:
 
     confidence 0..1 is about where the repetitions were cut; low means that a person should check them. appearance [D]:
     what tells lifters and cameras apart, see pipeline/anomaly/appearance.py; empty without repetitions, or where it is
-    not known. nothing: why there are no repetitions, "" where there are some.
+    not known. nothing: why there are no repetitions, "" where there are some. warning: what people should know of the
+    whole video before they trust the rest ("two people lift: ..."), "" where there is nothing.
     """
 
     video: VideoInfo
@@ -196,6 +200,7 @@ class Analysis:
     media_digest: str = ""
     appearance: tuple[float, ...] = ()
     nothing: str = ""
+    warning: str = ""
 
     def __post_init__(self) -> None:
         if len(self.reps) != len(self.scores):

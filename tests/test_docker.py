@@ -222,6 +222,25 @@ def test_backend_volume_is_where_the_image_keeps_data(
     assert name in compose["volumes"]
 
 
+def test_backend_writes_into_its_volume_and_memory_alone(compose: dict[str, Any]) -> None:
+    backend = compose["services"]["backend"]
+    assert backend["read_only"] is True
+    assert backend["cap_drop"] == ["ALL"]
+    assert backend["security_opt"] == ["no-new-privileges:true"]
+    assert {place.split(":")[0] for place in backend["tmpfs"]} == {"/tmp", "/home/deadlift"}
+
+
+def test_hashed_requirements_are_those_of_the_constraints() -> None:
+    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), flags=re.MULTILINE))
+    text = (DOCKER / "requirements.txt").read_text()
+    hashed = re.findall(r"^([\w.-]+)(?:\[\w+\])?==(\S+) \\\n    --hash=sha256:[0-9a-f]{64}$", text, flags=re.MULTILINE)
+    assert len(hashed) == len(re.findall(r"^[^# ]", text, flags=re.MULTILINE))
+    assert {(name, version.split("+")[0]) for name, version in hashed if name != "setuptools"} <= set(pinned.items())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {re.match(r"[\w-]+", one)[0].lower() for one in project["dependencies"]}  # type: ignore[index]
+    assert wanted <= {name.lower().replace("_", "-") for name, _ in hashed}
+
+
 def test_backend_waits_for_a_service_with_a_health_check(compose: dict[str, Any]) -> None:
     (name,) = compose["services"]["backend"]["depends_on"]
     assert "/health" in compose["services"][name]["healthcheck"]["test"][-1]

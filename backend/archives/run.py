@@ -13,8 +13,7 @@ import logging
 import threading
 import time
 import uuid
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -99,8 +98,8 @@ class Target(Protocol):
     def checked(self, source: Source) -> Source:
         """The same, where a prediction of it can go there. Raises UploadRefused: before hours of work."""
 
-    def new_tasks(self, sources: Iterable[Source]) -> dict[str, int]:
-        """How many tasks would be made for these videos: `linked` where their files lie, or `uploaded`."""
+    def new_task(self, source: Source) -> str:
+        """How a task would be made for a video: `linked` where its file lies, or `uploaded`; "" where none would."""
 
 
 class FolderTarget:
@@ -109,8 +108,8 @@ class FolderTarget:
     def checked(self, source: Source) -> Source:
         return source
 
-    def new_tasks(self, sources: Iterable[Source]) -> dict[str, int]:
-        return {}
+    def new_task(self, source: Source) -> str:
+        return ""
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
         return Delivered(None, None)
@@ -147,12 +146,10 @@ class ProjectTarget:
             self._tasks.check(source.name)
         return source
 
-    def new_tasks(self, sources: Iterable[Source]) -> dict[str, int]:
-        new = Counter[str]()
-        for source in sources:
-            if source.task is None and not self._tasks.is_there(source.name):
-                new["linked" if self._tasks.address(source.name) is not None else "uploaded"] += 1
-        return new
+    def new_task(self, source: Source) -> str:
+        if source.task is not None or self._tasks.is_there(source.name):
+            return ""
+        return "linked" if self._tasks.address(source.name) is not None else "uploaded"
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
         """Raises LabelStudioError. A task that was deleted is forgotten: the next attempt makes another."""

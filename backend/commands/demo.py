@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import shlex
 import time
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import platformdirs
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -47,11 +49,13 @@ def demo(
     backend_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the backend.")] = 9090,
 ) -> None:
     """Install and start Label Studio 1.23.2 and the backend here, upload videos, wait for the predictions."""
-    from backend.commands.serve import setup_logging, stop_on_sigterm
+    from backend import logs
+    from backend.commands.serve import stop_on_sigterm
+    from backend.labelstudio.task_columns import STATE
     from backend.local_labelstudio import demo as use_case
     from backend.local_labelstudio.server import LabelStudioServer, install
 
-    setup_logging(logging.WARNING)  # what goes well is in the progress bar
+    logs.set_up(logging.WARNING)  # what goes well is in the progress bar
     stop_on_sigterm()
     console = Console(highlight=False)
     use_case.check_videos(videos or [])
@@ -82,11 +86,14 @@ def demo(
                     running, lambda done, total: progress.update(shown, completed=done, total=total)
                 )
             for task, predictions in found:
-                if predictions:
+                if predictions and task.id not in running.known:
                     console.print(prediction_table(running, task, predictions[-1]))
+                    if (said := str(task.data.get(STATE, "predicted"))) != "predicted":
+                        console.print(f"[yellow]{escape(said)}[/yellow]")
             failed = use_case.failed_jobs(running)
             for job in failed:
                 console.print(f"[red]Task {job.task} failed:[/red] {job.error_message}")
+            console.print(summary(found, running.known, {job.task for job in failed}))
             console.print(f"\n[bold]Label Studio:[/bold] {running.url}/projects/{running.project}/data")
             console.print(f"[bold]User:[/bold]         {USER}\n[bold]Password:[/bold]     {PASSWORD}")
             console.print(f"[bold]Backend:[/bold]      {running.backend_url} shows what it works on")
@@ -104,9 +111,29 @@ def demo(
         console.print("Stopped.")
 
 
+def summary(found: Sequence[tuple[Task, Sequence[Json]]], known: Collection[int], failed: Collection[int] = ()) -> str:
+    """How many videos have predictions, and how many of them are new. known: tasks that had one before."""
+
+    def counted(here: Sequence[tuple[Task, Sequence[Json]]]) -> str:
+        reps = sum(len({result["id"] for result in predictions[-1]["result"]}) for _, predictions in here)
+        return f"{_plural(len(here), 'video')} with {_plural(reps, 'repetition')}"
+
+    done = [(task, predictions) for task, predictions in found if predictions]
+    new, before = ([pair for pair in done if (pair[0].id in known) is is_known] for is_known in (False, True))
+    parts = [f"{counted(new)} pre-annotated now"] if new or not before else []
+    parts += [f"{counted(before)} pre-annotated before"] if before else []
+    parts += [f"{_plural(len(failed), 'video')} failed"] if failed else []
+    return "; ".join(parts) + "."
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
     """What Label Studio shows for a task: each region in frames of its timeline and in seconds."""
     from backend.labelstudio.labeling_config import effective_rate, parse_controls
+    from backend.labelstudio.task_columns import file_name
     from pipeline.datasets.frames import to_seconds
 
     controls = parse_controls(running.store.label_config(running.project))
@@ -124,9 +151,9 @@ def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
             region |= {"label": f"[{colour}]{value['timelinelabels'][0]}[/{colour}]", "score": f"{result['score']:.2f}"}
         elif result["type"] == "textarea":
             region["note"] = value["text"][0]
-    name = Path(controls.media_of(task.data)).name
+    name = file_name(controls.media_of(task.data))
     count = f"{len(regions)} rep{'s' * (len(regions) != 1)}"
-    table = Table(title=f"Task {task.id}, {name}: {count} at {rate:g} fps", title_justify="left")
+    table = Table(title=f"Task {task.id}, {escape(name)}: {count} at {rate:g} fps", title_justify="left")
     for heading in ("rep", "frames", "start s", "end s", "score"):
         table.add_column(heading, justify="right")
     table.add_column("label")

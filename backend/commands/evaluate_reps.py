@@ -35,7 +35,7 @@ def evaluate_reps(
     config = SegmentConfig()
     console = Console()
     results: dict[str, list[ClipResult]] = {_OURS: [], "hysteresis on shoulders": [], "hysteresis on wrists": []}
-    for truth in track(load_groundtruth(groundtruth), "poses", console=Console(stderr=True), transient=True):
+    for truth in track(load_groundtruth(groundtruth), "finding joints", console=Console(stderr=True), transient=True):
         pose = video_pose(videos / truth.name, cache, poses_per_second)
         found = segment(pose, config)
         results[_OURS].append(ClipResult(truth, found.reps, found.confidence))
@@ -56,12 +56,15 @@ _OURS = "find_reps"
 
 
 def _clip_table(rows: list[ClipResult]) -> Any:
+    from rich import box
     from rich.table import Table
 
     from pipeline.evaluation.reps import counted, evaluate_reps
 
-    table = Table("clip", title="Repetitions per clip")
-    for column in ("true", "found", "F1@.5", "F1@.75", "start ms", "top ms", "end ms", "confidence"):
+    # Within 80 columns, and names of clips are told apart by their ends.
+    table = Table(title="Repetitions per clip", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("clip", overflow="fold", min_width=20)
+    for column in ("true", "found", "F1\n@.5", "F1\n@.75", "start\nms", "top\nms", "end\nms", "confi-\ndence"):
         table.add_column(column, justify="right")
     for row in rows:
         scores = evaluate_reps([row])
@@ -78,9 +81,10 @@ def _clip_table(rows: list[ClipResult]) -> Any:
 
 
 def _pooled_table(pooled: dict[str, Scores]) -> Any:
+    from rich import box
     from rich.table import Table
 
-    table = Table("all clips", *pooled, title="Pooled")
+    table = Table("all clips", *pooled, title="Pooled", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     rows = {name: _rows(scores) for name, scores in pooled.items()}
     for label in rows[_OURS]:
         table.add_row(label, *(column[label] for column in rows.values()))

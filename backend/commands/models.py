@@ -87,9 +87,13 @@ def show(name: Name, project: Project) -> None:
     alarms = (run.get("metrics") or {}).get("false_alarms")
     if alarms is not None:
         console.print(f"On the videos that it learnt from, each judged without itself: {alarms:.1%} false alarms.")
-    losses = [float(point["loss"]) for point in run.get("losses") or []]
-    if losses:
-        console.print(f"Loss over {len(losses)} epochs: {losses[0]:.4g} {curve(losses)} {losses[-1]:.4g}")
+    points = run.get("losses") or []
+    for title, name in (("Loss", "loss"), ("On held-out videos", "held_out")):
+        losses = [float(point[name]) for point in points if name in point]
+        if losses:
+            console.print(f"{title} over {len(losses)} epochs: {losses[0]:.4g} {curve(losses)} {losses[-1]:.4g}")
+    if points:
+        console.print("Losses are multiples of the variance of normal repetitions; lower is better.")
     else:
         console.print("No loss curve: it compares statistics, which are computed rather than trained in epochs.")
     console.print(f"Seed {run.get('seed', '')}, labels {run.get('label_digest', '')}, after {run.get('parent', '')}.")

@@ -67,8 +67,8 @@ def predict(
             analyses.append(replace(analysis, video=replace(analysis.video, path=shown)))
             if not (json_file or csv_file):
                 Console().print(rep_table(analyses[-1]))
-                if note := analysis.video.late_start:
-                    Console().print(note)
+                for note in filter(None, (analysis.warning, analysis.video.late_start)):
+                    Console().print(f"[yellow]{escape(note)}[/yellow]")
     if json_file:
         _write(json_file, json.dumps([as_json(analysis) for analysis in analyses], indent=2))
     if csv_file:
@@ -113,6 +113,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
         "model_version": analysis.model_version,
         "confidence": round(analysis.confidence, 4),
         "nothing": analysis.nothing,
+        "warning": analysis.warning,
         "reps": [
             {
                 "start_s": round(rep.start_s, 3),
@@ -149,7 +150,8 @@ def _cell(value: object) -> object:
 
 def rep_table(analysis: Analysis) -> Table | str:
     """The repetitions of a video for a terminal."""
-    title = f"{escape(Path(analysis.video.path).name)}: {len(analysis.reps)} reps, confidence {analysis.confidence:.2f}"
+    count = f"{len(analysis.reps)} rep{'s' * (len(analysis.reps) != 1)}"
+    title = f"{escape(Path(analysis.video.path).name)}: {count}, confidence {analysis.confidence:.2f}"
     if not analysis.reps:
         return f"{title} ({analysis.nothing})" if analysis.nothing else title
     table = Table(title=title, title_justify="left")

@@ -87,9 +87,10 @@ def prelabel(
     """Pre-label an archive. May be interrupted and repeated at any time. Exit code 1 if any video failed."""
     import logging
 
+    from backend import logs
     from backend.archives.run import exclusive
     from backend.commands.prelabel_display import Display
-    from backend.commands.serve import setup_logging, stop_on_sigterm
+    from backend.commands.serve import stop_on_sigterm
     from backend.storage.jobs import Store
     from backend.storage.private import private
 
@@ -105,9 +106,9 @@ def prelabel(
         limit=limit,
         playable=playable,
     )
-    setup_logging(logging.WARNING)
     stop_on_sigterm()
     settings, display = Settings(), Display(json_progress)
+    logs.set_up(logging.WARNING, settings.log_format)
     with (
         private(settings.data_dir),
         exclusive(settings.data_dir, request.target),
@@ -120,7 +121,12 @@ def prelabel(
             _show_plan(setting, request, found, passed_over, display)
             return
         run = _begin(setting, request, found, passed_over)
-        executor = partial(_executor, workers or settings.workers, scheduler or settings.dask_scheduler)
+        executor = partial(
+            _executor,
+            workers or settings.workers,
+            scheduler or settings.dask_scheduler,
+            scratch=settings.scratch_dir,
+        )
         is_interrupted = _work(setting, request, run, executor, display)
         counts = _finish(setting, request, run, is_interrupted, passed_over, display)
     if is_interrupted or counts.get("failed"):
@@ -207,9 +213,11 @@ def _videos(setting: _Setting, request: _Request, passed_over: Counter[str]) -> 
 def _show_plan(
     setting: _Setting, request: _Request, found: Iterable[Source], passed_over: Counter[str], display: Display
 ) -> None:
+    from backend.archives.plan import plan
+
     videos, version = list(found), setting.model.version
     states = setting.ledger.known(request.target, version, setting.context.config.digest(), videos)
-    display.plan(request.target, version, states | setting.destination.new_tasks(videos), passed_over)
+    display.plan(request.target, version, plan(videos, states, setting.destination), passed_over)
 
 
 def _begin(setting: _Setting, request: _Request, found: Iterable[Source], passed_over: Counter[str]) -> int:
@@ -261,10 +269,10 @@ def _work(
     return False
 
 
-def _executor(workers: int, scheduler: str) -> DaskExecutor:
+def _executor(workers: int, scheduler: str, scratch: Path) -> DaskExecutor:
     from backend.compute.dask_executor import DaskExecutor
 
-    return DaskExecutor(workers, scheduler)
+    return DaskExecutor(workers, scheduler, scratch=scratch)
 
 
 def _finish(

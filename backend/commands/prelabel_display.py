@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from backend.archives.plan import Planned, counts
 from backend.archives.run import Finished
 from backend.labelstudio.addresses import shown_address
 from backend.storage.ledger import Entry
@@ -21,6 +23,15 @@ from backend.storage.ledger import Entry
 _LISTED = 100
 """Failures in the summary's table."""
 _LISTED_SUFFIXES = 10
+_STATES = {
+    "queued": "to do",
+    "analyzed": "analyzed, to be delivered",
+    "failed": "failed before",
+    "done": "done before",
+    "unreadable": "of these cannot be read",
+    "linked": "new task for the file where it lies",
+    "uploaded": "new task by upload",
+}
 _LINE_EVERY_S = 30.0
 
 
@@ -54,27 +65,37 @@ class Display:
         self._total = to_do
 
     def plan(
-        self, target: str, model_version: str, states: dict[str, int], passed_over: Mapping[str, int] | None = None
+        self,
+        target: str,
+        model_version: str,
+        planned: Iterable[Planned],
+        passed_over: Mapping[str, int] | None = None,
     ) -> None:
-        """What a run would begin with. passed_over: other files of the folders, by suffix."""
+        """What a run would do with each video, and how much that is. passed_over: other files of the folders, by
+        suffix."""
+        every: list[Planned] = []
+        table = _listing("Videos", "what would be done")
+        for one in planned:
+            every.append(one)
+            if self._as_json:
+                _line(event="video", **asdict(one))
+            elif len(every) <= _LISTED:
+                table.add_row(escape(one.video), escape(_what(one)))
+        states = counts(every)
         if self._as_json:
             others = {"passed_over": dict(passed_over)} if passed_over else {}
             _line(event="plan", target=target, model_version=model_version, **states, **others)
             return
-        words = {
-            "queued": "to do",
-            "analyzed": "analyzed, to be delivered",
-            "failed": "failed before",
-            "done": "done before",
-            "linked": "new tasks that read the file where it lies",
-            "uploaded": "new tasks by upload",
-        }
-        table = _figures()
-        for state, text in words.items():
+        figures = _figures()
+        for state, text in _STATES.items():
             if states.get(state):
-                table.add_row(text, str(states[state]))
+                figures.add_row(text, str(states[state]))
         self._out.print(f"Plan for {target}, model {model_version}", soft_wrap=True, markup=False)
-        self._out.print(table if table.row_count else "No videos.")
+        if every:
+            self._out.print(table)
+        if len(every) > _LISTED:
+            self._out.print(f"and {len(every) - _LISTED} more, which --json-progress lists.")
+        self._out.print(figures if every else "No videos.")
         self._print_passed_over(passed_over)
 
     def __enter__(self) -> Self:
@@ -173,14 +194,12 @@ class Display:
     def _print_failures(self, count: int, failed: Iterable[Entry]) -> None:
         if not count:
             return
-        table = Table(title="Failed", title_justify="left")
-        table.add_column("video", overflow="fold")
-        table.add_column("attempts", justify="right")
-        table.add_column("reason", overflow="fold")
+        table = _listing("Failed", "reason")
         for _, entry in zip(range(_LISTED), failed, strict=False):
             # Most reasons begin with the path, which has a column of its own.
             reason = entry.error_message.removeprefix(f"{shown_address(entry.source)}: ")
-            table.add_row(escape(shown_address(entry.source)), str(entry.failures), escape(reason))
+            tried = f" (tried {entry.failures} times)" if entry.failures > 1 else ""
+            table.add_row(escape(shown_address(entry.source)), escape(reason + tried))
         self._out.print(table)
         if count > _LISTED:
             self._out.print(f"and {count - _LISTED} more, which --json-progress lists.")
@@ -207,6 +226,20 @@ def passed_over_files(counts: Mapping[str, int]) -> str:
     listed = ", ".join(f"{suffix or 'no suffix'} {count}" for suffix, count in by_count[:_LISTED_SUFFIXES])
     more = ", ..." if len(by_count) > _LISTED_SUFFIXES else ""
     return f"passed over: {total} file{'s' * (total != 1)} ({listed}{more})"
+
+
+def _what(one: Planned) -> str:
+    if one.problem:
+        return f"would fail: {one.problem}"
+    task = _STATES.get(one.task, "")
+    return f"{_STATES[one.state]}, {task}" if task else _STATES[one.state]
+
+
+def _listing(title: str, about: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("video", overflow="fold")
+    table.add_column(about, overflow="fold")
+    return table
 
 
 def _figures() -> Table:

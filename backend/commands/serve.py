@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 from contextlib import suppress
 from threading import Thread
@@ -13,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from backend import logs
 from backend.errors import LabelStudioError
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access
@@ -38,7 +38,7 @@ def serve(
     settings = Settings()
     chosen = {"backend_host": host, "backend_port": port}
     settings = settings.model_copy(update={name: value for name, value in chosen.items() if value is not None})
-    setup_logging()
+    logs.set_up(log_format=settings.log_format)
     stop_on_sigterm()
     console = Console(stderr=True, highlight=False)
     with listening(settings, insecure) as running:
@@ -74,12 +74,6 @@ def greet(access: Access, console: Console) -> None:
     except LabelStudioError as error:
         reason = escape(f"{access.url}: {error}")
         console.print(f"[yellow]Not connected yet[/yellow] to {reason} `deadlift doctor` looks again.", soft_wrap=True)
-
-
-def setup_logging(level: int = logging.INFO) -> None:
-    """Our own messages from `level` on, others' from WARNING on, to stderr."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("backend").setLevel(level)
 
 
 def stop_on_sigterm() -> None:

@@ -42,7 +42,7 @@ def train(
             help="`statistics` compares statistics of SkeleMotion images, `autoencoder` what a small autoencoder cannot"
             " explain in them, `both` both; `original` trains the original's autoencoder on --pictures."
         ),
-    ] = "both",
+    ] = "statistics",
     pictures: Annotated[
         Path | None, typer.Option(help="Folder of SkeleMotion PNGs of normal reps, for `original`.")
     ] = None,
@@ -115,7 +115,7 @@ def _train_here_or_there(project: int) -> None:
 
     from rich.console import Console
 
-    from backend.commands.serve import setup_logging
+    from backend import logs
     from backend.context import context_of
     from backend.datasets.rows import controls_of
     from backend.errors import BackendError
@@ -123,8 +123,8 @@ def _train_here_or_there(project: int) -> None:
     from backend.storage.jobs import Store
     from backend.web.app import create_trainer
 
-    setup_logging()
     settings = Settings()
+    logs.set_up(log_format=settings.log_format)
     store = Store(settings.database_url)
     context = context_of(settings, store)
     if context.client.configured:

@@ -6,10 +6,11 @@ import heapq
 import itertools
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 import dask
@@ -18,6 +19,7 @@ from distributed import Client, KilledWorker, LocalCluster, Security
 from distributed import Future as DaskFuture
 from distributed.system import MEMORY_LIMIT
 
+from backend import logs
 from backend.errors import BackendError, OutOfMemory, SchedulerLost, WorkerLost
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,9 @@ class Executor(Protocol):
     def raise_priority(self, key: str, priority: int) -> None:
         """Raise the priority of a call that still waits; nothing where it does not."""
 
+    def waiting(self) -> frozenset[str]:
+        """The keys of the calls that no worker has begun."""
+
     def close(self) -> None:
         """Stop; what has not finished is dropped."""
 
@@ -53,6 +58,7 @@ class _Call:
     args: tuple[object, ...] = field(compare=False)
     key: str = field(compare=False)
     priority: int = field(compare=False)
+    subjects: Mapping[str, str | int] = field(compare=False)
     future: Future[Any] = field(compare=False, default_factory=Future)
 
 
@@ -62,7 +68,8 @@ class DaskExecutor:
     With processes of our own all connections are encrypted by a key that is made now, and nobody else has it: whoever
     else connects is refused. An existing scheduler is reached as Dask's own settings say (`distributed.comm.tls`).
 
-    memory: bytes that a worker of our own may take, by default its share of the machine's. A video that takes more
+    scratch: the folder in which workers of our own keep what they need while they run; the system's by default. memory:
+    bytes that a worker of our own may take, by default its share of the machine's. A video that takes more
     ends its worker and raises OutOfMemory; the others go on.
 
     A worker gets one call for each of its threads. Dask would hand out more in advance, and blame all of them when the
@@ -73,7 +80,9 @@ class DaskExecutor:
     SchedulerLost, until it is back at its address.
     """
 
-    def __init__(self, workers: int = 1, scheduler: str = "", memory: int | None = None) -> None:
+    def __init__(
+        self, workers: int = 1, scheduler: str = "", memory: int | None = None, scratch: Path | None = None
+    ) -> None:
         dask.config.set(
             {
                 # A video that kills its worker twice is given up, instead of taking every worker down in turn.
@@ -105,6 +114,7 @@ class DaskExecutor:
                 silence_logs=logging.CRITICAL,
                 security=Security.temporary(),
                 memory_limit=self._memory,
+                local_directory=str(scratch) if scratch is not None else None,
                 preload=["backend.compute.worker_preload"],
             )
         try:
@@ -133,7 +143,7 @@ class DaskExecutor:
 
     def submit(self, function: Callable[..., Any], *args: object, key: str, priority: int = 0) -> Future[Any]:
         with self._lock:
-            call = _Call((-priority, next(self._counter)), function, args, key, priority)
+            call = _Call((-priority, next(self._counter)), function, args, key, priority, dict(logs.subjects()))
             heapq.heappush(self._waiting, call)
         self._hand_out()
         return call.future
@@ -146,6 +156,10 @@ class DaskExecutor:
                     call.rank = (-priority, call.rank[1])
                     heapq.heapify(self._waiting)
                     return
+
+    def waiting(self) -> frozenset[str]:
+        with self._lock:
+            return frozenset(call.key for call in self._waiting)
 
     @property
     def capacity(self) -> int:
@@ -206,7 +220,13 @@ class DaskExecutor:
                 self._busy += 1
             try:
                 remote = self._client.submit(
-                    call.function, *call.args, key=call.key, priority=call.priority, pure=False
+                    logs.call_about,
+                    call.subjects,
+                    call.function,
+                    *call.args,
+                    key=call.key,
+                    priority=call.priority,
+                    pure=False,
                 )
             except Exception as error:  # noqa: BLE001  # raised where the call's future is waited for
                 self._end(call, error)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from backend import logs
 from backend.errors import WorkerLost
 
 NICENESS = 19
@@ -30,7 +30,9 @@ class BackgroundExecutor:
     def submit(self, function: Callable[..., Any], *args: object, key: str, priority: int = 0) -> Future[Any]:
         """Run `function(*args)`. The future raises WorkerLost where the process died."""
         ours, theirs = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_call, args=(theirs, os.getpid(), function, args), name=key, daemon=True)
+        process = self._context.Process(
+            target=_call, args=(theirs, os.getpid(), dict(logs.subjects()), function, args), name=key, daemon=True
+        )
         future: Future[Any] = Future()
         with self._lock:
             process.start()
@@ -41,6 +43,9 @@ class BackgroundExecutor:
 
     def raise_priority(self, key: str, priority: int) -> None:
         """Every call has begun."""
+
+    def waiting(self) -> frozenset[str]:
+        return frozenset()
 
     def close(self) -> None:
         """End what is running."""
@@ -64,13 +69,18 @@ class BackgroundExecutor:
             future.set_exception(error)
 
 
-def _call(results: Connection, parent: int, function: Callable[..., Any], args: tuple[object, ...]) -> None:
+def _call(
+    results: Connection,
+    parent: int,
+    subjects: Mapping[str, str | int],
+    function: Callable[..., Any],
+    args: tuple[object, ...],
+) -> None:
     os.nice(NICENESS)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("backend").setLevel(logging.INFO)
+    logs.set_up()
     try:
-        outcome: tuple[BaseException | None, object] = (None, function(*args))
+        outcome: tuple[BaseException | None, object] = (None, logs.call_about(subjects, function, *args))
     except Exception as error:  # noqa: BLE001  # raised again where the result is waited for
         outcome = (error, None)
     results.send(outcome)

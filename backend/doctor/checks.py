@@ -32,6 +32,7 @@ def checks(settings: Settings) -> Iterator[Check]:
         lambda: (make() for make in local),
         lambda: machine.exposure(settings),
         lambda: machine.cluster(settings),
+        lambda: label_studio.set_ups(settings),
         lambda: [_pose_model(settings)],
         model_and_port,
     ]

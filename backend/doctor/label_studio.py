@@ -57,6 +57,21 @@ def label_studio(settings: Settings, version: str) -> Iterator[Check]:
         yield from projects(settings, client, access, version)
 
 
+def set_ups(settings: Settings) -> Iterator[Check]:
+    """Projects that were to be connected and were refused: Label Studio shows its users no reason."""
+    from backend.storage.database import database_exists
+    from backend.storage.jobs import Store
+    from backend.storage.setups import refused_setups
+
+    if not database_exists(settings.database_url):
+        return
+    with suppress(BackendError), closing(Store(settings.database_url)) as store:
+        for refused in refused_setups(store.engine):
+            found = f"could not be connected on {refused.refused_at:%Y-%m-%d %H:%M} UTC: {refused.message}"
+            remedy = "Correct that, then connect it again: Settings > Model > Connect Model of the project."
+            yield Check(f"Project {refused.project}", "problem", found, remedy)
+
+
 def clock(client: LabelStudioClient) -> Iterator[Check]:
     """Whether both machines have the same time: access tokens live five minutes."""
     try:

@@ -6,22 +6,23 @@ import hmac
 import ipaddress
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from backend.doctor.machine import Check, backend_at, refuses_host
-from backend.errors import LabelConfigError, LabelStudioError, MediaError, MediaTooLarge
+from backend.errors import BackendError, LabelConfigError, LabelStudioError, MediaError, MediaTooLarge
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import DEFAULT_RATE, Controls, effective_rate, parse_controls
 from backend.labelstudio.outgoing import is_public, resolved
 from backend.labelstudio.records import Access, ConnectedBackend, ProjectInfo
-from backend.labelstudio.task_data import resolve
+from backend.labelstudio.task_data import ORIGINAL, resolve
 from backend.models.registry import Registry
 from backend.settings import Settings
 from pipeline.errors import VideoError
+from pipeline.records import VideoInfo
 
 NEEDED_EVENTS = {"TASKS_CREATED", "ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED"}
 LOOPBACK = (
@@ -94,9 +95,12 @@ def connection(
     if task is None:
         yield Check(f"{subject}: video", "note", "no task to try", "Import a video.")
         return
-    check, fps = video(client, access, task, controls)
+    check, info = video(client, access, task, controls)
     yield replace(check, subject=f"{subject}: video")
-    yield replace(frame_rate(task, controls, fps), subject=f"{subject}: frame rate")
+    info = info or _analyzed(settings, task, controls)
+    if info is not None:
+        yield replace(playable(task, info), subject=f"{subject}: playing")
+    yield replace(frame_rate(task, controls, info.fps if info else None), subject=f"{subject}: frame rate")
     yield replace(prediction(client, task), subject=f"{subject}: prediction")
 
 
@@ -124,8 +128,8 @@ def webhook(client: LabelStudioClient, project: int, backend_url: str, secret: s
     return Check("", "ok", wanted)
 
 
-def video(client: LabelStudioClient, access: Access, task: Task, controls: Controls) -> tuple[Check, float | None]:
-    """Whether the video of a task can be fetched, and its frame rate; of a large one no more than its beginning is."""
+def video(client: LabelStudioClient, access: Access, task: Task, controls: Controls) -> tuple[Check, VideoInfo | None]:
+    """Whether the video of a task can be fetched, and what it is; of a large one no more than its beginning is."""
     from backend.labelstudio.media import MediaFetcher
     from pipeline.media import reading
 
@@ -133,19 +137,44 @@ def video(client: LabelStudioClient, access: Access, task: Task, controls: Contr
     if not media:
         found = f'task {task.id} has no video address under "{controls.media.removeprefix("$")}"'
         return Check("", "problem", found, "Import tasks that have one there."), None
-    fps = None
+    info = None
     with tempfile.TemporaryDirectory(prefix="deadlift-") as folder:
         try:
             fetcher = MediaFetcher(replace(access, max_bytes=_SAMPLE_BYTES), client, longest_pause_s=0.5)
             path = fetcher.fetch(media, task.id, Path(folder))
             with suppress(VideoError):
-                fps = reading.probe(path).fps
+                info = reading.probe(path)
         except MediaTooLarge:
             pass  # it is there, and that was the question
         except (MediaError, LabelStudioError) as error:
             remedy = "Check the token, the storage, LABEL_STUDIO_HOST and MEDIA_HOSTS."
             return Check("", "problem", f"task {task.id}: {error}", remedy), None
-    return Check("", "ok", f"task {task.id}: {media} can be fetched"), fps
+    return Check("", "ok", f"task {task.id}: {media} can be fetched"), info
+
+
+def playable(task: Task, info: VideoInfo) -> Check:
+    """Whether people see anything when they open the task: browsers do not play every file that can be analyzed."""
+    if ORIGINAL in task.data:
+        return Check("", "ok", f"task {task.id} plays a copy that browsers play")
+    if not info.unplayable:
+        return Check("", "ok", f"browsers play the video of task {task.id}")
+    found = f"browsers do not play the video of task {task.id}, which stays black: {info.unplayable}"
+    return Check("", "note", found, "Set MAKE_PLAYABLE=true for an H.264 copy, or make one: deadlift playable.")
+
+
+def _analyzed(settings: Settings, task: Task, controls: Controls) -> VideoInfo | None:
+    """What an analysis says of the video of a task, None where there is none."""
+    from backend.predictions.jobs import known_media
+    from backend.storage.database import database_exists
+    from backend.storage.jobs import Store
+
+    key = task.id, controls.media_of(task.data)
+    if not database_exists(settings.database_url):
+        return None
+    with suppress(BackendError), closing(Store(settings.database_url)) as store:
+        known = known_media(store, [key]).get(key)
+        return known.video if known is not None else None
+    return None
 
 
 def frame_rate(task: Task, controls: Controls, fps: float | None) -> Check:

@@ -289,6 +289,14 @@ class LabelStudioClient:
         with mapped("the token's user"):
             return str(self._api.users.whoami().email)
 
+    def people(self) -> dict[int, str]:
+        """The users of Label Studio by their numbers: names, or e-mail addresses where somebody has none."""
+        with mapped("the users"):
+            answer = self._answer("GET", "/api/users/")
+        found = answer.get("results", []) if isinstance(answer, dict) else answer
+        named = {one.get("id"): _name(one) for one in found if isinstance(one, dict)} if isinstance(found, list) else {}
+        return {number: name for number, name in named.items() if isinstance(number, int) and name}
+
     def projects(self) -> Iterator[ProjectInfo]:
         """Every project that the token's user sees."""
         with mapped("the projects"):
@@ -398,3 +406,8 @@ class LabelStudioClient:
                 base_url=self._access.url, api_key=key, timeout=self._http.timeout.read, httpx_client=self._http
             )
         return self._sdk
+
+
+def _name(user: Json) -> str:
+    whole = " ".join(str(user.get(key) or "").strip() for key in ("first_name", "last_name")).strip()
+    return whole or str(user.get("email") or user.get("username") or "").strip()

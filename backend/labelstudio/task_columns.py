@@ -30,6 +30,8 @@ def columns_of(analysis: Analysis, media: str, data: Json) -> Json:
     """What is told of an analyzed video. media: its address; data: the task's, which may name a copy to be played."""
     count = len(analysis.reps)
     state = "predicted" if count else no_repetition(analysis.nothing)
+    if analysis.warning:
+        state = f"{analysis.warning}; {state}"
     if analysis.video.unplayable and ORIGINAL not in data:
         state = f"not playable: {analysis.video.unplayable}; {state}"
     return {

@@ -42,6 +42,8 @@ class Demo:
     store: Store
     model_version: str
     """The one in use for the project."""
+    known: frozenset[int] = frozenset()
+    """Tasks that had a prediction of that version when the demo started."""
 
 
 @contextmanager
@@ -66,12 +68,14 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
             client.connect_backend(project, backend.url, BACKEND_TITLE, user, password)
             data_manager.preset(client, project)
             controls = parse_controls(default_config())
-            known = [controls.media_of(task.data) for task, _, _ in client.tasks(project)]
+            before = list(client.tasks(project))
+            addresses = [controls.media_of(task.data) for task, _, _ in before]
             for video in videos:
-                if not any(is_upload_of(address, video) for address in known):
+                if not any(is_upload_of(address, video) for address in addresses):
                     client.upload(project, video)
             version = backend.services.preannotator.model_version(project)
-            yield Demo(label_studio.url, backend.url, project, client, backend.services.store, version)
+            known = frozenset(task.id for task, _, versions in before if version in versions)
+            yield Demo(label_studio.url, backend.url, project, client, backend.services.store, version, known)
 
 
 def wait_for_predictions(demo: Demo, progress: Callable[[int, int], None]) -> list[tuple[Task, list[Json]]]:

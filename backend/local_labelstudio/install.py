@@ -5,6 +5,7 @@ The two cannot share one: Label Studio needs numpy 2, mediapipe needs numpy 1.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ CONSTRAINTS = Path(__file__).with_name("labelstudio_constraints.txt")
 MARKER = "deadlift-complete"
 STARTED = "deadlift-installing"
 TAIL_LINES = 12
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Progress = Callable[[str], None]
 Run = Callable[[Sequence[str], Progress], None]
@@ -62,9 +64,11 @@ def install(folder: Path | None = None, progress: Progress = lambda line: None, 
                 _refuse_foreign(folder)
                 _install_anew(folder, progress, run)
     except OSError as error:
+        is_full = error.errno in _FULL
+        remedy = "Make room there, or name another folder" if is_full else "Name a folder that can be written"
         raise LabelStudioError(
             f"Label Studio cannot be installed in {folder}: {error.strerror or error}. "
-            "Make room there, or name another folder."
+            f"{remedy} with --label-studio-dir or DEADLIFT_LABEL_STUDIO."
         ) from error
     return script
 
@@ -129,15 +133,16 @@ def _pip_progress(progress: Progress) -> Progress:
     """Hands on, of pip's hundreds of lines, the few that say how far it is."""
     total = sum(1 for line in CONSTRAINTS.read_text().splitlines() if "==" in line)
     fetched = 0
+    progress(f"0 of about {total} packages fetched")
 
     def on_line(line: str) -> None:
         nonlocal fetched
         if line.startswith("Collecting "):
             fetched += 1
-            if fetched % 25 == 0:
+            if fetched % 5 == 0:
                 progress(f"{fetched} of about {total} packages fetched")
         elif line.startswith("Installing collected packages"):
-            progress("Unpacking them")
+            progress("All packages are fetched; writing them into the folder takes a minute or two")
 
     return on_line
 

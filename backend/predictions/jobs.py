@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -27,9 +27,12 @@ from backend.errors import (
 )
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
+from backend.logs import about, call_about, subjects
 from backend.predictions import delivery
+from backend.predictions.active import IMPORTED, ActiveJobs
+from backend.predictions.costs import CostFigures
 from backend.predictions.retries import is_of_no_video
-from backend.predictions.worker import VideoJob, analyze_task, judge_known
+from backend.predictions.worker import Measured, VideoJob, judge_known, measured_task
 from backend.sampling.clusters import Clusters
 from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.database import batches, explained, now
@@ -50,19 +53,6 @@ _REFUSED_S = 600.0
 _TOGETHER = 10
 """Jobs with known landmarks that make up one call: handing one to a worker takes longer than judging it."""
 
-IMPORTED, REQUESTED, OPENED = range(3)
-"""Priorities: a task that somebody has open comes first, then those of a longer request, then newly imported ones."""
-
-
-class _ActiveJob:
-    """A job that is being worked on. key: of its call to a worker, "" before that. ended: set when all is done that can
-    be done now, the delivery included."""
-
-    def __init__(self, priority: int) -> None:
-        self.key = ""
-        self.priority = priority
-        self.ended = threading.Event()
-
 
 class JobRunner:
     """Runs jobs and delivers what comes of them, each by one thread at a time. Close it to stop its threads."""
@@ -72,20 +62,24 @@ class JobRunner:
         self._store = context.store
         self._client = context.client
         self._registry = context.registry
+        self.figures = CostFigures()
         self._executor = executor
         self._retry_after_s = retry_after_s
         self._deliverers = ThreadPoolExecutor(2, thread_name_prefix="deliver")
-        self._lock = threading.Lock()
-        self._active: dict[int, _ActiveJob] = {}
+        self.active = ActiveJobs()
         self._shown: dict[int, str] = {}
-        self._put_off: dict[int, float] = {}  # job -> until when (of time.monotonic) somebody asked to be left alone
         self._clusters = Clusters(context.store)
 
     def analyze(self, jobs: Sequence[Job], controls: Controls, priority: int = IMPORTED) -> None:
-        """Start on jobs; those that are being worked on already get the priority where theirs is lower."""
+        """Start on jobs; those that are being worked on already get the priority where theirs is lower.
+
+        Where there is no room they stay in the database, and `active.on_room` is called when there is some again.
+        """
         begun: list[Job] = []
         for job in jobs:
-            if self._begin(job.id, priority):
+            if job.id not in self.active and not self.active.has_room_for(priority):
+                continue
+            if self.active.begin(job.id, priority):
                 begun.append(job)
             else:
                 self._raise_priority(job.id, priority)
@@ -96,7 +90,7 @@ class JobRunner:
                 submitted |= work.keys()
         finally:
             for job_id in {job.id for job in begun} - submitted:
-                self._end(job_id)
+                self.active.end(job_id)
 
     def _started(self, jobs: Sequence[Job], controls: Controls) -> dict[int, VideoJob]:
         """What a worker gets for each job, by id; without those that need no work, or whose model is out of date."""
@@ -126,28 +120,17 @@ class JobRunner:
 
     def deliver(self, job_ids: Sequence[int], controls: Controls) -> None:
         """Start to bring finished jobs' predictions to Label Studio, but for those in progress."""
-        begun = [job_id for job_id in job_ids if not self.is_put_off(job_id) and self._begin(job_id)]
+        begun = [job_id for job_id in job_ids if not self.active.is_put_off(job_id) and self.active.begin(job_id)]
         for together in batches(begun, _TOGETHER):
             self._submit_delivery(together, controls)
 
-    def is_put_off(self, job_id: int) -> bool:
-        """Whether Label Studio or a video's host asked to wait for longer with this job."""
-        with self._lock:
-            if self._put_off.get(job_id, 0.0) > time.monotonic():
-                return True
-            self._put_off.pop(job_id, None)
-            return False
-
-    def is_in_progress(self, job_id: int) -> bool:
-        with self._lock:
-            return job_id in self._active
+    def queue(self) -> Counter[tuple[int, bool]]:
+        """How many jobs are being worked on, by priority and by whether they wait for a worker."""
+        return self.active.counts(self._executor.waiting())
 
     def wait(self, jobs: Sequence[Job], deadline: float) -> list[Job]:
         """The jobs as they are after waiting until the deadline (of time.monotonic) for their progress to end."""
-        with self._lock:
-            waited = [self._active[job.id] for job in jobs if job.id in self._active]
-        for active in waited:
-            active.ended.wait(max(0.0, deadline - time.monotonic()))
+        self.active.wait((job.id for job in jobs), deadline)
         known = self._store.jobs_by_id(job.id for job in jobs)
         return [known.get(job.id, job) for job in jobs]
 
@@ -156,56 +139,38 @@ class JobRunner:
         self._deliverers.shutdown(wait=False, cancel_futures=True)
         self._executor.close()
 
-    def _begin(self, job_id: int, priority: int = IMPORTED) -> bool:
-        """False where the job is being worked on already."""
-        with self._lock:
-            if job_id in self._active:
-                return False
-            self._active[job_id] = _ActiveJob(priority)
-            return True
-
     def _raise_priority(self, job_id: int, priority: int) -> None:
-        with self._lock:
-            active = self._active.get(job_id)
-            if active is not None:
-                active.priority = max(priority, active.priority)
-        if active is not None:
-            self._executor.raise_priority(active.key, priority)
-
-    def _end(self, job_id: int) -> None:
-        with self._lock:
-            active = self._active.pop(job_id, None)
-        if active is not None:
-            active.ended.set()
+        key = self.active.raise_priority(job_id, priority)
+        if key is not None:
+            self._executor.raise_priority(key, priority)
 
     def _put_job_off(self, job_id: int, error: BaseException) -> None:
-        seconds = _REFUSED_S if isinstance(error, LabelStudioRefused) else getattr(error, "retry_after_s", 0.0)
-        if seconds > 0:
-            with self._lock:
-                self._put_off[job_id] = time.monotonic() + seconds
+        refused = isinstance(error, LabelStudioRefused)
+        self.active.put_off(job_id, _REFUSED_S if refused else getattr(error, "retry_after_s", 0.0))
 
     def _submit(self, work: Mapping[int, VideoJob]) -> None:
         """Have one job analyzed, or several with known landmarks judged in one call."""
         ids, jobs = list(work), list(work.values())
         # Unlike any other key: for a known one Dask's scheduler returns the result that it has.
         key = f"analyze-{ids[0]}-{uuid.uuid4().hex}"
-        with self._lock:
-            begun = [self._active[job_id] for job_id in ids]
-            for active in begun:
-                active.key = key
-            priority = max(active.priority for active in begun)
-        if len(jobs) == 1:
-            analyzed = self._executor.submit(analyze_task, jobs[0], key=key, priority=priority)
-            analyzed.add_done_callback(partial(self._analyzed, ids[0], jobs[0].controls))
-        else:
-            judged = self._executor.submit(judge_known, jobs, key=key, priority=priority)
-            judged.add_done_callback(partial(self._judged, work))
+        priority = self.active.called(ids, key)
+        task = jobs[0].task
+        if len(jobs) > 1:
+            with about(project=task.project):
+                judged = self._executor.submit(judge_known, jobs, key=key, priority=priority)
+                judged.add_done_callback(partial(call_about, subjects(), self._judged, work))
+            return
+        with about(job=ids[0], task=task.id, project=task.project):
+            analyzed = self._executor.submit(measured_task, jobs[0], key=key, priority=priority)
+            analyzed.add_done_callback(partial(call_about, subjects(), self._analyzed, ids[0], jobs[0]))
 
-    def _analyzed(self, job_id: int, controls: Controls, future: Future[Analysis]) -> None:
+    def _analyzed(self, job_id: int, work: VideoJob, future: Future[Measured]) -> None:
         """Runs in a thread of the executor, which must not wait for Label Studio."""
-        delivering = False
+        delivering, controls = False, work.controls
         try:
-            self._store.finish_job(job_id, dump_analysis(future.result()))
+            measured = future.result()
+            self._store.finish_job(job_id, dump_analysis(measured.analysis))
+            self.figures.done(work.task.project, measured.analysis, measured.cost)
             if self._client.configured:
                 self._submit_delivery([job_id], controls)
                 delivering = True
@@ -214,23 +179,25 @@ class JobRunner:
         except (PipelineError, BackendError) as error:
             log.warning("Job %s failed: %s", job_id, error)
             self._put_job_off(job_id, error)
+            self.figures.failed(work.task.project, type(error).__name__)
             self._note_failure(job_id, type(error).__name__, str(error))
             self._tell_failure(job_id, controls, error)
         except DBAPIError as error:
             log.warning("What came of job %s was not kept. %s It is taken up again.", job_id, explained(error))
         except Exception:  # the top of a worker: whatever happened, the server and the other jobs go on
             log.exception("Job %s failed unexpectedly.", job_id)
+            self.figures.failed(work.task.project, "InternalError")
             self._note_failure(job_id, "InternalError", "Unexpected error; the server's log has the details.")
         finally:
             if not delivering:
-                self._end(job_id)
+                self.active.end(job_id)
 
     def _tell_failure(self, job_id: int, controls: Controls, error: Exception) -> None:
         """Show it on the task, in a thread of its own; not what has nothing to do with the video."""
         if not self._client.configured or is_of_no_video(error) or isinstance(error, WorkerLost):
             return
         with suppress(RuntimeError):  # shutting down
-            self._deliverers.submit(self._told_failure, job_id, controls, str(error))
+            self._deliverers.submit(call_about, subjects(), self._told_failure, job_id, controls, str(error))
 
     def _told_failure(self, job_id: int, controls: Controls, message: str) -> None:
         job = self._store.job(job_id)
@@ -255,12 +222,15 @@ class JobRunner:
         errors."""
         going_on: set[int] = set()
         try:
-            judged = dict(zip(work, _judgements(future, len(work)), strict=True))
-            results = {job_id: dump_analysis(analysis) for job_id, analysis in judged.items() if analysis is not None}
+            answers = zip(work, _judgements(future, len(work)), strict=True)
+            judged = {job_id: analysis for job_id, analysis in answers if analysis is not None}
+            results = {job_id: dump_analysis(analysis) for job_id, analysis in judged.items()}
             for job_id in [job_id for job_id in work if job_id not in results]:
                 self._submit({job_id: work[job_id]})
                 going_on.add(job_id)
             self._store.finish_jobs(results)
+            for job_id in results:
+                self.figures.done(work[job_id].task.project, judged[job_id], None)
             if results and self._client.configured:
                 self._submit_delivery(list(results), next(iter(work.values())).controls)
                 going_on |= results.keys()
@@ -274,15 +244,15 @@ class JobRunner:
             log.exception("What came of jobs %s was not kept.", list(work))
         finally:
             for job_id in work.keys() - going_on:
-                self._end(job_id)
+                self.active.end(job_id)
 
     def _submit_delivery(self, job_ids: Sequence[int], controls: Controls) -> None:
         try:
-            self._deliverers.submit(self._deliver, job_ids, controls)
+            self._deliverers.submit(call_about, subjects(), self._deliver, job_ids, controls)
         except RuntimeError:  # shutting down
             log.info("Jobs %s are delivered at the next start.", list(job_ids))
             for job_id in job_ids:
-                self._end(job_id)
+                self.active.end(job_id)
 
     def _deliver(self, job_ids: Sequence[int], controls: Controls) -> None:
         stored: set[int] = set()
@@ -293,12 +263,12 @@ class JobRunner:
                 for job in self._push(project, [job for job in jobs if job.project == project], controls):
                     stored.add(project)
                     waiting.discard(job.id)
-                    self._end(job.id)  # whoever waits for it need not wait for the others
+                    self.active.end(job.id)  # whoever waits for it need not wait for the others
         except Exception:  # the top of a thread
             log.exception("Jobs %s could not be delivered.", list(job_ids))
         finally:
             for job_id in waiting:
-                self._end(job_id)
+                self.active.end(job_id)
         for project in stored:
             self.show_version(project)
 
@@ -325,7 +295,7 @@ class JobRunner:
                 elif isinstance(outcome, LabelStudioError):
                     log.warning("Task %s, attempt %d to store its prediction: %s", job.task, attempt, outcome)
                     self._put_job_off(job.id, outcome)
-                    if not self.is_put_off(job.id):
+                    if not self.active.is_put_off(job.id):
                         failed.append(job)
                 else:
                     self._store.mark_pushed(job.id, outcome)

@@ -6,31 +6,28 @@ import logging
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import datetime
 
 from sqlalchemy.exc import DBAPIError
 
 from backend.compute.dask_executor import Executor
 from backend.context import Context
-from backend.errors import BackendError, BadRequest, LabelConfigError, LabelStudioError, NotInLabelStudio
+from backend.errors import BackendError, BadRequest, LabelConfigError, LabelStudioError, NotInLabelStudio, QueueFull
 from backend.labelstudio.addresses import public_url
-from backend.labelstudio.format import Json, Task, to_prediction
-from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
+from backend.labelstudio.format import Task
+from backend.labelstudio.labeling_config import Controls, parse_controls
 from backend.labelstudio.records import TaskState
+from backend.predictions.active import IMPORTED, OPENED, REQUESTED
+from backend.predictions.answers import Answer, TaskError, is_of, prediction_of
+from backend.predictions.aside import Aside
 from backend.predictions.connected import check_set_up, refusals, those_connected
-from backend.predictions.jobs import (
-    ANSWER_GRACE_PERIOD,
-    IMPORTED,
-    OPENED,
-    REQUESTED,
-    JobRunner,
-    in_grace_period,
-)
+from backend.predictions.costs import CostFigures
+from backend.predictions.jobs import ANSWER_GRACE_PERIOD, JobRunner, in_grace_period
 from backend.predictions.retries import OF_THE_VIDEO, OUR_OWN, RETRY_AFTER, has_waited, is_retried, pause
-from backend.storage.analysis_json import is_readable, load_analysis
+from backend.storage.analysis_json import is_readable
 from backend.storage.database import explained, now
 from backend.storage.jobs import Job
 
@@ -45,23 +42,6 @@ _BATCH = 100
 """Tasks that are looked up in the database together."""
 _STARTED_AT_ONCE = 16
 """Of a longer list nothing new is finished while the request waits: it is started beside the request."""
-
-
-@dataclass(frozen=True)
-class TaskError:
-    """Why a task of a request got no prediction; `kind` is the name of the exception, `task` its id if it has one."""
-
-    task: int | None
-    kind: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One entry per task: its prediction, or None where there is none (yet); and what went wrong, by task."""
-
-    predictions: list[Json | None]
-    errors: list[TaskError]
 
 
 class Preannotator:
@@ -79,12 +59,13 @@ class Preannotator:
         self._remove_superseded = context.remove_superseded
         self._predict_wait_s = predict_wait_s
         self._runner = JobRunner(context, executor)
-        self._background = ThreadPoolExecutor(2, thread_name_prefix="new-tasks")
+        self._aside = Aside()
         self._lookups = ThreadPoolExecutor(4, thread_name_prefix="look-up")
         self._closed = threading.Event()
         self._caught_up: dict[int, tuple[str, int]] = {}
         self._catch_up_requests: Counter[int] = Counter()
         self._wake = threading.Event()
+        self._runner.active.on_room = self._wake.set
 
     def model_version(self, project: int | None = None) -> str:
         """The version of the model in use, for a project or for those without one of their own."""
@@ -124,7 +105,7 @@ class Preannotator:
             answered = self._tasks_to_answer(list(jobs.values()), controls, asked_at, deadline)
         else:
             answered = {task.id: task for task in tasks if isinstance(task, Task)}
-        predictions = [_prediction(jobs.get(position), answered, controls) for position in range(len(tasks))]
+        predictions = [prediction_of(jobs.get(position), answered, controls) for position in range(len(tasks))]
         return Answer(predictions, errors)
 
     def _requested_jobs(
@@ -151,16 +132,26 @@ class Preannotator:
         if len(jobs) <= _STARTED_AT_ONCE:
             self._start_all(jobs, controls, priority)
         else:
-            self._background.submit(self._start_all, jobs, controls, priority)
+            with suppress(QueueFull):  # they are in the database: the next round takes them up
+                self._aside.put(len(jobs), self._start_all, jobs, controls, priority)
 
     def tasks_created(self, tasks: Sequence[Task], label_config: str) -> None:
-        """Start on new tasks before anybody opens them, in the background. Tasks without a video are left alone."""
+        """Start on new tasks before anybody opens them, in the background. Tasks without a video are left alone.
+
+        Raises QueueFull where that would be too many, and nobody could be asked for them later.
+        """
         try:
             controls = parse_controls(label_config)
         except LabelConfigError as error:
             log.warning("New tasks are not pre-annotated: %s", error)
             return
-        self._background.submit(self._enqueue_all, tasks, controls)
+        try:
+            self._aside.put(len(tasks), self._enqueue_all, tasks, controls)
+        except QueueFull:
+            if not self._client.configured:
+                raise
+            for project in {task.project for task in tasks}:
+                self.catch_up_soon(project)
 
     def resume(self) -> None:
         """Go on with what is unfinished, then with tasks that arrived while the server was away.
@@ -169,9 +160,13 @@ class Preannotator:
         """
         failed = self._store.failed_jobs([*OUR_OWN, *OF_THE_VIDEO])
         retried = [job for job in failed if is_retried(job) and self._is_due(job)]
-        left = [*self._store.unfinished_jobs(), *retried]
-        connected = those_connected(self._connections, {job.project for job in left})
-        self._take_up_all(job for job in left if job.project in connected)
+        unfinished = self._store.unfinished_projects()
+        connected = those_connected(self._connections, unfinished | {job.project for job in retried})
+        self._take_up_all(job for job in retried if job.project in connected)
+        active = self._runner.active
+        for with_work in sorted(connected & unfinished):
+            # One more than there is room for: so it is known that there are others.
+            self._take_up_all(self._store.unfinished_jobs([with_work], active.ids(), active.room() + 1))
         if not self._client.configured:
             return
         projects = self._store.projects()
@@ -204,7 +199,7 @@ class Preannotator:
 
     def _is_due(self, job: Job) -> bool:
         """Whether a failed job has waited long enough for its next attempt."""
-        return has_waited(job, pause(job.attempts)) and not self._runner.is_put_off(job.id)
+        return has_waited(job, pause(job.attempts)) and not self._runner.active.is_put_off(job.id)
 
     def _models(self) -> dict[int, str]:
         """The version in use of every project. Other processes promote as well."""
@@ -215,10 +210,19 @@ class Preannotator:
         self._catch_up_requests[project] += 1  # a search that is going on now may have begun too early
         self._wake.set()
 
+    @property
+    def costs(self) -> CostFigures:
+        """What the analyses of this server took."""
+        return self._runner.figures
+
+    def queue(self) -> Counter[tuple[int, bool]]:
+        """How many jobs are being worked on, by priority and by whether they wait for a worker."""
+        return self._runner.queue()
+
     def close(self) -> None:
         self._closed.set()
         self._wake.set()
-        self._background.shutdown(wait=False, cancel_futures=True)
+        self._aside.close()
         self._lookups.shutdown(wait=False, cancel_futures=True)
         self._runner.close()
 
@@ -228,7 +232,7 @@ class Preannotator:
         """The tasks, by id and as they are now, whose predictions the answer to a request of Label Studio carries."""
         of_project = defaultdict[int, dict[int, Job]](dict)
         for job in jobs:
-            is_over = job.state == "done" and not self._runner.is_in_progress(job.id)
+            is_over = job.state == "done" and job.id not in self._runner.active
             if is_over and not in_grace_period(job, asked_at):
                 of_project[job.project][job.task] = job
         answered: dict[int, Task] = {}
@@ -241,7 +245,7 @@ class Preannotator:
                 log.warning("Answering without knowing what Label Studio has: %s", error)
                 answered |= self._claimed(done, asked_at)
                 continue
-            known = [(job, states[job.task]) for job in done if _is_of(job, states.get(job.task), controls)]
+            known = [(job, states[job.task]) for job in done if is_of(job, states.get(job.task), controls)]
             has_it = {job.id for job, state in known if state.prediction_ids(job.model_version)}
             answered |= {job.task: state.task for job, state in known if job.id in has_it}
             self._runner.deliver([job.id for job, _ in known if job.id not in has_it], controls)
@@ -286,7 +290,7 @@ class Preannotator:
 
     def _take_up(self, project: int, jobs: Iterable[Job]) -> None:
         version, digest = self.model_version(project), self._config.digest()
-        waiting = [self._readable(job) for job in jobs if not self._runner.is_in_progress(job.id)]
+        waiting = [self._readable(job) for job in jobs if job.id not in self._runner.active]
         for job in waiting:
             if job.state != "done" and (job.model_version, job.config) != (version, digest):
                 # The task is asked for again, under the version of today.
@@ -379,21 +383,9 @@ class Preannotator:
             job
             for job in jobs
             if job.state in ("queued", "running")
-            or (job.state == "failed" and has_waited(job, RETRY_AFTER) and not self._runner.is_put_off(job.id))
+            or (job.state == "failed" and has_waited(job, RETRY_AFTER) and not self._runner.active.is_put_off(job.id))
         ]
         try:
             self._runner.analyze(todo, controls, priority)
         except Exception:  # may be the top of a thread
             log.exception("%d jobs were not started.", len(todo))
-
-
-def _is_of(job: Job, state: TaskState | None, controls: Controls) -> bool:
-    """Whether a job is of the video that its task has in Label Studio."""
-    return state is not None and controls.media_of(state.task.data) == job.media
-
-
-def _prediction(job: Job | None, answered: Mapping[int, Task], controls: Controls) -> Json | None:
-    """What a job's task gets, None where there is no result or its task is not among those to answer."""
-    if job is None or job.state != "done" or job.task not in answered:
-        return None
-    return to_prediction(load_analysis(job.result), controls, effective_rate(controls, answered[job.task].data))

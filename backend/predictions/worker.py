@@ -16,11 +16,12 @@ from backend.labelstudio.labeling_config import Controls
 from backend.labelstudio.media import MediaFetcher
 from backend.labelstudio.records import Access
 from backend.models.detectors import cached_detector
+from backend.predictions.costs import Cost, Stopwatch
 from backend.predictions.delivery import ensure_frame_rate, lacks_frame_rate
 from backend.predictions.playable import upload_copy
 from backend.settings import networks_dir
 from backend.storage.scratch import scratch
-from pipeline.analyze import analyze_pose, analyze_video, judged_again
+from pipeline.analyze import analyze_pose, analyze_video, judged_again, landmarks_of
 from pipeline.config import PipelineConfig
 from pipeline.errors import VideoError
 from pipeline.media import reading
@@ -67,29 +68,51 @@ def analyze_file(job: FileJob) -> Analysis:
         return analyze_video(job.path, cached_detector(job.model_dir), PoseCache(job.pose_dir), job.config, estimator)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """An analysis, and what it took."""
+
+    analysis: Analysis
+    cost: Cost
+
+
 def analyze_task(job: VideoJob) -> Analysis:
     """Fetch the video, find landmarks, cut, score; the first two only where the landmarks are not kept.
 
     Raises the MediaError, VideoError and PoseModelError of its parts, and StorageFault where a disk is full.
     """
+    return measured_task(job).analysis
+
+
+def measured_task(job: VideoJob) -> Measured:
+    """What `analyze_task` gives, with what it took. Raises as it does."""
+    watch = Stopwatch()
     with _disk_faults():
-        return _analyze_task(job)
+        analysis = _analyze_task(job, watch)
+    return Measured(analysis, watch.cost(analysis))
 
 
-def _analyze_task(job: VideoJob) -> Analysis:
-    if (judged := _judge_known(job)) is not None:
+def _analyze_task(job: VideoJob, watch: Stopwatch) -> Analysis:
+    with watch.phase("judge"):
+        judged = _judge_known(job)
+    if judged is not None:
         return judged
     cache, client = PoseCache(job.pose_dir), LabelStudioClient(job.access)
     shown = shown_address(job.media)
     with scratch() as folder:
-        path = MediaFetcher(job.access, client).fetch(job.media, job.task.id, folder)
+        with watch.phase("fetch"):
+            path = MediaFetcher(job.access, client).fetch(job.media, job.task.id, folder)
         try:
             if client.configured:
                 _announce_frame_rate(client, job, reading.probe(path).fps)
-            with open_estimator(job.config.pose, networks_dir()) as estimator:
-                analysis = analyze_video(path, cached_detector(job.model_dir), cache, job.config, estimator)
+            with watch.phase("landmarks"), open_estimator(job.config.pose, networks_dir()) as estimator:
+                counted = watch.counting(estimator)
+                info, media_digest, pose = landmarks_of(path, cache, job.config.pose, counted)
+            with watch.phase("judge"):
+                analysis = analyze_pose(pose, info, cached_detector(job.model_dir), job.config, media_digest)
             if job.make_playable and analysis.video.unplayable and client.configured:
-                upload_copy(client, job.task, job.controls, path, folder)
+                with watch.phase("copy"):
+                    upload_copy(client, job.task, job.controls, path, folder)
         except VideoError as error:
             # People know the video by its address, not by the name of our copy.
             raise type(error)(str(error).replace(str(path), shown)) from error

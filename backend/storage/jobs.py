@@ -257,10 +257,21 @@ class Store:
         with self._transaction() as session:
             session.execute(delete(Job).where(Job.task == task, Job.media == media))
 
-    def unfinished_jobs(self) -> Sequence[Job]:
-        """Jobs that were queued or running."""
+    def unfinished_jobs(
+        self, projects: Iterable[int] | None = None, but: Iterable[int] = (), limit: int = -1
+    ) -> Sequence[Job]:
+        """The oldest jobs that are queued or running, of all projects or some, without those of the ids in `but`."""
+        query = select(Job).where(Job.state.in_(["queued", "running"]), Job.id.not_in(list(but)))
+        if projects is not None:
+            query = query.where(Job.project.in_(list(projects)))
         with self._transaction() as session:
-            return session.scalars(select(Job).where(Job.state.in_(["queued", "running"])).order_by(Job.id)).all()
+            return session.scalars(query.order_by(Job.id).limit(limit)).all()
+
+    def unfinished_projects(self) -> set[int]:
+        """The projects that have jobs which are queued or running."""
+        query = select(Job.project).where(Job.state.in_(["queued", "running"])).distinct()
+        with self._transaction() as session:
+            return set(session.scalars(query))
 
     def failed_jobs(self, error_types: Sequence[str]) -> Sequence[Job]:
         """Jobs that failed with one of these errors."""

@@ -118,20 +118,19 @@ class Ledger:
                 session.execute(put.on_conflict_do_update(index_elements=key, set_=changes), rows)
         return run
 
-    def known(self, target: str, model_version: str, config: str, sources: Sequence[Source]) -> dict[str, int]:
-        """How many of these videos are in which state, as a run over them would begin; nothing is written."""
+    def known(self, target: str, model_version: str, config: str, sources: Sequence[Source]) -> list[str]:
+        """The state of each of these videos, as a run over them would begin; nothing is written."""
         names = [source.name for source in sources]
         query = select(Entry.source, Entry.fingerprint, Entry.state).where(
             Entry.target == target, Entry.model_version == model_version, Entry.config == config
         )
-        states: dict[str, int] = {}
+        states: list[str] = []
         for first in range(0, len(names), _PAGE):
             with self._sessions() as session:
                 rows = session.execute(query.where(Entry.source.in_(names[first : first + _PAGE]))).all()
             stored = {(source, fingerprint): state for source, fingerprint, state in rows}
-            for source in sources[first : first + _PAGE]:
-                state = stored.get((source.name, source.fingerprint), "queued")
-                states[state] = states.get(state, 0) + 1
+            here = sources[first : first + _PAGE]
+            states += [stored.get((source.name, source.fingerprint), "queued") for source in here]
         return states
 
     def counts(self, run: int) -> dict[str, int]:

@@ -209,12 +209,15 @@ _WHY_NONE = (
     "ALTER TABLE video_summaries ADD COLUMN why_none VARCHAR NOT NULL DEFAULT ''",
 )
 
+_WARNINGS = ("ALTER TABLE video_summaries ADD COLUMN warning VARCHAR NOT NULL DEFAULT ''",)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _TABLES_OF_0_1_0,
     _NAMES_OF_LABEL_STUDIO,
     _SUMMARIES,
     _ORIGINS_AND_REFUSALS,
     _WHY_NONE,
+    _WARNINGS,
 )
 """The statements of each step; the step at index n brings a database from version n to n + 1."""
 

@@ -18,7 +18,15 @@ from backend.storage.summaries import RepSummary, VideoSummary
 
 State = Literal["queued", "running", "done", "failed"]
 Issue = Literal[
-    "duplicate", "codec", "variable-rate", "low-rate", "late-start", "not-judged", "no-repetitions", "unreadable"
+    "duplicate",
+    "codec",
+    "variable-rate",
+    "low-rate",
+    "late-start",
+    "not-judged",
+    "no-repetitions",
+    "two-lifters",
+    "unreadable",
 ]
 Labelled = Literal["yes", "no", "normal", "anomalous"]
 Order = Literal["least-certain", "newest", "most-anomalies", "file"]
@@ -80,6 +88,7 @@ class VideoRow:
     late_start_s: float | None
     media_digest: str | None
     why_none: str | None
+    warning: str | None
 
 
 class RepRow(NamedTuple):
@@ -103,7 +112,7 @@ _COLUMNS = (
     Job.error_message, Job.delivery, Job.updated_at, VideoSummary.reps, VideoSummary.anomalies,
     VideoSummary.unreliable, VideoSummary.confidence, VideoSummary.duration_s, VideoSummary.fps,
     VideoSummary.variable_rate, VideoSummary.codec, VideoSummary.width, VideoSummary.height,
-    VideoSummary.late_start_s, VideoSummary.media_digest, VideoSummary.why_none,
+    VideoSummary.late_start_s, VideoSummary.media_digest, VideoSummary.why_none, VideoSummary.warning,
 )  # fmt: skip
 
 
@@ -175,6 +184,22 @@ def current_runs(engine: Engine) -> dict[int, list[Run]]:
         for run in session.scalars(query):
             found.setdefault(run.project, []).append(run)
     return found
+
+
+def outcomes(engine: Engine) -> dict[tuple[int, str, str], int]:
+    """How many tasks there are, by project, state, and the name of the error where they failed."""
+    newest = newest_jobs()
+    query = select(Job.project, Job.state, Job.error_type, func.count()).join(newest, newest.c.id == Job.id)
+    with Session(engine) as session:
+        rows = session.execute(query.group_by(Job.project, Job.state, Job.error_type))
+        return {(project, state, error_type): count for project, state, error_type, count in rows}
+
+
+def run_counts(engine: Engine) -> dict[tuple[int, str], int]:
+    """How many trainings there are and were, by project and state."""
+    query = select(Run.project, Run.state, func.count()).group_by(Run.project, Run.state)
+    with Session(engine) as session:
+        return {(project, state): count for project, state, count in session.execute(query)}
 
 
 def task_jobs(engine: Engine, task: int, project: int | None = None) -> list[VideoRow]:
@@ -315,6 +340,8 @@ def _issue(name: Issue, project: int | None) -> ColumnElement[bool]:
         return is_done & VideoSummary.variable_rate
     if name == "low-rate":
         return is_done & (VideoSummary.fps > 0) & (VideoSummary.fps < LOW_FPS)
+    if name == "two-lifters":
+        return VideoSummary.warning != ""
     if name == "late-start":
         return is_done & (VideoSummary.late_start_s > 0)
     if name == "not-judged":

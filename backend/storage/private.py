@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _OTHERS = 0o077
-_OURS = ("backend.sqlite3*", "models", "poses", "*.lock")
+_OURS = ("backend.sqlite3*", "models", "poses", "scratch", "*.lock")
 """What the backend keeps in its data folder. Somebody may have chosen a folder with other things in it."""
 
 

@@ -28,7 +28,7 @@ _writing = threading.Lock()
 class VideoSummary(Base):
     """What an analysis says of its video. confidence: that of the prediction, 0..1; None where the result cannot be
     read. unreliable: repetitions that could not be judged. late_start_s: seconds, see `VideoInfo.earliest_s`. why_none:
-    why there is no repetition, see `Analysis.nothing`."""
+    why there is no repetition, see `Analysis.nothing`. warning: see `Analysis.warning`."""
 
     __tablename__ = "video_summaries"
     __table_args__ = (
@@ -50,6 +50,7 @@ class VideoSummary(Base):
     height: Mapped[int]
     late_start_s: Mapped[float]
     why_none: Mapped[str] = mapped_column(server_default="")
+    warning: Mapped[str] = mapped_column(server_default="")
 
 
 class RepSummary(Base):
@@ -114,6 +115,7 @@ def _of_video(analysis: Analysis | None) -> Json:
             "variable_rate": False,
             "codec": "",
             "why_none": "",
+            "warning": "",
             **empty,
             **lengths,
         }
@@ -132,6 +134,7 @@ def _of_video(analysis: Analysis | None) -> Json:
         "height": video.height,
         "late_start_s": video.earliest_s if video.late_start else 0.0,
         "why_none": analysis.nothing,
+        "warning": analysis.warning,
     }
 
 

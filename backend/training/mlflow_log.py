@@ -106,6 +106,8 @@ def metrics(report: Json) -> Iterator[tuple[str, float, int]]:
     """(name, value, step): the loss by epoch, then what training and the gate measured."""
     for point in report.get("losses") or []:
         yield "loss", float(point["loss"]), int(point["epoch"])
+        if "held_out" in point:  # earlier releases had no videos held out
+            yield "loss_held_out", float(point["held_out"]), int(point["epoch"])
     verdict = report.get("gate") or {}
     for before, source in (("train_", report.get("metrics")), ("gate_", verdict.get("figures"))):
         for name, value in (source or {}).items():

@@ -28,6 +28,7 @@ from backend.errors import (
 )
 from backend.labels import labelled
 from backend.labelstudio.records import WEBHOOK_HEADER
+from backend.logs import about
 from backend.storage.database import explained, now
 from backend.storage.runs import Run, Runs
 from backend.training.mlflow_log import FinishedRun, log_run
@@ -241,6 +242,10 @@ class Trainer:
         run = self.runs.begin()
         if run is None:
             return False
+        with about(project=run.project, training=run.id):
+            return self._do(run)
+
+    def _do(self, run: Run) -> bool:
         log.info("Project %s: run %s begins (%s).", run.project, run.id, run.reason)
         try:
             outcome = self._train(run)

@@ -111,7 +111,7 @@ def _train(work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunO
     def on_epoch(progress: training.TrainingProgress) -> None:
         on_progress(progress.phase, 80.0 + 0.19 * progress.percent, progress.epoch, progress.loss)
         if not np.isnan(progress.loss):
-            losses.append({"epoch": progress.epoch, "loss": progress.loss})
+            losses.append({"epoch": progress.epoch, "loss": progress.loss, "held_out": progress.held_out})
 
     detector, report = training.train(samples, config, work.seed, on_epoch, base)
     run: Json = {

@@ -2,8 +2,8 @@
 
 Programs (Label Studio, curl) send the user and password of the settings by Basic authentication. Label Studio's events
 come without these and carry a secret instead, which the backend wrote into its webhook. People log in once and have a
-signed cookie from then on. Only /health is open. Without a user and password in the settings everybody is let in who
-reaches the port, which is then one of this machine alone.
+signed cookie from then on. Open are only /health and the look of the pages, which the form to log in has. Without a
+user and password in the settings everybody is let in who reaches the port, which is then one of this machine alone.
 
 What a page of somebody else makes a browser send is refused in either case: it comes from another site, or names a
 host that is none of ours (DNS rebinding), or lacks the token that our own forms have.
@@ -38,6 +38,8 @@ bp = Blueprint("access", __name__, template_folder="templates")
 
 _NAME = "deadlift-access"
 _OPEN = "backend.health"
+_LOOK = "dashboard.static"
+"""Files of the package, which tell nothing of anybody."""
 _EVENTS = "backend.webhook"
 _LOG_IN = "access.log_in"
 _CHANGING = {"POST", "PUT", "PATCH", "DELETE"}
@@ -46,6 +48,8 @@ _SENT_BY_FORMS = {"application/x-www-form-urlencoded", "multipart/form-data", "t
 _TOKEN = "csrf_token"
 _TOKEN_HEADER = "X-CSRF-Token"
 _SESSION = timedelta(hours=12)
+_MOST_OF_A_LOGIN = 16 * 1024
+"""Bytes: the one body that is read before anybody gave a password."""
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -125,7 +129,11 @@ class Access:
         if request.endpoint == _OPEN:
             return None
         self._check_host()
+        if request.endpoint == _LOG_IN:
+            request.max_content_length = _MOST_OF_A_LOGIN
         _check_origin()
+        if request.endpoint == _LOOK:
+            return None
         by_cookie = False
         if self.credentials is not None and not (request.endpoint == _LOG_IN and request.method == "POST"):
             by_cookie = session.get("user") == self.credentials.user
@@ -171,7 +179,9 @@ class Access:
         address = request.remote_addr or ""
         pause_s = self._attempts.pause_s(address)
         if pause_s > 0 and not (is_accepted and self._attempts.is_trusted(address)):
-            raise TooManyAttempts(f"Too many wrong passwords from this address. Try again in {pause_s:.0f} s.")
+            refusal = TooManyAttempts(f"Too many wrong passwords from this address. Try again in {pause_s:.0f} s.")
+            refusal.retry_after_s = pause_s
+            raise refusal
         if is_accepted:
             self._attempts.succeeded(address)
             return True
@@ -243,7 +253,7 @@ def _check_token() -> None:
 
 
 def _ask_for_credentials() -> ResponseReturnValue:
-    if request.method == "GET" and _wants_page():
+    if request.method == "GET" and wants_page():
         # No scheme that browsers know: theirs would ask in a window of its own, before the form is seen.
         return _form(request.full_path.rstrip("?"), ""), 401, {"WWW-Authenticate": 'Form realm="deadlift"'}
     needed = "Send BASIC_AUTH_USER and BASIC_AUTH_PASS of the ML backend by Basic authentication."
@@ -254,7 +264,8 @@ def _form(page: str, problem: str) -> str:
     return render_template("login.html", page=_own_page(page), problem=problem)
 
 
-def _wants_page() -> bool:
+def wants_page() -> bool:
+    """Whether it is a browser that asks, for somebody to read the answer."""
     return request.accept_mimetypes["text/html"] > request.accept_mimetypes["application/json"]
 
 

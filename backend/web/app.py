@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from http import HTTPStatus
 
-from flask import Flask, request
+from flask import Flask, render_template, request
 from flask.typing import ResponseReturnValue
 from pydantic import SecretStr
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -30,9 +32,12 @@ from backend.storage.jobs import Store
 from backend.training.schedule import START_TRAINING
 from backend.training.trainer import Trainer
 from backend.web import dashboard
-from backend.web.access import Access, Credentials
+from backend.web.access import Access, Credentials, wants_page
 from backend.web.body import refuse_endless
 from backend.web.links import ProjectTitles
+from backend.web.metrics import Metrics
+from backend.web.metrics import bp as metrics_bp
+from backend.web.request_ids import RequestIds
 from backend.web.routes import bp, webhook
 from backend.web.server_key import derived, server_key
 from backend.web.services import Services, services
@@ -64,6 +69,8 @@ def create_app(
     app = Flask("deadlift")
     app.url_map.converters["int"] = IdConverter
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_mb * 1024 * 1024
+    metrics = Metrics()
+    metrics.attach(app)
     settings, session_key = with_own_secrets(settings)
     access = access_by(settings)
     access.attach(app, session_key)
@@ -79,7 +86,7 @@ def create_app(
     trainer = trainer or create_trainer(settings, context, service.catch_up_soon, starts)
     access.on_event_without_secret = trainer.event_without_secret
     hinted = create_hinted_events(context, service, trainer) if context.client.configured else None
-    Services(
+    services = Services(
         store=store,
         context=context,
         titles=ProjectTitles(context.client),
@@ -91,8 +98,11 @@ def create_app(
         connections=context.connections,
         instance=instance,
         retrain_after=settings.retrain_after,
-    ).attach(app)
+    )
+    services.attach(app)
+    metrics.observe(services)
     app.register_blueprint(bp)
+    app.register_blueprint(metrics_bp)
     app.register_blueprint(dashboard.bp)
     app.register_blueprint(dashboard.api)
     app.register_error_handler(BackendError, _own_error)
@@ -104,6 +114,7 @@ def create_app(
     app.register_error_handler(OSError, _file_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected_error)
+    app.wsgi_app = RequestIds(app.wsgi_app)  # type: ignore[method-assign]  # Flask's way of middleware
     return app
 
 
@@ -134,7 +145,7 @@ def access_by(settings: Settings) -> Access:
 
 def create_service(settings: Settings, context: Context, executor: Executor | None = None) -> Preannotator:
     """The pre-annotation service as the settings describe it; work left over from the last run is taken up."""
-    executor = executor or DaskExecutor(settings.workers, settings.dask_scheduler)
+    executor = executor or DaskExecutor(settings.workers, settings.dask_scheduler, scratch=settings.scratch_dir)
     service = Preannotator(context, executor, settings.predict_wait_s)
     # In the background: Label Studio may be starting at the same time.
     threading.Thread(target=service.run_until_closed, name="pre-annotation", daemon=True).start()
@@ -172,7 +183,9 @@ def create_label_events(store: Store, trainer: Trainer, hinted: HintedEvents | N
 
 
 def _own_error(error: Exception) -> ResponseReturnValue:
-    return as_json(type(error).__name__, str(error)), http_status(type(error))
+    status, wait_s = http_status(type(error)), getattr(error, "retry_after_s", 0.0)
+    headers = {"Retry-After": str(math.ceil(wait_s))} if status == 429 and wait_s > 0 else {}
+    return _said(type(error).__name__, str(error), status, headers)
 
 
 def _database_error(error: Exception) -> ResponseReturnValue:
@@ -192,9 +205,19 @@ def _file_error(error: OSError) -> ResponseReturnValue:
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
-    return as_json(error.name.replace(" ", ""), error.description or error.name), error.code or 500
+    return _said(error.name.replace(" ", ""), error.description or error.name, error.code or 500)
 
 
 def _unexpected_error(error: Exception) -> ResponseReturnValue:
     log.error("Unexpected error in a request.", exc_info=error)
-    return as_json("InternalError", "Unexpected error; the server's log has the details."), 500
+    return _said("InternalError", "Unexpected error; the server's log has the details.", 500)
+
+
+def _said(kind: str, message: str, status: int, headers: dict[str, str] | None = None) -> ResponseReturnValue:
+    """An error as a page for people, as JSON for programs."""
+    if wants_page() and not request.path.startswith("/api/"):
+        if status == HTTPStatus.NOT_FOUND and kind == "NotFound":
+            message = f"Nothing is at {request.path}. The pages are in the row above."
+        heading = "There is no such page" if status == HTTPStatus.NOT_FOUND else "That was not possible"
+        return render_template("error.html", message=message, heading=heading), status, headers or {}
+    return as_json(kind, message), status, headers or {}

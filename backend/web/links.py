@@ -1,11 +1,11 @@
-"""Where things are in Label Studio: addresses of projects and tasks as browsers open them, and titles of projects."""
+"""What Label Studio calls things: addresses of projects and tasks as browsers open them, titles, names of people."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from backend.errors import BackendError
@@ -21,11 +21,12 @@ _LENGTH_OF_PREFIX = 8
 
 
 class ProjectTitles:
-    """Titles of projects, asked for beside the pages: Label Studio may be slow, or away."""
+    """Titles of projects and names of people, asked for beside the pages: Label Studio may be slow, or away."""
 
     def __init__(self, client: LabelStudioClient) -> None:
         self._client = client
         self._titles: dict[int, str] = {}
+        self._people: dict[int, str] = {}
         self._asked_at = -_KEPT_S
         self._lock = threading.Lock()
 
@@ -43,13 +44,18 @@ class ProjectTitles:
                 asking.join(_FIRST_WAIT_S)
         return dict(self._titles)
 
+    def people(self) -> dict[int, str]:
+        """The names of people, as far as they are known; they are asked for with the titles."""
+        return dict(self._people)
+
     def _ask(self) -> None:
         try:
             self._titles = {project.id: project.title for project in self._client.projects()}
+            self._people = self._client.people()  # last: not every token may list them
         except BackendError as error:
-            log.info("Titles of projects are not known: %s", error)
+            log.info("Titles of projects or names of people are not known: %s", error)
         except Exception:  # the top of a thread
-            log.exception("Titles of projects were not read.")
+            log.exception("Titles of projects and names of people were not read.")
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class Links:
 
     label_studio: str
     titles: dict[int, str]
+    people: dict[int, str] = field(default_factory=dict)
 
     def project(self, project: int) -> str:
         """The address of a project in Label Studio, or ""."""
@@ -71,11 +78,18 @@ class Links:
         """The title of a project, with its number where it is not known."""
         return self.titles.get(project) or f"Project {project}"
 
+    def person(self, number: int | None) -> str:
+        """The name of somebody who labels, with the number where it is not known."""
+        if number is None:
+            return "unknown"
+        return self.people.get(number) or f"user {number}"
+
 
 def links(access: Access, titles: ProjectTitles) -> Links:
     """How pages name and link what is in Label Studio."""
     shown = next((name for name in (*access.public_urls, access.url) if name), "")
-    return Links(shown.rstrip("/"), titles.known())
+    known = titles.known()
+    return Links(shown.rstrip("/"), known, titles.people())
 
 
 def file_name(media: str) -> str:

@@ -1,10 +1,10 @@
 """Our HTTP server: the port and the data folder are taken first, then the services start; all is closed in order.
 
-Label Studio waits one second for the answer to an event. benchmarks/webhook_load.py sends 200 events in one moment,
-beside a training and two pose estimations. On two cores, 99 % of them were answered within 0.40 to 0.61 s (fifteen
-rounds), each with 1.7 to 3 ms of the server's processor time. A way around Flask for these events, with connections of
-fewer system calls, was about a quarter faster: not worth its code, so Flask and cheroot serve events as they serve
-everything else.
+Label Studio waits one second for the answer to an event. benchmarks/load.py sends 200 events in one moment, beside a
+training and two pose estimations. On two cores, 99 % of them were answered within 0.40 to 0.61 s in fifteen rounds, and
+within 0.82 s where the cores had other work as well; each took 1.7 to 3 ms of the server's processor time. A way around
+Flask for these events, with connections of fewer system calls, was about a quarter faster: not worth its code, so Flask
+and cheroot serve events as they serve everything else.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import gc
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
@@ -31,6 +32,7 @@ from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.storage.private import private
 from backend.web.app import create_app
+from backend.web.senders import Body, Senders
 from backend.web.services import Services, services_of
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,10 @@ _THREADS = 16
 """/predict may hold one for PREDICT_WAIT_S; /health must find one free all the same. More would hinder each other."""
 _BACKLOG = 1000
 """Connections that may wait to be accepted: Label Studio sends each event on one of its own."""
+_MOST_CONNECTIONS = 500
+"""Open at once, of the 1024 files that a process may usually have; those that a thread works on are not counted."""
+_SILENT_S = 1.0
+"""So long a connection may say nothing where there are too many."""
 _MAX_HEADER_BYTES = 64 * 1024
 _READ_THOUGH_REFUSED = 256 * 1024
 """Bytes of a body: whoever sends it may not see the answer if the connection is closed meanwhile."""
@@ -69,15 +75,42 @@ class _Connection(HTTPConnection):
 
 
 class _Server(wsgi.Server):
-    """Gives a connection to a thread when something came on it, and writes its own messages to our log."""
+    """Gives a connection to a thread when a head came on it, and writes its own messages to our log."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.senders = Senders(super().process_conn)
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.senders.start()
 
     ConnectionClass = _Connection
 
     def process_conn(self, conn: Any) -> None:
-        if conn.last_used is None:  # new: browsers open some that they may never use
+        if conn.last_used is not None:
+            self.senders.take(conn)
+        elif self._has_room():  # new: browsers open some that they may never use
             self.put_conn(conn)
         else:
-            super().process_conn(conn)
+            conn.close()
+
+    def _has_room(self) -> bool:
+        """Whether one more may be open. Those that say nothing make room: whoever opens many is the first to lose them.
+
+        Runs in the one thread that manages them.
+        """
+        if self._open() < _MOST_CONNECTIONS:
+            return True
+        self._connections._expire(time.time() - _SILENT_S)  # type: ignore[attr-defined]
+        return self._open() < _MOST_CONNECTIONS
+
+    def _open(self) -> int:
+        return int(self._connections._num_connections) + len(self.senders)  # type: ignore[attr-defined]
+
+    def stop(self) -> None:
+        self.senders.close()
+        super().stop()
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         log.log(level, msg, exc_info=traceback)
@@ -86,8 +119,14 @@ class _Server(wsgi.Server):
 class _Gateway(wsgi.Gateway_10):
     """Closes the connection of a request whose body was not read, as of one that was refused, unless it is short.
 
-    Otherwise a thread would read all of it, however slowly it comes, before it answers.
+    Otherwise a thread would read all of it before it answers. What is read has to come in time.
     """
+
+    def get_environ(self) -> dict[str, Any]:  # type: ignore[override]  # its stub says None
+        found: dict[str, Any] = super().get_environ()
+        length = int(getattr(self.req.rfile, "remaining", 0))
+        found["wsgi.input"] = Body(self.req.rfile, length, self.req.conn.socket, self.req.server.senders)
+        return found
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         if self.req.chunked_read or getattr(self.req.rfile, "remaining", 0) > _READ_THOUGH_REFUSED:

@@ -66,14 +66,16 @@ class Unexplained:
     @staticmethod
     def load(arrays: Arrays, with_statistics: bool) -> Unexplained:
         """What `arrays` gave. Raises KeyError where something is missing."""
-        scales = (Scale(name.removeprefix(_UNIT), unit) for name, unit in arrays.items() if name.startswith(_UNIT))
+        stored = ([*name.removeprefix(_UNIT).split(".", 1), name] for name in arrays if name.startswith(_UNIT))
+        scales = (Scale(block, arrays[name]) for _, block, name in sorted(stored, key=lambda one: int(one[0])))
         return Unexplained(Networks.load(arrays), tuple(scales), with_statistics)
 
     def views(self, statistics: Blocks) -> tuple[Blocks, ...]:
         return tuple(self._beside(statistics, residuals) for residuals in self.networks.residuals(statistics))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        return self.networks.arrays() | {_UNIT + scale.name: scale.unit for scale in self.scales}
+        units = {f"{_UNIT}{number}.{scale.name}": scale.unit for number, scale in enumerate(self.scales)}
+        return self.networks.arrays() | units
 
     def _beside(self, statistics: Blocks, residuals: Blocks) -> Blocks:
         added = in_units(residuals, self.scales)

@@ -115,7 +115,7 @@ def judge_pictures(
     anomalous: Pictures,
     rates: Sequence[float],
     on_progress: Callable[[float], None] | None = None,
-    method: Method = "both",
+    method: Method = "statistics",
     reference: Pictures | None = None,
 ) -> dict[float, Judged]:
     """Judge pictures at several nominal rates of false alarms, 0..1: by a reference, or else by leaving one video out.

@@ -18,10 +18,13 @@ from pipeline.pose.attention import LOOK_BACK, Attention
 from pipeline.pose.estimator import Landmarks, PoseEstimator
 from pipeline.pose.person_crop import PersonTracker
 from pipeline.pose.static_person import bends, is_idle, without
+from pipeline.pose.surroundings import Surroundings
 from pipeline.records import OnProgress, Pose, VideoInfo
 
 # Whether there is anybody else who lifts is seen at this rate already.
 _SECOND_PERSON_PER_SECOND = 2.0
+_LEAST_LOOKS = 20
+"""At so many moments at least, where the video is short."""
 # At lower rates there is nothing to leave out; 0 is every frame, for those who want just that.
 _BY_NEED_FROM_PER_SECOND = 6.0
 
@@ -33,19 +36,33 @@ def estimate(
     estimator: PoseEstimator,
     on_progress: OnProgress | None = None,
 ) -> Pose:
-    """Landmarks of the person through a video, sampled as `config` says. The estimator is reset at every cut.
+    """Landmarks of the person through a video, as of `estimate_two`."""
+    return estimate_two(path, info, config, estimator, on_progress)[0]
 
-    Where the person never bends down, and somebody else does, they are those of the other. on_progress: called with the
-    share (0..1) of the video that is done. Raises the VideoError of `reading.samples`, and PoseModelError. The BLAS of
-    the whole process keeps to one thread meanwhile.
+
+def estimate_two(
+    path: str | Path,
+    info: VideoInfo,
+    config: PoseConfig,
+    estimator: PoseEstimator,
+    on_progress: OnProgress | None = None,
+) -> tuple[Pose, Pose | None]:
+    """Landmarks of the person through a video, sampled as `config` says; and those of somebody else, where somebody
+    moves beside the person and bends down as well. The estimator is reset at every cut.
+
+    Where the person never bends down, and somebody else does, the first are those of the other. on_progress: called
+    with the share (0..1) of the video that is done. Raises the VideoError of `reading.samples`, and PoseModelError. The
+    BLAS of the whole process keeps to one thread meanwhile.
     """
+
+    surroundings = Surroundings()
 
     def poses(per_second: float, before: Pose | None = None) -> Pose:
         """Of whom the estimator finds, or of somebody else than the person of the poses `before`."""
         attention = Attention((info.width, info.height), per_second >= _BY_NEED_FROM_PER_SECOND)
         samples = reading.samples(path, per_second, may_thin=lambda: attention.is_calm)
         if before is None:
-            return estimate_samples(samples, info, config, estimator, on_progress, attention)
+            return estimate_samples(samples, info, config, estimator, on_progress, attention, surroundings)
         estimator.reset()
         return estimate_samples(without(samples, before), info, config, estimator, None, attention)
 
@@ -53,11 +70,14 @@ def estimate(
     # more in a loop until the next picture: nearly a second of the system's time for ten seconds of video.
     with threadpool_limits(limits=1, user_api="blas"):
         pose = poses(config.poses_per_second)
-        if is_idle(pose) and bends(poses(_SECOND_PERSON_PER_SECOND, pose)):
+        was_idle = is_idle(pose)
+        a_few = max(_SECOND_PERSON_PER_SECOND, _LEAST_LOOKS / info.duration_s)
+        a_few = min(config.poses_per_second or a_few, a_few)
+        if (was_idle or surroundings.are_busy) and bends(poses(a_few, pose)):
             other = poses(config.poses_per_second, pose)
             if bends(other):
-                return other
-        return pose
+                return (other, None) if was_idle else (pose, other)
+        return pose, None
 
 
 def estimate_samples(
@@ -67,10 +87,11 @@ def estimate_samples(
     estimator: PoseEstimator,
     on_progress: OnProgress | None = None,
     attention: Attention | None = None,
+    surroundings: Surroundings | None = None,
 ) -> Pose:
     """Landmarks of the one person whom the estimator finds in samples of a video, with errors as of `estimate`.
 
-    attention: says which samples get a pose; all do without it.
+    attention: says which samples get a pose; all do without it. surroundings: is shown each picture that gets one.
     """
     attention = attention or Attention((info.width, info.height), may_rest=False)
     shots = ShotCounter()
@@ -87,9 +108,13 @@ def estimate_samples(
             tracker.cut()
             passed_over.clear()
             attention.cut()
+            if surroundings is not None:
+                surroundings.cut()
         landmarks = tracker.landmarks(sample, picture)
         found.append((sample.time_s, shot, landmarks))
         attention.see(sample.time_s, landmarks)
+        if surroundings is not None:
+            surroundings.see(sample.time_s, picture, landmarks)
         while passed_over and not attention.is_calm:
             earlier = passed_over.popleft()
             found.append((earlier.time_s, shot, tracker.landmarks(earlier, earlier.shrunk(config.max_side_px))))

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import PoseFileDamaged
-from pipeline.records import Pose
+from pipeline.records import Pose, Side
 
-ARRAYS = tuple(field.name for field in fields(Pose) if field.name not in ("width", "height"))
+ARRAYS = tuple(field.name for field in fields(Pose) if field.name not in ("width", "height", "second_lifter"))
 """The fields of a Pose that have a row for each frame."""
+SIDES: dict[str, Side] = {"": "", "left": "left", "right": "right"}
 
 
 def write_pose(path: Path, pose: Pose, **numbers: float) -> None:
@@ -32,7 +33,9 @@ def read_pose(path: Path, numbers: Sequence[str] = ()) -> tuple[Pose, tuple[floa
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in ARRAYS}
-            pose = Pose(**arrays, width=int(stored["width"]), height=int(stored["height"]))
+            size = int(stored["width"]), int(stored["height"])
+            side = str(stored["second_lifter"]) if "second_lifter" in stored else ""  # earlier releases did not look
+            pose = Pose(**arrays, width=size[0], height=size[1], second_lifter=SIDES[side])
             return pose, tuple(float(stored[name]) for name in numbers)
     except (
         OSError,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from commands import deadlift
 from typer.testing import CliRunner
+from video_files import write_video
 
 from backend.cli import app, main
 
@@ -67,3 +68,14 @@ def test_a_rule_about_several_settings_is_one_line(monkeypatch: pytest.MonkeyPat
     with pytest.raises(SystemExit) as raised:
         main()
     assert str(raised.value).startswith("deadlift: expected BASIC_AUTH_USER and BASIC_AUTH_PASS, or neither of them.")
+
+
+def test_a_data_folder_that_cannot_be_written_is_one_line_with_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    video = write_video(tmp_path / "a.mp4", count=3)
+    found = deadlift("predict", video, DATA_DIR=str(tmp_path / "file" / "data"))
+    assert found.returncode == 1
+    assert found.stderr.strip() == (
+        f"deadlift: {tmp_path / 'file' / 'data' / 'poses'}: Not a directory. "
+        "Set DATA_DIR to a folder that can be written."
+    )

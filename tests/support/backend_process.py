@@ -69,6 +69,7 @@ class BackendProcess:
         }
         logging.getLogger("werkzeug").setLevel(logging.ERROR)  # the small Label Studio's requests
         self._process: subprocess.Popen[bytes] | None = None
+        self.tree = ROOT
         self.http = httpx.Client(base_url=self.url, timeout=60.0)
 
     def start(self, seconds: float = 600.0) -> float:
@@ -88,7 +89,7 @@ class BackendProcess:
         with (self.data_dir / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", "from backend.cli import main; main()", "serve", "--port", str(self.port)],
-                env=self._environment | {"PYTHONPATH": str(ROOT)},
+                env=self._environment | {"PYTHONPATH": str(self.tree)},
                 cwd=self.data_dir,  # where no .env file is
                 stdout=log,
                 stderr=log,

@@ -17,7 +17,7 @@ from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Store
 from pipeline.config import PipelineConfig
 from pipeline.pose.cache import PoseCache
-from pipeline.records import Rep, RepScore, VideoInfo
+from pipeline.records import Reason, Rep, RepScore, VideoInfo
 
 RATE = 25.0
 DRAWN, FEW, NONE, BROKEN, LOST, WAITING = 11, 12, 13, 14, 15, 16
@@ -34,12 +34,14 @@ def fill_videos(store: Store, folder: Path) -> tuple[Rep, ...]:
     pose, reps = video(1, 5)
     digest = "ab" * 32
     PoseCache(folder / "poses").put(digest, PipelineConfig().pose, pose)
-    scores = tuple(RepScore(score, 0.5, 1.0) for score in (0.1, 0.2, 0.3, 0.92, 0.4))
+    why = (Reason("back", "pull", 0.6),)
+    scores = tuple(RepScore(score, 0.5, 1.0, why) for score in (0.1, 0.2, 0.3, 0.92, 0.4))
     info = VideoInfo("drawn.mp4", float(pose.time[-1]) + 1, RATE, pose.width, pose.height, codec="h264")
     drawn = replace(analysis(), video=info, reps=reps, scores=scores, media_digest=digest, confidence=0.9)
     _done(store, DRAWN, "drawn", drawn)
     odd = replace(analysis((0.1, 0.2), confidence=0.3).video, codec="mpeg4", variable_rate=True)
-    _done(store, FEW, "few", replace(analysis((0.1, 0.2), confidence=0.3), video=odd))
+    few = replace(analysis((0.1, 0.2), confidence=0.3), video=odd, warning="two people lift: <b>one</b> is counted")
+    _done(store, FEW, "few", few)
     _done(store, NONE, "nobody", replace(analysis((), confidence=1.0), video=info, nothing="nobody is seen"))
     for task, name, kind, message in (
         (BROKEN, "notes", "NotAVideo", "notes.mp4: not a readable media file <script>."),
@@ -58,9 +60,11 @@ def label(
     task: int,
     regions: list[tuple[str, float, float, str]],
     annotator: int = 3,
+    faults: dict[str, list[str]] | None = None,
     **more: Any,
 ) -> None:
-    """An annotation that began with the task's prediction. regions: id, start_s, end_s, "normal" or "anomalous"."""
+    """An annotation that began with the task's prediction. regions: id, start_s, end_s, "normal" or "anomalous".
+    faults: those ticked, by the region's id."""
     result: list[Json] = [
         {
             "id": name,
@@ -74,6 +78,10 @@ def label(
             },
         }
         for name, start_s, end_s, label in regions
+    ]
+    result += [
+        {"id": name, "type": "choices", "from_name": "fault", "to_name": "video", "value": {"choices": ticked}}
+        for name, ticked in (faults or {}).items()
     ]
     values = {
         "id": annotation,

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from backend.predictions.costs import Cost
+from backend.predictions.worker import Measured
 from pipeline.records import Analysis, Reason, Rep, RepScore, VideoInfo
 
 CONFIG = """<View>
@@ -68,6 +70,9 @@ class FakeExecutor:
             if known == key:
                 self.priorities[task] = max(priority, self.priorities[task])
 
+    def waiting(self) -> frozenset[str]:
+        return frozenset(key for _, future, key in self.submitted if not future.done())
+
     def close(self) -> None:
         self.is_closed = True
 
@@ -75,7 +80,7 @@ class FakeExecutor:
         return [task for task, _, _ in self.submitted]
 
     def finish(self, task: int, result: Analysis | None = None) -> None:
-        self._latest(task).set_result(result or analysis())
+        self._latest(task).set_result(Measured(result or analysis(), Cost({"judge": 0.1}, 2.0, 4.0, 20)))
 
     def fail(self, task: int, error: BaseException) -> None:
         self._latest(task).set_exception(error)

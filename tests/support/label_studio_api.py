@@ -51,6 +51,7 @@ class FakeLabelStudio:
         self.predictions: dict[int, Json] = {}
         self.projects = {1, 2, 3}
         self.project_version = ""
+        self.users: list[dict[str, Any]] = []
         self.label_config: str = PROJECT["label_config"]
         self.sampling = "Sequential sampling"
         self.backend_version = ""
@@ -183,6 +184,10 @@ class FakeLabelStudio:
         @app.get("/api/current-user/whoami")
         def whoami() -> Any:
             return jsonify(id=1, email="coach@example.com")
+
+        @app.get("/api/users/")
+        def users() -> Any:
+            return jsonify(self.users)
 
         @app.get("/api/tasks/")
         def tasks() -> Any:

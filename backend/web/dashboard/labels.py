@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backend.labels.corrections import Agreement, AnnotatorWork, Correction, Kind, LabelReport, report
+from backend.labels.faults import FaultAgreement, fault_agreements
 from backend.labels.odd_labels import OddLabel, odd_labels
 from backend.storage import summaries
 from backend.storage.jobs import Store
@@ -68,7 +69,8 @@ class OddLine:
 @dataclass(frozen=True)
 class LabelsView:
     """How a project was labelled. agree_reps, agree_labels: share 0..1 of repetitions that both of two people have, and
-    of those the ones with equal labels; None where nothing was labelled twice. odd_total: all there are."""
+    of those the ones with equal labels; None where nothing was labelled twice. odd_total: all there are. faults: see
+    `backend.labels.faults`."""
 
     project: int
     title: str
@@ -81,6 +83,7 @@ class LabelsView:
     agreements: tuple[AgreementLine, ...]
     odd_total: int
     odd: tuple[OddLine, ...]
+    faults: tuple[FaultAgreement, ...]
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,7 @@ def labels_view(store: Store, links: Links, project: int) -> LabelsView:
         agreements=tuple(_agreement_line(one, links) for one in agreements[:PAGE_SIZE]),
         odd_total=len(odd),
         odd=tuple(_odd_line(one, links) for one in odd[:PAGE_SIZE]),
+        faults=tuple(fault_agreements(store, project)),
     )
 
 

@@ -56,15 +56,17 @@ class ModelsView:
 
 @dataclass(frozen=True)
 class ModelView:
-    """One model. losses: one for each epoch, () where it is not trained in epochs. skipped: labelled videos that it
-    could not learn from, in words. curve: of what it predicted before people labelled it; None where they have not
-    labelled both kinds. doubtful_tasks: tasks whose labels people should look at again."""
+    """One model. losses, held_out_losses: one for each epoch, and on videos that were held out; () where there are
+    none. skipped: labelled videos that it could not learn from, in words. curve: of what it predicted before people
+    labelled it; None where they have not labelled both kinds. doubtful_tasks: tasks whose labels people should look at
+    again."""
 
     project: int
     title: str
     line: ModelLine
     figures: tuple[Figure, ...]
     losses: tuple[float, ...]
+    held_out_losses: tuple[float, ...]
     skipped: tuple[str, ...]
     doubtful_tasks: tuple[int, ...]
     seed: int | None
@@ -125,6 +127,11 @@ def _version(services: Services, project: int, name: str) -> Version:
     return Version(BASE, fallback, {}) if name == BASE else services.registry.version(project, name)
 
 
+def _curve(run: Json, name: str) -> tuple[float, ...]:
+    """One value for each epoch of a training; models of earlier releases have no losses, or none held out."""
+    return tuple(float(point[name]) for point in run.get("losses") or () if name in point)
+
+
 def _view(
     services: Services, links: Links, project: int, version: Version, corrections: Sequence[Correction]
 ) -> ModelView:
@@ -134,7 +141,8 @@ def _view(
         title=links.title(project),
         line=_line(version, services.registry.current_name(project)),
         figures=figures_of(version.gate),
-        losses=tuple(float(point["loss"]) for point in run.get("losses") or ()),
+        losses=_curve(run, "loss"),
+        held_out_losses=_curve(run, "held_out"),
         skipped=tuple(map(str, labels.get("skipped") or ())),
         doubtful_tasks=tuple(map(int, version.gate.get("doubtful_tasks") or ())),
         seed=run.get("seed"),

@@ -6,12 +6,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backend.predictions.retries import PASSING
-from backend.storage import overview, setups
+from backend.storage import overview, setups, summaries
 from backend.storage.database import iso
+from backend.storage.overview import VideoFilter
 from backend.storage.runs import Run
 from backend.web.dashboard import words
-from backend.web.links import Links
+from backend.web.links import Links, file_name
 from backend.web.services import Services
+
+_AHEAD = 50
+"""So many of the least certain videos are looked at for one to label next."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,19 @@ class Labels:
 
 
 @dataclass(frozen=True)
+class NextVideo:
+    """The video that nobody has labelled and the model is least sure of. url: of the task in Label Studio."""
+
+    task: int
+    file: str
+    url: str
+    confidence: float
+
+
+@dataclass(frozen=True)
 class ProjectView:
-    """One project. states: videos by state. retriable: those that failed for a passing reason. model: the version in
+    """One project. to_label: the video that is worth labelling next, None where all that is analyzed is labelled.
+    states: videos by state. retriable: those that failed for a passing reason. model: the version in
     use, model_name: "v0003" or "base". trainings: those that go on or wait, and the last one that is over."""
 
     id: int
@@ -63,6 +78,7 @@ class ProjectView:
     model: str
     model_name: str
     trainings: tuple[Training, ...]
+    to_label: NextVideo | None
 
 
 @dataclass(frozen=True)
@@ -88,6 +104,7 @@ class ProjectsView:
 def projects_view(services: Services, links: Links) -> ProjectsView:
     """Everything that the page of projects shows."""
     store = services.store
+    summaries.refresh(store.engine)
     states = overview.states(store.engine)
     retriable = overview.states(store.engine, error_types=PASSING)
     labels, runs = overview.label_counts(store.engine), overview.current_runs(store.engine)
@@ -107,9 +124,20 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
                 model=services.registry.current(project).version,
                 model_name=services.registry.current_name(project),
                 trainings=tuple(training(run) for run in runs.get(project, ())),
+                to_label=next_video(services, links, project),
             )
         )
     return ProjectsView(services.registry.fallback.version, tuple(views), refused_setups(services, links))
+
+
+def next_video(services: Services, links: Links, project: int) -> NextVideo | None:
+    """What somebody who labels opens next; videos without a repetition only where there is nothing else."""
+    wanted = VideoFilter(project, state="done", labelled="no")
+    found = overview.videos(services.store.engine, wanted, "least-certain", limit=_AHEAD)
+    for row in sorted(found, key=lambda row: not row.reps):
+        if row.confidence is not None:
+            return NextVideo(row.task, file_name(row.media), links.task(project, row.task), row.confidence)
+    return None
 
 
 def refused_setups(services: Services, links: Links) -> tuple[RefusedSetup, ...]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.context import Context
 from backend.errors import NotInLabelStudio
+from backend.labels.faults import Ticked, stands_for, ticked_for
 from backend.labels.proposals import Proposals, proposals_of
 from backend.storage import overview, summaries
 from backend.storage.analysis_json import load_analysis
@@ -30,7 +31,8 @@ _DECIMALS = 1
 
 @dataclass(frozen=True)
 class RepView:
-    """A repetition, numbered from 1; times in seconds. reasons: in words, the strongest first. x, width: in the chart's
+    """A repetition, numbered from 1; times in seconds. reasons: in words, the strongest first. fault: that the
+    first reason stands for, "" for none; ticked: those that people ticked. x, width: in the chart's
     units."""
 
     number: int
@@ -42,6 +44,8 @@ class RepView:
     label: str
     reliable: bool
     reasons: tuple[str, ...]
+    fault: str
+    ticked: tuple[Ticked, ...]
     x: float
     top_x: float
     width: float
@@ -139,7 +143,7 @@ def video_view(context: Context, links: Links, task: int, project: int | None = 
         shown=found.row.model_version if found is not None else "",
         duration_s=found.analysis.video.duration_s if found is not None else 0.0,
         late_start=found.analysis.video.late_start if found is not None else "",
-        reps=_reps(found.analysis) if found is not None else (),
+        reps=_reps(store, found) if found is not None else (),
         normal_rep=normal_rep(found.analysis) if found is not None else None,
         has_landmarks=pose is not None and bool(pose.detected.any()),
         signals=signals,
@@ -183,7 +187,11 @@ def _jobs(store: Store, task: int, project: int | None) -> list[VideoRow]:
     return [row for row in rows if row.project == rows[0].project]
 
 
-def _reps(analysis: Analysis) -> tuple[RepView, ...]:
+def _reps(store: Store, found: Analyzed) -> tuple[RepView, ...]:
+    analysis, row = found.analysis, found.row
+    faults = stands_for(store, row.project, analysis)
+    ticked = ticked_for(store, row.project, row.task, analysis)
+
     def across(seconds: float) -> float:
         return seconds / analysis.video.duration_s * charts.WIDTH
 
@@ -198,6 +206,8 @@ def _reps(analysis: Analysis) -> tuple[RepView, ...]:
             score.label,
             score.reliable,
             tuple(map(str, score.reasons)),
+            faults[number - 1],
+            tuple(one for one in ticked if one.number == number),
             across(rep.start_s),
             across(rep.top_s),
             across(rep.duration_s),

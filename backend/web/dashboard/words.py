@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backend.labelstudio.task_columns import no_repetition
 from backend.predictions.retries import may_pass
-from backend.storage.overview import VideoRow
+from backend.storage.overview import PLAYED_CODECS, VideoRow
 
 STATES = {
     "queued": "waiting",
@@ -32,10 +32,11 @@ PHASES = {
 }
 ISSUES = {
     "duplicate": "the same file in several tasks",
-    "codec": "a codec that browsers may not play",
+    "codec": "that browsers may not play",
     "variable-rate": "frames not evenly spaced",
     "low-rate": "fewer than 15 frames a second",
     "late-start": "begins late: Firefox shows it earlier",
+    "two-lifters": "two people lift, one is counted",
     "not-judged": "repetitions that could not be judged",
     "no-repetitions": "no repetition found",
     "unreadable": "a stored result that cannot be read",
@@ -84,4 +85,8 @@ def of_video(row: VideoRow) -> str:
     if row.confidence is None:
         return "Its stored result cannot be read. It is analyzed again when somebody opens the task."
     said = "" if row.reps else f"{no_repetition(row.why_none or '').capitalize()}."
+    if row.codec and row.codec not in PLAYED_CODECS:
+        said = f"Browsers may not play it ({row.codec}). {said}".strip()
+    if row.warning:
+        said = f"{row.warning[0].upper()}{row.warning[1:]}. {said}".strip()
     return f"{said} Not in Label Studio yet.".strip() if not row.delivery else said

@@ -10,6 +10,7 @@ from archive_runs import InlineExecutor
 from fakes import CONFIG
 from label_studio_api import FakeLabelStudio
 from typer.testing import CliRunner, Result
+from video_files import write_video
 
 from backend.cli import app
 from backend.errors import BackendError, BadRequest, SchedulerLost
@@ -21,7 +22,7 @@ from pipeline.errors import NotAVideo
 @pytest.fixture
 def executor(monkeypatch: pytest.MonkeyPatch) -> InlineExecutor:
     made = InlineExecutor()
-    monkeypatch.setattr("backend.compute.dask_executor.DaskExecutor", lambda workers, scheduler: made)
+    monkeypatch.setattr("backend.compute.dask_executor.DaskExecutor", lambda workers, scheduler, scratch: made)
     return made
 
 
@@ -152,11 +153,30 @@ def test_without_resume_everything_is_done_again(
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     executor: InlineExecutor, archive: Path, label_studio: FakeLabelStudio
 ) -> None:
-    result = run(archive, "--project=1", "--dry-run", "--json-progress")
-    assert json.loads(result.stdout) | {"model_version": ""} == {
-        "event": "plan", "target": "project 1", "model_version": "", "queued": 3, "uploaded": 3,
+    write_video(archive / "a.mp4", count=3)
+    (archive / "c.mp4").write_bytes(b"")
+    shown = run(archive, "--project=1", "--dry-run", "--json-progress").stdout
+    lines = list(map(json.loads, shown.splitlines()))
+    assert lines[-1] | {"model_version": ""} == {
+        "event": "plan", "target": "project 1", "model_version": "", "queued": 3, "unreadable": 2, "uploaded": 1,
     }  # fmt: skip
+    videos = {Path(line["video"]).name: (line["task"], line["problem"][:28]) for line in lines[:-1]}
+    assert videos == {
+        "a.mp4": ("uploaded", ""),
+        "b.mp4": ("", "not a readable media file (I"),
+        "c.mp4": ("", "the file is empty. Copy or u"),
+    }
     assert (label_studio.tasks, executor.calls) == ({}, {})
+
+
+def test_a_dry_run_lists_the_videos_within_80_columns(
+    executor: InlineExecutor, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    (archive / "c.mp4").write_bytes(b"")
+    shown = run(archive, "--project=1", "--dry-run").stdout
+    assert "would fail: the file is empty" in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_files_that_were_passed_over_are_counted(executor: InlineExecutor, archive: Path, tmp_path: Path) -> None:

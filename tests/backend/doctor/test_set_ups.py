@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,14 @@ from pydantic import SecretStr
 from video_files import write_video
 
 from backend.doctor import label_studio
+from backend.doctor.project import playable
+from backend.labelstudio.format import Task
 from backend.labelstudio.records import WEBHOOK_HEADER
+from backend.labelstudio.task_data import ORIGINAL
 from backend.settings import Settings
+from backend.storage.jobs import Store
+from backend.storage.setups import note_refused
+from pipeline.records import VideoInfo
 
 BROKEN: dict[str, tuple[Callable[[Servers], object], dict[str, Any], str, str, str]] = {
     "Label Studio is down": (
@@ -125,3 +132,26 @@ def test_a_rate_that_is_not_the_video_s_is_noted(settings: Settings, servers: Se
 def test_a_config_without_a_rate_is_noted(settings: Settings, servers: Servers) -> None:
     servers.project["label_config"] = CONFIG_TEXT.replace('frameRate="$fps"', "")
     assert "24 a second" in remote(settings)["frame rate"].found
+
+
+@pytest.mark.parametrize(
+    ("unplayable", "data", "status"),
+    [("", {}, "ok"), ("MPEG-4 Part 2", {}, "note"), ("MPEG-4 Part 2", {ORIGINAL: "/data/a.mp4"}, "ok")],
+)
+def test_whether_browsers_play_a_video_is_told(unplayable: str, data: dict[str, Any], status: str) -> None:
+    found = playable(Task(8, 3, data), VideoInfo("a.mp4", 1.0, 25.0, 64, 48, unplayable=unplayable))
+    assert (found.status, unplayable in found.found) == (status, status == "note" or not unplayable)
+
+
+def test_what_is_played_is_told_of_a_project(settings: Settings, servers: Servers, tmp_path: Path) -> None:
+    servers.video = write_video(tmp_path / "lift.mp4", count=10, fps=25).read_bytes()
+    assert remote(settings)["playing"].found == "browsers play the video of task 8"
+
+
+def test_projects_that_were_refused_are_told_without_label_studio(settings: Settings, tmp_path: Path) -> None:
+    own = settings.model_copy(update={"data_dir": tmp_path / "own", "label_studio_url": ""})
+    with closing(Store(own.database_url)) as store:
+        note_refused(store.engine, 7, "The labeling config has no TimelineLabels on a Video.")
+    (found,) = label_studio.set_ups(own)
+    assert (found.subject, found.status) == ("Project 7", "problem")
+    assert "has no TimelineLabels" in found.found

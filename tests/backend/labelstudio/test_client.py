@@ -287,3 +287,14 @@ def test_a_backend_is_connected_with_what_it_asks_for(
     (sent,) = label_studio.connections
     wanted = ("BASIC_AUTH", *auth) if auth else (None, None, None)
     assert tuple(sent.get(name) for name in ("auth_method", "basic_auth_user", "basic_auth_pass")) == wanted
+
+
+def test_people_have_their_names_or_else_their_addresses(
+    client: LabelStudioClient, label_studio: FakeLabelStudio
+) -> None:
+    label_studio.users = [
+        {"id": 1, "first_name": "Ada", "last_name": "Coach", "email": "ada@example.com"},
+        {"id": 2, "first_name": "", "last_name": "", "email": "ben@example.com"},
+        {"id": "x", "email": "odd"},
+    ]
+    assert client.people() == {1: "Ada Coach", 2: "ben@example.com"}

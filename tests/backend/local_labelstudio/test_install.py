@@ -134,7 +134,8 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 def test_steps_are_told(tmp_path: Path) -> None:
     told: list[str] = []
     install(tmp_path / "ls", told.append, run=FakePip())
-    assert [line.split()[0] for line in told] == ["Installing", "25", "50"]
+    assert told[0].startswith("Installing")
+    assert [line.split()[0] for line in told[1:5]] == ["0", "5", "10", "15"]
 
 
 def test_a_command_hands_on_its_lines() -> None:

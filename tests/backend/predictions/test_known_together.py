@@ -16,8 +16,9 @@ from backend.errors import BackendError, SchedulerLost, WorkerLost
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access
 from backend.models.registry import Model, Registry
+from backend.predictions.costs import Cost
 from backend.predictions.preannotator import Preannotator
-from backend.predictions.worker import judge_known
+from backend.predictions.worker import Measured, judge_known
 from backend.storage.jobs import Store
 from pipeline.anomaly.detector import load_detector
 from pipeline.config import PipelineConfig
@@ -52,7 +53,7 @@ class Worker(FakeExecutor):
             task, folder = args[0].task.id, args[0].model_dir
             self.alone.append(task)
             version = load_detector(folder).version if folder else VERSION
-            future.set_result(analysis(version=version, media_digest=f"d{task}"))
+            future.set_result(Measured(analysis(version=version, media_digest=f"d{task}"), Cost()))
         return future
 
 

@@ -23,7 +23,7 @@ from backend.errors import (
 )
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access
-from backend.predictions.jobs import IMPORTED, OPENED, REQUESTED
+from backend.predictions.active import IMPORTED, OPENED, REQUESTED
 from backend.predictions.preannotator import Preannotator
 from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.jobs import Job, Store

@@ -27,7 +27,7 @@ USER, PASSWORD = "coach", "correct horse"
 BASIC = (USER, PASSWORD)
 HTML = {"Accept": "text/html"}
 SETUP = {"project": "1.1", "schema": CONFIG}
-OPEN = {"/health"}
+OPEN = {"/health", "/assets/1"}
 
 
 def guarded(data_dir: Path, **other: Any) -> Settings:
@@ -78,6 +78,11 @@ def test_what_is_no_route_is_closed_as_well(locked: FlaskClient) -> None:
 
 def test_the_health_is_open(locked: FlaskClient) -> None:
     assert locked.get("/health").status_code == 200
+
+
+def test_the_form_to_log_in_has_the_look_of_the_pages(locked: FlaskClient) -> None:
+    assert "/assets/dashboard.css" in locked.get("/", headers={"Accept": "text/html"}).text
+    assert locked.get("/assets/dashboard.css").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
+from backend.errors import LabelStudioError
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access, ProjectInfo
 from backend.web.links import ProjectTitles, file_name, links
@@ -39,10 +40,32 @@ class TitledClient(LabelStudioClient):
     def projects(self) -> Iterator[ProjectInfo]:
         yield ProjectInfo(1, "Squad of spring", "", "")
 
+    def people(self) -> dict[int, str]:
+        return {3: "Ada <b>"}
+
 
 def test_titles_come_from_label_studio() -> None:
     access = Access("http://127.0.0.1:9", SecretStr("x"))
     assert links(access, ProjectTitles(TitledClient(access))).title(1) == "Squad of spring"
+
+
+def test_names_come_from_label_studio() -> None:
+    access = Access("http://127.0.0.1:9", SecretStr("x"))
+    found = links(access, ProjectTitles(TitledClient(access)))
+    assert [found.person(3), found.person(4), found.person(None)] == ["Ada <b>", "user 4", "unknown"]
+
+
+class SecretiveClient(TitledClient):
+    """Does not say who its users are."""
+
+    def people(self) -> dict[int, str]:
+        raise LabelStudioError("Label Studio refused the users (403).")
+
+
+def test_titles_are_known_where_people_are_not() -> None:
+    access = Access("http://127.0.0.1:9", SecretStr("x"))
+    found = links(access, ProjectTitles(SecretiveClient(access)))
+    assert (found.title(1), found.person(3)) == ("Squad of spring", "user 3")
 
 
 def test_a_label_studio_that_is_away_costs_a_page_nothing() -> None:

@@ -1,146 +1,215 @@
-"""The autoencoder and the detector that compares by its latent, on drawn lifters."""
+"""The autoencoders, and the detector that compares by what they cannot explain, on drawn lifters."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from drawn_lifts import set_of
 
-from pipeline.anomaly.autoencoder import fit_encoder
+from pipeline.anomaly.autoencoder import EPOCHS, Networks, fit_networks, sequences
 from pipeline.anomaly.detector import Detector, load_detector
-from pipeline.anomaly.features import latent_block
-from pipeline.config import DetectorConfig, EncodeConfig, TrainConfig
+from pipeline.anomaly.features import Block, Blocks
+from pipeline.anomaly.methods import METHODS
+from pipeline.config import DetectorConfig, Method, TrainConfig
+from pipeline.errors import ModelError
 from pipeline.learning import training
 from pipeline.records import Floats, LabelledRep
-from pipeline.skelemotion import CHANNELS, WALK, encode
-from pipeline.synthetic.samples import synthetic_samples
+from pipeline.skelemotion import WALK
 
-CONFIG = TrainConfig(detector=DetectorConfig(method="autoencoder"))
 FAULT = "early_hip_rise"
+GROUPS = tuple(f"video-{number // 3}" for number in range(48))
+
+
+def waves(count: int, seed: int = 0) -> Blocks:
+    """Repetitions whose values rise and fall together, a little earlier or later and with a little noise; a block of
+    fine and one of coarse pieces of time."""
+    rng = np.random.default_rng(seed)
+    time = np.linspace(0.0, np.pi, 12)
+    shift, size = rng.normal(0.0, 0.2, (count, 1, 1)), rng.normal(1.0, 0.2, (count, 1, 1))
+    rows = 3.0 * size * np.sin(time + shift) + rng.normal(0.0, 0.1, (count, 5, 12))
+    fine: Floats = np.stack([rows, -rows], axis=-1).astype(np.float32)
+    coarse = fine[:, :2].reshape(count, 2, 6, 2, 2).mean(axis=3)
+    return Block("posture", fine, ("back",) * 5), Block("speed", coarse, ("arms",) * 2)
 
 
 @pytest.fixture(scope="module")
-def images() -> Floats:
-    pose, reps = set_of(0, (None,) * 12)
-    return np.stack([encode(pose, rep, EncodeConfig()).image for rep in reps])
+def learnt() -> tuple[Networks, Blocks]:
+    return fit_networks(waves(48), GROUPS)
 
 
-@pytest.fixture(scope="module")
-def base() -> Detector:
-    return training.train(synthetic_samples(12, seed=0), CONFIG, name="base")[0]
-
-
-@pytest.fixture(scope="module")
-def trained(base: Detector) -> Detector:
+def trained(method: Method) -> Detector:
     """Knows ten normal repetitions of the lifter and camera of `set_of`."""
     pose, reps = set_of(1, (None,) * 10)
-    return training.train([LabelledRep(pose, rep, "normal", "first") for rep in reps], CONFIG, base=base)[0]
+    config = TrainConfig(detector=DetectorConfig(method=method))
+    return training.train([LabelledRep(pose, rep, "normal", "first") for rep in reps], config, base=load_detector())[0]
 
 
-def test_latent_keeps_the_walk_and_a_quarter_of_the_columns(images: Floats) -> None:
-    assert fit_encoder(images, epochs=1).latents(images).shape == (12, 16, len(WALK), 12)
+@pytest.fixture(scope="module")
+def both() -> Detector:
+    return trained("both")
 
 
-def test_pictures_of_another_width_and_three_channels_are_encoded_as_well() -> None:
-    pictures = np.random.default_rng(0).random((4, 3, 45, 100), np.float32)
-    assert fit_encoder(pictures, epochs=1).latents(pictures).shape == (4, 16, 45, 25)
+def test_all_rows_and_features_are_channels_over_the_finest_pieces_of_time() -> None:
+    fine, coarse = waves(2)
+    values = sequences((fine, coarse))
+    assert values.shape == (2, 12, 5 * 2 + 2 * 2)
+    assert np.array_equal(values[1, 7, :10], fine.values[1, :, 7].ravel())
+    assert np.array_equal(values[1, 7, 10:], coarse.values[1, :, 3].ravel())
 
 
-def test_another_number_of_channels_is_refused(images: Floats) -> None:
-    encoder = fit_encoder(images, epochs=1)
-    with pytest.raises(ValueError, match=f"Expected images \\[N, {len(CHANNELS)}, J, L\\]"):
-        encoder.latents(images[:, :3])
+def test_residuals_have_the_shapes_and_parts_of_the_blocks(learnt: tuple[Networks, Blocks]) -> None:
+    networks, unseen = learnt
+    blocks = waves(2, seed=1)
+    views = networks.residuals(blocks)
+    assert len(views) == 4
+    for found in (*views, tuple(block.rows([0, 1]) for block in unseen)):
+        assert [block.values.shape for block in found] == [block.values.shape for block in blocks]
+        assert [block.parts for block in found] == [block.parts for block in blocks]
+        assert [block.name for block in found] == ["posture residual", "speed residual"]
 
 
-def test_a_width_that_is_no_multiple_of_four_is_refused(images: Floats) -> None:
-    with pytest.raises(ValueError, match="multiple of 4"):
-        fit_encoder(images[..., :46])
+def test_what_is_unusual_is_explained_worse_and_where_it_is(learnt: tuple[Networks, Blocks]) -> None:
+    networks, _ = learnt
+    fine, coarse = waves(8, seed=2)
+    odd = fine.values.copy()
+    odd[:, 3, 4:8] += 3.0
+    usual, unusual = (
+        np.mean([view[0].values ** 2 for view in networks.residuals((Block("posture", values, fine.parts), coarse))], 0)
+        for values in (fine.values, odd)
+    )
+    assert unusual.mean() > 1.5 * usual.mean()
+    assert (unusual - usual).mean(axis=(0, 3)).max(axis=1).argmax() == 3
 
 
-def test_equal_seeds_give_equal_latents(images: Floats) -> None:
-    first, second = (fit_encoder(images, seed=3, epochs=2).latents(images) for _ in range(2))
-    assert np.array_equal(first, second)
+def test_each_normal_repetition_is_explained_by_the_network_that_has_not_seen_its_video(
+    learnt: tuple[Networks, Blocks],
+) -> None:
+    networks, unseen = learnt
+    views = networks.residuals(waves(48))
+    fold = np.array([int(group.removeprefix("video-")) % 4 for group in GROUPS])
+    own = np.stack([view[0].values for view in views])[fold, np.arange(48)]
+    assert np.allclose(own, unseen[0].values, atol=1e-4)
 
 
-def test_another_seed_gives_another_encoder(images: Floats) -> None:
-    first, second = (fit_encoder(images, seed, epochs=1).kernels[0] for seed in (0, 1))
+def test_a_network_does_not_depend_on_the_videos_that_it_has_not_seen() -> None:
+    # Another order within one video: means and spreads stay as they are.
+    order = [2, 0, 1, *range(3, 48)]
+    swapped = tuple(block.rows(order) for block in waves(48))
+    (first, _), (second, _) = (fit_networks(blocks, GROUPS, epochs=2) for blocks in (waves(48), swapped))
+    same = [np.allclose(first.layers[0][0][one], second.layers[0][0][one], atol=1e-5) for one in range(4)]
+    assert same == [True, False, False, False]
+
+
+def test_equal_seeds_give_equal_networks_whoever_looks_on() -> None:
+    (first, _), (second, _) = (
+        fit_networks(waves(12), GROUPS[:12], 3, seen, epochs=2) for seen in (None, lambda *_: None)
+    )
+    assert all(np.array_equal(a[0], b[0]) for a, b in zip(first.layers, second.layers, strict=True))
+
+
+def test_another_seed_gives_other_networks() -> None:
+    first, second = (fit_networks(waves(12), GROUPS[:12], seed, epochs=1)[0].layers[0][0] for seed in (0, 1))
     assert not np.array_equal(first, second)
 
 
-def test_the_callers_random_numbers_are_left_alone(images: Floats) -> None:
-    import torch
-
+def test_the_callers_random_numbers_and_threads_are_left_alone() -> None:
     torch.manual_seed(5)
-    expected = torch.rand(1)
+    expected, threads = torch.rand(1), torch.get_num_threads()
     torch.manual_seed(5)
-    fit_encoder(images, epochs=1)
+    fit_networks(waves(12), GROUPS[:12], epochs=1)
     assert torch.equal(torch.rand(1), expected)
+    assert torch.get_num_threads() == threads
 
 
-def test_the_loss_falls_below_half(images: Floats) -> None:
-    losses: list[float] = []
-    fit_encoder(np.concatenate([images] * 4), on_epoch=lambda _, loss: losses.append(loss))
-    assert len(losses) == 10
-    assert losses[-1] < 0.5 * losses[0]
+def test_both_losses_fall() -> None:
+    losses: list[tuple[float, float]] = []
+    fit_networks(waves(48), GROUPS, on_epoch=lambda _, loss, held_out: losses.append((loss, held_out)))
+    assert len(losses) == EPOCHS
+    assert losses[-1][0] < 0.5 * losses[0][0]
+    assert losses[-1][1] < 0.5 * losses[0][1]
 
 
-def test_a_change_in_one_limb_shows_in_that_limbs_rows_only() -> None:
-    latents = np.zeros((1, 16, len(WALK), 12), np.float32)
-    latents[:, :, WALK.index(28)] = 1.0
-    block = latent_block(latents)
-    touched = {part for part, row in zip(block.parts, block.values[0], strict=True) if row.any()}
-    assert touched == {"feet"}
+@pytest.mark.parametrize("count", [1, 2])
+def test_fewer_than_three_repetitions_are_refused(count: int) -> None:
+    with pytest.raises(ValueError, match="3 or more sequences"):
+        fit_networks(waves(count), GROUPS[:count])
 
 
-def test_a_detector_compares_by_one_block_of_the_latent(base: Detector) -> None:
-    assert [scale.name for scale in base.scales] == ["latent"]
+def test_pieces_of_time_that_cannot_be_halved_twice_are_refused() -> None:
+    cut = tuple(Block(block.name, block.values[:, :, :6], block.parts) for block in waves(12))
+    with pytest.raises(ValueError, match="multiple of 4 steps, got 12 of 6"):
+        fit_networks(cut, GROUPS[:12])
 
 
-def test_training_reports_the_loss_of_every_epoch() -> None:
+@pytest.mark.parametrize("method", ["both", "autoencoder", "statistics"])
+def test_every_method_comes_back_from_its_arrays(method: Method) -> None:
+    learnt, _ = METHODS[method].fit(waves(12), GROUPS[:12], 0, None)
+    loaded = METHODS[method].load(learnt.arrays())
+    for first, second in zip(learnt.views(waves(3, 1)), loaded.views(waves(3, 1)), strict=True):
+        for before, after in zip(first, second, strict=True):
+            assert before.name == after.name
+            assert np.allclose(before.values, after.values, atol=0.02)
+
+
+def test_a_setting_is_known_by_the_statistics_and_by_what_is_unexplained_in_them(both: Detector) -> None:
+    names = ("posture", "speed", "direction")
+    assert both.references[0].blocks == (*names, *(f"{name} residual" for name in names))
+    assert trained("autoencoder").references[0].blocks == tuple(f"{name} residual" for name in names)
+
+
+def test_training_reports_the_losses_of_every_epoch() -> None:
     seen: list[training.TrainingProgress] = []
-    training.train(synthetic_samples(3, seed=0), CONFIG, on_progress=seen.append)
-    assert [now.epoch for now in seen if now.phase == "fit" and not np.isnan(now.loss)] == list(range(1, 11))
-
-
-def test_retraining_keeps_the_encoder_of_the_base(base: Detector, trained: Detector) -> None:
-    assert trained.representation is base.representation
-    assert len(trained.references) == 1
-
-
-def test_a_base_of_another_method_is_refused() -> None:
     pose, reps = set_of(1, (None,) * 10)
     samples = [LabelledRep(pose, rep, "normal", "first") for rep in reps]
-    with pytest.raises(ValueError, match="Expected a base model of method autoencoder, got statistics"):
-        training.train(samples, CONFIG, base=load_detector())
+    config = TrainConfig(detector=DetectorConfig(method="both"))
+    training.train(samples, config, on_progress=seen.append, base=load_detector())
+    fits = [now for now in seen if now.phase == "fit" and not np.isnan(now.loss)]
+    assert [now.epoch for now in fits] == list(range(1, EPOCHS + 1))
+    assert all(now.held_out > 0 for now in fits)
 
 
-def test_a_fault_scores_above_normal_repetitions(trained: Detector) -> None:
+def test_a_fault_scores_above_normal_repetitions(both: Detector) -> None:
     pose, reps = set_of(2, (None, None, FAULT, None, None))
-    scores = trained.score(pose, reps)
+    scores = both.score(pose, reps)
     assert scores[2].is_anomaly
     assert scores[2].score > max(score.score for i, score in enumerate(scores) if i != 2)
 
 
-def test_a_score_has_reasons_and_a_heat_map(trained: Detector) -> None:
+def test_a_score_has_reasons_and_a_heat_map(both: Detector) -> None:
     pose, reps = set_of(2, (None, None, FAULT, None, None))
-    assert trained.score(pose, reps)[2].reasons
-    heat = trained.heat_maps(pose, reps)[2]
+    assert both.score(pose, reps)[2].reasons
+    heat = both.heat_maps(pose, reps)[2]
     assert heat.shape == (len(WALK), 48)
     assert heat.max() == pytest.approx(1.0)
 
 
-def test_saved_and_loaded_it_gives_the_same_scores(trained: Detector, tmp_path: Path) -> None:
+def test_saved_and_loaded_it_gives_the_same_scores(both: Detector, tmp_path: Path) -> None:
     pose, reps = set_of(2, (None, None, FAULT, None, None))
-    trained.save(tmp_path / "model")
+    both.save(tmp_path / "model")
     loaded = Detector.load(tmp_path / "model")
-    assert loaded.config.method == "autoencoder"
-    assert loaded.version == trained.version
-    before, after = ([score.score for score in detector.score(pose, reps)] for detector in (trained, loaded))
+    assert loaded.config.method == "both"
+    assert loaded.version == both.version
+    before, after = ([score.score for score in detector.score(pose, reps)] for detector in (both, loaded))
     assert after == pytest.approx(before, abs=2e-3)
 
 
-def test_the_files_of_a_model_stay_below_a_megabyte(trained: Detector, tmp_path: Path) -> None:
-    trained.save(tmp_path / "model")
-    assert sum(file.stat().st_size for file in (tmp_path / "model").iterdir()) < 1_000_000
+def test_a_model_of_the_statistics_is_as_earlier_releases_wrote_it(tmp_path: Path) -> None:
+    trained("statistics").save(tmp_path / "model")
+    written = json.loads((tmp_path / "model" / "model.json").read_text())
+    assert written["format"] == 3
+    assert all("blocks" not in reference for reference in written["references"])
+    assert Detector.load(tmp_path / "model").references
+
+
+def test_an_earlier_releases_autoencoder_has_to_be_trained_again(tmp_path: Path) -> None:
+    trained("statistics").save(tmp_path / "model")
+    file = tmp_path / "model" / "model.json"
+    written = json.loads(file.read_text())
+    written["config"]["method"] = "autoencoder"
+    file.write_text(json.dumps(written))
+    with pytest.raises(ModelError, match="Train the model again"):
+        Detector.load(tmp_path / "model")

@@ -16,7 +16,7 @@ from pipeline.config import PoseConfig
 from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.media import reading
 from pipeline.media.reading import SampledFrame, shrunk
-from pipeline.pose.estimation import estimate
+from pipeline.pose.estimation import estimate, estimate_two
 from pipeline.pose.static_person import bends, is_idle, travel_m, without
 from pipeline.records import Floats, Pose
 
@@ -100,6 +100,22 @@ def found(tmp_path: Path, static_person: bool) -> tuple[Tallest, Pose]:
 
 def test_the_lifter_is_followed_and_not_the_taller_bystander(tmp_path: Path) -> None:
     assert np.nanmedian(found(tmp_path, static_person=True)[1].image[:, :, 0]) == pytest.approx(250, abs=5)
+
+
+def two_who_lift(index: int, width: int, height: int) -> NDArray[np.uint8]:
+    """Two people who go up and down in turn; the one on the right is taller."""
+    picture = np.zeros((height, width, 3), np.uint8)
+    for left, tall, phase in ((40, 110, 0.0), (230, 120, 1.5)):
+        top = round(height * (0.22 + 0.2 * np.sin(index / 3 + phase)))
+        picture[max(0, top) : top + tall, left : left + 60] = 255
+    return picture
+
+
+def test_somebody_else_who_lifts_as_well_is_found(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.mp4", count=2 * COUNT, fps=10, size=(320, 240), draw=two_who_lift)
+    pose, other = estimate_two(path, reading.probe(path), PoseConfig(), Tallest())
+    assert other is not None
+    assert [float(np.nanmedian(one.image[:, :, 0])) for one in (pose, other)] == pytest.approx([260, 70], abs=8)
 
 
 def test_a_lifter_alone_is_looked_at_once(tmp_path: Path) -> None:

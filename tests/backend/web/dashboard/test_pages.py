@@ -33,6 +33,29 @@ PAGES = (
 )  # fmt: skip
 
 
+def test_the_video_to_label_next_is_named(full: FlaskClient) -> None:
+    assert re.search(r'Label next: <a href="[^"]*/videos/12[^"]*">few.mp4</a>', full.get("/", headers=HTML).text)
+
+
+def test_what_browsers_may_not_play_is_told_of_the_video(full: FlaskClient) -> None:
+    assert "Browsers may not play it (mpeg4)." in full.get("/videos?issue=codec").text
+
+
+def test_faults_that_people_ticked_stand_beside_the_reason(full: FlaskClient) -> None:
+    row = re.search(r"<tr><th[^>]*>Rounded back</th>(.*?)</tr>", full.get("/labels").text, re.DOTALL)
+    assert row is not None
+    assert re.findall(r">(\d+)<", row[1]) == ["1", "1", "0", "0", "0"]
+    shown = full.get(f"/videos/{DRAWN}").text
+    assert "user 4 ticked Rounded back, Hitching: the same as the first reason, Rounded back." in shown
+
+
+def test_an_address_without_a_page_is_told_as_a_page(http: FlaskClient) -> None:
+    answer = http.get("/vidoes", headers=HTML)
+    assert answer.status_code == 404
+    assert "<h1>There is no such page</h1>" in answer.text
+    assert http.get("/vidoes", headers={"Accept": "application/json"}).is_json
+
+
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     """A server with something on every page, for tests that only look."""
@@ -48,7 +71,8 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     registry.promote(1, "v0001")
     regions = [(f"rep{n}", rep.start_s, rep.end_s, "normal") for n, rep in enumerate(reps, start=1)]
     label(store, 1, DRAWN, [*regions[:4], ("x", 0.0, 0.2, "anomalous")])
-    label(store, 2, DRAWN, [*regions[:3], (*regions[3][:3], "anomalous")], annotator=4)
+    faults = {"rep4": ["Rounded back", "Hitching"]}
+    label(store, 2, DRAWN, [*regions[:3], (*regions[3][:3], "anomalous")], annotator=4, faults=faults)
     job = store.job_for(Task(MARKED, 1, {"video": MARKUP}), MARKUP, MARKUP, "c")
     store.fail_job(job.id, "NotAVideo", MARKUP)
     Runs(store).request(1, "Start Training")
@@ -194,6 +218,7 @@ def test_the_least_certain_video_comes_first(full: FlaskClient) -> None:
         ("issue=codec", {"few.mp4"}),
         ("issue=variable-rate", {"few.mp4"}),
         ("issue=no-repetitions", {"nobody.mp4"}),
+        ("issue=two-lifters", {"few.mp4"}),
         ("issue=duplicate", set()),
         ("model=other", set()),
     ],

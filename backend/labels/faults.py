@@ -1,0 +1,175 @@
+"""The faults that people ticked beside the first reason that was given: do both name the same?"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Select, String, cast, select
+from sqlalchemy.orm import Session
+
+from backend.errors import LabelConfigError, ResultUnreadable
+from backend.labels.proposals import jobs_of, proposal_for
+from backend.labelstudio.format import Json, likely_fault
+from backend.labelstudio.labeling_config import Controls, parse_controls
+from backend.storage.analysis_json import load_analysis
+from backend.storage.annotation_json import AnnotationSource
+from backend.storage.database import batches
+from backend.storage.jobs import Job, Store
+from backend.storage.labels import Annotation, StoredRegion, regions_of
+from pipeline.records import Analysis, RepLabel
+
+
+@dataclass(frozen=True)
+class FaultAgreement:
+    """One fault. ticked: predicted repetitions that somebody ticked it for, once for each person. Of these, the first
+    reason stood for the `same` fault, for `other` ones, or there was no reason, or one that stands for no fault
+    (`none`). unticked: repetitions whose first reason stood for it where somebody ticked others alone.
+    """
+
+    fault: str
+    ticked: int
+    same: int
+    other: int
+    none: int
+    unticked: int
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """What one person ticked for a repetition of an analysis. number: of the repetition, from 1."""
+
+    number: int
+    annotator: int | None
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A predicted repetition and the fault that its first reason stands for, "" for none."""
+
+    number: int
+    start_s: float
+    end_s: float
+    label: RepLabel
+    fault: str
+
+
+def fault_agreements(store: Store, project: int) -> list[FaultAgreement]:
+    """Every fault that people ticked for predicted repetitions, or that first reasons stood for there; the most ticked
+    first. Repetitions without a ticked fault say nothing: many people tick none. The fault comes ticked with the
+    prediction, so that agreement is what people let stand as well as what they chose themselves."""
+    controls = _controls(store, project)
+    if controls is None:
+        return []
+    ticked, same, other, none, unticked = (Counter[str]() for _ in range(5))
+    for predicted, faults in _pairs(store, project, controls):
+        for fault in faults:
+            ticked[fault] += 1
+            (same if predicted == fault else other if predicted else none)[fault] += 1
+        if predicted and predicted not in faults:
+            unticked[predicted] += 1
+    names = sorted({*ticked, *unticked}, key=lambda fault: (-ticked[fault], -unticked[fault], fault))
+    return [FaultAgreement(name, *(count[name] for count in (ticked, same, other, none, unticked))) for name in names]
+
+
+def ticked_for(store: Store, project: int, task: int, analysis: Analysis) -> list[Ticked]:
+    """What people ticked for the repetitions of an analysis, by repetition and annotation."""
+    controls = _controls(store, project)
+    if controls is None:
+        return []
+    reps = judged(analysis, controls)
+    with Session(store.engine) as session:
+        query = _valid(project).where(Annotation.task == task)
+        annotations = session.scalars(query).all()
+        drawn = _ticked_regions(session, annotations, controls)
+    found = [
+        Ticked(its.number, one.annotator, faults)
+        for one in annotations
+        for region, faults in drawn.get(one.id, [])
+        if (its := proposal_for(region, reps)) is not None
+    ]
+    return sorted(found, key=lambda one: (one.number, one.annotator or 0))
+
+
+def stands_for(store: Store, project: int, analysis: Analysis) -> tuple[str, ...]:
+    """For each repetition of an analysis the fault that its first reason stands for, "" for none."""
+    controls = _controls(store, project)
+    if controls is None:
+        return ("",) * len(analysis.reps)
+    return tuple(one.fault for one in judged(analysis, controls))
+
+
+def judged(analysis: Analysis, controls: Controls) -> list[_Judged]:
+    """The repetitions of an analysis with the faults of their first reasons, by the project's labeling config."""
+    found = []
+    for number, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1):
+        reasons = score.reasons[:1] if score.is_anomaly and score.reliable else ()
+        fault = likely_fault(reasons, controls.choice_values)
+        found.append(_Judged(number, rep.start_s, rep.end_s, score.label, fault))
+    return found
+
+
+def _controls(store: Store, project: int) -> Controls | None:
+    try:
+        controls = parse_controls(store.label_config(project))
+    except LabelConfigError:
+        return None
+    return controls if controls.choices else None
+
+
+def _valid(project: int) -> Select[Annotation]:
+    return select(Annotation).where(Annotation.project == project, ~Annotation.deleted, ~Annotation.was_cancelled)
+
+
+def _pairs(store: Store, project: int, controls: Controls) -> list[tuple[str, tuple[str, ...]]]:
+    """Of each predicted repetition that somebody ticked faults for: the fault of its first reason, and those ticked."""
+    with Session(store.engine) as session:
+        annotations = session.scalars(_valid(project)).all()
+        drawn = _ticked_regions(session, annotations, controls)
+        jobs = jobs_of(session, [one for one in annotations if one.id in drawn])
+        results: dict[int, list[_Judged]] = {}
+        for ids in batches(set(jobs.values())):
+            for job, result in session.execute(select(Job.id, Job.result).where(Job.id.in_(ids))):
+                try:
+                    results[job] = judged(load_analysis(result), controls)
+                except ResultUnreadable:
+                    continue
+    return [
+        (its.fault, faults)
+        for annotation, regions in drawn.items()
+        for region, faults in regions
+        if (its := proposal_for(region, results.get(jobs.get(annotation, 0), []))) is not None
+    ]
+
+
+def _ticked_regions(
+    session: Session, annotations: Sequence[Annotation], controls: Controls
+) -> dict[int, list[tuple[StoredRegion, tuple[str, ...]]]]:
+    """By annotation, its regions with ticked faults."""
+    numbers = [one.id for one in annotations]
+    faults: dict[int, dict[str, tuple[str, ...]]] = {}
+    for ids in batches(numbers):
+        query = select(AnnotationSource.annotation_id, AnnotationSource.result)
+        query = query.where(cast(AnnotationSource.result, String).contains('"choices"'))  # others are not worth reading
+        for number, result in session.execute(query.where(AnnotationSource.annotation_id.in_(ids))):
+            if ticked := _choices(result, controls):
+                faults[number] = ticked
+    found = defaultdict[int, list[tuple[StoredRegion, tuple[str, ...]]]](list)
+    for number, regions in regions_of(session, faults).items():
+        found[number] += [(one, faults[number][one.region]) for one in regions if one.region in faults[number]]
+    return found
+
+
+def _choices(result: Sequence[Json], controls: Controls) -> dict[str, tuple[str, ...]]:
+    """The ticked choices of an annotation's JSON, by region."""
+    found: dict[str, tuple[str, ...]] = {}
+    for item in result:
+        value = item.get("value")
+        chosen = value.get("choices") if isinstance(value, dict) else None
+        if item.get("from_name") == controls.choices and isinstance(chosen, list):
+            named = tuple(dict.fromkeys(one for one in chosen if isinstance(one, str)))
+            if named:
+                found[str(item.get("id"))] = named
+    return found

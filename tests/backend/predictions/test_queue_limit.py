@@ -1,0 +1,121 @@
+"""The bounded queue: what finds no room waits in the database, what somebody has open does not, and nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Event
+
+import pytest
+from fakes import CONFIG, FakeExecutor, until
+from flask.testing import FlaskClient
+
+from backend.errors import QueueFull
+from backend.labelstudio.format import Task
+from backend.predictions import active, aside
+from backend.predictions.active import IMPORTED, OPENED, ActiveJobs
+from backend.predictions.aside import Aside
+from backend.predictions.preannotator import Preannotator
+from backend.storage.jobs import Store
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(active, "MOST_ACTIVE", 4)
+
+
+def tasks(*numbers: int) -> list[Task]:
+    return [Task(number, 1, {"video": f"/data/upload/1/{number}.mp4"}) for number in numbers]
+
+
+def test_what_finds_no_room_stays_in_the_database(
+    lone_service: Preannotator, executor: FakeExecutor, store: Store
+) -> None:
+    answer = lone_service.predict(tasks(*range(1, 8)), CONFIG)
+    assert answer.predictions == [None] * 7
+    assert answer.errors == []
+    assert executor.tasks() == [1, 2, 3, 4]
+    assert [job.state for job in store.unfinished_jobs()] == ["running"] * 4 + ["queued"] * 3
+
+
+def test_a_task_that_somebody_opens_finds_room(lone_service: Preannotator, executor: FakeExecutor) -> None:
+    lone_service.predict(tasks(*range(1, 8)), CONFIG)
+    lone_service.predict(tasks(9), CONFIG)
+    lone_service.predict(tasks(7), CONFIG)
+    assert executor.tasks() == [1, 2, 3, 4, 9, 7]
+    assert executor.priorities[7] == OPENED
+
+
+def test_what_waits_in_the_database_is_taken_up_when_there_is_room(
+    lone_service: Preannotator, executor: FakeExecutor
+) -> None:
+    lone_service.predict(tasks(*range(1, 8)), CONFIG)
+    for number in (1, 2):
+        executor.finish(number)
+    until(lone_service._wake.is_set)
+    lone_service.resume()
+    assert executor.tasks() == [1, 2, 3, 4, 5, 6]
+    for number in (3, 4, 5, 6):
+        executor.finish(number)
+    until(lone_service._wake.is_set)
+    lone_service.resume()
+    assert executor.tasks() == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_job_that_ends_wakes_nobody_where_none_was_left() -> None:
+    jobs, woken = ActiveJobs(), Event()
+    jobs.on_room = woken.set
+    jobs.begin(1)
+    jobs.end(1)
+    assert not woken.is_set()
+    for number in range(4):
+        jobs.begin(number)
+    assert not jobs.has_room_for(IMPORTED)
+    jobs.end(0)
+    assert not woken.is_set()
+    jobs.end(1)
+    assert woken.is_set()
+
+
+@pytest.fixture
+def busy(lone_service: Preannotator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Both threads that look at new tasks are kept, and little more is taken."""
+    monkeypatch.setattr(aside, "MOST_TASKS", 4)
+    released = Event()
+    for _ in range(2):
+        lone_service._aside.put(1, lambda: released.wait(20) and None)
+    yield
+    released.set()
+
+
+@pytest.mark.usefixtures("busy")
+def test_whoever_sends_more_than_is_kept_in_mind_is_told_when_to_come_again(lone_http: FlaskClient) -> None:
+    project = {"id": 1, "label_config": CONFIG}
+    sent = [{"id": number, "project": 1, "data": {"video": "/data/upload/1/a.mp4"}} for number in range(5)]
+    answer = lone_http.post("/webhook", json={"action": "TASKS_CREATED", "project": project, "tasks": sent})
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"] == "60"
+    assert answer.json is not None
+    assert answer.json["error"]["type"] == "QueueFull"
+
+
+@pytest.mark.usefixtures("busy")
+def test_label_studio_gets_no_error_where_more_is_asked_for_than_is_kept_in_mind(lone_http: FlaskClient) -> None:
+    sent = [{"id": number, "project": 1, "data": {"video": "/data/upload/1/a.mp4"}} for number in range(1, 21)]
+    answer = lone_http.post("/predict", json={"tasks": sent, "project": "1.1", "label_config": CONFIG})
+    assert answer.status_code == 200
+    assert answer.json == {"results": [[]] * 20, "errors": []}
+
+
+def test_one_request_may_be_larger_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aside, "MOST_TASKS", 2)
+    done = Event()
+    kept = Aside()
+    kept.put(100, done.set)
+    assert done.wait(20)
+    until(lambda: kept._tasks == 0)
+    released = Event()
+    kept.put(1, lambda: released.wait(20) and None)
+    with pytest.raises(QueueFull, match="Send these in a minute"):
+        kept.put(100, done.set)
+    released.set()
+    kept.close()

@@ -1,0 +1,102 @@
+"""Those who send slowly or nothing at all: they keep no thread, hinder nobody, and no stop waits for them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cheroot import wsgi
+from fakes import until
+from pydantic import SecretStr
+
+from backend.settings import Settings
+from backend.storage.jobs import Store
+from backend.web import senders
+from backend.web import server as web_server
+from backend.web.app import create_app
+
+
+def no_services() -> tuple[Any, Any]:
+    class Nothing:
+        def __getattr__(self, name: str) -> Any:
+            return lambda *_: []
+
+    return Nothing(), Store("sqlite://")
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[wsgi.Server]:
+    """The server, without workers behind it."""
+    settings = Settings(_env_file=None, data_dir=tmp_path, backend_port=0)
+    server = web_server._bound(settings, insecure=False)
+    server.wsgi_app = create_app(settings, *no_services())
+    threading.Thread(target=server.serve, daemon=True).start()
+    yield server
+    server.stop()
+
+
+def connected(running: wsgi.Server) -> socket.socket:
+    return socket.create_connection(running.bind_addr, timeout=20.0)
+
+
+def health(running: wsgi.Server) -> int:
+    return httpx.get("http://{}:{}/health".format(*running.bind_addr), timeout=5.0).status_code
+
+
+def test_heads_that_come_slowly_keep_no_thread(running: wsgi.Server) -> None:
+    with ExitStack() as open_:
+        for _ in range(40):
+            open_.enter_context(connected(running)).sendall(b"GET /health HTTP/1.1\r\nHost: local")
+        slow = open_.enter_context(connected(running))
+        slow.sendall(b"GET /health HTTP/1.1\r\nHost: local")
+        assert health(running) == 200
+        slow.sendall(b"host\r\nConnection: close\r\n\r\n")
+        assert b"".join(iter(lambda: slow.recv(1000), b"")).startswith(b"HTTP/1.1 200")
+
+
+def test_a_head_that_does_not_come_is_given_up(running: wsgi.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(senders, "HEAD_S", 0.1)
+    with connected(running) as slow:
+        slow.sendall(b"GET /health HTTP/1.1\r\nHost: local")
+        assert slow.recv(1000) == b""
+
+
+SLOW_BODY = b"POST /webhook HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{"
+
+
+def test_a_body_that_does_not_come_is_given_up(running: wsgi.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(senders, "BODY_S", 0.1)
+    with connected(running) as slow:
+        slow.sendall(SLOW_BODY)
+        assert slow.recv(1000).startswith((b"HTTP/1.1 400", b"HTTP/1.1 408"))
+
+
+def test_a_stop_waits_for_nobody_who_sends_slowly(running: wsgi.Server) -> None:
+    running.shutdown_timeout = 3600
+    with connected(running) as body, connected(running) as head:
+        body.sendall(SLOW_BODY)
+        head.sendall(b"GET")
+        until(lambda: running.senders._bodies and len(running.senders) == 1)
+        running.stop()
+        assert head.recv(1000) == b""
+
+
+def test_silent_connections_make_room_for_others(running: wsgi.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_server, "_MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(web_server, "_SILENT_S", 0.0)
+    with connected(running) as first, connected(running), connected(running):
+        assert health(running) == 200
+        assert first.recv(1000) == b""
+
+
+def test_a_login_of_megabytes_is_not_read(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, data_dir=tmp_path, basic_auth_user="coach", basic_auth_pass=SecretStr("secret"))
+    http = create_app(settings, *no_services()).test_client()
+    assert http.post("/login", data={"user": "coach", "password": "x" * 20_000}).status_code == 413
+    assert http.post("/login", data={"user": "coach", "password": "x" * 10_000}).status_code == 403  # read: no token
