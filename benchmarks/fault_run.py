@@ -6,7 +6,8 @@
 and delete, import tasks and ask for trainings; the server, a worker or the training process is killed with -9 every
 half minute or so, and the server started again. Then the faults end. Wrong (exit code 1) is what is not so after that:
 every task that nobody labelled has exactly one prediction, by the model in use; no prediction is there twice; every
-label is stored as Label Studio has it, and none besides; no model is torn; nothing waits.
+label is stored as Label Studio has it, and none besides; no model is torn; nothing waits. Not to be started with
+`nice`: workers and trainings are told apart by their niceness.
 """
 
 from __future__ import annotations
