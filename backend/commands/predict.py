@@ -167,7 +167,7 @@ def rep_table(analysis: Analysis) -> Table | str:
             str(number),
             *times,
             f"{score.score:.2f}",
-            label + ("" if score.reliable else " (check)"),
+            label if score.reliable else "[yellow]not judged[/yellow]",
             score.hindrance or why,
         )
     return table
