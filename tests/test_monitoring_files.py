@@ -19,7 +19,7 @@ from backend.storage.runs import Runs
 
 DOCKER = ROOT / "docker"
 WORDS = {
-    "and", "or", "by", "without", "sum", "max", "rate", "increase", "histogram_quantile", "label_values", "le", "up",
+    "and", "or", "by", "without", "sum", "max", "rate", "increase", "histogram_quantile", "label_values", "le", "up", "vector",
 }  # fmt: skip
 OF_PROMETHEUS = {"job", "instance"}
 

@@ -59,14 +59,15 @@ def report(
                 estimator.reset()
                 on_progress = begin(number, "estimating landmarks")
                 info, digest, pose = landmarks_of(path, cache, config.pose, estimator, on_progress)
+                found, paths, speeds = report_of(
+                    pose, analyze_pose(pose, info, detector, config, digest), path.name, lifter
+                )
+                html = page(found, paths, speeds, sets)
             except PipelineError as error:
                 failed += 1
                 errors.print(f"deadlift: {error}", markup=False)
                 continue
-            found, paths, speeds = report_of(
-                pose, analyze_pose(pose, info, detector, config, digest), path.name, lifter
-            )
-            texts = {target: page(found, paths, speeds, sets), target.with_suffix(".json"): _as_json(found)}
+            texts = {target: html, target.with_suffix(".json"): _as_json(found)}
             for file, text in texts.items():
                 try:
                     with written_aside(file) as aside:

@@ -59,6 +59,11 @@ def train(
     from pipeline.errors import DatasetError
 
     if project is not None:
+        if method != "statistics":
+            raise DatasetError(
+                "A project's model compares as the base model does: train a base with --synthetic and --method, and "
+                "name its folder in MODEL_DIR."
+            )
         _train_project(project)
         return
     if out is None:

@@ -161,10 +161,10 @@ class Preannotator:
         failed = self._store.failed_jobs([*OUR_OWN, *OF_THE_VIDEO])
         retried = [job for job in failed if is_retried(job) and self._is_due(job)]
         unfinished = self._store.unfinished_projects()
-        connected = those_connected(self._connections, unfinished | {job.project for job in retried})
+        connected = those_connected(self._connections, {*unfinished, *(job.project for job in retried)})
         self._take_up_all(job for job in retried if job.project in connected)
         active = self._runner.active
-        for with_work in sorted(connected & unfinished):
+        for with_work in (project for project in unfinished if project in connected):
             # One more than there is room for: so it is known that there are others.
             self._take_up_all(self._store.unfinished_jobs([with_work], active.ids(), active.room() + 1))
         if not self._client.configured:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import JSON, DateTime, Engine, Index, UniqueConstraint, delete, select, update
+from sqlalchemy import JSON, DateTime, Engine, Index, UniqueConstraint, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
@@ -261,17 +261,23 @@ class Store:
         self, projects: Iterable[int] | None = None, but: Iterable[int] = (), limit: int = -1
     ) -> Sequence[Job]:
         """The oldest jobs that are queued or running, of all projects or some, without those of the ids in `but`."""
-        query = select(Job).where(Job.state.in_(["queued", "running"]), Job.id.not_in(list(but)))
+        query = select(Job).where(Job.state.in_(["queued", "running"]))
         if projects is not None:
             query = query.where(Job.project.in_(list(projects)))
+        # Not a part of the query: databases take only so many values.
+        left_out = set(but)
+        most = limit + len(left_out) if limit >= 0 else -1
         with self._transaction() as session:
-            return session.scalars(query.order_by(Job.id).limit(limit)).all()
+            found = session.scalars(query.order_by(Job.id).limit(most)).all()
+        jobs = [job for job in found if job.id not in left_out]
+        return jobs[:limit] if limit >= 0 else jobs
 
-    def unfinished_projects(self) -> set[int]:
-        """The projects that have jobs which are queued or running."""
-        query = select(Job.project).where(Job.state.in_(["queued", "running"])).distinct()
+    def unfinished_projects(self) -> list[int]:
+        """The projects that have jobs which are queued or running, the one with the oldest of them first."""
+        query = select(Job.project).where(Job.state.in_(["queued", "running"]))
+        query = query.group_by(Job.project).order_by(func.min(Job.id))
         with self._transaction() as session:
-            return set(session.scalars(query))
+            return list(session.scalars(query))
 
     def failed_jobs(self, error_types: Sequence[str]) -> Sequence[Job]:
         """Jobs that failed with one of these errors."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 import time
@@ -119,6 +120,16 @@ class Body:
             self._until = time.monotonic() + BODY_S + self._length / LEAST_BYTES_PER_S
         with self._senders.sending_body(self._sender, self._until):
             yield
+
+
+def has_come(connection: Any) -> bool:
+    """Whether something can be read from a connection, its end included."""
+    if connection.rfile.has_data():
+        return True
+    # A look by recv would wait: these sockets have a timeout.
+    looks = select.poll()
+    looks.register(connection.socket, select.POLLIN)
+    return bool(looks.poll(0))
 
 
 def _is_head_whole(connection: Any) -> bool:

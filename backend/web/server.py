@@ -32,7 +32,7 @@ from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.storage.private import private
 from backend.web.app import create_app
-from backend.web.senders import Body, Senders
+from backend.web.senders import Body, Senders, has_come
 from backend.web.services import Services, services_of
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,14 @@ class _Server(wsgi.Server):
         """
         if self._open() < _MOST_CONNECTIONS:
             return True
-        self._connections._expire(time.time() - _SILENT_S)  # type: ignore[attr-defined]
+        selector = self._connections._selector  # type: ignore[attr-defined]
+        since = time.time() - _SILENT_S
+        idle = [(place, one) for place, one in list(selector.connections) if one is not self and one.last_used < since]
+        for place, one in idle:
+            # One with a request that nobody has read yet is left: the manager is about to hand it over.
+            if not has_come(one):
+                selector.unregister(place)
+                one.close()
         return self._open() < _MOST_CONNECTIONS
 
     def _open(self) -> int:

@@ -28,7 +28,7 @@ from pipeline.anomaly.reference import Reference, Scale
 from pipeline.config import DetectorConfig, EncodeConfig
 from pipeline.errors import ModelError
 
-# With references of the statistics alone, as earlier releases wrote them, and with residuals of an autoencoder.
+# Of the statistics, as earlier releases wrote them, and of methods with an autoencoder's residuals.
 _FORMAT, _WITH_RESIDUALS = 3, 4
 _MODEL, _WEIGHTS, _CARD = "model.json", "weights.safetensors", "CARD.md"
 Parts = Mapping[str, Any]
@@ -102,7 +102,7 @@ def _described(parts: Parts) -> dict[str, Any]:
     compared = next((list(one.blocks) for one in parts["references"]), statistics)
     others = {"blocks": compared} if compared != statistics else {}
     return {
-        "format": _WITH_RESIDUALS if others else _FORMAT,
+        "format": _FORMAT if parts["config"].method == "statistics" else _WITH_RESIDUALS,
         "name": parts["name"],
         "config": asdict(parts["config"]),
         "blocks": statistics,

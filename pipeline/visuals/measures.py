@@ -144,7 +144,7 @@ def _measured(pose: Pose, rep: Rep, legs: dict[int, float]) -> RepMeasures | Non
 
 
 def _hands(pose: Pose, near: NDArray[np.bool_]) -> _Doubles:
-    """[n, 2] the middle of the wrists in the picture, NaN where one of them is hardly seen."""
+    """[n, 2] the middle of the wrists in the picture, NaN where both are hardly seen."""
     rows = [INDEX["left_wrist"], INDEX["right_wrist"]]
     points = pose.image[near][:, rows].astype(np.float64)
     # The arm behind the body is a guess, but the bar keeps both hands together: the better one decides.

@@ -6,10 +6,11 @@ from typing import cast
 
 import pytest
 
-from backend.commands.train import check_is_there
+from backend.commands.train import check_is_there, train
 from backend.errors import BackendError, LabelStudioError, NotInLabelStudio
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import ProjectInfo
+from pipeline.errors import DatasetError
 
 
 class _Studio:
@@ -44,3 +45,8 @@ def test_a_project_that_is_there_may_train() -> None:
 
 def test_a_label_studio_that_does_not_answer_is_no_reason_to_refuse() -> None:
     check(99, _Studio(answers=False))
+
+
+def test_a_method_is_of_the_base_and_not_of_one_training_of_a_project() -> None:
+    with pytest.raises(DatasetError, match="MODEL_DIR"):
+        train(project=4, method="both")

@@ -159,6 +159,19 @@ def test_unfinished_jobs_are_those_queued_or_running(store: Store) -> None:
     assert [j.task for j in store.unfinished_jobs()] == [0, 1]
 
 
+def test_unfinished_jobs_come_without_those_in_progress_up_to_a_number(store: Store) -> None:
+    jobs = [job(store, task=n) for n in range(5)]
+    assert [j.task for j in store.unfinished_jobs(but=[jobs[0].id, jobs[2].id], limit=2)] == [1, 3]
+
+
+def test_projects_with_the_oldest_unfinished_jobs_come_first(store: Store) -> None:
+    for project, task in ((2, 1), (1, 2), (2, 3), (3, 4)):
+        store.job_for(Task(task, project, {}), f"v{task}.mp4", "v1", "c")
+    (last,) = [one for one in store.unfinished_jobs() if one.project == 3]
+    store.finish_job(last.id, "{}")
+    assert store.unfinished_projects() == [2, 1]
+
+
 def test_undelivered_jobs_are_done_and_not_known_to_be_in_label_studio(store: Store) -> None:
     jobs = [job(store, task=n) for n in range(4)]
     for one in jobs[1:]:

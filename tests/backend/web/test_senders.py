@@ -95,6 +95,25 @@ def test_silent_connections_make_room_for_others(running: wsgi.Server, monkeypat
         assert first.recv(1000) == b""
 
 
+def test_whoever_has_sent_something_that_nobody_has_read_yet_is_not_silent() -> None:
+    class Connection:
+        def __init__(self, end: socket.socket) -> None:
+            self.socket, self.rfile = end, self
+
+        def has_data(self) -> bool:
+            return False
+
+    here, there = socket.socketpair()
+    with here, there:
+        connection = Connection(here)
+        assert not senders.has_come(connection)
+        there.sendall(b"GET")
+        assert senders.has_come(connection)
+        assert here.recv(10) == b"GET"  # it was only looked at
+        there.close()
+        assert senders.has_come(connection)
+
+
 def test_a_login_of_megabytes_is_not_read(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, data_dir=tmp_path, basic_auth_user="coach", basic_auth_pass=SecretStr("secret"))
     http = create_app(settings, *no_services()).test_client()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +196,13 @@ def test_saved_and_loaded_it_gives_the_same_scores(both: Detector, tmp_path: Pat
     assert loaded.version == both.version
     before, after = ([score.score for score in detector.score(pose, reps)] for detector in (both, loaded))
     assert after == pytest.approx(before, abs=2e-3)
+
+
+@pytest.mark.parametrize("method", ["both", "autoencoder", "statistics"])
+def test_a_model_without_a_known_setting_comes_back(method: Method, tmp_path: Path) -> None:
+    base = replace(load_detector(), config=DetectorConfig(method=method))
+    base.save(tmp_path / "model")
+    assert Detector.load(tmp_path / "model").version == base.version
 
 
 def test_a_model_of_the_statistics_is_as_earlier_releases_wrote_it(tmp_path: Path) -> None:

@@ -77,5 +77,7 @@ def test_the_loss_is_told_and_compared() -> None:
         "Number 2 was the fastest; number 3, the last, was 25 % slower.",
         "In the set before (one.mp4) the last repetition was 10 % slower.",
     ]
+    single = SetReport("middle.mp4", (line(1, 1.0),))
+    assert summary(now, [before, single])[-1].startswith("In an earlier set (one.mp4)")
     html = page(now, "", "", [before])
     assert html.index("one.mp4</td>") < html.index("two.mp4 (this one)")
