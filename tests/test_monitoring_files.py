@@ -19,7 +19,8 @@ from backend.storage.runs import Runs
 
 DOCKER = ROOT / "docker"
 WORDS = {
-    "and", "or", "by", "without", "sum", "max", "rate", "increase", "histogram_quantile", "label_values", "le", "up", "vector",
+    "and", "or", "by", "without", "sum", "max", "rate", "increase", "histogram_quantile", "label_values", "le", "up",
+    "vector",
 }  # fmt: skip
 OF_PROMETHEUS = {"job", "instance"}
 
