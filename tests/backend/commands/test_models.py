@@ -89,9 +89,17 @@ def test_show_has_what_was_measured_and_left_out(registry: Registry, invoke: Inv
 
 
 def test_show_draws_the_loss(invoke: Invoke, registry: Registry) -> None:
+    losses = [{"epoch": n, "loss": 1.0 / n, "held_out": 2.0 / n} for n in range(1, 11)]
+    registry.publish(1, load_detector(), "", RUN | {"losses": losses}, [])
+    shown = invoke("show", "v0003")
+    assert "Loss over 10 epochs: 1 █▄" in shown
+    assert "On held-out videos over 10 epochs: 2 █▄" in shown
+
+
+def test_a_model_of_an_earlier_release_has_one_curve(invoke: Invoke, registry: Registry) -> None:
     losses = [{"epoch": n, "loss": 1.0 / n} for n in range(1, 11)]
     registry.publish(1, load_detector(), "", RUN | {"losses": losses}, [])
-    assert "Loss over 10 epochs: 1 █▄" in invoke("show", "v0003")
+    assert "held-out" not in invoke("show", "v0003")
 
 
 def test_a_curve_goes_from_the_highest_to_the_lowest_bar() -> None:

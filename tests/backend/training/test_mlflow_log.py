@@ -30,7 +30,7 @@ REPORT: Json = {
     "label_digest": "abc",
     "labels": {"normal": 9, "anomalous": 1, "videos": 2, "skipped": []},
     "metrics": {"normals": 9, "false_alarms": None},
-    "losses": [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}],
+    "losses": [{"epoch": 1, "loss": 0.5, "held_out": 0.75}, {"epoch": 2, "loss": 0.25, "held_out": 0.5}],
     "gate": {"passed": True, "reason": "Not worse.", "figures": {"candidate_auroc": 0.9}},
 }
 
@@ -109,6 +109,7 @@ def test_a_server_that_does_not_answer_is_an_error_of_ours(
 def test_what_was_not_measured_is_no_metric() -> None:
     assert {name: value for name, value, _ in metrics(REPORT)} == {
         "loss": 0.25,
+        "loss_held_out": 0.5,
         "train_normals": 9.0,
         "gate_candidate_auroc": 0.9,
     }

@@ -294,7 +294,7 @@ def test_figures_have_their_number_and_interval(full: FlaskClient) -> None:
 
 
 def test_a_loss_curve_is_drawn(full: FlaskClient) -> None:
-    assert "Loss over 2 epochs, from 0.5 to 0.25" in page(full, "/models/1/v0001")
+    assert "Loss over 2 epochs, from 0.5 to 0.25; on held-out videos 0.5 at the end" in page(full, "/models/1/v0001")
 
 
 def test_two_models_with_other_labels_are_not_called_comparable(full: FlaskClient) -> None:
