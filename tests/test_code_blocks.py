@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import shutil
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -16,6 +18,7 @@ from commands import deadlift
 from places import ROOT
 
 from backend.cli import COMMANDS, load_command
+from backend.logs import JsonFormatter, about
 from pipeline import synthetic
 from pipeline.errors import DatasetError
 from pipeline.evaluation.reps import load_groundtruth
@@ -125,7 +128,21 @@ def read_groundtruth(block: Block, folder: Path) -> None:
         load_groundtruth(path)
 
 
-READERS: dict[str, Callable[[Block, Path], None]] = {"groundtruth.json": read_groundtruth}
+def read_log_line(block: Block, folder: Path) -> None:
+    """The server writes the same fields in the same order, and the same text for the same message."""
+    shown = json.loads(block.text)
+    record = logging.makeLogRecord(
+        {"name": shown["logger"], "levelname": shown["level"], "msg": shown["message"], "process": shown["process"]}
+    )
+    record.created = datetime.fromisoformat(shown["time"]).timestamp()
+    with about(request=shown["request"], job=shown["job"], task=shown["task"], project=shown["project"]):
+        assert JsonFormatter().format(record) == block.text.strip()
+
+
+READERS: dict[str, Callable[[Block, Path], None]] = {
+    "groundtruth.json": read_groundtruth,
+    "log line": read_log_line,
+}
 
 
 @pytest.mark.parametrize("title", READERS)
