@@ -40,7 +40,7 @@ def probe(path: str | Path) -> VideoInfo:
             raise VideoDamaged(f"{path}: no frame can be decoded. Is the upload complete?")
         display = display_of(first, stream)
         width, height = display.size(first.width, first.height)
-        codec, start_s = str(stream.codec_context.name), float(first.time) - clock.zero_s(container)
+        codec, start_s = str(stream.codec_context.name), max(0.0, float(first.time) - clock.zero_s(container))
         earliest_s = clock.earliest_s(container)
     with opened(path) as container:  # anew: not every format can go back
         rhythm, declared_s = clock.rhythm(container), clock.declared_s(container)
