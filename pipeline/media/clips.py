@@ -33,7 +33,7 @@ def cut(source: str | Path, target: Path, start_s: float, end_s: float) -> Liter
     """Write the pictures of [start_s, end_s) as an MP4 (H.264, no sound) from time 0 on, complete or not at all.
 
     Copied where the first of them is a key frame and none needs a picture outside; else encoded. Raises the errors of
-    `video.probe`, and VideoDamaged where there is no picture in that time.
+    `reading.probe`, and VideoDamaged where there is no picture in that time.
     """
     if not 0 <= start_s < end_s:
         raise ValueError(f"Expected 0 <= start < end, got {start_s} and {end_s}.")
