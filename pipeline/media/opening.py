@@ -37,6 +37,7 @@ _OTHER_SUFFIXES = {
 }
 # Sound, still pictures and subtitles in the same formats.
 _NO_VIDEOS = frozenset(("m4a", "m4b", "isma", "mka", "mks", "ogg", "avif", "heic", "heif", "gif"))
+_STILL = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
 _SIGNATURE = 12  # bytes: length, type and brand in MP4, the header in FLV, most of the identifier in WMV
 _GOOD_PART = 0.1
 
@@ -96,12 +97,13 @@ def has_unread_recording(path: str | Path, read_to: int) -> bool:
 
 def video_stream(container: InputContainer) -> VideoStream:
     """The video: the first stream of pictures that is no cover picture, which drones and editors put before it
-    (lossless-cut#308)."""
-    return _pictures_in(container)[0]
+    (lossless-cut#308), said to be one or not."""
+    streams = _pictures_in(container)
+    return next((stream for stream in streams if stream.frames != 1), streams[0])
 
 
 def _pictures_in(container: InputContainer) -> list[VideoStream]:
-    return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    return [stream for stream in container.streams.video if not stream.disposition & _STILL]
 
 
 def _reason(error: Exception) -> str:
