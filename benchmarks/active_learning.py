@@ -36,7 +36,7 @@ from rich.table import Table
 from backend.commands.landmarks import video_pose
 from pipeline.anomaly.appearance import appearance_of, clusters_of
 from pipeline.anomaly.calibration import calibrate
-from pipeline.anomaly.reference import compare, fit_reference, scales_of
+from pipeline.anomaly.reference import compare, fit_reference, in_units, scales_of
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.evaluation.anomaly import auroc, duration_baseline
@@ -166,11 +166,12 @@ def pictures_pool(folder: Path) -> Pool:
         known = [row for video in sorted(labelled) for row in rows[video] if not anomalous[row]]
         if len(known) < 3:
             return [np.full(len(mine), 0.5) for mine in rows]
-        mine, groups = tuple(block.rows(known) for block in blocks), [names[row] for row in known]
-        scales = scales_of(mine, groups)
-        reference, own = fit_reference("normal", mine, scales, groups, np.full(1, np.nan, np.float32))
+        groups = [names[row] for row in known]
+        comparable = in_units(blocks, scales_of(tuple(block.rows(known) for block in blocks), groups))
+        mine = tuple(block.rows(known) for block in comparable)
+        reference, own = fit_reference("normal", mine, groups, np.full(1, np.nan, np.float32))
         calibration = calibrate(own, groups, RATE)
-        scores = np.array([calibration.score(float(raw)) for raw in compare(blocks, scales, reference)])
+        scores = np.array([calibration.score(float(raw)) for raw in compare([comparable], reference)])
         return [scores[mine] for mine in rows]
 
     means = np.stack([np.concatenate([block.values[mine].mean(axis=0).ravel() for block in blocks]) for mine in rows])

@@ -19,7 +19,7 @@ from rich.table import Table
 
 from pipeline.anomaly.calibration import calibrate
 from pipeline.anomaly.features import Blocks
-from pipeline.anomaly.reference import compare, fit_reference, scales_of
+from pipeline.anomaly.reference import compare, fit_reference, in_units, scales_of
 from pipeline.original.pictures import load_pictures, picture_blocks
 
 _NORMALS = (10, 20, 50, 100, 250)
@@ -76,12 +76,13 @@ def judged(
 ) -> dict[float, tuple[float, float]]:
     """For each rate the mean share of false alarms over unseen videos, and the share of anomalies that are found."""
     groups = names[known].tolist()
+    scales = scales_of(tuple(block.rows(known) for block in blocks), groups)
+    blocks = in_units(blocks, scales)
     mine = tuple(block.rows(known) for block in blocks)
-    scales = scales_of(mine, groups)
-    reference, own = fit_reference("normal", mine, scales, groups, np.full(1, np.nan, np.float32))
+    reference, own = fit_reference("normal", mine, groups, np.full(1, np.nan, np.float32))
     unseen = np.flatnonzero(~np.isin(names, np.unique(names[known])))
-    far = compare(tuple(block.rows(unseen) for block in blocks), scales, reference)
-    faults = compare(odd, scales, reference) if odd is not None else np.zeros(1)
+    far = compare([tuple(block.rows(unseen) for block in blocks)], reference)
+    faults = compare([in_units(odd, scales)], reference) if odd is not None else np.zeros(1)
     result = {}
     for rate in _RATES:
         threshold = calibrate(own, groups, rate).threshold

@@ -299,8 +299,8 @@ def inside() -> dict[str, float]:
             return lambda *_: []
 
     with tempfile.TemporaryDirectory() as folder:
-        bare = Settings(_env_file=None, data_dir=folder)
-        guarded = Settings(_env_file=None, data_dir=folder, basic_auth_user=_USER, basic_auth_pass=SecretStr(_PASSWORD))
+        bare = Settings(_env_file=None, data_dir=Path(folder))  # type: ignore[call-arg]
+        guarded = bare.model_copy(update={"basic_auth_user": _USER, "basic_auth_pass": SecretStr(_PASSWORD)})
         service = cast(Preannotator, Nothing())
         clients = [create_app(settings, service, Store("sqlite://")).test_client() for settings in (bare, guarded)]
         headers = {"Authorization": _AUTHORIZATION}

@@ -65,7 +65,7 @@ def main() -> None:
             heights(signal, rep)
             for rep in truth.reps
             for signal in signals
-            if signal.time[0] <= rep.start_s and rep.end_s <= signal.time[-1]
+            if isinstance(rep, Rep) and signal.time[0] <= rep.start_s and rep.end_s <= signal.time[-1]
         ]
         if rows and not truth.uncertain:
             clips.append(np.median(rows, axis=0))

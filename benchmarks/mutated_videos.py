@@ -24,6 +24,7 @@ from concurrent.futures import Future
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -77,7 +78,7 @@ def originals(folder: Path) -> list[Path]:
 def write(path: Path, codec: str, pictures: list[NDArray[np.uint8]]) -> None:
     name, options = CODECS[codec]
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(name, rate=RATE, options=options)
+        stream = cast(av.VideoStream, container.add_stream(name, rate=RATE, options=options))
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         for index, picture in enumerate(pictures):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")

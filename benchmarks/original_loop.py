@@ -50,7 +50,7 @@ def pictures(path: Path, seconds: float) -> Iterator[NDArray[np.uint8]]:
             found, picture = capture.read()
             if not found:
                 return
-            yield picture
+            yield np.asarray(picture, np.uint8)
     finally:
         capture.release()
 

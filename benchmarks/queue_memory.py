@@ -72,7 +72,8 @@ def main() -> None:
         registry = Registry(Path(folder) / "models", Model(VERSION, None))
         context = Context(store, LabelStudioClient(access), registry, PipelineConfig(), access, Path(folder))
         service = Preannotator(context, _Worker(), 0.0)
-        http = create_app(Settings(_env_file=None, data_dir=Path(folder)), service, store).test_client()
+        settings = Settings(_env_file=None, data_dir=Path(folder))  # type: ignore[call-arg]
+        http = create_app(settings, service, store).test_client()
         for round_ in range(1, arguments.rounds + 1):
             done = round_ * arguments.jobs
             numbers = range(done - arguments.jobs, done)
