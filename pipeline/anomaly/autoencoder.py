@@ -116,7 +116,7 @@ def fit_networks(
         rate = torch.optim.lr_scheduler.OneCycleLR(adam, _LEARNING_RATE, total_steps=epochs * steps)
         data = torch.from_numpy(values)
         rows = [torch.from_numpy(np.flatnonzero(fold != number)) for number in range(_NETWORKS)]
-        noise_at_end = _NOISE * torch.randn_like(data)
+        held_out_noise = _NOISE * torch.randn_like(data)
         for epoch in range(epochs):
             total = 0.0
             for _ in range(steps):
@@ -130,7 +130,7 @@ def fit_networks(
                 total += float(loss.detach()) / _NETWORKS
             if on_epoch is not None:
                 with torch.no_grad():
-                    found = _reconstructed_in_training((data + noise_at_end).expand(_NETWORKS, *data.shape), layers)
+                    found = _reconstructed_in_training((data + held_out_noise).expand(_NETWORKS, *data.shape), layers)
                     errors = ((found - data) ** 2).mean(dim=(2, 3)).numpy()
                 on_epoch(epoch + 1, total / steps, float(errors[fold, np.arange(count)].mean()))
     learnt = tuple((weight.detach().numpy().copy(), bias.detach().numpy().copy()) for weight, bias in layers)

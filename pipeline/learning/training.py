@@ -115,7 +115,11 @@ def train(
 
     Raises:
         DatasetError: too few normal repetitions can be used.
+        ValueError: the base knows settings by another method.
     """
+    method = config.detector.method
+    if base is not None and base.references and base.config.method != method:
+        raise ValueError(f"Expected a base model of method {method}, got {base.config.method}.")
     on_progress = on_progress or _ignore
     normals = [sample for sample in samples if sample.label == "normal"]
     used, encoded = _encoded(normals, config, on_progress)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from drawn_lifts import set_of
 
+from pipeline.anomaly import autoencoder
 from pipeline.anomaly.autoencoder import EPOCHS, Networks, fit_networks, sequences
 from pipeline.anomaly.detector import Detector, load_detector
 from pipeline.anomaly.features import Block, Blocks
@@ -103,6 +104,15 @@ def test_a_network_does_not_depend_on_the_videos_that_it_has_not_seen() -> None:
     (first, _), (second, _) = (fit_networks(blocks, GROUPS, epochs=2) for blocks in (waves(48), swapped))
     same = [np.allclose(first.layers[0][0][one], second.layers[0][0][one], atol=1e-5) for one in range(4)]
     assert same == [True, False, False, False]
+
+
+def test_with_numpy_it_gives_what_it_gave_in_training() -> None:
+    layers = autoencoder._initial(14)
+    values = np.random.default_rng(0).normal(size=(5, 12, 14)).astype(np.float32)
+    with torch.no_grad():
+        expected = autoencoder._reconstructed_in_training(torch.from_numpy(values).expand(4, 5, 12, 14), layers).numpy()
+    found = autoencoder._reconstructed(values, [(w.detach().numpy(), b.detach().numpy()) for w, b in layers])
+    assert np.allclose(found, expected, atol=1e-5)
 
 
 def test_equal_seeds_give_equal_networks_whoever_looks_on() -> None:
@@ -203,6 +213,13 @@ def test_a_model_without_a_known_setting_comes_back(method: Method, tmp_path: Pa
     base = replace(load_detector(), config=DetectorConfig(method=method))
     base.save(tmp_path / "model")
     assert Detector.load(tmp_path / "model").version == base.version
+
+
+def test_a_base_that_knows_settings_by_another_method_is_refused(both: Detector) -> None:
+    pose, reps = set_of(1, (None,) * 4)
+    samples = [LabelledRep(pose, rep, "normal", "first") for rep in reps]
+    with pytest.raises(ValueError, match="Expected a base model of method statistics, got both"):
+        training.train(samples, TrainConfig(), base=both)
 
 
 def test_a_model_of_the_statistics_is_as_earlier_releases_wrote_it(tmp_path: Path) -> None:
