@@ -124,25 +124,29 @@ class Body:
 
 def has_come(connection: Any) -> bool:
     """Whether something can be read from a connection, its end included."""
-    if connection.rfile.has_data():
-        return True
-    # A look by recv would wait: these sockets have a timeout.
-    looks = select.poll()
-    looks.register(connection.socket, select.POLLIN)
-    return bool(looks.poll(0))
+    return bool(connection.rfile.has_data()) or _is_readable(connection.socket)
 
 
 def _is_head_whole(connection: Any) -> bool:
     """Whether a thread that reads the head need not wait; also where there will be no more of it."""
-    if connection.rfile.has_data():
-        return True
+    # What came behind the request before, and what has come since.
+    head = bytes(connection.rfile.peek()) if connection.rfile.has_data() else b""
     try:
-        come = connection.socket.recv(_PEEK, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return False
+        if _is_readable(connection.socket):
+            come = connection.socket.recv(_PEEK, socket.MSG_PEEK)
+            if not come:
+                return True
+            head += come
     except (OSError, ValueError):
         return True
-    return not come or len(come) == _PEEK or b"\r\n\r\n" in come or b"\n\n" in come
+    return len(head) >= _PEEK or b"\r\n\r\n" in head or b"\n\n" in head
+
+
+def _is_readable(end: socket.socket) -> bool:
+    """Whether reading would not wait. These sockets have a timeout, with which even MSG_DONTWAIT waits."""
+    looks = select.poll()
+    looks.register(end, select.POLLIN)
+    return bool(looks.poll(0))
 
 
 def _end(sender: socket.socket) -> None:

@@ -132,7 +132,10 @@ class _Gateway(wsgi.Gateway_10):
     def get_environ(self) -> dict[str, Any]:  # type: ignore[override]  # its stub says None
         found: dict[str, Any] = super().get_environ()
         length = int(getattr(self.req.rfile, "remaining", 0))
-        found["wsgi.input"] = Body(self.req.rfile, length, self.req.conn.socket, self.req.server.senders)
+        # In place of the request's own as well: the library reads a body that nobody asked for.
+        self.req.rfile = found["wsgi.input"] = Body(
+            self.req.rfile, length, self.req.conn.socket, self.req.server.senders
+        )
         return found
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:

@@ -77,6 +77,28 @@ def test_a_body_that_does_not_come_is_given_up(running: wsgi.Server, monkeypatch
         assert slow.recv(1000).startswith((b"HTTP/1.1 400", b"HTTP/1.1 408"))
 
 
+def test_a_body_that_nobody_asked_for_is_given_up(running: wsgi.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(senders, "BODY_S", 0.1)
+    with connected(running) as slow:
+        slow.sendall(SLOW_BODY.replace(b"/webhook", b"/nowhere"))
+        assert b"".join(iter(lambda: slow.recv(1000), b"")).startswith(b"HTTP/1.1 404")
+
+
+def test_half_a_head_behind_a_request_keeps_no_thread(running: wsgi.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(senders, "HEAD_S", 0.1)
+    with connected(running) as slow:
+        slow.settimeout(5.0)  # a thread would wait for the rest of the second head for ten seconds
+        slow.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET /health HTTP/1.1\r\nX: ")
+        assert b"".join(iter(lambda: slow.recv(1000), b"")).count(b"HTTP/1.1 200") == 1
+
+
+def test_a_whole_head_behind_a_request_is_answered(running: wsgi.Server) -> None:
+    with connected(running) as both:
+        request = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"
+        both.sendall(request + b"\r\n" + request + b"Connection: close\r\n\r\n")
+        assert b"".join(iter(lambda: both.recv(1000), b"")).count(b"HTTP/1.1 200") == 2
+
+
 def test_a_stop_waits_for_nobody_who_sends_slowly(running: wsgi.Server) -> None:
     running.shutdown_timeout = 3600
     with connected(running) as body, connected(running) as head:
