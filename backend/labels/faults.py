@@ -1,4 +1,4 @@
-"""The faults that people ticked beside the first reason that was given: do both name the same?"""
+"""The faults that people ticked beside those that we ticked: do both name the same?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.errors import LabelConfigError, ResultUnreadable
 from backend.labels.proposals import jobs_of, proposal_for
-from backend.labelstudio.format import Json, likely_fault
+from backend.labelstudio.format import Json, ticked_fault
 from backend.labelstudio.labeling_config import Controls, parse_controls
 from backend.storage.analysis_json import load_analysis
 from backend.storage.annotation_json import AnnotationSource
@@ -23,9 +23,9 @@ from pipeline.records import Analysis, RepLabel
 
 @dataclass(frozen=True)
 class FaultAgreement:
-    """One fault. ticked: predicted repetitions that somebody ticked it for, once for each person. Of these, the first
-    reason stood for the `same` fault, for `other` ones, or there was no reason, or one that stands for no fault
-    (`none`). unticked: repetitions whose first reason stood for it where somebody ticked others alone.
+    """One fault. ticked: predicted repetitions that somebody ticked it for, once for each person. Of these, we had
+    ticked the `same` fault, an `other` one, or `none`. unticked: repetitions for which we had ticked it and somebody
+    ticked others alone.
     """
 
     fault: str
@@ -47,7 +47,7 @@ class Ticked:
 
 @dataclass(frozen=True)
 class _Judged:
-    """A predicted repetition and the fault that its first reason stands for, "" for none."""
+    """A predicted repetition and the fault that we ticked for it, "" for none."""
 
     number: int
     start_s: float
@@ -57,7 +57,7 @@ class _Judged:
 
 
 def fault_agreements(store: Store, project: int) -> list[FaultAgreement]:
-    """Every fault that people ticked for predicted repetitions, or that first reasons stood for there; the most ticked
+    """Every fault that people ticked for predicted repetitions, or that we had ticked there; the most ticked
     first. Repetitions without a ticked fault say nothing: many people tick none. The fault comes ticked with the
     prediction, so that agreement is what people let stand as well as what they chose themselves."""
     controls = _controls(store, project)
@@ -94,7 +94,7 @@ def ticked_for(store: Store, project: int, task: int, analysis: Analysis) -> lis
 
 
 def stands_for(store: Store, project: int, analysis: Analysis) -> tuple[str, ...]:
-    """For each repetition of an analysis the fault that its first reason stands for, "" for none."""
+    """For each repetition of an analysis the fault that we tick, "" for none."""
     controls = _controls(store, project)
     if controls is None:
         return ("",) * len(analysis.reps)
@@ -102,12 +102,10 @@ def stands_for(store: Store, project: int, analysis: Analysis) -> tuple[str, ...
 
 
 def judged(analysis: Analysis, controls: Controls) -> list[_Judged]:
-    """The repetitions of an analysis with the faults of their first reasons, by the project's labeling config."""
+    """The repetitions of an analysis with the faults that we tick, by the project's labeling config."""
     found = []
     for number, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1):
-        reasons = score.reasons[:1] if score.is_anomaly and score.reliable else ()
-        fault = likely_fault(reasons, controls.choice_values)
-        found.append(_Judged(number, rep.start_s, rep.end_s, score.label, fault))
+        found.append(_Judged(number, rep.start_s, rep.end_s, score.label, ticked_fault(score, controls)))
     return found
 
 
@@ -124,7 +122,7 @@ def _valid(project: int) -> Select[Annotation]:
 
 
 def _pairs(store: Store, project: int, controls: Controls) -> list[tuple[str, tuple[str, ...]]]:
-    """Of each predicted repetition that somebody ticked faults for: the fault of its first reason, and those ticked."""
+    """Of each predicted repetition that somebody ticked faults for: the fault that we had ticked, and theirs."""
     with Session(store.engine) as session:
         annotations = session.scalars(_valid(project)).all()
         drawn = _ticked_regions(session, annotations, controls)

@@ -145,14 +145,20 @@ def _region_results(
     results = [label | {"score": shown, "meta": {"text": [words]}}]
     if controls.number:
         results.append(result("number", controls.number, {"number": shown}))
-    if controls.choices and score.is_anomaly and score.reliable:
-        fault = likely_fault(score.reasons, controls.choice_values)
-        if fault:
-            results.append(result("choices", controls.choices, {"choices": [fault]}))
+    fault = ticked_fault(score, controls)
+    if fault:
+        results.append(result("choices", controls.choices, {"choices": [fault]}))
     note = note_text(score)
     if controls.text and note:
         results.append(result("textarea", controls.text, {"text": [note]}))
     return results
+
+
+def ticked_fault(score: RepScore, controls: Controls) -> str:
+    """The fault that we tick for a repetition, by its first reason that stands for one; "" for none."""
+    if not (controls.choices and score.is_anomaly and score.reliable):
+        return ""
+    return likely_fault(score.reasons, controls.choice_values)
 
 
 def note_text(score: RepScore) -> str:

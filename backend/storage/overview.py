@@ -29,7 +29,7 @@ Issue = Literal[
     "unreadable",
 ]
 Labelled = Literal["yes", "no", "normal", "anomalous"]
-Order = Literal["least-certain", "newest", "most-anomalies", "file"]
+Order = Literal["least-certain", "to-label", "newest", "most-anomalies", "file"]
 
 PLAYED_CODECS = ("h264", "vp8", "vp9", "av1")
 """What Chromium and Firefox play on every system."""
@@ -353,6 +353,8 @@ def _issue(name: Issue, project: int | None) -> ColumnElement[bool]:
 
 _ORDERS: dict[Order, tuple[Any, ...]] = {
     "least-certain": (VideoSummary.confidence.is_(None), VideoSummary.confidence, Job.id.desc()),
+    # Videos without a repetition need no labels, but for those in which we missed one.
+    "to-label": (VideoSummary.confidence.is_(None), VideoSummary.reps == 0, VideoSummary.confidence, Job.id.desc()),
     "newest": (Job.id.desc(),),
     "most-anomalies": (func.coalesce(VideoSummary.anomalies, -1).desc(), Job.id.desc()),
     "file": (Job.media, Job.id.desc()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from backend.errors import BackendError
@@ -44,9 +44,11 @@ class ProjectTitles:
                 asking.join(_FIRST_WAIT_S)
         return dict(self._titles)
 
-    def people(self) -> dict[int, str]:
-        """The names of people, as far as they are known; they are asked for with the titles."""
-        return dict(self._people)
+    def person(self, number: int | None) -> str:
+        """The name of somebody who labels, with the number where it is not known; asked for with the titles."""
+        if number is None:
+            return "unknown"
+        return self._people.get(number) or f"user {number}"
 
     def _ask(self) -> None:
         try:
@@ -64,7 +66,6 @@ class Links:
 
     label_studio: str
     titles: dict[int, str]
-    people: dict[int, str] = field(default_factory=dict)
 
     def project(self, project: int) -> str:
         """The address of a project in Label Studio, or ""."""
@@ -78,18 +79,11 @@ class Links:
         """The title of a project, with its number where it is not known."""
         return self.titles.get(project) or f"Project {project}"
 
-    def person(self, number: int | None) -> str:
-        """The name of somebody who labels, with the number where it is not known."""
-        if number is None:
-            return "unknown"
-        return self.people.get(number) or f"user {number}"
-
 
 def links(access: Access, titles: ProjectTitles) -> Links:
     """How pages name and link what is in Label Studio."""
     shown = next((name for name in (*access.public_urls, access.url) if name), "")
-    known = titles.known()
-    return Links(shown.rstrip("/"), known, titles.people())
+    return Links(shown.rstrip("/"), titles.known())
 
 
 def file_name(media: str) -> str:

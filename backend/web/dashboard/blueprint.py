@@ -12,7 +12,6 @@ from sqlalchemy.exc import OperationalError
 from backend.errors import BackendError, StorageFault, http_status
 from backend.storage.database import explained
 from backend.web.dashboard import words
-from backend.web.links import Links
 from backend.web.services import services
 from pipeline.errors import PipelineError
 
@@ -64,12 +63,7 @@ def ago(value: str) -> str:
 
 @bp.app_context_processor
 def helpers() -> dict[str, object]:
-    return {"words": words, "with_arguments": with_arguments, "person": person}
-
-
-def person(number: int | None) -> str:
-    """The name of somebody who labels, as far as Label Studio tells it."""
-    return Links("", {}, services().titles.people()).person(number)
+    return {"words": words, "with_arguments": with_arguments, "person": services().titles.person}
 
 
 def with_arguments(**changes: object) -> str:

@@ -14,9 +14,6 @@ from backend.web.dashboard import words
 from backend.web.links import Links, file_name
 from backend.web.services import Services
 
-_AHEAD = 50
-"""So many of the least certain videos are looked at for one to label next."""
-
 
 @dataclass(frozen=True)
 class Training:
@@ -133,8 +130,7 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
 def next_video(services: Services, links: Links, project: int) -> NextVideo | None:
     """What somebody who labels opens next; videos without a repetition only where there is nothing else."""
     wanted = VideoFilter(project, state="done", labelled="no")
-    found = overview.videos(services.store.engine, wanted, "least-certain", limit=_AHEAD)
-    for row in sorted(found, key=lambda row: not row.reps):
+    for row in overview.videos(services.store.engine, wanted, "to-label", limit=1):
         if row.confidence is not None:
             return NextVideo(row.task, file_name(row.media), links.task(project, row.task), row.confidence)
     return None

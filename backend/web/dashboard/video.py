@@ -31,9 +31,8 @@ _DECIMALS = 1
 
 @dataclass(frozen=True)
 class RepView:
-    """A repetition, numbered from 1; times in seconds. reasons: in words, the strongest first. fault: that the
-    first reason stands for, "" for none; ticked: those that people ticked. x, width: in the chart's
-    units."""
+    """A repetition, numbered from 1; times in seconds. reasons: in words, the strongest first. fault: that we
+    tick, "" for none; ticked: those that people ticked. x, width: in the chart's units."""
 
     number: int
     start_s: float

@@ -43,6 +43,7 @@ ISSUES = {
 }
 ORDERS = {
     "least-certain": "least certain first",
+    "to-label": "with repetitions, least certain first",
     "newest": "newest first",
     "most-anomalies": "most anomalies first",
     "file": "by file name",

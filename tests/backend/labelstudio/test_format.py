@@ -146,6 +146,15 @@ def test_the_strongest_reason_that_has_a_choice_decides() -> None:
     assert format.likely_fault([reason("hips"), reason("knees"), reason("back")], choices) == "Knees"
 
 
+def test_a_fault_is_ticked_where_only_a_later_reason_stands_for_one() -> None:
+    (score,) = analysis((0.9,)).scores
+    choices = (FaultChoice("Knees", ("knees",)),)
+    controls = replace(CONTROLS, choices="fault", choice_values=choices)
+    later = replace(score, reasons=(reason("head"), reason("knees")))
+    assert format.ticked_fault(later, controls) == "Knees"
+    assert format.ticked_fault(replace(later, reliable=False), controls) == ""
+
+
 def test_a_normal_repetition_has_no_fault() -> None:
     assert results(to_prediction(analysis((0.1,)), CONTROLS, 30.0), "choices") == []
 

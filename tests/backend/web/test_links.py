@@ -51,8 +51,9 @@ def test_titles_come_from_label_studio() -> None:
 
 def test_names_come_from_label_studio() -> None:
     access = Access("http://127.0.0.1:9", SecretStr("x"))
-    found = links(access, ProjectTitles(TitledClient(access)))
-    assert [found.person(3), found.person(4), found.person(None)] == ["Ada <b>", "user 4", "unknown"]
+    names = ProjectTitles(TitledClient(access))
+    names.known()
+    assert [names.person(3), names.person(4), names.person(None)] == ["Ada <b>", "user 4", "unknown"]
 
 
 class SecretiveClient(TitledClient):
@@ -64,8 +65,8 @@ class SecretiveClient(TitledClient):
 
 def test_titles_are_known_where_people_are_not() -> None:
     access = Access("http://127.0.0.1:9", SecretStr("x"))
-    found = links(access, ProjectTitles(SecretiveClient(access)))
-    assert (found.title(1), found.person(3)) == ("Squad of spring", "user 3")
+    names = ProjectTitles(SecretiveClient(access))
+    assert (links(access, names).title(1), names.person(3)) == ("Squad of spring", "user 3")
 
 
 def test_a_label_studio_that_is_away_costs_a_page_nothing() -> None:

@@ -46,7 +46,7 @@ def test_faults_that_people_ticked_stand_beside_the_reason(full: FlaskClient) ->
     assert row is not None
     assert re.findall(r">(\d+)<", row[1]) == ["1", "1", "0", "0", "0"]
     shown = full.get(f"/videos/{DRAWN}").text
-    assert "user 4 ticked Rounded back, Hitching: the same as the first reason, Rounded back." in shown
+    assert "user 4 ticked Rounded back, Hitching: the same as the fault that the model named, Rounded back." in shown
 
 
 def test_an_address_without_a_page_is_told_as_a_page(http: FlaskClient) -> None:
