@@ -38,7 +38,7 @@ from odd_requests import OddRequest, OddRequests
 
 from backend.models.registry import Model, Registry
 from backend.storage.jobs import Store
-from backend.web import access, dashboard
+from backend.web import access, dashboard, metrics
 from backend.web.dashboard.openapi import document
 from backend.web.routes import bp
 
@@ -73,14 +73,12 @@ class Found:
 def rules() -> list[tuple[str, str]]:
     """Every route of the application with its methods."""
     app = Flask("routes")
-    for blueprint in (bp, dashboard.bp, dashboard.api, access.bp):
+    for blueprint in (bp, dashboard.bp, dashboard.api, access.bp, metrics.bp):
         app.register_blueprint(blueprint)
     return [(method, rule.rule) for rule in app.url_map.iter_rules() for method in sorted(rule.methods or ())]
 
 
-def send(
-    port: int, connection: http.client.HTTPConnection, asked: OddRequest, user: str, password: str
-) -> tuple[int, bytes]:
+def send(connection: http.client.HTTPConnection, asked: OddRequest, user: str, password: str) -> tuple[int, bytes]:
     headers = asked.headers | ({"Authorization": _basic(user, password)} if user else {})
     connection.request(asked.method, asked.target, asked.body or None, headers)
     answer = connection.getresponse()
@@ -113,7 +111,7 @@ def judge(asked: OddRequest, status: int, body: bytes, is_let_in: bool, secrets:
     if any(secret in body for secret in secrets):
         wrong.append(f"secret: {about}")
     path = asked.target.partition("?")[0]
-    if not is_let_in and status < 300 and path not in _OPEN and not path.startswith("/static/"):
+    if not is_let_in and status < 300 and path not in _OPEN and not path.startswith("/assets/"):
         wrong.append(f"open without the password: {about}")
     return wrong
 
@@ -137,7 +135,7 @@ def fuzz(port: int, requests: OddRequests, count: int, seed: int, secrets: tuple
         drawn = chance.random()
         user, password = (USER, PASSWORD) if drawn < 0.9 else ("", "") if drawn < 0.96 else (USER, f"guess{drawn}")
         try:
-            status, body = send(port, connection, asked, user, password)
+            status, body = send(connection, asked, user, password)
         except (http.client.HTTPException, OSError) as error:
             connection.close()
             found.add(type(error).__name__, [])

@@ -48,6 +48,10 @@ def render(
 
     if bool(videos) == (side_by_side is not None):
         raise BackendError("Expected video files or --side-by-side A B, got both or neither.")
+    if side_by_side is not None and slow != 1.0:
+        raise BackendError(
+            "Expected --slow or --side-by-side, got both: sets beside each other keep the left one's time."
+        )
     paths = list(side_by_side or videos or ())
     targets = [out / f"{path.stem}-annotated.mp4" for path in paths]
     if side_by_side is None and (twice := next((one for one in targets if targets.count(one) > 1), None)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import secrets
@@ -44,6 +45,9 @@ from backend.web.services import Services, services
 from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
+
+_OF_A_DISK = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO))
+"""Errors of a file that is open already name no file."""
 
 
 class IdConverter(IntegerConverter):
@@ -200,8 +204,10 @@ def _damaged_database(error: Exception) -> ResponseReturnValue:
 
 
 def _file_error(error: OSError) -> ResponseReturnValue:
+    if not error.filename and error.errno not in _OF_A_DISK:
+        return _unexpected_error(error)
     log.warning("A request failed. %s", StorageFault.of(error))
-    return _own_error(StorageFault.of(error)) if error.filename else _unexpected_error(error)
+    return _own_error(StorageFault.of(error))
 
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:

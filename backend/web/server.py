@@ -2,9 +2,7 @@
 
 Label Studio waits one second for the answer to an event. benchmarks/load.py sends 200 events in one moment, beside a
 training and two pose estimations. On two cores, 99 % of them were answered within 0.40 to 0.61 s in fifteen rounds, and
-within 0.82 s where the cores had other work as well; each took 1.7 to 3 ms of the server's processor time. A way around
-Flask for these events, with connections of fewer system calls, was about a quarter faster: not worth its code, so Flask
-and cheroot serve events as they serve everything else.
+within 0.82 s where the cores had other work as well, so Flask and cheroot serve events as they serve everything else.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, Interpolation
 from numpy.typing import NDArray
 
 Plane = NDArray[np.uint8]
@@ -87,6 +88,18 @@ class Canvas:
             if height > 0 and width > 0:
                 here, ink = place[:height, :width], layer[:height, :width]
                 here[:] = ink if opacity >= 1.0 else cv2.addWeighted(here, 1.0 - opacity, ink, opacity, 0.0)
+
+    def in_standard(self, width: int, height: int) -> VideoFrame:
+        """A copy of even width and height in the colours of BT.709, narrow range."""
+        return self.frame.reformat(
+            width,
+            height,
+            "yuv420p",
+            src_colorspace=Colorspace.ITU709 if self._is_hd else Colorspace.ITU601,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=Interpolation.AREA,
+        )
 
     def rgb(self) -> NDArray[np.uint8]:
         """The picture as RGB [H, W, 3], for tests and stills."""

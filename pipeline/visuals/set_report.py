@@ -130,11 +130,13 @@ def summary(report: SetReport, earlier: Sequence[SetReport] = ()) -> list[str]:
         if fastest == last:
             said.append(f"The last measured repetition, number {last}, was the fastest: no loss of speed.")
         else:
-            said.append(f"Number {fastest} was the fastest; number {last}, the last, was {report.loss:.0f} % slower.")
+            said.append(
+                f"Number {fastest} was the fastest; number {last}, the last measured, was {report.loss:.0f} % slower."
+            )
     before = next((one for one in reversed(earlier) if one.loss is not None), None)
     if before is not None and report.loss is not None:
         which = "In the set before" if before is earlier[-1] else "In an earlier set"
-        said.append(f"{which} ({before.video}) the last repetition was {before.loss:.0f} % slower.")
+        said.append(f"{which} ({before.video}) the last measured was {before.loss:.0f} % slower.")
     return said
 
 

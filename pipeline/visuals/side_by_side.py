@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
 
 from pipeline.media import writing
-from pipeline.media.canvas import Canvas, blank
+from pipeline.media.canvas import Canvas, blank, view
 from pipeline.records import OnProgress, Rep
 from pipeline.visuals.annotated_video import Drawer, annotated
 
@@ -80,14 +80,15 @@ def _pictures(
 
 
 def _joined(left: Canvas, right: Canvas) -> Canvas:
-    """Both at one height, beside each other."""
+    """Both at one height, beside each other, and in the colours of one standard: each file may have its own."""
     height = min(_HEIGHT_PX, max(left.height, right.height))
     widths = [max(2, round(one.width * height / one.height) // 2 * 2) for one in (left, right)]
     joined = blank(sum(widths), height)
+    joined.frame.colorspace, joined.frame.color_range = Colorspace.ITU709, ColorRange.MPEG
     place = 0
     for one, width in zip((left, right), widths, strict=True):
-        for whole, plane, share in ((joined.y, one.y, 1), (joined.u, one.u, 2), (joined.v, one.v, 2)):
-            size = (width // share, height // share)
-            whole[:, place // share : (place + width) // share] = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
+        shown = one.in_standard(width, height)
+        for index, (whole, share) in enumerate(((joined.y, 1), (joined.u, 2), (joined.v, 2))):
+            whole[:, place // share : (place + width) // share] = view(shown, index)
         place += width
     return joined

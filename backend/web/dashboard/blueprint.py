@@ -5,15 +5,10 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from flask import Blueprint, render_template, request, url_for
-from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import OperationalError
+from flask import Blueprint, request, url_for
 
-from backend.errors import BackendError, StorageFault, http_status
-from backend.storage.database import explained
 from backend.web.dashboard import words
 from backend.web.services import services
-from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
 
@@ -70,17 +65,3 @@ def with_arguments(**changes: object) -> str:
     """The address of the page being shown with some of its arguments changed; None takes one away."""
     given = {**(request.view_args or {}), **request.args.to_dict(), **changes}
     return url_for(str(request.endpoint), **{name: value for name, value in given.items() if value not in (None, "")})
-
-
-@bp.errorhandler(BackendError)
-@bp.errorhandler(PipelineError)
-def error_page(error: Exception) -> ResponseReturnValue:
-    return render_template("error.html", message=str(error)), http_status(type(error))
-
-
-@bp.errorhandler(OperationalError)
-@bp.errorhandler(OSError)
-def storage_error_page(error: OperationalError | OSError) -> ResponseReturnValue:
-    fault = StorageFault.of(error) if isinstance(error, OSError) else StorageFault(explained(error))
-    log.warning("A page failed. %s", fault)
-    return error_page(fault)

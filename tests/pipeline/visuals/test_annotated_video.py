@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -168,3 +169,19 @@ def test_between_repetitions_those_that_are_done_are_counted(lift, analysis):
 def test_videos_beside_each_other_need_two_videos_alone(tmp_path: Path):
     result = CliRunner().invoke(app, ["render", "c.mp4", "--side-by-side", "a.mp4", "b.mp4", "--out", str(tmp_path)])
     assert "--side-by-side" in str(result.exception)
+
+
+def test_sets_beside_each_other_are_not_slowed(tmp_path: Path):
+    arguments = ["render", "--side-by-side", "a.mp4", "b.mp4", "--slow", "2", "--out", str(tmp_path)]
+    assert "Expected --slow or --side-by-side" in str(CliRunner().invoke(app, arguments).exception)
+
+
+def test_slowed_repetitions_last_longer_and_have_no_sound(tmp_path: Path):
+    draw_lifter(SHORT, tmp_path / "v.mp4")
+    info = reading.probe(tmp_path / "v.mp4")
+    pose = pose_of(SHORT, np.arange(0.0, info.duration_s, 0.1))
+    found = Analysis(info, (Rep(0.2, 0.5, 1.2),), (RepScore(0.9, 0.01, 2.0),), 0.9, "v", "c")
+    annotated_video.render(tmp_path / "v.mp4", pose, found, tmp_path / "slow.mp4", slow=2.0)
+    assert reading.probe(tmp_path / "slow.mp4").duration_s == pytest.approx(info.duration_s + 1.0, abs=0.1)
+    with av.open(str(tmp_path / "slow.mp4")) as written:
+        assert not written.streams.audio

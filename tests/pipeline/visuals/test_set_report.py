@@ -74,8 +74,8 @@ def test_the_loss_is_told_and_compared() -> None:
     before = SetReport("one.mp4", (line(1, 1.0), line(2, 0.9)))
     now = SetReport("two.mp4", (line(1, 0.8), line(2, 1.0), line(3, 0.75), line(4, None, "not judged")))
     assert summary(now, [before])[-2:] == [
-        "Number 2 was the fastest; number 3, the last, was 25 % slower.",
-        "In the set before (one.mp4) the last repetition was 10 % slower.",
+        "Number 2 was the fastest; number 3, the last measured, was 25 % slower.",
+        "In the set before (one.mp4) the last measured was 10 % slower.",
     ]
     single = SetReport("middle.mp4", (line(1, 1.0),))
     assert summary(now, [before, single])[-1].startswith("In an earlier set (one.mp4)")

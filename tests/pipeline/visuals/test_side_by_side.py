@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace
 from video_files import write_video
 
 from pipeline.media import reading
+from pipeline.media.canvas import Canvas
 from pipeline.records import Analysis, Pose, Rep, RepScore
 from pipeline.synthetic import demo_plan, pose_of
 from pipeline.visuals.annotated_video import Drawer
-from pipeline.visuals.side_by_side import aligned_time, render_beside
+from pipeline.visuals.side_by_side import _joined, aligned_time, render_beside
 
 
 def test_phases_come_at_the_same_moment() -> None:
@@ -40,3 +43,16 @@ def test_pictures_stand_beside_each_other_for_every_pair_of_repetitions(tmp_path
     shown = list(reading.frames(tmp_path / "both.mp4"))
     assert len(shown) == 4
     assert shown[0][1].shape[1] == 2 * info.width
+
+
+@pytest.mark.parametrize("colour", [(220, 40, 40), (40, 200, 60), (250, 250, 250), (20, 20, 20)])
+def test_colours_of_different_standards_and_ranges_stay_what_they_are(colour: tuple[int, int, int]) -> None:
+    def stored(standard: Colorspace, range_: ColorRange) -> Canvas:
+        picture = VideoFrame.from_ndarray(np.full((48, 64, 3), colour, np.uint8), format="rgb24")
+        return Canvas(picture.reformat(format="yuv420p", dst_colorspace=standard, dst_color_range=range_))
+
+    left = stored(Colorspace.ITU601, ColorRange.JPEG)
+    right = stored(Colorspace.ITU709, ColorRange.MPEG)
+    shown = _joined(left, right).rgb()
+    for place in (shown[20, 20], shown[20, -20]):
+        assert np.abs(place.astype(int) - colour).max() <= 8  # rounding; another standard or range is off by 15
