@@ -30,6 +30,7 @@ from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.storage.private import private
 from backend.web.app import create_app
+from backend.web.metrics import CAME_AT
 from backend.web.senders import Body, Senders, has_come
 from backend.web.services import Services, services_of
 
@@ -70,6 +71,8 @@ class _Request(HTTPRequest):
 
 class _Connection(HTTPConnection):
     RequestHandlerClass = _Request
+    came_at = 0.0
+    """When something came on it, of time.perf_counter()."""
 
 
 class _Server(wsgi.Server):
@@ -87,6 +90,7 @@ class _Server(wsgi.Server):
 
     def process_conn(self, conn: Any) -> None:
         if conn.last_used is not None:
+            conn.came_at = time.perf_counter()
             self.senders.take(conn)
         elif self._has_room():  # new: browsers open some that they may never use
             self.put_conn(conn)
@@ -134,6 +138,7 @@ class _Gateway(wsgi.Gateway_10):
         self.req.rfile = found["wsgi.input"] = Body(
             self.req.rfile, length, self.req.conn.socket, self.req.server.senders
         )
+        found[CAME_AT] = self.req.conn.came_at
         return found
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:

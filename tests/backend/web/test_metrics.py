@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
 from backend.web.app import create_app
+from backend.web.metrics import CAME_AT
 
 
 def figures(http: FlaskClient) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -56,6 +58,11 @@ def test_requests_are_counted_by_template_and_not_by_address(lone_http: FlaskCli
 def test_the_seconds_of_a_request_are_measured(lone_http: FlaskClient) -> None:
     lone_http.get("/health")
     assert figure(lone_http, "deadlift_request_seconds_count", route="/health") == 1
+
+
+def test_a_request_that_waited_for_a_thread_took_that_long(lone_http: FlaskClient) -> None:
+    lone_http.get("/health", environ_overrides={CAME_AT: time.perf_counter() - 5.0})
+    assert (figure(lone_http, "deadlift_request_seconds_sum", route="/health") or 0.0) >= 5.0
 
 
 def test_the_queue_is_shown_by_priority(lone_http: FlaskClient) -> None:

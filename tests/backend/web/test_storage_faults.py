@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -100,6 +102,14 @@ def test_a_database_that_is_damaged_meanwhile_is_told_from_a_mistake_of_ours(
     assert (answer.status_code, "the database is damaged" in answer.text) == (
         (503, True) if is_damage else (500, False)
     )
+
+
+@pytest.mark.parametrize(("number", "status"), [(errno.ENOSPC, 503), (errno.EBADF, 500)])
+def test_a_full_disk_is_told_where_no_file_is_named(http: FlaskClient, number: int, status: int) -> None:
+    app = http.application
+    with app.test_request_context("/jobs"):
+        answer = app.make_response(app.handle_user_exception(OSError(number, os.strerror(number))))
+    assert (answer.status_code, "Make room" in answer.get_data(as_text=True)) == (status, status == 503)
 
 
 def test_a_model_that_cannot_be_put_in_use_says_why(http: FlaskClient, tmp_path: Path) -> None:
