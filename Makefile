@@ -47,14 +47,17 @@ hashes: $(INSTALLED)
 	mv build/requirements.txt docker/requirements.txt
 
 ## Known vulnerabilities of the packages that the server needs. Asks PyPI's list of advisories, and fails where there are
-audit: $(INSTALLED)
-	test -x build/tools/bin/pip-audit || { $(PYTHON) -m venv build/tools && build/tools/bin/pip install --quiet pip-audit cyclonedx-bom; }
+audit: build/tools/installed
 	build/tools/bin/pip-audit --disable-pip --no-deps --requirement docker/requirements.txt
 
 ## What is installed, as a software bill of materials (CycloneDX), build/sbom.json
-sbom: $(INSTALLED)
-	test -x build/tools/bin/cyclonedx-py || { $(PYTHON) -m venv build/tools && build/tools/bin/pip install --quiet pip-audit cyclonedx-bom; }
+sbom: $(INSTALLED) build/tools/installed
 	build/tools/bin/cyclonedx-py environment $(BIN)/python --pyproject pyproject.toml --output-file build/sbom.json
+
+build/tools/installed:
+	$(PYTHON) -m venv build/tools
+	build/tools/bin/pip install --quiet pip-audit cyclonedx-bom
+	touch $@
 
 install: $(INSTALLED)
 

@@ -15,9 +15,10 @@ HEAD_S = 10.0
 BODY_S = 10.0
 LEAST_BYTES_PER_S = 100_000
 """A body may take BODY_S and its length at this pace."""
-_PEEK = 68 * 1024
+_PEEK = 20 * 1024
 """More than a head may have (`server.py`): a thread refuses one that is longer without waiting for its end."""
-_LOOK_S = 0.02
+_LOOK_S, _LOOK_PER_HEAD_S = 0.02, 0.0005
+"""Between two looks at the heads, and for each of them: many slow senders cost no more than some."""
 _LOOK_AT_BODIES_S = 0.5
 
 
@@ -90,7 +91,7 @@ class Senders:
                 elif until <= moment and self._heads.pop(connection, None) is not None:
                     connection.close()
             if heads:
-                time.sleep(_LOOK_S)
+                time.sleep(max(_LOOK_S, len(heads) * _LOOK_PER_HEAD_S))
 
 
 class Body:

@@ -44,7 +44,7 @@ _MOST_CONNECTIONS = 500
 """Open at once, of the 1024 files that a process may usually have; those that a thread works on are not counted."""
 _SILENT_S = 1.0
 """So long a connection may say nothing where there are too many."""
-_MAX_HEADER_BYTES = 64 * 1024
+_MAX_HEADER_BYTES = 16 * 1024
 _READ_THOUGH_REFUSED = 256 * 1024
 """Bytes of a body: whoever sends it may not see the answer if the connection is closed meanwhile."""
 
