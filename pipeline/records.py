@@ -37,7 +37,7 @@ class VideoInfo:
     first picture and `duration_s` that at which the last one ends, on the clock of `pipeline.media.clock` (Chromium's
     currentTime): a video that was cut may begin later than 0. `earliest_s` is the same of the earliest of pictures and
     sound: Firefox, which counts from there, shows everything so much earlier. `unplayable`: why browsers do not play
-    it, in words, "" where they do.
+    it, in words, "" where they do. `has_playable_copy`: people are shown a copy of it instead, which browsers play.
     """
 
     path: str
@@ -53,6 +53,7 @@ class VideoInfo:
     pixel_aspect: float = 1.0
     earliest_s: float = 0.0
     unplayable: str = ""
+    has_playable_copy: bool = False
 
     def __post_init__(self) -> None:
         if not (self.duration_s > 0 and self.fps > 0 and self.width > 0 and self.height > 0):

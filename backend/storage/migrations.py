@@ -211,6 +211,13 @@ _WHY_NONE = (
 
 _WARNINGS = ("ALTER TABLE video_summaries ADD COLUMN warning VARCHAR NOT NULL DEFAULT ''",)
 
+_UNPLAYABLE = (
+    # Made anew of the results: whether browsers play a video is not a matter of its codec alone.
+    "DELETE FROM rep_summaries",
+    "DELETE FROM video_summaries",
+    "ALTER TABLE video_summaries ADD COLUMN unplayable VARCHAR NOT NULL DEFAULT ''",
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _TABLES_OF_0_1_0,
     _NAMES_OF_LABEL_STUDIO,
@@ -218,6 +225,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _ORIGINS_AND_REFUSALS,
     _WHY_NONE,
     _WARNINGS,
+    _UNPLAYABLE,
 )
 """The statements of each step; the step at index n brings a database from version n to n + 1."""
 
