@@ -182,6 +182,10 @@ FRAME_COLUMNS = [
 """The columns of `Analysis.to_frame`, also where there are no repetitions."""
 
 
+NOBODY, UNCLEAR = "nobody is seen", "the person is not seen clearly"
+"""Of `Analysis.nothing`."""
+
+
 @dataclass(frozen=True)
 class Analysis:
     """Everything the pipeline says about one video: N repetitions and as many scores.
@@ -208,6 +212,11 @@ class Analysis:
             raise ValueError(f"Expected one score per repetition, got {len(self.reps)} and {len(self.scores)}.")
         if not 0.0 <= self.confidence <= 1.0:
             raise ValueError(f"Expected a confidence in 0..1, got {self.confidence}.")
+
+    @property
+    def shows_nobody(self) -> bool:
+        """Whether nobody is seen in the video, or not clearly: nobody can label repetitions in it."""
+        return self.nothing in (NOBODY, UNCLEAR)
 
     def to_frame(self) -> DataFrame:
         """The N repetitions as a table of pandas, one row each, in order of time, numbered from 1 by its index.
