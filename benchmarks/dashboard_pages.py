@@ -45,10 +45,12 @@ JOBS = 3
 RATE = 30.0
 PAGES = (
     "/", "/videos", "/videos?project=1&page=20", "/videos?text=1234", "/videos?labelled=anomalous",
-    "/videos?score=0.50-0.55", "/videos?issue=duplicate", "/videos?issue=codec", "/videos?state=done&labelled=no&order=to-label", "/videos/1500", "/videos/1500/skeleton.svg",
-    "/videos/1500/motion.png", "/models?project=1", "/models/1/v0100", "/models/1/v0100/labels", "/models/1/compare?first=v0100&second=v0101",
-    "/labels?project=1", "/labels/repetitions?project=1&kind=moved", "/labels/repetitions?project=1&page=40", "/quality", "/quality?project=1",
-    "/api/projects", "/api/videos", "/api/videos/1500", "/api/models/1", "/api/labels/1", "/api/labels/1/repetitions", "/api/quality",
+    "/videos?score=0.50-0.55", "/videos?issue=duplicate", "/videos?issue=codec",
+    "/videos?state=done&labelled=no&order=to-label", "/videos/1500", "/videos/1500/skeleton.svg",
+    "/videos/1500/motion.png", "/models?project=1", "/models/1/v0100", "/models/1/v0100/labels",
+    "/models/1/compare?first=v0100&second=v0101", "/labels?project=1", "/labels/repetitions?project=1&kind=moved",
+    "/labels/repetitions?project=1&page=40", "/quality", "/quality?project=1", "/api/projects", "/api/videos",
+    "/api/videos/1500", "/api/models/1", "/api/labels/1", "/api/labels/1/repetitions", "/api/quality",
 )  # fmt: skip
 
 

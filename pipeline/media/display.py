@@ -14,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -63,7 +64,10 @@ class Display:
         width, height = self._square(frame.width, frame.height)
         scale = min(1.0, max_side_px / max(width, height)) if max_side_px else 1.0
         width, height = (max(2, round(side * scale) // 2 * 2) for side in (width, height))
-        stored = frame.reformat(width, height, "yuv420p", interpolation="AREA", threads=1)
+        # What is drawn is of the narrow range of video; a few cameras store the full one.
+        narrow = {"src_color_range": ColorRange.JPEG, "dst_color_range": ColorRange.MPEG}
+        ranges = narrow if frame.color_range == ColorRange.JPEG else {}
+        stored = frame.reformat(width, height, "yuv420p", interpolation="AREA", threads=1, **ranges)
         if stored is not frame and not self.turns and not self.mirrored:
             stored.colorspace = standard_of(frame)
             return Canvas(stored)

@@ -71,7 +71,8 @@ def save_heat(image: Floats, heat: Floats, score: RepScore, title: str, file: Pa
     heat: [45, L] in 0..1, of this repetition alone. It is drawn times the score, so that one colour means the same in
     every repetition: 1 is the most unusual spot of one whose score is 1. Rows are sorted by body part, from head to
     feet; columns are the phases of the lift. The reasons are outlined and numbered, the strongest as 1: the back has
-    no row of its own, and shows at its ends, shoulders and hips, which the picture says. Raises OSError where it cannot be written.
+    no row of its own, and shows at its ends, shoulders and hips, which the picture says. Raises OSError where it cannot
+    be written.
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
 from video_files import arrow, with_matrix, write_video
 
 from pipeline.media import reading
@@ -37,6 +38,16 @@ def test_colours_of_a_file_that_does_not_say_how_are_meant_as_players_take_them(
     assert frame.colorspace == 2
     shown = Display(turns=1).canvas(frame, max_side_px=64)
     assert shown.frame.colorspace == standard
+
+
+@pytest.mark.parametrize("side_px", [64, 0])
+def test_what_is_drawn_into_the_full_range_of_values_has_its_colour(side_px: int) -> None:
+    picture = VideoFrame.from_ndarray(np.full((96, 128, 3), BLUE, np.uint8), format="rgb24")
+    canvas = Display().canvas(picture.reformat(format="yuv420p", dst_color_range=ColorRange.JPEG), side_px)
+    canvas.rectangle(0, 0, 16, 16, RED)
+    shown = canvas.rgb().astype(int)
+    assert np.abs(shown[8, 8] - RED).max() < 8
+    assert np.abs(shown[30, 30] - BLUE).max() < 8
 
 
 def test_what_lies_outside_is_cut_off() -> None:
