@@ -1,11 +1,11 @@
-"""Videos that need a word, in a real Label Studio and browser: one that browsers do not play, one with two lifters, and
-one in which a plate hides the legs."""
+"""Videos that need a word, in a real Label Studio and browser: one that browsers do not play, one with two lifters, one
+with nobody, one that is no video, and one in which a plate hides the legs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +34,34 @@ _RATE = 15
 
 @dataclass(frozen=True)
 class Observed:
-    """By the file's name: the task, its prediction, the row of the table of tasks, and how wide the page's video is."""
+    """By the file's name: the task and its prediction; the rows of each tab of the table of tasks, by its title, and
+    the titles in order; how wide the page's video is."""
 
     tasks: dict[str, Task]
     predictions: dict[str, dict[str, Any]]
-    rows: list[dict[str, str]]
+    titles: list[str]
+    tabs: dict[str, list[dict[str, str]]]
     width_px: int
+
+    def files(self, tab: str) -> list[str]:
+        """What a tab shows, in its order."""
+        return [row[task_columns.FILE] for row in self.tabs[tab]]
+
+    def of(self, key: str, file: str) -> float:
+        """A number in a task's data, 0 where it has none."""
+        return float(self.tasks[file].data.get(key) or 0)
 
 
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
     folder = tmp_path_factory.mktemp("odd")
     plan = replace(demo_plan(), fps=_RATE)
-    clips = [folder / "old.mp4", folder / "two.mp4"]
+    names = ("old.mp4", "two.mp4", "nobody.mp4", "notes.mp4")
+    clips = [folder / name for name in names]
     _write(clips[0], islice(draw(plan), 12 * _RATE), "mpeg4")
     _write(clips[1], _beside(plan), "libx264")
+    _write(clips[2], repeat(np.zeros((48, 64, 3), np.uint8), 2 * _RATE), "libx264")
+    clips[3].write_text("no video")
     clips += [HIDDEN] if HIDDEN.exists() else []
     settings = Settings(_env_file=None, data_dir=folder / "backend", backend_port=0, make_playable=True)
     server = LabelStudioServer(label_studio_script(), folder / "label-studio", 0, username=USER, password=PASSWORD)
@@ -58,10 +71,15 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Observed:
         predictions = {tasks_of(tasks, task.id): stored[-1] for task, stored in found if stored}
         with labeling_page.new_page() as page:
             labeling_page.log_in(page, demo.url, USER, PASSWORD)
-            rows = project_pages.table(page, demo.url, demo.project)
+            titles = project_pages.tab_titles(page, demo.url, demo.project)
+            views = demo.client.call("the tabs", "GET", "api/dm/views/", params={"project": demo.project})
+            tabs = {
+                str(view["data"]["title"]): project_pages.table(page, demo.url, demo.project, view["id"])
+                for view in views
+            }
             labeling_page.open_task(page, demo.url, demo.project, tasks["old.mp4"].id)
             width = page.evaluate("document.querySelector('video')?.videoWidth ?? 0")
-    return Observed(tasks, predictions, rows, int(width))
+    return Observed(tasks, predictions, titles, tabs, int(width))
 
 
 def tasks_of(tasks: dict[str, Task], number: int) -> str:
@@ -78,8 +96,28 @@ def test_two_lifters_are_told_with_low_confidence(observed: Observed) -> None:
     assert observed.predictions["two.mp4"]["score"] <= 0.3
 
 
-def test_the_table_of_tasks_tells_the_states(observed: Observed) -> None:
-    assert any("two people lift" in value for row in observed.rows for value in row.values())
+def test_the_table_of_tasks_tells_what_became_of_each_video(observed: Observed) -> None:
+    rows = {row[task_columns.FILE]: row for row in observed.tabs["All videos"]}
+    assert rows.keys() == observed.tasks.keys()
+    for file, row in rows.items():
+        data = observed.tasks[file].data
+        shown = [key for key in task_columns.COLUMNS if key != task_columns.CONFIDENCE]
+        assert [row[key] for key in shown] == [str(data.get(key, "")) for key in shown]
+        assert float(row[task_columns.CONFIDENCE] or 0) == observed.of(task_columns.CONFIDENCE, file)
+    assert rows["two.mp4"][task_columns.STATE].startswith("two people lift")
+    assert rows["nobody.mp4"][task_columns.STATE] == "no repetition: nobody is seen"
+    assert rows["notes.mp4"][task_columns.STATE].startswith("failed: notes.mp4")
+
+
+def test_tabs_show_what_their_titles_say(observed: Observed) -> None:
+    assert observed.titles == ["All videos", "Least certain", "Anomalous", "Failed or empty", "Not labelled"]
+    certain, odd = observed.files("Least certain"), observed.files("Anomalous")
+    assert set(certain) == {file for file in observed.tasks if observed.of(task_columns.REPS, file)}
+    assert certain == sorted(certain, key=lambda file: observed.of(task_columns.CONFIDENCE, file))
+    assert set(odd) == {file for file in observed.tasks if observed.of(task_columns.ANOMALIES, file)}
+    assert odd
+    assert set(observed.files("Failed or empty")) == {"nobody.mp4", "notes.mp4"}
+    assert set(observed.files("Not labelled")) == observed.tasks.keys()
 
 
 @pytest.mark.skipif(not HIDDEN.exists(), reason=f"no {HIDDEN}: DEADLIFT_SHARED says where real clips are")

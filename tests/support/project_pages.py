@@ -26,10 +26,13 @@ def show_columns(page: Page, url: str, project: int, titles: list[str]) -> None:
     page.keyboard.press("Escape")
 
 
-def table(page: Page, url: str, project: int) -> list[dict[str, str]]:
-    """The table of tasks, read anew: of each row the text in every column that has a title."""
+def table(page: Page, url: str, project: int, tab: int | None = None) -> list[dict[str, str]]:
+    """The table of tasks, read anew: of each row the text in every column that has a title.
+
+    tab: which one to open, by its number; else the one that Label Studio opens.
+    """
     with page.expect_response(re.compile(r"/api/tasks\?")):
-        page.goto(f"{url}/projects/{project}/data")
+        page.goto(f"{url}/projects/{project}/data" + ("" if tab is None else f"?tab={tab}"))
     page.wait_for_selector("[data-testid=table-row]")
     titles = [
         head.locator(".lsf-th-content").first.inner_text().strip() if head.locator(".lsf-th-content").count() else ""
@@ -40,6 +43,13 @@ def table(page: Page, url: str, project: int) -> list[dict[str, str]]:
         cells = [cell.inner_text().strip() for cell in row.locator(".lsf-table__cell").all()]
         rows.append({title: cell for title, cell in zip(titles, cells, strict=False) if title})
     return rows
+
+
+def tab_titles(page: Page, url: str, project: int) -> list[str]:
+    """The titles of the tabs above the table of tasks, in order."""
+    page.goto(f"{url}/projects/{project}/data")
+    page.wait_for_selector("[data-testid=table-row]")
+    return [title.strip() for title in page.locator(".lsf-tabs-dm__item").all_inner_texts()]
 
 
 def start_training(page: Page, url: str, project: int) -> float:

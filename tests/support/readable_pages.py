@@ -43,7 +43,7 @@ _FAINT = """() => {
 
 
 def nameless(page: Page) -> list[str]:
-    """What a screen reader would call by its kind alone: HTML of links, fields, buttons and pictures without a name."""
+    """The kinds of links, fields, buttons and pictures without a name: a screen reader tells nothing else of them."""
     session = page.context.new_cdp_session(page)
     nodes = session.send("Accessibility.getFullAXTree")["nodes"]
     found = [
