@@ -37,7 +37,8 @@ class Learnt:
     """What a method has learnt of N normal repetitions.
 
     own: the blocks of these repetitions as if it had not learnt from their videos. quarters: [N] the quarter 0..3 of
-    the videos that each belongs to. by_video: whether `representation.without` a quarter knows nothing of its videos.
+    the videos that each belongs to. by_video: whether `representation.without` a quarter has not been trained on its
+    videos (the units of the residuals are those of all).
     """
 
     representation: Representation
