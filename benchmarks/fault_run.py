@@ -3,11 +3,11 @@
     python benchmarks/fault_run.py [--minutes 30] [--share 0.15] [--seed 0]
 
 `deadlift serve` reaches a small Label Studio through a proxy that spoils a share of all requests. People label, change
-and delete, import tasks and ask for trainings; in turn the server, a worker and the training process are killed with -9 every
-half minute or so, and the server started again. Then the faults end. Wrong (exit code 1) is what is not so after that:
-every task that nobody labelled has exactly one prediction, by the model in use; no prediction is there twice; every
-label is stored as Label Studio has it, and none besides; no model is torn; nothing waits. So is a run of ten minutes or
-more that never killed one of the three.
+and delete, import tasks and ask for trainings; in turn the server, a worker and the training process are killed with
+-9 every half minute or so, and the server started again. Then the faults end. Wrong (exit code 1) is what is not so
+after that: every task that nobody labelled has exactly one prediction, by the model in use; no prediction is there
+twice; every label is stored as Label Studio has it, and none besides; no model is torn; nothing waits. So is a run of
+ten minutes or more that never killed one of the three.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def _summarized(session: Session, jobs: Collection[int], controls: Controls) -> 
         query = select(*columns, RepSummary.score, RepSummary.reliable, RepSummary.reasons)
         query = query.where(RepSummary.job_id.in_(ids)).order_by(RepSummary.job_id, RepSummary.number)
         for job, number, start_s, end_s, score, reliable, reasons in session.execute(query):
-            said = tuple(Reason(part, phase, 0.0) for part, phase in reasons)  # which share each has counts for nothing
+            said = tuple(Reason(part, phase, 0.0) for part, phase in reasons)
             found[job].append(_judged(number, start_s, end_s, RepScore(score, 0.0, 0.0, said, reliable), controls))
     return found
 

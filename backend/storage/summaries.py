@@ -17,7 +17,7 @@ from backend.labelstudio.format import Json, confidence
 from backend.storage.analysis_json import load_analysis
 from backend.storage.database import Base, batches
 from backend.storage.jobs import Job
-from pipeline.records import Analysis
+from pipeline.records import Analysis, BodyPart, Phase
 
 _OVERLAP = timedelta(minutes=1)
 """Of two changes, the one that was noted later may have been begun earlier: so far back is looked again."""
@@ -65,7 +65,7 @@ class RepSummary(Base):
     end_s: Mapped[float]
     score: Mapped[float]
     reliable: Mapped[bool]
-    reasons: Mapped[list[list[str]]] = mapped_column(JSON, server_default="[]")
+    reasons: Mapped[list[tuple[BodyPart, Phase]]] = mapped_column(JSON, server_default="[]")
 
 
 def refresh(engine: Engine) -> None:
