@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from backend.errors import UnknownVersion
+from backend.errors import StorageFault, UnknownVersion
+from pipeline.errors import ModelError
 from pipeline.files import written_aside
 
 if TYPE_CHECKING:
@@ -66,20 +67,22 @@ class Registry:
         self.fallback = fallback
         self._versions: dict[Path, str] = {}
         self._runs: dict[Path, Json] = {}
+        self._looked: dict[Path, tuple[object, str]] = {}
 
     def current(self, project: int | None = None) -> Model:
-        """The model in use for a project, read anew each time; the fallback without one."""
+        """The model in use for a project, read anew each time; the fallback without one, or with a damaged one."""
         if project is None:
             return self.fallback
         name = self.history(project)[-1]
-        if name == BASE:
-            return self.fallback
         folder = self._folder(project) / name
-        try:
-            return Model(self._version(folder), folder)
-        except (OSError, ValueError, KeyError) as error:
-            log.error("%s: model %s cannot be used (%s). %s serves.", folder, name, error, self.fallback.version)
+        if name == BASE or self._damage_of(folder):
             return self.fallback
+        return Model(self._version(folder), folder)
+
+    def damage(self, project: int) -> str:
+        """What is wrong with the model that is to be used, so that the fallback is; "" where nothing is."""
+        name = self.history(project)[-1]
+        return "" if name == BASE else self._damage_of(self._folder(project) / name)
 
     def current_name(self, project: int) -> str:
         """ "v0003", or "base"."""
@@ -162,6 +165,28 @@ class Registry:
         found = [path for path in root.iterdir() if _NAME.fullmatch(path.name)] if root.is_dir() else []
         return iter(sorted(found, key=lambda path: int(path.name[1:])))
 
+    def _damage_of(self, folder: Path) -> str:
+        """What is wrong with a model; it is read again where its files changed."""
+        from pipeline.anomaly.detector import load_detector
+        from pipeline.anomaly.model_files import FILES
+
+        try:
+            state: object = [_state(folder / name) for name in FILES]
+            looked, damage = self._looked.get(folder, (None, ""))
+            if looked == state:
+                return damage
+            load_detector(folder)
+            self._version(folder)
+            damage = ""
+        except (ModelError, ValueError, KeyError) as error:
+            damage = str(error)
+        except OSError as error:  # as of a network's disk: what was there a moment ago is
+            return self._looked[folder][1] if folder in self._looked else str(StorageFault.of(error))
+        if damage:
+            log.error("%s serves in place of a damaged model. %s", self.fallback.version, damage)
+        self._looked[folder] = state, damage
+        return damage
+
     def _version(self, folder: Path) -> str:
         """A folder's version; kept, since folders never change."""
         if folder not in self._versions:
@@ -193,6 +218,15 @@ class Registry:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / "LOCK"):
             yield
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """What changes with a file, None where there is none."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _sync(path: Path) -> None:

@@ -86,8 +86,7 @@ def analyze_task(job: VideoJob) -> Analysis:
 
 def measured_task(job: VideoJob) -> Measured:
     """What `analyze_task` gives, with what it took. Raises as it does."""
-    watch = Stopwatch()
-    with _disk_faults():
+    with Stopwatch() as watch, _disk_faults():
         analysis = _analyze_task(job, watch)
     return Measured(analysis, watch.cost(analysis))
 

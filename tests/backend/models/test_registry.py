@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -137,13 +138,51 @@ def test_a_failure_while_publishing_leaves_no_version(
     assert registry.versions(12) == []
 
 
-def test_a_damaged_current_model_is_replaced_by_the_fallback(
-    registry: Registry, detector: Detector, tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("model.json", None, "model.json is missing"),
+        ("model.json", b"{", "is damaged"),
+        ("weights.safetensors", None, "weights.safetensors is missing"),
+        ("weights.safetensors", b"torn", "do not belong to model.json"),
+    ],
+)
+def test_a_damaged_current_model_is_replaced_by_the_fallback_until_it_is_whole_again(
+    registry: Registry, detector: Detector, tmp_path: Path, name: str, content: bytes | None, said: str
 ) -> None:
-    publish(registry, detector)
+    version = publish(registry, detector)
     registry.promote(12, "1")
-    (tmp_path / "models" / "12" / "v0001" / "model.json").unlink()
-    assert Registry(tmp_path / "models", FALLBACK).current(12) == FALLBACK
+    assert registry.damage(12) == ""
+    path = tmp_path / "models" / "12" / "v0001" / name
+    whole = path.read_bytes()
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    for each in (registry, Registry(tmp_path / "models", FALLBACK)):
+        assert each.current(12) == FALLBACK
+        assert said in each.damage(12)
+    path.write_bytes(whole)
+    assert registry.current(12) == version.model
+    assert registry.damage(12) == ""
+
+
+def test_the_base_model_is_not_damaged(registry: Registry) -> None:
+    assert registry.damage(12) == ""
+
+
+def test_a_disk_that_does_not_answer_for_a_moment_changes_no_model(
+    registry: Registry, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = publish(registry, detector)
+    registry.promote(12, "1")
+    assert registry.current(12) == version.model
+
+    def stale(path: Path) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    monkeypatch.setattr("backend.models.registry._state", stale)
+    assert registry.current(12) == version.model
 
 
 def test_what_is_no_version_in_current_is_passed_over(registry: Registry, tmp_path: Path) -> None:

@@ -125,3 +125,23 @@ def test_odd_requests_are_no_errors_of_the_server(full: FlaskClient) -> None:
         if answer.status_code >= 500:
             failed.append((asked, answer.text))
     assert failed == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        "../v0001",
+        "../1/v0001",
+        "%2e%2e%2f1%2fv0001",
+        "..%5cv0001",
+        "%2e%2e",
+        "v0001/../v0001",
+        "v0001%00",
+        ".",
+        "CURRENT",
+    ],
+)
+def test_a_name_of_a_model_leads_to_no_other_folder(full: FlaskClient, name: str) -> None:
+    for address in (f"/api/models/1/{name}", f"/models/1/{name}/labels"):
+        assert full.get(address, headers={"Accept": "application/json"}).status_code in (404, 308)

@@ -13,8 +13,10 @@ from flask.testing import FlaskClient
 
 from backend.context import context_of
 from backend.labelstudio.records import Task
+from backend.labelstudio.requests import Fault
 from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
+from backend.storage.database import now
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
 from backend.storage.setups import note_refused
@@ -92,6 +94,31 @@ def page(http: FlaskClient, address: str = "/") -> str:
 def words_of(text: str) -> str:
     """The text of a page without tags, each stretch of space as one."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
+
+
+def test_a_label_studio_that_answers_nobody_is_told_without_asking_it(
+    http: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = services_of(http.application).context.client
+    monkeypatch.setattr(client, "fault", Fault("It answered 401. <b>Check LABEL_STUDIO_API_KEY.", now()))
+    shown = page(http)
+    assert "Label Studio does not answer. It answered 401. &lt;b&gt;Check LABEL_STUDIO_API_KEY." in words_of(shown)
+    assert http.get("/api/projects").json["silence"]["reason"].startswith("It answered 401.")
+    monkeypatch.setattr(client, "fault", None)
+    assert "does not answer" not in page(http)
+
+
+def test_a_damaged_model_is_told_with_the_one_that_judges(http: FlaskClient, store: Store, tmp_path: Path) -> None:
+    fill_videos(store, tmp_path)
+    registry = services_of(http.application).registry
+    add_model(registry, 1, 10, 2)
+    registry.promote(1, "v0001")
+    assert "cannot be used" not in page(http)
+    (registry.root / "1" / "v0001" / "weights.safetensors").write_bytes(b"torn")
+    shown = words_of(page(http))
+    assert "The model v0001 cannot be used." in shown
+    assert "the weights do not belong to model.json" in shown
+    assert f"until then {registry.fallback.version} judges" in shown
 
 
 # All of them
