@@ -118,6 +118,7 @@ def train(
         ValueError: the base knows settings by another method.
     """
     method = config.detector.method
+    base = base and replace(base, learnt=None)  # what comes of it is no other rate of the base
     if base is not None and base.references and base.config.method != method:
         raise ValueError(f"Expected a base model of method {method}, got {base.config.method}.")
     on_progress = on_progress or _ignore

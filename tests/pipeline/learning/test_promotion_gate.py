@@ -8,6 +8,7 @@ from drawn_lifts import samples
 from pipeline.anomaly.detector import load_detector
 from pipeline.config import TrainConfig
 from pipeline.learning import promotion_gate
+from pipeline.learning.rates import RATES
 
 
 @pytest.mark.parametrize("earlier", [0, 5])
@@ -29,3 +30,19 @@ def test_a_gate_of_equal_input_judges_equally() -> None:
     base = load_detector()
     found = [promotion_gate.judge(samples(3, 1), [], base, base, TrainConfig(), 1) for _ in range(2)]
     assert found[0] == found[1]
+
+
+def test_the_candidate_is_shown_at_several_rates_and_judged_at_the_wanted_one() -> None:
+    base, labelled = load_detector(), samples(3, 1)
+    rates = (0.02, 0.4)
+    verdicts = [promotion_gate.judge(labelled, [], base, base, TrainConfig(), 0, rate=rate) for rate in rates]
+    for rate, verdict in zip(rates, verdicts, strict=True):
+        assert [one.rate for one in verdict.rates] == sorted({*RATES, rate})
+        assert verdict.rates[0].normals == verdict.figures["normals"]
+        assert verdict.rates[0].anomalies == verdict.figures["anomalies"]
+        alarms = [one.false_alarms or 0.0 for one in verdict.rates]
+        assert alarms == sorted(alarms)
+        judged_at = next(one for one in verdict.rates if one.rate == rate)
+        assert judged_at.recall == pytest.approx(1 - verdict.figures["candidate_misses"])
+    few, many = (verdict.figures["current_misses"] for verdict in verdicts)
+    assert few > many
