@@ -171,7 +171,7 @@ def _videos(
 
 def _with(rate: float) -> tuple[float, ...]:
     """The rates of the table, and the one that is asked for."""
-    from pipeline.evaluation.anomaly import RATES
+    from pipeline.learning.rates import RATES
 
     return tuple(sorted({*RATES, rate}))
 

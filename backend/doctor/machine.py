@@ -99,11 +99,12 @@ def pose_model(settings: Settings) -> Check:
 
 
 def anomaly_model(settings: Settings) -> tuple[str, Check]:
-    """The version of the model in use ("" where there is none), and what is to say about it."""
+    """The version of the model in use for projects without one of their own ("" where there is none), and what is to
+    say about it."""
     from backend.models.detectors import cached_detector
 
     try:
-        version = cached_detector(settings.model_dir).version
+        version = cached_detector(settings.model_dir, settings.false_alarm_rate).version
     except PipelineError as error:
         return "", Check("Anomaly model", "problem", str(error), "Correct MODEL_DIR, or unset it for the base model.")
     return version, Check("Anomaly model", "ok", f"{version} ({settings.model_dir or 'shipped'})")

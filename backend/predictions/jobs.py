@@ -85,6 +85,7 @@ class JobRunner:
                 config=self._context.config,
                 known=known.get((started.task, started.media)),
                 make_playable=self._context.make_playable,
+                rate=models[started.project].rate,
             )
             for started in self._store.start_jobs([job.id for job in timely])
         }

@@ -21,6 +21,7 @@ from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
 from pipeline.learning.auroc import auroc
+from pipeline.learning.rates import RATES, UnseenAtRate, unseen_at_rates
 from pipeline.records import LabelledRep, tiou
 from pipeline.skelemotion import encode
 
@@ -44,8 +45,9 @@ _SUSPECT_RATE_FACTOR = 0.6
 # There are more suspects than chance explains where so many of sound repetitions have less than this probability.
 _UNLIKELY = 0.01
 
-_Row = tuple[int, str, bool, float, float]
-"""A repetition: index of its sample, video, whether it is anomalous, scores of the candidate and of the current one."""
+_Row = tuple[int, str, bool, float, float, tuple[float, ...]]
+"""A repetition: index of its sample, video, whether it is anomalous, scores of the candidate and of the current one,
+scores of the candidate at each of several rates of false alarms."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,15 @@ class Verdict:
     """Whether the candidate may be used, why (one sentence), and the figures that it was judged by.
 
     doubtful: the videos whose labels should be checked, those with most doubtful repetitions first; empty where nothing
-    seems wrong with labels.
+    seems wrong with labels. rates: what the candidate does at several nominal rates of false alarms, that by which it
+    was judged among them.
     """
 
     passed: bool
     reason: str
     figures: dict[str, float] = field(default_factory=dict)
     doubtful: tuple[str, ...] = ()
+    rates: tuple[UnseenAtRate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ class _UnseenScores:
     """Scores of N repetitions by detectors that have not learnt from their videos.
 
     index: [N] of the sample that each is. groups: [N] their V different videos. truth: [N] by labels, True is
-    anomalous. candidate, current: [N] scores 0..1 of the two detectors.
+    anomalous. candidate, current: [N] scores 0..1 of the two detectors. at_rates: [N, R] those of the candidate at
+    several nominal rates of false alarms.
     """
 
     index: NDArray[np.int64]
@@ -75,6 +80,7 @@ class _UnseenScores:
     truth: NDArray[np.bool_]
     candidate: Doubles
     current: Doubles
+    at_rates: Doubles
 
     def count(self, wanted: NDArray[np.bool_]) -> Doubles:
         """[V] how many of the wanted repetitions [N] each video has."""
@@ -91,6 +97,7 @@ def judge(
     current: Detector,
     candidate: training.Fit,
     on_progress: Callable[[float], None] | None = None,
+    rate: float | None = None,
 ) -> Verdict:
     """Compare what is learnt from `samples` with the detector in use.
 
@@ -102,6 +109,7 @@ def judge(
         candidate: what was learnt from the samples. Its seed is also that of resampling: equal input and seed give an
             equal verdict.
         on_progress: called with the share 0..1 of the folds that are done; what it raises ends the comparison.
+        rate: the nominal rate of false alarms, 0..1, that both are judged at; that of the base by default.
 
     Returns:
         The verdict. Labels of a single video never pass.
@@ -110,8 +118,10 @@ def judge(
     if videos < 2:
         return Verdict(False, "All labels are of one video, which leaves none to judge by. Label a second one.")
     base, config, seed = candidate.base, candidate.config, candidate.seed
-    new, old = _unseen(samples, earlier, current, candidate, on_progress)
-    rate = base.config.false_alarm_rate
+    rate = base.config.false_alarm_rate if rate is None else rate
+    rates = tuple(sorted({*RATES, rate}))
+    new, old = _unseen(samples, earlier, current, candidate, (rate, *rates), on_progress)
+    at_rates = unseen_at_rates(rates, new.at_rates.T >= 0.5, new.truth, new.groups)
     contradicted = _contradicted(samples, earlier)
     suspects = _suspects(samples, new, base, config, seed)
     figures = _figures(new) | {
@@ -140,9 +150,9 @@ def judge(
             reasons.append(remark)
     most_first = tuple(video for video, _ in doubtful.most_common())
     if reasons:
-        return Verdict(False, "Not promoted: " + "; ".join(reasons) + ".", figures, most_first)
+        return Verdict(False, "Not promoted: " + "; ".join(reasons) + ".", figures, most_first, at_rates)
     words = f"Not worse on unseen videos: {_in_words(figures)}."
-    return Verdict(True, f"{words} But {remark}." if remark else words, figures, most_first)
+    return Verdict(True, f"{words} But {remark}." if remark else words, figures, most_first, at_rates)
 
 
 def _unseen(
@@ -150,9 +160,13 @@ def _unseen(
     earlier: Sequence[LabelledRep],
     current: Detector,
     candidate: training.Fit,
+    rates: Sequence[float],
     on_progress: Callable[[float], None] | None,
 ) -> tuple[_UnseenScores, _UnseenScores]:
-    """Scores of the new and of the earlier repetitions, each by detectors that have not learnt from its video."""
+    """Scores of the new and of the earlier repetitions, each by detectors that have not learnt from its video.
+
+    rates: first the one that both detectors are judged at, then those that the candidate is shown at.
+    """
     new: list[_Row] = []
     old: list[_Row] = []
     quarters = quarters_of([sample.group for sample in (*samples, *earlier)], candidate.quarters)
@@ -161,32 +175,37 @@ def _unseen(
     for number, fold in enumerate(folds):
         theirs = current if not earlier else candidate.base if rival is None else rival.without(fold)
         ours = candidate.without(fold)
-        new += _rows(samples, fold, ours, theirs)
-        old += _rows(earlier, fold, ours, theirs)
+        new += _rows(samples, fold, ours, theirs, rates)
+        old += _rows(earlier, fold, ours, theirs, rates)
         if on_progress is not None:
             on_progress((number + 1) / len(folds))
-    return _in_columns(new), _in_columns(old)
+    return _in_columns(new, len(rates) - 1), _in_columns(old, len(rates) - 1)
 
 
-def _rows(samples: Sequence[LabelledRep], fold: Set[str], candidate: Detector, rival: Detector) -> Iterator[_Row]:
+def _rows(
+    samples: Sequence[LabelledRep], fold: Set[str], candidate: Detector, rival: Detector, rates: Sequence[float]
+) -> Iterator[_Row]:
     """The repetitions of the fold's videos that both detectors can judge, video by video."""
     for group in sorted(fold):
         mine = [index for index, sample in enumerate(samples) if sample.group == group]
         if mine:
-            reps = [samples[index].rep for index in mine]
-            ours, theirs = (one.score(samples[mine[0]].pose, reps) for one in (candidate, rival))
-            for index, a, b in zip(mine, ours, theirs, strict=True):
+            pose, reps = samples[mine[0]].pose, [samples[index].rep for index in mine]
+            ours, *others = candidate.score_at(rates, pose, reps)
+            (theirs,) = rival.score_at(rates[:1], pose, reps)
+            for index, a, b, *at in zip(mine, ours, theirs, *others, strict=True):
                 if a.reliable and b.reliable:
-                    yield index, group, samples[index].label == "anomalous", a.score, b.score
+                    is_odd = samples[index].label == "anomalous"
+                    yield index, group, is_odd, a.score, b.score, tuple(one.score for one in at)
 
 
-def _in_columns(rows: Sequence[_Row]) -> _UnseenScores:
+def _in_columns(rows: Sequence[_Row], rates: int) -> _UnseenScores:
     return _UnseenScores(
         np.array([row[0] for row in rows], dtype=np.int64),
         np.array([row[1] for row in rows], dtype=np.str_),
         np.array([row[2] for row in rows], dtype=bool),
         np.array([row[3] for row in rows], dtype=float),
         np.array([row[4] for row in rows], dtype=float),
+        np.array([row[5] for row in rows], dtype=float).reshape(len(rows), rates),
     )
 
 

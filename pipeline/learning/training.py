@@ -215,6 +215,7 @@ def fit(
 
     quarters: of videos that have one, see `Fit`. The other arguments, and what is raised, are as of `train`.
     """
+    base = replace(base, learnt=None)  # what comes of it is no other rate of the base
     if base.references and base.config.method != config.detector.method:
         raise ValueError(f"Expected a base model of method {config.detector.method}, got {base.config.method}.")
     on_progress = on_progress or _ignore

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.errors import UnknownVersion
+from backend.errors import BadRequest, UnknownVersion
+from backend.models.detectors import cached_detector
 from backend.models.registry import Model, Registry, Version
 from pipeline.anomaly.detector import Detector, load_detector
 
@@ -195,3 +196,81 @@ def test_the_labels_are_kept_with_the_model(registry: Registry, detector: Detect
     folder = publish(registry, detector).model.folder
     assert folder is not None
     assert json.loads((folder / "labels.json").read_text()) == [{"start_s": 1.0}]
+
+
+# The rate of false alarms
+
+
+def test_a_chosen_rate_is_of_one_project_and_part_of_the_version(registry: Registry, detector: Detector) -> None:
+    version = publish(registry, detector)
+    registry.promote(12, "1")
+    chosen = registry.choose_rate(12, 0.1)
+    assert chosen == registry.current(12) == Model(f"{version.model.version}-at-10%", version.model.folder, 0.1)
+    assert registry.current(13) == FALLBACK
+
+
+def test_the_version_is_the_one_that_predictions_have(registry: Registry, detector: Detector) -> None:
+    publish(registry, detector)
+    registry.promote(12, "1")
+    for rate in (0.025, 0.05, 1 / 3):
+        model = registry.choose_rate(12, rate)
+        assert cached_detector(model.folder, model.rate).version == model.version
+
+
+def test_another_process_sees_a_chosen_rate(registry: Registry, tmp_path: Path) -> None:
+    other = Registry(tmp_path / "models", FALLBACK)
+    assert other.rate(12) is None
+    registry.choose_rate(12, 0.2)
+    assert other.rate(12) == 0.2
+
+
+def test_the_own_rate_of_a_model_changes_nothing(registry: Registry) -> None:
+    assert registry.choose_rate(12, 0.05) == FALLBACK
+
+
+def test_without_a_choice_the_rate_is_that_of_the_server(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "models", FALLBACK, 0.2)
+    assert registry.current() == registry.current(12) == Model("base-00000000-at-20%", None, 0.2)
+    assert registry.choose_rate(12, 0.05) == FALLBACK
+    assert registry.choose_rate(12, None).rate == 0.2
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.5])
+def test_the_least_and_the_most_can_be_chosen(registry: Registry, rate: float) -> None:
+    assert registry.choose_rate(12, rate).rate == rate
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.0099, 0.501, -0.1, float("nan"), float("inf")])
+def test_a_rate_out_of_range_is_refused_with_the_range(registry: Registry, rate: float) -> None:
+    with pytest.raises(BadRequest, match="1 to 50 %"):
+        registry.choose_rate(12, rate)
+    assert registry.rate(12) is None
+
+
+@pytest.mark.parametrize("content", ["", "much", "7", "nan"])
+def test_a_damaged_rate_is_as_good_as_none(registry: Registry, tmp_path: Path, content: str) -> None:
+    registry.choose_rate(12, 0.1)
+    (tmp_path / "models" / "12" / "RATE").write_text(content)
+    assert registry.current(12) == FALLBACK
+
+
+def test_a_chosen_rate_is_no_model_of_its_own(registry: Registry) -> None:
+    registry.choose_rate(12, 0.1)
+    assert (registry.projects(), registry.versions(12), registry.current_name(12)) == ([], [], "base")
+
+
+def test_a_promotion_keeps_the_rate(registry: Registry, detector: Detector) -> None:
+    version = publish(registry, detector)
+    registry.choose_rate(12, 0.1)
+    assert registry.promote(12, "1").version == f"{version.model.version}-at-10%"
+
+
+def test_what_judged_a_prediction_is_found_by_its_version(registry: Registry, detector: Detector) -> None:
+    folder = publish(registry, detector).model.folder
+    version = registry.version(12, "1").model.version
+    assert registry.judged_by(12, version) == Model(version, folder)
+    assert registry.judged_by(12, f"{version}-at-20%") == Model(f"{version}-at-20%", folder, 0.2)
+    assert registry.judged_by(12, "base-00000000-at-20%").rate == 0.2
+    assert registry.version(12, f"{version}-at-20%").name == "v0001"
+    with pytest.raises(UnknownVersion):
+        registry.judged_by(12, "base-elsewhere-at-20%")

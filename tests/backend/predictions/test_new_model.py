@@ -252,3 +252,28 @@ def test_a_video_that_was_cut_with_other_settings_is_cut_again(access: Access, t
     earlier = analysis(media_digest="d")
     work = VideoJob(task(1), "a.mp4", parse_controls(CONFIG), access, None, tmp_path, PipelineConfig(), earlier)
     assert len(analyze_task(work).reps) == 6
+
+
+def test_tasks_are_predicted_again_once_at_another_rate_of_false_alarms(
+    service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.add_task(task_id=1)
+    finish(service, executor, store, 1)
+    version = Registry(tmp_path / "models", Model(VERSION, None)).choose_rate(1, 0.1).version
+    assert version == service.connect(1, CONFIG) == f"{VERSION}-at-10%"
+    service.resume()
+    executor.finish(1, analysis(version=version))
+    until(lambda: [p["model_version"] for p in label_studio.of_task(1)] == [version])
+    until(lambda: label_studio.project_version == version)
+    service.resume()
+    assert [work.rate for work in executor.works] == [None, 0.1]
+
+
+def test_another_rate_judges_the_same_repetitions(access: Access, tmp_path: Path) -> None:
+    pose, _ = drawn_video(1, 6)
+    PoseCache(tmp_path).put("d", PipelineConfig().pose, pose)
+    first = analyze_pose(pose, analysis().video, load_detector(), PipelineConfig(), "d")
+    work = VideoJob(task(1), "a.mp4", parse_controls(CONFIG), access, None, tmp_path, PipelineConfig(), first)
+    again = analyze_task(replace(work, rate=0.2))
+    assert (again.reps, again.model_version) == (first.reps, f"{first.model_version}-at-20%")
+    assert sum(one.score for one in again.scores) > sum(one.score for one in first.scores)

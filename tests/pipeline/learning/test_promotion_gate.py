@@ -8,14 +8,17 @@ from drawn_lifts import samples
 from pipeline.anomaly.detector import load_detector
 from pipeline.config import TrainConfig
 from pipeline.learning import promotion_gate, training
+from pipeline.learning.rates import RATES
 from pipeline.records import LabelledRep
 
 
-def judged(labelled: list[LabelledRep], earlier: list[LabelledRep], seed: int) -> promotion_gate.Verdict:
+def judged(
+    labelled: list[LabelledRep], earlier: list[LabelledRep], seed: int, rate: float | None = None
+) -> promotion_gate.Verdict:
     """The verdict on what is learnt from labels, beside the shipped model or one of earlier labels."""
     base = load_detector()
     candidate = training.fit(labelled, base, TrainConfig(), seed)
-    return promotion_gate.judge(labelled, earlier, base, candidate)
+    return promotion_gate.judge(labelled, earlier, base, candidate, rate=rate)
 
 
 @pytest.mark.parametrize("earlier", [0, 5])
@@ -34,3 +37,19 @@ def test_faults_called_normal_are_named_without_earlier_labels() -> None:
 def test_a_gate_of_equal_input_judges_equally() -> None:
     found = [judged(samples(3, 1), [], seed=1) for _ in range(2)]
     assert found[0] == found[1]
+
+
+def test_the_candidate_is_shown_at_several_rates_and_judged_at_the_wanted_one() -> None:
+    labelled = samples(3, 1)
+    rates = (0.02, 0.4)
+    verdicts = [judged(labelled, [], 0, rate) for rate in rates]
+    for rate, verdict in zip(rates, verdicts, strict=True):
+        assert [one.rate for one in verdict.rates] == sorted({*RATES, rate})
+        assert verdict.rates[0].normals == verdict.figures["normals"]
+        assert verdict.rates[0].anomalies == verdict.figures["anomalies"]
+        alarms = [one.false_alarms or 0.0 for one in verdict.rates]
+        assert alarms == sorted(alarms)
+        judged_at = next(one for one in verdict.rates if one.rate == rate)
+        assert judged_at.recall == pytest.approx(1 - verdict.figures["candidate_misses"])
+    few, many = (verdict.figures["current_misses"] for verdict in verdicts)
+    assert few > many
