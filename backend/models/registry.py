@@ -81,7 +81,8 @@ class Registry:
         self._looked: dict[Path, tuple[object, str]] = {}
 
     def current(self, project: int | None = None) -> Model:
-        """The model in use for a project, at its rate, read anew each time; the fallback without one."""
+        """The model in use for a project, at its rate, read anew each time; the fallback without one, or with a
+        damaged one."""
         return self.as_used(self._current(project), project)
 
     def as_used(self, model: Model, project: int | None = None) -> Model:
