@@ -28,7 +28,7 @@ def evaluate_anomaly(
             help="`statistics` of SkeleMotion images, what an `autoencoder` cannot explain in them, or `both`;"
             " `original` applies the original's network and rule to PNGs."
         ),
-    ] = "statistics",
+    ] = "both",
     reference: Annotated[
         Path | None,
         typer.Option(

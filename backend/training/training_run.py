@@ -102,18 +102,18 @@ def _train(work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunO
         return known
     earlier = _earlier_samples(work)
     current = _load(work.parent)
-    config = TrainConfig(detector=base.config)
-    verdict = promotion_gate.judge(
-        samples, earlier, current, base, config, work.seed, lambda share: on_progress("judge", 40.0 + 40.0 * share)
-    )
     losses: list[Json] = []
 
     def on_epoch(progress: training.TrainingProgress) -> None:
-        on_progress(progress.phase, 80.0 + 0.19 * progress.percent, progress.epoch, progress.loss)
+        on_progress(progress.phase, 40.0 + 0.3 * progress.percent, progress.epoch, progress.loss)
         if not np.isnan(progress.loss):
             losses.append({"epoch": progress.epoch, "loss": progress.loss, "held_out": progress.held_out})
 
-    detector, report = training.train(samples, config, work.seed, on_epoch, base)
+    candidate = training.fit(samples, base, TrainConfig(detector=base.config), work.seed, on_epoch)
+    verdict = promotion_gate.judge(
+        samples, earlier, current, candidate, lambda share: on_progress("judge", 70.0 + 29.0 * share)
+    )
+    detector, report = candidate.detector()
     run: Json = {
         "run": work.run,
         "created": now().isoformat(timespec="seconds") + "Z",

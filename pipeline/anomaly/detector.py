@@ -19,7 +19,7 @@ from pipeline.anomaly.features import PARTS_OF_WALK, Blocks, Features, angle_blo
 from pipeline.anomaly.methods import Representation, Statistics
 from pipeline.anomaly.model_files import load_parts, save_parts, version_of
 from pipeline.anomaly.posture import PostureModel, angle_cells, fault_score
-from pipeline.anomaly.reference import Reference, Scale, cells_of, compare, in_units
+from pipeline.anomaly.reference import Reference, Scale, cells_of, compare, explaining, in_units
 from pipeline.anomaly.visibility import hidden
 from pipeline.anomaly.within_video import compare_within_video, within_video_cells
 from pipeline.config import DetectorConfig
@@ -39,7 +39,7 @@ class Judgement:
     """What is found in one repetition.
 
     score, p_value: 0..1, the decision is at a score of 0.5. raw: the distance that they are of. cells: what each body
-    part and piece of time adds to that, for each of the blocks that were compared.
+    part and piece of time adds to that, for each of the blocks that tell it.
     """
 
     score: float
@@ -134,7 +134,7 @@ class Detector:
             views = self.representation.views(in_units(features.rows(rows).blocks, self.scales))
             for place, (index, raw) in enumerate(zip(rows, compare(views, known), strict=True)):
                 cells = cells_of(views, place, known)
-                result[index] = _judgement(float(raw), self.in_setting, cells, 1, views[0])
+                result[index] = _judgement(float(raw), self.in_setting, cells, 1, explaining(views[0]))
         if unknown:
             result.update(zip(unknown, self._judge_unknown(features.rows(unknown)), strict=True))
         return [result[index] for index in range(len(features.shots))]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.anomaly.calibration import Calibration, calibrate
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import Block, Blocks
-from pipeline.anomaly.methods import METHODS
+from pipeline.anomaly.methods import METHODS, Learnt, quarters_of
 from pipeline.anomaly.reference import Reference, compare, fit_reference, in_units, scales_of
 from pipeline.config import Method, TrainConfig
 from pipeline.errors import DatasetError
@@ -115,7 +115,7 @@ def judge_pictures(
     anomalous: Pictures,
     rates: Sequence[float],
     on_progress: Callable[[float], None] | None = None,
-    method: Method = "statistics",
+    method: Method = "both",
     reference: Pictures | None = None,
 ) -> dict[float, Judged]:
     """Judge pictures at several nominal rates of false alarms, 0..1: by a reference, or else by leaving one video out.
@@ -166,14 +166,19 @@ def _learnt(
     known = np.flatnonzero(~np.isin(names, without))
     groups = names[known].tolist()
     scales = scales_of(_rows(blocks, known), groups)
-    representation, of_known = METHODS[method].fit(in_units(_rows(blocks, known), scales), groups, 0, None)
-    good, bad = (representation.views(in_units(all_of, scales)) for all_of in (blocks, odd))
+    learnt = _fitted(in_units(_rows(blocks, known), scales), groups, method)
+    good, bad = (learnt.representation.views(in_units(all_of, scales)) for all_of in (blocks, odd))
     unseen = []
-    for block, own in zip(good[0], of_known, strict=True):
+    for block, own in zip(good[0], learnt.own, strict=True):
         values = block.values.copy()
         values[known] = own.values
         unseen.append(Block(block.name, values, block.parts))
     return good, tuple(unseen), bad
+
+
+def _fitted(blocks: Blocks, groups: Sequence[str], method: Method) -> Learnt:
+    quarter = quarters_of(groups)
+    return METHODS[method].fit(blocks, groups, [quarter[group] for group in groups], 0, None)
 
 
 def _judge_by_reference(
@@ -183,9 +188,9 @@ def _judge_by_reference(
         raise DatasetError(f"Expected 3 or more pictures to learn from, got {len(reference.groups)}.")
     known, good, odd = (picture_blocks(pictures) for pictures in (reference, normal, anomalous))
     scales = scales_of(known, reference.groups)
-    representation, unseen = METHODS[method].fit(in_units(known, scales), reference.groups, 0, None)
-    judge = _PictureJudge.of(unseen, reference.groups)
-    judged = [judge.scores(representation.views(in_units(one, scales)), rates) for one in (good, odd)]
+    learnt = _fitted(in_units(known, scales), reference.groups, method)
+    judge = _PictureJudge.of(learnt.own, reference.groups)
+    judged = [judge.scores(learnt.representation.views(in_units(one, scales)), rates) for one in (good, odd)]
     return _by_rate(rates, np.concatenate(judged, axis=1), normal, anomalous)
 
 

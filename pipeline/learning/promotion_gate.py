@@ -8,14 +8,15 @@ contradict them, and searches for repetitions labelled normal that differ from t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import appearance_features, blocks_of
+from pipeline.anomaly.methods import quarters_of
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
@@ -25,9 +26,8 @@ from pipeline.skelemotion import encode
 
 Doubles = NDArray[np.float64]
 
-# Up to so many videos, each is held out alone; more of them in folds.
+# Up to so many videos, each is held out alone; more of them by quarters.
 _MOST_ONE_BY_ONE = 10
-_FOLDS = 5
 # A difference counts where the candidate is worse in this share of resampled sets of videos, or where it is larger than
 # the margin and of two repetitions or more.
 _RESAMPLES = 500
@@ -89,21 +89,18 @@ def judge(
     samples: Sequence[LabelledRep],
     earlier: Sequence[LabelledRep],
     current: Detector,
-    base: Detector,
-    config: TrainConfig,
-    seed: int,
+    candidate: training.Fit,
     on_progress: Callable[[float], None] | None = None,
 ) -> Verdict:
     """Compare what is learnt from `samples` with the detector in use.
 
     Args:
         samples: labelled repetitions that the candidate is trained on.
-        earlier: those that `current` was trained on. Both detectors are trained anew without each held-out video.
+        earlier: those that `current` was trained on. Both detectors are made without each held-out video.
             Empty for a detector that knows no labels of these videos, which judges as it is.
         current: the detector in use.
-        base: what training starts from.
-        config: how the candidate is trained.
-        seed: of folds, resampling and training; equal input and seed give an equal verdict.
+        candidate: what was learnt from the samples. Its seed is also that of resampling: equal input and seed give an
+            equal verdict.
         on_progress: called with the share 0..1 of the folds that are done; what it raises ends the comparison.
 
     Returns:
@@ -112,7 +109,8 @@ def judge(
     videos = len({sample.group for sample in samples})
     if videos < 2:
         return Verdict(False, "All labels are of one video, which leaves none to judge by. Label a second one.")
-    new, old = _unseen(samples, earlier, current, base, config, seed, on_progress)
+    base, config, seed = candidate.base, candidate.config, candidate.seed
+    new, old = _unseen(samples, earlier, current, candidate, on_progress)
     rate = base.config.false_alarm_rate
     contradicted = _contradicted(samples, earlier)
     suspects = _suspects(samples, new, base, config, seed)
@@ -151,20 +149,20 @@ def _unseen(
     samples: Sequence[LabelledRep],
     earlier: Sequence[LabelledRep],
     current: Detector,
-    base: Detector,
-    config: TrainConfig,
-    seed: int,
+    candidate: training.Fit,
     on_progress: Callable[[float], None] | None,
 ) -> tuple[_UnseenScores, _UnseenScores]:
     """Scores of the new and of the earlier repetitions, each by detectors that have not learnt from its video."""
     new: list[_Row] = []
     old: list[_Row] = []
-    folds = _folds(sorted({s.group for s in (*samples, *earlier)}), seed)
+    quarters = quarters_of([sample.group for sample in (*samples, *earlier)], candidate.quarters)
+    rival = _learnt(earlier, candidate, quarters) if earlier else None
+    folds = _folds(quarters)
     for number, fold in enumerate(folds):
-        candidate = _fitted([s for s in samples if s.group not in fold], base, config, seed)
-        rival = _fitted([s for s in earlier if s.group not in fold], base, config, seed) if earlier else current
-        new += _rows(samples, fold, candidate, rival)
-        old += _rows(earlier, fold, candidate, rival)
+        theirs = current if not earlier else candidate.base if rival is None else rival.without(fold)
+        ours = candidate.without(fold)
+        new += _rows(samples, fold, ours, theirs)
+        old += _rows(earlier, fold, ours, theirs)
         if on_progress is not None:
             on_progress((number + 1) / len(folds))
     return _in_columns(new), _in_columns(old)
@@ -192,10 +190,19 @@ def _in_columns(rows: Sequence[_Row]) -> _UnseenScores:
     )
 
 
-def _folds(videos: Sequence[str], seed: int) -> list[set[str]]:
-    order = np.random.default_rng(seed).permutation(len(videos))
-    count = len(videos) if len(videos) <= _MOST_ONE_BY_ONE else _FOLDS
-    return [{videos[i] for i in order[first::count]} for first in range(count)]
+def _folds(quarters: Mapping[str, int]) -> list[set[str]]:
+    """The videos that are held out together: of one quarter, so that a part of what was learnt knows none of them."""
+    if len(quarters) <= _MOST_ONE_BY_ONE:
+        return [{video} for video in quarters]
+    return [{video for video, of in quarters.items() if of == quarter} for quarter in sorted(set(quarters.values()))]
+
+
+def _learnt(samples: Sequence[LabelledRep], like: training.Fit, quarters: Mapping[str, int]) -> training.Fit | None:
+    """What is learnt from other samples in the same way; None where they are too few."""
+    try:
+        return training.fit(samples, like.base, like.config, like.seed, quarters=quarters)
+    except DatasetError:
+        return None
 
 
 def _fitted(samples: Sequence[LabelledRep], base: Detector, config: TrainConfig, seed: int) -> Detector:
@@ -322,13 +329,15 @@ def _suspects(
     """The video of every repetition labelled normal that is far from the other normal ones of its lifter.
 
     The most unusual ones by a detector that has not learnt from their video are set aside, and judged by what is learnt
-    from the rest: most sound ones turn out normal. A lifter or camera of whom too little is left is not judged.
+    from the rest: most sound ones turn out normal. A lifter or camera of whom too little is left is not judged. The
+    rest may hold faults as well, which networks learn to explain: it is the statistics that judge here.
     """
     aside = _most_unusual(scores)
     if not aside:
         return []
     rest = [sample for i, sample in enumerate(samples) if sample.label == "normal" and i not in set(aside)]
-    detector = _fitted(rest, base, config, seed)
+    by_statistics = replace(config, detector=replace(config.detector, method="statistics"))
+    detector = _fitted(rest, base, by_statistics, seed)
     found: list[str] = []
     for group in dict.fromkeys(samples[i].group for i in aside):
         mine = [samples[i] for i in aside if samples[i].group == group]
