@@ -45,10 +45,12 @@ JOBS = 3
 RATE = 30.0
 PAGES = (
     "/", "/videos", "/videos?project=1&page=20", "/videos?text=1234", "/videos?labelled=anomalous",
-    "/videos?score=0.50-0.55", "/videos?issue=duplicate", "/videos/1500", "/videos/1500/skeleton.svg",
-    "/videos/1500/motion.png", "/models?project=1", "/models/1/v0100", "/models/1/compare?first=v0100&second=v0101",
-    "/labels?project=1", "/labels/repetitions?project=1&kind=moved", "/quality", "/quality?project=1",
-    "/api/projects", "/api/videos", "/api/videos/1500", "/api/models/1", "/api/labels/1", "/api/quality",
+    "/videos?score=0.50-0.55", "/videos?issue=duplicate", "/videos?issue=codec",
+    "/videos?state=done&labelled=no&order=to-label", "/videos/1500", "/videos/1500/skeleton.svg",
+    "/videos/1500/motion.png", "/models?project=1", "/models/1/v0100", "/models/1/v0100/labels",
+    "/models/1/compare?first=v0100&second=v0101", "/labels?project=1", "/labels/repetitions?project=1&kind=moved",
+    "/labels/repetitions?project=1&page=40", "/quality", "/quality?project=1", "/api/projects", "/api/videos",
+    "/api/videos/1500", "/api/models/1", "/api/labels/1", "/api/labels/1/repetitions", "/api/quality",
 )  # fmt: skip
 
 
@@ -135,6 +137,10 @@ def label(store: Store, job: Job, reps: Sequence[Rep], annotator: int) -> None:
         value = {"ranges": [span], "timelinelabels": [name]}
         tags = {"type": "timelinelabels", "from_name": "reps", "to_name": "video", "origin": "prediction"}
         result.append({"id": f"rep{number}", "value": value, **tags})
+        if name == "Anomalous rep":
+            ticked = ["Rounded back", "Hitching"][: 1 + (job.task + number) % 2]
+            chosen = {"type": "choices", "from_name": "fault", "to_name": "video", "origin": "prediction"}
+            result.append({"id": f"rep{number}", "value": {"ranges": [span], "choices": ticked}, **chosen})
     annotation = {
         "id": job.task * 10 + annotator,
         "result": result,

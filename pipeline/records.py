@@ -37,7 +37,7 @@ class VideoInfo:
     first picture and `duration_s` that at which the last one ends, on the clock of `pipeline.media.clock` (Chromium's
     currentTime): a video that was cut may begin later than 0. `earliest_s` is the same of the earliest of pictures and
     sound: Firefox, which counts from there, shows everything so much earlier. `unplayable`: why browsers do not play
-    it, in words, "" where they do.
+    it, in words, "" where they do. `has_playable_copy`: people are shown a copy of it instead, which browsers play.
     """
 
     path: str
@@ -53,6 +53,7 @@ class VideoInfo:
     pixel_aspect: float = 1.0
     earliest_s: float = 0.0
     unplayable: str = ""
+    has_playable_copy: bool = False
 
     def __post_init__(self) -> None:
         if not (self.duration_s > 0 and self.fps > 0 and self.width > 0 and self.height > 0):
@@ -181,6 +182,10 @@ FRAME_COLUMNS = [
 """The columns of `Analysis.to_frame`, also where there are no repetitions."""
 
 
+NOBODY, UNCLEAR = "nobody is seen", "the person is not seen clearly"
+"""Of `Analysis.nothing`."""
+
+
 @dataclass(frozen=True)
 class Analysis:
     """Everything the pipeline says about one video: N repetitions and as many scores.
@@ -207,6 +212,11 @@ class Analysis:
             raise ValueError(f"Expected one score per repetition, got {len(self.reps)} and {len(self.scores)}.")
         if not 0.0 <= self.confidence <= 1.0:
             raise ValueError(f"Expected a confidence in 0..1, got {self.confidence}.")
+
+    @property
+    def shows_nobody(self) -> bool:
+        """Whether nobody is seen in the video, or not clearly: nobody can label repetitions in it."""
+        return self.nothing in (NOBODY, UNCLEAR)
 
     def to_frame(self) -> DataFrame:
         """The N repetitions as a table of pandas, one row each, in order of time, numbered from 1 by its index.

@@ -180,7 +180,8 @@ class ProjectTarget:
         cluster = self._clusters.shown(self._project, analysis)
         is_file = not is_task(entry.source) and not is_address(entry.source)
         if is_file and self._context.make_playable and analysis.video.unplayable:
-            self._play_copy(task, Path(entry.source))
+            has_copy = self._play_copy(task, Path(entry.source))
+            analysis = replace(analysis, video=replace(analysis.video, has_playable_copy=has_copy))
         prediction = delivery.push(client, delivery.Delivery(task, analysis, ours - {version}, cluster), self._controls)
         job = store.job_for(task, media, version, entry.config)
         store.finish_job(job.id, dump_analysis(analysis))
@@ -190,20 +191,22 @@ class ProjectTarget:
             client.show_model_version(self._project, version, store.model_versions(self._project) - {version})
         return Delivered(number, prediction)
 
-    def _play_copy(self, task: Task, video: Path) -> None:
-        """Let the task of a file play a copy: beside it where Label Studio reads it where it lies, else uploaded."""
+    def _play_copy(self, task: Task, video: Path) -> bool:
+        """Let the task of a file play a copy: beside it where Label Studio reads it where it lies, else uploaded.
+
+        Returns whether it plays one.
+        """
         client, copy = self._context.client, copy_name(video)
         if self._tasks.address(str(video)) is None:
             with scratch() as folder:
-                upload_copy(client, task, self._controls, video, folder)
-            return
+                return upload_copy(client, task, self._controls, video, folder)
         try:
             if not copy.exists() or copy.stat().st_mtime < video.stat().st_mtime:
                 make_playable(video, copy)
         except (OSError, VideoError) as error:
             log.warning("%s: no copy was made that browsers play. %s", video, error)
-            return
-        play_copy(client, task, self._controls, self._tasks.address(str(copy)) or "")
+            return False
+        return play_copy(client, task, self._controls, self._tasks.address(str(copy)) or "")
 
     def _is_replaced(self, entry: Entry, task: int, media: str, analysis: Analysis) -> bool:
         """Whether another video was known under the address of a file that Label Studio reads where it lies."""

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from backend.commands.chosen_model import OfFolder, OfProject, chosen_detector
-from backend.commands.progress import video_bar
+from backend.commands.chosen_model import OfFolder, OfProject
+from backend.commands.sets import Sets, targets_in, writing
 from backend.errors import BackendError
-from backend.settings import Settings, networks_dir
-from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
+    from pipeline.records import Analysis
     from pipeline.visuals.set_report import SetReport
 
 
@@ -34,51 +32,24 @@ def report(
     model: OfFolder = None,
 ) -> None:
     """Write a printable page about each set, beside those before it. Exit code 1 if any video failed."""
-    from pipeline.analyze import analyze_pose, landmarks_of
     from pipeline.files import written_aside
-    from pipeline.pose.cache import PoseCache
-    from pipeline.pose.estimator import open_estimator
     from pipeline.visuals.set_report import page, report_of
 
-    targets = [out / f"{path.stem}-report.html" for path in videos]
-    if twice := next((one for one in targets if targets.count(one) > 1), None):
-        raise BackendError(f"Two of the videos would be written to {twice}. Report on them into different folders.")
-    sets = [_read(file, lifter) for file in earlier or ()]
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BackendError(f"{out} cannot be made ({error.strerror}). Name another folder with --out.") from error
-    settings = Settings()
-    config, cache = settings.pipeline_config(), PoseCache(settings.pose_dir)
-    console, errors = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
-    detector = chosen_detector(settings, project, model)
-    failed = 0
-    with open_estimator(config.pose, networks_dir()) as estimator, video_bar(errors, videos) as begin:
-        for number, (path, target) in enumerate(zip(videos, targets, strict=True)):
-            try:
-                estimator.reset()
-                on_progress = begin(number, "estimating landmarks")
-                info, digest, pose = landmarks_of(path, cache, config.pose, estimator, on_progress)
-                found, paths, speeds = report_of(
-                    pose, analyze_pose(pose, info, detector, config, digest), path.name, lifter
-                )
-                html = page(found, paths, speeds, sets)
-            except PipelineError as error:
-                failed += 1
-                errors.print(f"deadlift: {error}", markup=False)
-                continue
-            texts = {target: html, target.with_suffix(".json"): _as_json(found)}
-            for file, text in texts.items():
-                try:
-                    with written_aside(file) as aside:
-                        aside.write_text(text, encoding="utf-8")
-                except OSError as error:
-                    raise BackendError(f"{file} cannot be written ({error.strerror or error}).") from error
-            sets.append(found)
-            count = len(found.reps)
-            console.print(f"{target}: {count} repetition{'s' * (count != 1)}", markup=False)
-    if failed:
-        raise typer.Exit(1)
+    reports = [_read(file, lifter) for file in earlier or ()]
+    targets = targets_in(out, videos, "-report.html")
+
+    def write(number: int, target: Path) -> Analysis:
+        pose, analysis = sets.found_in(number)
+        found, paths, speeds = report_of(pose, analysis, videos[number].name, lifter)
+        texts = {target: page(found, paths, speeds, reports), target.with_suffix(".json"): _as_json(found)}
+        for file, text in texts.items():
+            with writing(file), written_aside(file) as aside:
+                aside.write_text(text, encoding="utf-8")
+        reports.append(found)
+        return analysis
+
+    with Sets(videos, project, model) as sets:
+        sets.write_each(targets, write)
 
 
 def _as_json(found: SetReport) -> str:

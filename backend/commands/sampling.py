@@ -14,7 +14,7 @@ def sampling(
         Literal["uncertainty", "diverse", "off"],
         typer.Argument(
             help="`uncertainty`: the lowest score first. `diverse`: in turns among videos of different lifters and"
-            " cameras, of each the lowest score first. `off`: as imported."
+            " cameras, of each the lowest score first. Videos in which nobody is seen come last. `off`: as imported."
         ),
     ],
     project: Annotated[int, typer.Option(help="Number of the Label Studio project.")],

@@ -22,6 +22,7 @@ from backend.labelstudio.records import (
     StoredPrediction,
     TaskState,
     Webhook,
+    predictions_of,
     state_of,
     task_of,
 )
@@ -73,11 +74,7 @@ class LabelStudioClient(LabelStudioRequests):
         """Every task of a project with its predictions, oldest first."""
         with self._asking(f"the tasks of project {project}"):
             for task in self._pages(project=project):
-                stored = [
-                    StoredPrediction(int(one["id"]), str(one.get("model_version") or ""), one.get("cluster"))
-                    for one in task.get("predictions") or []
-                ]
-                yield task_of(task), sorted(stored, key=lambda one: one.id)
+                yield task_of(task), predictions_of(task)
 
     def set_sampling(self, project: int, sampling: str, model_version: str | None = None) -> None:
         """Set the order in which a project's tasks come, and the version whose scores it follows.
@@ -88,10 +85,10 @@ class LabelStudioClient(LabelStudioRequests):
         with self._asking(f"project {project}"):
             self._api.projects.update(id=project, **chosen)
 
-    def set_cluster(self, prediction_id: int, cluster: int | None) -> None:
-        """Put a prediction into a cluster; one that is gone is fine."""
+    def set_order(self, prediction_id: int, score: float | None, cluster: int | None) -> None:
+        """Set by what Label Studio takes the task of a prediction; one that is gone is fine."""
         with suppress(NotInLabelStudio), self._asking(f"prediction {prediction_id}"):
-            self._json("PATCH", f"api/predictions/{prediction_id}/", json={"cluster": cluster})
+            self._json("PATCH", f"api/predictions/{prediction_id}/", json={"score": score, "cluster": cluster})
 
     def delete_prediction(self, prediction_id: int) -> None:
         """Remove a prediction; one that is gone already is fine."""

@@ -95,7 +95,7 @@ Event = TasksCreated | AnnotationsSaved | AnnotationsDeleted | TasksDeleted | St
 
 
 def to_prediction(analysis: Analysis, controls: Controls, rate: float, cluster: int | None = None) -> Json:
-    """A prediction as Label Studio stores it; its score is a confidence (active learning shows the lowest first).
+    """A prediction as Label Studio stores it; its score is its `rank` (active learning shows the lowest first).
 
     cluster: of videos that look alike; uncertainty sampling takes turns among them.
     """
@@ -112,10 +112,15 @@ def to_prediction(analysis: Analysis, controls: Controls, rate: float, cluster: 
         results += _region_results(f"rep{index}", start, end, score, controls, analysis.video.late_start)
     prediction = {
         "model_version": analysis.model_version,
-        "score": round(confidence(analysis), 4),
+        "score": rank(analysis),
         "result": results,
     }
     return prediction if cluster is None else prediction | {"cluster": cluster}
+
+
+def rank(analysis: Analysis) -> float:
+    """0..1, the confidence; 1, and so the last, where there is nothing to label."""
+    return 1.0 if analysis.shows_nobody else round(confidence(analysis), 4)
 
 
 def confidence(analysis: Analysis) -> float:

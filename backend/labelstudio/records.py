@@ -63,10 +63,11 @@ class TaskState:
 
 @dataclass(frozen=True)
 class StoredPrediction:
-    """A prediction without what it says; `cluster` is None where it has none."""
+    """A prediction without what it says; `score` and `cluster` are None where it has none."""
 
     id: int
     model_version: str
+    score: float | None
     cluster: int | None
 
 
@@ -107,6 +108,15 @@ def task_of(task: Json) -> Task:
     project = task.get("project")
     number = project.get("id") if isinstance(project, dict) else project
     return Task(int(task["id"]), int(number or 0), dict(task.get("data") or {}))
+
+
+def predictions_of(task: Json) -> list[StoredPrediction]:
+    """Of a task as the API shows it with all fields, oldest first."""
+    found = (
+        StoredPrediction(int(one["id"]), str(one.get("model_version") or ""), one.get("score"), one.get("cluster"))
+        for one in task.get("predictions") or []
+    )
+    return sorted(found, key=lambda one: one.id)
 
 
 def state_of(task: Json) -> TaskState:

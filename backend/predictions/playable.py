@@ -17,28 +17,34 @@ from pipeline.media.playable_copy import copy_name, make_playable
 log = logging.getLogger(__name__)
 
 
-def upload_copy(client: LabelStudioClient, task: Task, controls: Controls, video: Path, folder: Path) -> None:
+def upload_copy(client: LabelStudioClient, task: Task, controls: Controls, video: Path, folder: Path) -> bool:
     """Write an H.264 copy into `folder`, upload it, and let the task play it. What goes wrong is logged: the task says
     that its video is not playable, and everything else goes on.
+
+    Returns whether the task plays a copy.
 
     video: the file of the task's video, which keeps its place: the task's data names it under `deadlift_original`.
     """
     try:
         data = client.task_state(task).task.data
         if pointed_to_copy(data, controls, "") is None:
-            return
+            return ORIGINAL in data
         copy = folder / copy_name(Path(file_name(controls.media_of(data)) or "video.mp4")).name
         make_playable(video, copy)
-        play_copy(client, task, controls, client.upload_file(task.project, copy))
+        return play_copy(client, task, controls, client.upload_file(task.project, copy))
     except (LabelStudioError, VideoError, OSError) as error:
         log.warning("Task %s: no copy was made that browsers play. %s", task.id, error)
+        return False
 
 
-def play_copy(client: LabelStudioClient, task: Task, controls: Controls, address: str) -> None:
-    """Let a task play the copy at that address. Raises LabelStudioError."""
-    data = pointed_to_copy(client.task_state(task).task.data, controls, address)
-    if data is not None:
-        client.set_task_data(task.id, data)
+def play_copy(client: LabelStudioClient, task: Task, controls: Controls, address: str) -> bool:
+    """Let a task play the copy at that address; returns whether it plays one. Raises LabelStudioError."""
+    data = client.task_state(task).task.data
+    changed = pointed_to_copy(data, controls, address)
+    if changed is None:
+        return ORIGINAL in data
+    client.set_task_data(task.id, changed)
+    return True
 
 
 def without_copy(data: Json, controls: Controls) -> Json:

@@ -111,7 +111,8 @@ def _analyze_task(job: VideoJob, watch: Stopwatch) -> Analysis:
                 analysis = analyze_pose(pose, info, cached_detector(job.model_dir), job.config, media_digest)
             if job.make_playable and analysis.video.unplayable and client.configured:
                 with watch.phase("copy"):
-                    upload_copy(client, job.task, job.controls, path, folder)
+                    has_copy = upload_copy(client, job.task, job.controls, path, folder)
+                analysis = replace(analysis, video=replace(analysis.video, has_playable_copy=has_copy))
         except VideoError as error:
             # People know the video by its address, not by the name of our copy.
             raise type(error)(str(error).replace(str(path), shown)) from error

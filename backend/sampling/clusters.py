@@ -4,13 +4,14 @@ In SQLite, because a number must last: Label Studio counts the labelled tasks of
 versions.
 
 Its uncertainty sampling (projects/functions/next_task.py of 1.23.2) takes the cluster with the fewest labelled tasks
-first, and of that the prediction with the lowest score; without clusters, the lowest score of all.
+first, and of that the prediction with the lowest score; without clusters, the lowest score of all. A video that shows
+nobody should come after all others: its score is the highest, and it is in the largest cluster, which lasts longest.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from sqlalchemy import JSON, select, update
+from sqlalchemy import JSON, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
@@ -62,11 +63,22 @@ class Clusters:
         """The cluster that a prediction of this project carries, None for none."""
         return self.of(project, analysis) if self.is_diverse(project) else None
 
+    def _largest(self, project: int) -> int:
+        size = func.count().label("size")
+        query = select(VideoAppearance.cluster).where(VideoAppearance.project == project)
+        query = query.group_by(VideoAppearance.cluster).order_by(size.desc(), VideoAppearance.cluster).limit(1)
+        with self._sessions.begin() as session:
+            found = session.scalar(query)
+        return NO_REPETITION if found is None else found
+
     def of(self, project: int, analysis: Analysis) -> int | None:
         """The cluster of a video, the same for ever; None where its appearance is not known.
 
-        A video joins the cluster whose leader's appearance is nearest, or founds a new one where none is near.
+        A video joins the cluster whose leader's appearance is nearest, or founds a new one where none is near; one that
+        shows nobody is in the largest of the moment.
         """
+        if analysis.shows_nobody:
+            return self._largest(project)
         if not analysis.reps:
             return NO_REPETITION
         if not (analysis.appearance and analysis.media_digest):

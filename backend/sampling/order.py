@@ -6,13 +6,15 @@ turns among them, see backend/sampling/clusters.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from backend.context import Context
 from backend.errors import LabelStudioError
-from backend.labelstudio.labeling_config import parse_controls
+from backend.labelstudio.format import Task, rank
+from backend.labelstudio.labeling_config import Controls, parse_controls
+from backend.labelstudio.records import StoredPrediction
 from backend.sampling.clusters import Clusters
 from backend.storage.analysis_json import is_readable, load_analysis
 from pipeline.anomaly.appearance import appearance_of
@@ -59,26 +61,43 @@ def choose(context: Context, project: int, order: Order, on_progress: Callable[[
     clusters = Clusters(context.store)
     clusters.set_diverse(project, order == "diverse")  # first: the server may be bringing predictions now
     seen: set[int] = set()
-    for number, (task, found) in enumerate(tasks, start=1):
+    for done, (found, analysis) in enumerate(_nobody_last(context, controls, tasks), start=1):
         cluster = None
-        if order == "diverse":
-            analysis = _analysis(context, task.id, controls.media_of(task.data))
-            cluster = clusters.of(project, analysis) if analysis is not None else None
+        if analysis is not None and order == "diverse":
+            cluster = clusters.of(project, _with_appearance(context, analysis))
         seen |= {cluster} if cluster is not None else set()
         for stored in found:
-            if stored.model_version in ours and stored.cluster != cluster:
-                client.set_cluster(stored.id, cluster)
-        on_progress(number, len(tasks))
+            score = rank(analysis) if analysis is not None and analysis.shows_nobody else stored.score
+            if stored.model_version in ours and (stored.score, stored.cluster) != (score, cluster):
+                client.set_order(stored.id, score, cluster)
+        on_progress(done, len(tasks))
     client.set_sampling(project, _FOLLOWS_PREDICTIONS, version)
     return Chosen(version, predicted, len(tasks), len(seen))
 
 
+def _nobody_last(
+    context: Context, controls: Controls, tasks: Sequence[tuple[Task, list[StoredPrediction]]]
+) -> Iterator[tuple[list[StoredPrediction], Analysis | None]]:
+    """The predictions of each task, and what is known of its video; those that show nobody after all others, whose
+    clusters are known then."""
+    waiting = []
+    for task, found in tasks:
+        analysis = _analysis(context, task.id, controls.media_of(task.data))
+        if analysis is not None and analysis.shows_nobody:
+            waiting.append((found, analysis))
+        else:
+            yield found, analysis
+    yield from waiting
+
+
 def _analysis(context: Context, task: int, media: str) -> Analysis | None:
-    """What is known of a task's video; with its appearance, also where an earlier release stored none."""
+    """What is known of a task's video."""
     result = context.store.latest_result(task, media)
-    if not result or not is_readable(result):
-        return None
-    analysis = load_analysis(result)
+    return load_analysis(result) if result and is_readable(result) else None
+
+
+def _with_appearance(context: Context, analysis: Analysis) -> Analysis:
+    """The analysis with the appearance of its video, also where an earlier release stored none."""
     if analysis.appearance or not analysis.reps:
         return analysis
     pose = PoseCache(context.pose_dir).get(analysis.media_digest, context.config.pose)

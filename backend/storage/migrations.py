@@ -220,6 +220,13 @@ _REASONS = (
     "ALTER TABLE rep_summaries ADD COLUMN reasons JSON NOT NULL DEFAULT '[]'",
 )
 
+_UNPLAYABLE = (
+    # Made anew of the results: whether browsers play a video is not a matter of its codec alone.
+    "DELETE FROM rep_summaries",
+    "DELETE FROM video_summaries",
+    "ALTER TABLE video_summaries ADD COLUMN unplayable VARCHAR NOT NULL DEFAULT ''",
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _TABLES_OF_0_1_0,
     _NAMES_OF_LABEL_STUDIO,
@@ -229,6 +236,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _WARNINGS,
     _UNDELIVERED,
     _REASONS,
+    _UNPLAYABLE,
 )
 """The statements of each step; the step at index n brings a database from version n to n + 1."""
 

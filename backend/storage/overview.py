@@ -31,8 +31,6 @@ Issue = Literal[
 Labelled = Literal["yes", "no", "normal", "anomalous"]
 Order = Literal["least-certain", "to-label", "newest", "most-anomalies", "file"]
 
-PLAYED_CODECS = ("h264", "vp8", "vp9", "av1")
-"""What Chromium and Firefox play on every system."""
 LOW_FPS = 15.0
 """Below it the moments of a lift lie too far apart to be cut well."""
 
@@ -89,6 +87,7 @@ class VideoRow:
     media_digest: str | None
     why_none: str | None
     warning: str | None
+    unplayable: str | None
 
 
 class RepRow(NamedTuple):
@@ -113,6 +112,7 @@ _COLUMNS = (
     VideoSummary.unreliable, VideoSummary.confidence, VideoSummary.duration_s, VideoSummary.fps,
     VideoSummary.variable_rate, VideoSummary.codec, VideoSummary.width, VideoSummary.height,
     VideoSummary.late_start_s, VideoSummary.media_digest, VideoSummary.why_none, VideoSummary.warning,
+    VideoSummary.unplayable,
 )  # fmt: skip
 
 
@@ -335,7 +335,7 @@ def _issue(name: Issue, project: int | None) -> ColumnElement[bool]:
         several = several.where(VideoSummary.media_digest != "").group_by(VideoSummary.media_digest)
         return is_done & VideoSummary.media_digest.in_(several.having(func.count() > 1))
     if name == "codec":
-        return is_done & VideoSummary.codec.not_in(["", *PLAYED_CODECS])
+        return is_done & (VideoSummary.unplayable != "")
     if name == "variable-rate":
         return is_done & VideoSummary.variable_rate
     if name == "low-rate":

@@ -17,7 +17,7 @@ from backend.labelstudio.format import Json, confidence
 from backend.storage.analysis_json import load_analysis
 from backend.storage.database import Base, batches
 from backend.storage.jobs import Job
-from pipeline.records import Analysis, BodyPart, Phase
+from pipeline.records import Analysis, BodyPart, Phase, VideoInfo
 
 _OVERLAP = timedelta(minutes=1)
 """Of two changes, the one that was noted later may have been begun earlier: so far back is looked again."""
@@ -28,7 +28,8 @@ _writing = threading.Lock()
 class VideoSummary(Base):
     """What an analysis says of its video. confidence: that of the prediction, 0..1; None where the result cannot be
     read. unreliable: repetitions that could not be judged. late_start_s: seconds, see `VideoInfo.earliest_s`. why_none:
-    why there is no repetition, see `Analysis.nothing`. warning: see `Analysis.warning`."""
+    why there is no repetition, see `Analysis.nothing`. warning: see `Analysis.warning`. unplayable: why
+    browsers do not play what people are shown, in words, "" where they do."""
 
     __tablename__ = "video_summaries"
     __table_args__ = (
@@ -51,6 +52,7 @@ class VideoSummary(Base):
     late_start_s: Mapped[float]
     why_none: Mapped[str] = mapped_column(server_default="")
     warning: Mapped[str] = mapped_column(server_default="")
+    unplayable: Mapped[str] = mapped_column(server_default="")
 
 
 class RepSummary(Base):
@@ -118,6 +120,7 @@ def _of_video(analysis: Analysis | None) -> Json:
             "codec": "",
             "why_none": "",
             "warning": "",
+            "unplayable": "",
             **empty,
             **lengths,
         }
@@ -137,7 +140,17 @@ def _of_video(analysis: Analysis | None) -> Json:
         "late_start_s": video.earliest_s if video.late_start else 0.0,
         "why_none": analysis.nothing,
         "warning": analysis.warning,
+        "unplayable": _unplayable(video),
     }
+
+
+def _unplayable(video: VideoInfo) -> str:
+    """What earlier releases stored says nothing but the codec."""
+    from pipeline.media.playability import unplayable_codec
+
+    if video.has_playable_copy:
+        return ""
+    return video.unplayable or (unplayable_codec(video.codec) if video.codec else "")
 
 
 def _of_reps(analysis: Analysis | None) -> list[Json]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
@@ -19,9 +19,9 @@ Plane = NDArray[np.uint8]
 Colour = tuple[int, int, int]
 """Red, green, blue, 0..255."""
 
-_BT709 = 1
+_UNSAID = 2
+_BT601 = (5, 6)
 _HD_PX = 720
-"""Where a file does not say by which standard its colours are meant, players take BT.709 from this height on."""
 # The weights of red and blue in brightness, of BT.601 and BT.709.
 _WEIGHTS = {False: (0.299, 0.114), True: (0.2126, 0.0722)}
 # Coordinates are given to OpenCV in sixteenths of a pixel.
@@ -30,11 +30,31 @@ _SHIFT = 4
 
 @dataclass(frozen=True)
 class Overlay:
-    """A small picture as planes, to be laid over others again and again; width and height are even."""
+    """A small picture, RGB [h, w, 3], to be laid over others again and again; an odd last row or column is dropped."""
 
-    y: Plane
-    u: Plane
-    v: Plane
+    picture: NDArray[np.uint8]
+
+    @property
+    def height(self) -> int:
+        return int(self.picture.shape[0]) // 2 * 2
+
+    def planes(self, is_hd: bool) -> tuple[Plane, Plane, Plane]:
+        """Brightness and colours in the standard of BT.709 or of BT.601."""
+        return self._in_hd if is_hd else self._in_sd
+
+    @cached_property
+    def _in_hd(self) -> tuple[Plane, Plane, Plane]:
+        return self._stored(True)
+
+    @cached_property
+    def _in_sd(self) -> tuple[Plane, Plane, Plane]:
+        return self._stored(False)
+
+    def _stored(self, is_hd: bool) -> tuple[Plane, Plane, Plane]:
+        even = self.picture[: self.height, : self.picture.shape[1] // 2 * 2].astype(np.float64)
+        stored = np.clip(_stored(even, is_hd).round(), 0, 255).astype(np.uint8)
+        y, u, v = (np.ascontiguousarray(one) for one in (stored[0], stored[1][::2, ::2], stored[2][::2, ::2]))
+        return y, u, v
 
 
 class Canvas:
@@ -48,8 +68,8 @@ class Canvas:
         self.frame = frame
         self.width, self.height = frame.width, frame.height
         self.y, self.u, self.v = (view(frame, index) for index in range(3))
-        unsaid = frame.colorspace not in (_BT709, 5, 6) and min(self.width, self.height) >= _HD_PX
-        self._is_hd = frame.colorspace == _BT709 or unsaid
+        frame.colorspace = standard_of(frame)
+        self._is_hd = frame.colorspace not in _BT601
 
     def lines(self, paths: Sequence[NDArray[np.float64]], colour: Colour, thick: int, is_smooth: bool = True) -> None:
         """Draw open lines through points [n, 2] in pixels, x right, y down; all finite."""
@@ -82,7 +102,7 @@ class Canvas:
 
     def lay(self, over: Overlay, left: int = 0, top: int = 0, opacity: float = 1.0) -> None:
         """Lay a small picture over this one, its corner at even `left` and `top`; what does not fit is cut off."""
-        for plane, layer, share in ((self.y, over.y, 1), (self.u, over.u, 2), (self.v, over.v, 2)):
+        for plane, layer, share in zip((self.y, self.u, self.v), over.planes(self._is_hd), (1, 2, 2), strict=True):
             place = plane[top // share :, left // share :]
             height, width = min(place.shape[0], layer.shape[0]), min(place.shape[1], layer.shape[1])
             if height > 0 and width > 0:
@@ -106,18 +126,18 @@ class Canvas:
         return np.ascontiguousarray(self.frame.to_ndarray(format="rgb24"))
 
 
+def standard_of(frame: VideoFrame) -> int:
+    """By which standard the colours of a frame are meant: as it says, else as players take it, by its stored height."""
+    if frame.colorspace != _UNSAID:
+        return int(frame.colorspace)
+    return int(Colorspace.ITU709 if frame.height >= _HD_PX else Colorspace.ITU601)
+
+
 def blank(width: int, height: int) -> Canvas:
     """A black canvas of even width and height."""
     canvas = Canvas(VideoFrame(width, height, "yuv420p"))
     canvas.y[:], canvas.u[:], canvas.v[:] = 16, 128, 128
     return canvas
-
-
-def overlay(picture: NDArray[np.uint8]) -> Overlay:
-    """An RGB picture [h, w, 3] as an overlay; an odd last row or column is dropped."""
-    even = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2].astype(np.float64)
-    stored = np.clip(_stored(even, False).round(), 0, 255).astype(np.uint8)
-    return Overlay(*(np.ascontiguousarray(plane) for plane in (stored[0], stored[1][::2, ::2], stored[2][::2, ::2])))
 
 
 def view(frame: VideoFrame, index: int) -> Plane:

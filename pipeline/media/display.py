@@ -14,10 +14,11 @@ from typing import Any, cast
 import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from pipeline.media.canvas import Canvas, view
+from pipeline.media.canvas import Canvas, standard_of, view
 
 Picture = NDArray[np.uint8]
 
@@ -63,15 +64,19 @@ class Display:
         width, height = self._square(frame.width, frame.height)
         scale = min(1.0, max_side_px / max(width, height)) if max_side_px else 1.0
         width, height = (max(2, round(side * scale) // 2 * 2) for side in (width, height))
-        stored = frame.reformat(width, height, "yuv420p", interpolation="AREA", threads=1)
+        # What is drawn is of the narrow range of video; a few cameras store the full one.
+        narrow = {"src_color_range": ColorRange.JPEG, "dst_color_range": ColorRange.MPEG}
+        ranges = narrow if frame.color_range == ColorRange.JPEG else {}
+        stored = frame.reformat(width, height, "yuv420p", interpolation="AREA", threads=1, **ranges)
         if stored is not frame and not self.turns and not self.mirrored:
+            stored.colorspace = standard_of(frame)
             return Canvas(stored)
         # The decoder may need this picture for the next ones: a copy is drawn on.
         shown = VideoFrame(*((height, width) if self.turns % 2 else (width, height)), "yuv420p")
         for index in range(3):
             plane = view(stored, index)
             view(shown, index)[:] = np.rot90(np.fliplr(plane) if self.mirrored else plane, self.turns)
-        shown.colorspace, shown.color_range = stored.colorspace, stored.color_range
+        shown.colorspace, shown.color_range = standard_of(frame), stored.color_range
         return Canvas(shown)
 
     def _square(self, width: int, height: int) -> tuple[int, int]:

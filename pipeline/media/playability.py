@@ -52,8 +52,8 @@ def unplayable_in(container: InputContainer, path: str | Path) -> str:
     """The same of a file that is open. path: of the file."""
     context = video_stream(container).codec_context
     codec = context.codec.canonical_name
-    if codec not in _PLAYED:
-        return f"{_CODECS.get(codec, codec)}, which browsers do not play"
+    if why := unplayable_codec(codec):
+        return why
     if container.format.name not in (MOV, MATROSKA):
         name = _CONTAINERS.get(container.format.name, container.format.name)
         return f"{name}, a kind of file that browsers do not play"
@@ -63,6 +63,11 @@ def unplayable_in(container: InputContainer, path: str | Path) -> str:
     if container.format.name == MATROSKA and b"webm" not in _head(path):
         return "Matroska, a kind of file that not all browsers play"
     return ""
+
+
+def unplayable_codec(codec: str) -> str:
+    """The same of a codec by FFmpeg's name, "mpeg4"; "" where browsers play some videos of it."""
+    return "" if codec in _PLAYED else f"{_CODECS.get(codec, codec)}, which browsers do not play"
 
 
 def _pixels_in_words(pixels: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer, OutputContainer
+from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -99,6 +100,8 @@ def _begin(stream: VideoStream, picture: Picture | Canvas) -> None:
         stream.codec_context.color_range = picture.frame.color_range
     else:
         stream.height, stream.width = picture.shape[0] // 2 * 2, picture.shape[1] // 2 * 2
+        # So are RGB pictures turned into planes. Players would take large ones for BT.709 if the file did not say it.
+        stream.codec_context.colorspace, stream.codec_context.color_range = Colorspace.ITU601, ColorRange.MPEG
 
 
 def _frame(picture: Picture | Canvas, stream: VideoStream) -> av.VideoFrame:

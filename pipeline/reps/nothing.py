@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.pose.tracks import is_plausible
-from pipeline.records import Pose
+from pipeline.records import NOBODY, UNCLEAR, Pose
 
 _SEEN = 0.5
 """Share of the poses with a whole, plausible body from which "nobody lifts" can be said."""
@@ -12,7 +12,7 @@ _SEEN = 0.5
 def why_none(pose: Pose) -> str:
     """ "nobody is seen", "the person is not seen clearly" or "nobody lifts", of a video without a repetition."""
     if not pose.detected.any():
-        return "nobody is seen"
+        return NOBODY
     if float(is_plausible(pose).mean()) < _SEEN:
-        return "the person is not seen clearly"
+        return UNCLEAR
     return "nobody lifts"

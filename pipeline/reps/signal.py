@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.landmarks import INDEX
 from pipeline.pose.attention import FOLLOW_S
+from pipeline.pose.joints import middle_of
 from pipeline.pose.tracks import Frames, pixels_per_metre, tracks
 from pipeline.records import Pose
 
@@ -84,27 +85,27 @@ def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
         return _smooth(np.interp(grid, time, values), smoothing_s)
 
     def height(*joints: str) -> Series:
-        return even(-_middle(image, joints)[:, 1])
+        return even(-middle_of(image, *joints)[:, 1])
 
     after = np.clip(np.searchsorted(time, grid, side="right"), 1, len(time) - 1)
     # Poses that follow each other, though few are taken while nobody moves: nobody was lost between them.
     followed = (np.diff(frames) == 1) & (np.diff(time) <= FOLLOW_S)
-    shoulder = -_middle(image, ("shoulder",))[:, 1]
+    shoulder = -middle_of(image, "shoulder")[:, 1]
     world = pose.world[frames].astype(np.float64)
-    hands = (_middle(world, ("wrist",)) - _middle(world, ("shoulder", "hip")))[:, [0, 2]]
-    lean = (_middle(world, ("shoulder",)) - _middle(world, ("hip",)))[:, [0, 2]]
+    hands = (middle_of(world, "wrist") - middle_of(world, "shoulder", "hip"))[:, [0, 2]]
+    lean = (middle_of(world, "shoulder") - middle_of(world, "hip"))[:, [0, 2]]
     elbow, arm_visibility = _elbow(image, pose.visibility[frames].astype(np.float64))
     return LiftSignal(
         time=grid,
-        shoulder=_smooth(_bridged(grid, time, shoulder, -_middle(image, ("wrist",))[:, 1], followed), smoothing_s),
+        shoulder=_smooth(_bridged(grid, time, shoulder, -middle_of(image, "wrist")[:, 1], followed), smoothing_s),
         hip=height("hip"),
         knee=height("knee"),
         foot=height("heel", "foot_index"),
         wrist=height("wrist"),
         hands=np.stack([even(side) for side in hands.T], axis=1),
         lean=np.stack([even(side) for side in lean.T], axis=1),
-        place=even(_middle(image, ("hip",))[:, 0]),
-        reach=even((_middle(image, ("wrist",)) - _middle(image, ("heel", "foot_index")))[:, 0]),
+        place=even(middle_of(image, "hip")[:, 0]),
+        reach=even((middle_of(image, "wrist") - middle_of(image, "heel", "foot_index"))[:, 0]),
         elbow=even(elbow),
         arm_visibility=even(arm_visibility),
         seen=(np.minimum(np.abs(grid - time[after - 1]), np.abs(time[after] - grid)) <= _SEEN_S) | followed[after - 1],
@@ -121,13 +122,6 @@ def _smooth(values: Series, smoothing_s: float) -> Series:
         return values
     weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / (smoothing_s * GRID_HZ)) ** 2)
     return np.convolve(np.pad(values, reach, mode="edge"), weights / weights.sum(), mode="valid")
-
-
-def _middle(points: Series, joints: tuple[str, ...]) -> Series:
-    """[T, D] mean of the left and right landmarks of these joints in points [T, 33, D]."""
-    rows = [INDEX[f"{side}_{joint}"] for joint in joints for side in ("left", "right")]
-    middle: Series = points[:, rows].mean(axis=1)
-    return middle
 
 
 def _elbow(image: Series, visibility: Series) -> tuple[Series, Series]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.landmarks import INDEX
 from pipeline.media import reading, writing
-from pipeline.media.canvas import Canvas, Colour, Overlay, overlay
+from pipeline.media.canvas import Canvas, Colour, Overlay
 from pipeline.pose.interpolation import neighbours
 from pipeline.records import Analysis, Floats, OnProgress, Pose
 from pipeline.skelemotion import encode
@@ -207,7 +207,7 @@ class Drawer:
                 if worst_s is not None:
                     place = self._column(worst_s, width)
                     bar[2:-2, max(0, place - 1) : place + 2] = 0
-            self._bars[width, height] = overlay(bar)
+            self._bars[width, height] = Overlay(bar)
         return self._bars[width, height]
 
     def _column(self, seconds: float, width: int) -> int:
@@ -224,7 +224,7 @@ class Drawer:
         ):
             canvas.rectangle(*box, colour)
         words = panel(("Most unusual moment", why(score)), colour, size, width)
-        canvas.lay(words, top=max(0, height - _bar_px(canvas) - words.y.shape[0]) // 2 * 2, opacity=_PANEL_OPACITY)
+        canvas.lay(words, top=max(0, height - _bar_px(canvas) - words.height) // 2 * 2, opacity=_PANEL_OPACITY)
 
 
 def worst_moments(pose: Pose, analysis: Analysis, heats: Sequence[Floats]) -> tuple[float | None, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.media.canvas import Colour, Overlay, overlay
+from pipeline.media.canvas import Colour, Overlay
 
 if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
@@ -37,7 +37,7 @@ def panel(lines: tuple[str, ...], colour: Colour, size_px: int, width_px: int) -
     pen.rectangle((0, 0, pad // 2, height), fill=colour)
     for place, (row, number) in enumerate(rows):
         pen.text((pad * 1.5, pad // 2 + place * step), row, font=face, fill=_INK if number else colour)
-    return overlay(np.asarray(image))
+    return Overlay(np.asarray(image))
 
 
 @lru_cache(maxsize=8)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.landmarks import INDEX
 from pipeline.pose.interpolation import values_at
+from pipeline.pose.joints import angle_between, lean_of, middle_of
 from pipeline.records import Pose, Rep
 from pipeline.skelemotion import smooth
 
@@ -145,32 +146,20 @@ def _measured(pose: Pose, rep: Rep, legs: dict[int, float]) -> RepMeasures | Non
 
 def _hands(pose: Pose, near: NDArray[np.bool_]) -> _Doubles:
     """[n, 2] the middle of the wrists in the picture, NaN where both are hardly seen."""
-    rows = [INDEX["left_wrist"], INDEX["right_wrist"]]
-    points = pose.image[near][:, rows].astype(np.float64)
+    middle = middle_of(pose.image[near].astype(np.float64), "wrist")
     # The arm behind the body is a guess, but the bar keeps both hands together: the better one decides.
+    rows = [INDEX["left_wrist"], INDEX["right_wrist"]]
     hidden = pose.visibility[near][:, rows].max(axis=1) < _LEAST_VISIBILITY
-    middle: _Doubles = points.mean(axis=1)
     middle[hidden] = np.nan
     return middle
 
 
 def _angles(pose: Pose, near: NDArray[np.bool_], moment_s: float) -> Angles:
     moments = moment_s + np.linspace(-_AROUND_S, _AROUND_S, 5)
-    world = pose.world[near].astype(np.float64)
-
-    def middle(joint: str) -> _Doubles:
-        both = (world[:, INDEX[f"left_{joint}"]] + world[:, INDEX[f"right_{joint}"]]) / 2
-        mean: _Doubles = values_at(pose.time[near], both, moments).mean(axis=0)
-        return mean
-
-    shoulder, hip, knee, ankle = (middle(joint) for joint in ("shoulder", "hip", "knee", "ankle"))
+    world = values_at(pose.time[near], pose.world[near].astype(np.float64), moments).mean(axis=0)
+    shoulder, hip, knee, ankle = (middle_of(world, joint) for joint in ("shoulder", "hip", "knee", "ankle"))
     return Angles(
-        hip=_between(shoulder - hip, knee - hip),
-        knee=_between(hip - knee, ankle - knee),
-        back=_between(shoulder - hip, np.array([0.0, -1.0, 0.0])),
+        hip=float(angle_between(shoulder - hip, knee - hip)),
+        knee=float(angle_between(hip - knee, ankle - knee)),
+        back=float(lean_of(shoulder - hip)),
     )
-
-
-def _between(one: _Doubles, other: _Doubles) -> float:
-    cosine = one @ other / max(float(np.linalg.norm(one) * np.linalg.norm(other)), 1e-9)
-    return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))

@@ -71,7 +71,8 @@ def save_heat(image: Floats, heat: Floats, score: RepScore, title: str, file: Pa
     heat: [45, L] in 0..1, of this repetition alone. It is drawn times the score, so that one colour means the same in
     every repetition: 1 is the most unusual spot of one whose score is 1. Rows are sorted by body part, from head to
     feet; columns are the phases of the lift. The reasons are outlined and numbered, the strongest as 1: the back has
-    no row of its own, and shows at its ends, shoulders and hips. Raises OSError where it cannot be written.
+    no row of its own, and shows at its ends, shoulders and hips, which the picture says. Raises OSError where it cannot
+    be written.
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
@@ -106,6 +107,8 @@ def save_heat(image: Floats, heat: Floats, score: RepScore, title: str, file: Pa
                 axes.add_patch(Rectangle(box, *size, fill=False, edgecolor="cyan", linewidth=1.5))
                 place = (left + 1.2 * number - 1.0, (top + bottom) / 2)
                 axes.text(*place, str(number), color="cyan", fontsize=10, fontweight="bold", va="center")
+        if "back" in {reason.body_part for reason in score.reasons}:
+            axes.set_xlabel("The back has no row of its own: it shows at its ends, shoulders and hips.")
     head = f"{title}: {verdict(score)}" + (f", score {score.score:.2f}" if score.reliable else "")
     numbered = [
         f"{number} {where([reason])} ({reason.share:.0%})" for number, reason in enumerate(score.reasons, start=1)

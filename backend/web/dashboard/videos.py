@@ -20,7 +20,8 @@ class VideoLine:
     """A task's video by its newest analysis.
 
     reps, anomalies, unreliable (could not be judged), confidence 0..1, duration_s, fps, codec: None before it is
-    analyzed. why: reason of the state in words. can_retry: it failed for a reason that may be gone.
+    analyzed. unplayable: why browsers do not play what people are shown, "" where they do. why: reason of the state in
+    words. can_retry: it failed for a reason that may be gone.
     """
 
     project: int
@@ -43,6 +44,7 @@ class VideoLine:
     fps: float | None
     variable_rate: bool | None
     codec: str | None
+    unplayable: str | None
     width: int | None
     height: int | None
 
@@ -91,6 +93,7 @@ def line(row: VideoRow, links: Links) -> VideoLine:
         fps=row.fps,
         variable_rate=row.variable_rate,
         codec=row.codec,
+        unplayable=row.unplayable,
         width=row.width,
         height=row.height,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backend.labelstudio.task_columns import no_repetition
 from backend.predictions.retries import may_pass
-from backend.storage.overview import PLAYED_CODECS, VideoRow
+from backend.storage.overview import VideoRow
 
 STATES = {
     "queued": "waiting",
@@ -86,8 +86,8 @@ def of_video(row: VideoRow) -> str:
     if row.confidence is None:
         return "Its stored result cannot be read. It is analyzed again when somebody opens the task."
     said = "" if row.reps else f"{no_repetition(row.why_none or '').capitalize()}."
-    if row.codec and row.codec not in PLAYED_CODECS:
-        said = f"Browsers may not play it ({row.codec}). {said}".strip()
+    if row.unplayable:
+        said = f"Not playable: {row.unplayable}. {said}".strip()
     if row.warning:
         said = f"{row.warning[0].upper()}{row.warning[1:]}. {said}".strip()
     return f"{said} Not in Label Studio yet.".strip() if not row.delivery else said

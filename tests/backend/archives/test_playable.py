@@ -17,6 +17,7 @@ from backend.context import Context
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access
 from backend.models.registry import Model, Registry
+from backend.storage.analysis_json import load_analysis
 from backend.storage.jobs import Store
 from pipeline.config import PipelineConfig
 from pipeline.media.playability import unplayable
@@ -57,6 +58,7 @@ def test_a_linked_file_gets_a_copy_beside_it(
     assert data["video"] == "/data/local-files/?d=archive/a-h264.mp4"
     assert data["deadlift_original"] == "/data/local-files/?d=archive/a.mkv"
     assert data["deadlift_state"] == "predicted"
+    assert [load_analysis(job.result).video.has_playable_copy for job in context.store.jobs()] == [True]
     assert unplayable(archive / "a-h264.mp4") == ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -39,12 +40,14 @@ def video(number: int) -> str:
     return f"/data/upload/1/{number}.mp4"
 
 
-def analyzed(store: Store, project: int, task: int, address: str, look: float) -> None:
+def analyzed(store: Store, project: int, task: int, address: str, look: float | None) -> None:
+    """look: None where nobody is seen in the video."""
     job = store.job_for(Task(task, project, {"video": address}), address, VERSION, "c")
-    store.finish_job(job.id, dump_analysis(analysis(media_digest=address, appearance=(look,))))
+    known: dict[str, Any] = {"nothing": "nobody is seen", "scores": ()} if look is None else {"appearance": (look,)}
+    store.finish_job(job.id, dump_analysis(analysis(media_digest=address, **known)))
 
 
-def predicted(label_studio: FakeLabelStudio, store: Store, look: float, version: str = VERSION) -> int:
+def predicted(label_studio: FakeLabelStudio, store: Store, look: float | None, version: str = VERSION) -> int:
     """A task with a prediction, and what the backend knows of its video; returns the prediction's id."""
     task = label_studio.add_task()
     label_studio.tasks[task]["data"]["video"] = video(task)
@@ -71,6 +74,18 @@ def test_diverse_gives_predictions_the_cluster_of_their_video(
     made = [predicted(label_studio, store, look) for look in (0.0, 1.0, 0.0)]
     assert choose(context, "diverse").clusters == 2
     assert [label_studio.predictions[number]["cluster"] for number in made] == [1, 2, 1]
+
+
+@pytest.mark.parametrize(("order", "cluster"), [("uncertainty", None), ("diverse", 2)])
+def test_what_shows_nobody_has_the_highest_score_in_the_largest_cluster(
+    context: Context, store: Store, label_studio: FakeLabelStudio, order: sampling.Order, cluster: int | None
+) -> None:
+    nobody = predicted(label_studio, store, None)
+    others = [predicted(label_studio, store, look) for look in (0.0, 1.0, 1.0)]
+    before = [label_studio.predictions[number].get("score") for number in others]
+    choose(context, order)
+    assert (label_studio.predictions[nobody]["score"], label_studio.predictions[nobody]["cluster"]) == (1.0, cluster)
+    assert [label_studio.predictions[number].get("score") for number in others] == before
 
 
 def test_uncertainty_takes_the_clusters_away(context: Context, store: Store, label_studio: FakeLabelStudio) -> None:
@@ -120,8 +135,8 @@ def test_without_a_token_the_remedy_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.e2e
 def test_label_studio_gives_tasks_in_the_order_that_was_chosen(store: Store, tmp_path: Path) -> None:
-    """Six videos of three kinds, and what the next task is after each one labelled."""
-    appearances, scores = (0.0, 0.0, 0.0, 1.0, 1.0, 2.0), (0.10, 0.20, 0.30, 0.15, 0.90, 0.80)
+    """Six videos of three kinds and one without anybody, and what the next task is after each one labelled."""
+    appearances, scores = (0.0, 0.0, 0.0, 1.0, 1.0, 2.0, None), (0.10, 0.20, 0.30, 0.15, 0.90, 0.80, 0.0)
     with LabelStudioServer(
         install(), tmp_path / "label-studio", 0, username="next@example.com", password="a-long-password"
     ) as label_studio:
@@ -154,6 +169,6 @@ def test_label_studio_gives_tasks_in_the_order_that_was_chosen(store: Store, tmp
                 ).raise_for_status()
             return found
 
-        assert given("uncertainty") == [0, 3, 1, 2, 5, 4]
-        assert given("diverse") == [0, 3, 5, 1, 4, 2]
-        assert given("off") == [0, 1, 2, 3, 4, 5]
+        assert given("uncertainty") == [0, 3, 1, 2, 5, 4, 6]
+        assert given("diverse") == [0, 3, 5, 1, 4, 2, 6]
+        assert given("off") == [0, 1, 2, 3, 4, 5, 6]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from dashboard_data import label
 from fakes import VERSION, analysis
 from sqlalchemy import select
@@ -50,6 +52,26 @@ def test_a_result_that_cannot_be_read_has_no_confidence(store: Store) -> None:
     finish(store, "{}")
     assert row(store).confidence is None
     assert overview.issue_counts(store.engine, 1)["unreadable"] == 1
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ({"codec": "mpeg4", "unplayable": "MPEG-4 Part 2, which..."}, "MPEG-4 Part 2, which..."),
+        (
+            {"codec": "h264", "unplayable": "H.264 with 10 bits per colour, which..."},
+            "H.264 with 10 bits per colour, which...",
+        ),
+        ({"codec": "mpeg4", "unplayable": "MPEG-4 Part 2, which...", "has_playable_copy": True}, ""),
+        ({"codec": "hevc"}, "HEVC (H.265), which browsers do not play"),  # as earlier releases stored it
+        ({"codec": "h264"}, ""),
+    ],
+)
+def test_whether_browsers_play_what_people_are_shown(store: Store, found: dict[str, Any], told: str) -> None:
+    info = replace(analysis().video, **found)
+    finish(store, dump_analysis(replace(analysis(), video=info)))
+    assert row(store).unplayable == told
+    assert overview.issue_counts(store.engine, 1)["codec"] == bool(told)
 
 
 def test_summaries_go_with_their_job(store: Store) -> None:

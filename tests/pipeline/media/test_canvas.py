@@ -7,31 +7,54 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
 from video_files import arrow, with_matrix, write_video
 
 from pipeline.media import reading
-from pipeline.media.canvas import Canvas, blank, overlay
+from pipeline.media.canvas import Canvas, Overlay, blank
+from pipeline.media.display import Display
 
 RED, BLUE = (235, 64, 64), (40, 80, 220)
 
 
 @pytest.mark.parametrize("standard", [1, 6])  # BT.709, BT.601
-def test_a_rectangle_has_its_colour_and_its_place(standard: int) -> None:
+def test_what_is_drawn_has_its_colour_and_its_place(standard: int) -> None:
     frame = blank(64, 48).frame
     frame.colorspace = standard
     canvas = Canvas(frame)
+    canvas.lay(Overlay(np.full((8, 8, 3), BLUE, np.uint8)), left=40, top=24)
     canvas.rectangle(8, 4, 16, 12, RED)
     picture = canvas.rgb().astype(int)
     assert np.abs(picture[8, 12] - RED).max() < 12
     assert picture[8, 24].max() < 6
     assert picture[20, 12].max() < 6
+    assert np.abs(picture[28, 44] - BLUE).max() < 12  # by the other standard it is off by 20
+
+
+@pytest.mark.parametrize(("height", "standard"), [(480, 5), (720, 1)])
+def test_colours_of_a_file_that_does_not_say_how_are_meant_as_players_take_them(height: int, standard: int) -> None:
+    frame = VideoFrame(64, height, "yuv420p")
+    assert frame.colorspace == 2
+    shown = Display(turns=1).canvas(frame, max_side_px=64)
+    assert shown.frame.colorspace == standard
+
+
+@pytest.mark.parametrize("side_px", [64, 0])
+def test_what_is_drawn_into_the_full_range_of_values_has_its_colour(side_px: int) -> None:
+    picture = VideoFrame.from_ndarray(np.full((96, 128, 3), BLUE, np.uint8), format="rgb24")
+    canvas = Display().canvas(picture.reformat(format="yuv420p", dst_color_range=ColorRange.JPEG), side_px)
+    canvas.rectangle(0, 0, 16, 16, RED)
+    shown = canvas.rgb().astype(int)
+    assert np.abs(shown[8, 8] - RED).max() < 8
+    assert np.abs(shown[30, 30] - BLUE).max() < 8
 
 
 def test_what_lies_outside_is_cut_off() -> None:
     canvas = blank(32, 32)
     canvas.rectangle(-8, 28, 100, 100, RED)
     canvas.rectangle(40, 40, 50, 50, RED)
-    canvas.lay(overlay(np.full((40, 40, 3), BLUE, np.uint8)), left=24, top=0)
+    canvas.lay(Overlay(np.full((40, 40, 3), BLUE, np.uint8)), left=24, top=0)
     picture = canvas.rgb().astype(int)
     assert np.abs(picture[30, 4] - RED).max() < 12
     assert np.abs(picture[10, 28] - BLUE).max() < 12

@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import Colorspace
 
 from pipeline.media import reading, writing
 
@@ -25,6 +26,13 @@ def test_the_pictures_are_those_that_were_given(tmp_path: Path):
     writing.write(tmp_path / "a.mp4", pictures([0.0, 0.1, 0.2]), Fraction(10))
     shades = [picture.mean() for _, picture in reading.frames(tmp_path / "a.mp4")]
     assert shades == pytest.approx([40, 60, 80], abs=3)
+
+
+def test_a_large_file_says_by_which_standard_its_colours_are_meant(tmp_path: Path):
+    """Else players take them for BT.709, and red turns orange."""
+    writing.write(tmp_path / "a.mp4", pictures([0.0], height=720, width=64), Fraction(10))
+    with av.open(str(tmp_path / "a.mp4")) as written:
+        assert next(written.decode(video=0)).colorspace == Colorspace.ITU601
 
 
 def test_an_odd_row_and_column_are_dropped(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""Annotated videos and `deadlift render`: what is drawn into a video."""
+"""Annotated videos: what is drawn into a video."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,9 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from backend.cli import app
 from pipeline.media import canvas, reading
 from pipeline.records import Analysis, Reason, Rep, RepScore
 from pipeline.synthetic import LiftPlan, RepPlan, demo_plan, pose_of, reps_of
@@ -129,33 +127,6 @@ def test_nobody_is_drawn_across_a_cut(lift):
     assert annotated_video.landmarks_at(cut, (pose.time[at] + pose.time[at + 1]) / 2) is None
 
 
-def test_the_command_writes_every_frame_of_the_video(tmp_path: Path, monkeypatch):
-    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
-    source = tmp_path / "lift.mp4"
-    draw_lifter(SHORT, source)
-    result = CliRunner().invoke(app, ["render", str(source), "--out", str(tmp_path / "out")])
-    assert result.exit_code == 0, result.output
-    before = [time for time, _ in reading.frames(source, max_side_px=16)]
-    after = [time for time, _ in reading.frames(tmp_path / "out" / "lift-annotated.mp4", max_side_px=16)]
-    assert after == pytest.approx(before, abs=1e-3)
-
-
-def test_two_videos_of_one_name_are_refused(tmp_path: Path):
-    result = CliRunner().invoke(app, ["render", "a/x.mp4", "b/x.mp4", "--out", str(tmp_path)])
-    assert "x-annotated.mp4" in str(result.exception)
-
-
-def test_one_bad_file_does_not_stop_the_others(tmp_path: Path, monkeypatch):
-    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
-    (tmp_path / "bad.mp4").write_text("no video")
-    draw_lifter(SHORT, tmp_path / "good.mp4")
-    result = CliRunner().invoke(
-        app, ["render", str(tmp_path / "bad.mp4"), str(tmp_path / "good.mp4"), "--out", str(tmp_path / "out")]
-    )
-    assert result.exit_code == 1
-    assert [file.name for file in (tmp_path / "out").iterdir()] == ["good-annotated.mp4"]
-
-
 def test_a_video_without_repetitions_says_so(lift, analysis):
     nothing = replace(analysis, reps=(), scores=(), nothing="nobody lifts")
     assert words(lift[1], nothing, None) == ("No repetition found: nobody lifts",)
@@ -164,16 +135,6 @@ def test_a_video_without_repetitions_says_so(lift, analysis):
 def test_between_repetitions_those_that_are_done_are_counted(lift, analysis):
     rep: Rep = analysis.reps[0]
     assert words(lift[1], analysis, None, rep.end_s) == ("1 of 2 repetitions",)
-
-
-def test_videos_beside_each_other_need_two_videos_alone(tmp_path: Path):
-    result = CliRunner().invoke(app, ["render", "c.mp4", "--side-by-side", "a.mp4", "b.mp4", "--out", str(tmp_path)])
-    assert "--side-by-side" in str(result.exception)
-
-
-def test_sets_beside_each_other_are_not_slowed(tmp_path: Path):
-    arguments = ["render", "--side-by-side", "a.mp4", "b.mp4", "--slow", "2", "--out", str(tmp_path)]
-    assert "Expected --slow or --side-by-side" in str(CliRunner().invoke(app, arguments).exception)
 
 
 def test_slowed_repetitions_last_longer_and_have_no_sound(tmp_path: Path):

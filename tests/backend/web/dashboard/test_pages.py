@@ -40,7 +40,7 @@ def test_the_video_to_label_next_is_named(full: FlaskClient) -> None:
 
 
 def test_what_browsers_may_not_play_is_told_of_the_video(full: FlaskClient) -> None:
-    assert "Browsers may not play it (mpeg4)." in full.get("/videos?issue=codec").text
+    assert "Not playable: MPEG-4 Part 2, which browsers do not play." in full.get("/videos?issue=codec").text
 
 
 def test_faults_that_people_ticked_stand_beside_the_reason(full: FlaskClient) -> None:

@@ -1,0 +1,107 @@
+"""What `render` and `report` share: where results go, and what the chosen model finds in one video after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import typer
+from rich.console import Console
+
+from backend.commands.chosen_model import chosen_detector
+from backend.commands.progress import video_bar
+from backend.errors import BackendError
+from backend.settings import Settings, networks_dir
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from pipeline.records import Analysis, OnProgress, Pose
+
+
+def targets_in(out: Path, videos: Sequence[Path], ending: str) -> list[Path]:
+    """Where the result of each video goes: its name and the ending, in the folder, which is made.
+
+    Raises BackendError where two would go into one file, or the folder cannot be made.
+    """
+    targets = [out / f"{path.stem}{ending}" for path in videos]
+    if twice := next((one for one in targets if targets.count(one) > 1), None):
+        raise BackendError(
+            f"Two of the videos would be written to {twice}. Give them in different calls, with other --out."
+        )
+    make_folder(out)
+    return targets
+
+
+def make_folder(out: Path) -> None:
+    """Raises BackendError where the folder cannot be made."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BackendError(f"{out} cannot be made ({error.strerror}). Name another folder with --out.") from error
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[None]:
+    """While a file is written: raises BackendError where it cannot be."""
+    try:
+        yield
+    except OSError as error:
+        raise BackendError(f"{file} cannot be written ({error.strerror or error}).") from error
+
+
+class Sets:
+    """Videos, each a set, in which one model finds repetitions; entered once, as it opens the networks and a bar."""
+
+    def __init__(self, paths: Sequence[Path], project: int | None, model: Path | None) -> None:
+        from pipeline.pose.cache import PoseCache
+
+        settings = Settings()
+        self.paths = paths
+        self.detector = chosen_detector(settings, project, model)
+        self.console = Console(soft_wrap=True, highlight=False)
+        self._errors = Console(stderr=True, soft_wrap=True, highlight=False)
+        self._config, self._cache = settings.pipeline_config(), PoseCache(settings.pose_dir)
+
+    def __enter__(self) -> Self:
+        from pipeline.pose.estimator import open_estimator
+
+        with ExitStack() as opened:
+            self._estimator = opened.enter_context(open_estimator(self._config.pose, networks_dir()))
+            self._begin = opened.enter_context(video_bar(self._errors, self.paths))
+            self._opened = opened.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def step(self, number: int, doing: str) -> OnProgress:
+        """Begin a step of the work on a video, counted from 0; what is returned takes its progress."""
+        return self._begin(number, doing)
+
+    def found_in(self, number: int) -> tuple[Pose, Analysis]:
+        """Landmarks, and repetitions with their scores. Raises PipelineError."""
+        from pipeline.analyze import analyze_pose, landmarks_of
+
+        self._estimator.reset()
+        progress = self.step(number, "estimating landmarks")
+        info, digest, pose = landmarks_of(self.paths[number], self._cache, self._config.pose, self._estimator, progress)
+        return pose, analyze_pose(pose, info, self.detector, self._config, digest)
+
+    def write_each(self, targets: Sequence[Path], write: Callable[[int, Path], Analysis]) -> None:
+        """Call `write` with the number of each video and its target, and say how many repetitions there are.
+
+        A video that fails is named, the others go on; raises typer.Exit(1) if any did.
+        """
+        failed = 0
+        for number, target in enumerate(targets):
+            try:
+                count = len(write(number, target).reps)
+            except PipelineError as error:
+                failed += 1
+                self._errors.print(f"deadlift: {error}", markup=False)
+            else:
+                self.console.print(f"{target}: {count} repetition{'s' * (count != 1)}", markup=False)
+        if failed:
+            raise typer.Exit(1)
