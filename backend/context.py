@@ -62,7 +62,8 @@ def context_of(settings: Settings, store: Store) -> Context:
 
 def registry_of(settings: Settings) -> Registry:
     """The models of the settings' data folder, with the one that projects start with."""
-    return Registry(settings.models_dir, Model(cached_detector(settings.model_dir).version, settings.model_dir))
+    base = Model(cached_detector(settings.model_dir).version, settings.model_dir)
+    return Registry(settings.models_dir, base, settings.false_alarm_rate)
 
 
 def access_of(settings: Settings) -> Access:

@@ -122,7 +122,12 @@ class MediaTooSlow(MediaUnreachable):
 
 
 class LabelStudioError(BackendError):
-    """Label Studio cannot be installed, started or reached, or does not accept a request."""
+    """Label Studio cannot be installed, started or reached, or does not accept a request.
+
+    answers_nobody: whether any other request would fail as well just now: it is away or busy, or refuses the token.
+    """
+
+    answers_nobody: bool = False
 
 
 class NotInLabelStudio(LabelStudioError):

@@ -18,6 +18,8 @@ PASSWORD_FILE = "basic-auth-pass"
 """In the data folder: the password, where a user is set without one. The container image writes it."""
 LEAST_LABELING_RATE = 10.0
 """A boundary is kept to half a frame: 0.05 s, and up to 0.1 s where the video's own rate leaves a smaller part."""
+LEAST_FALSE_ALARM_RATE, MOST_FALSE_ALARM_RATE = 0.01, 0.5
+"""Nominal rates of false alarms that people may choose: 1 to 50 %."""
 
 
 def networks_dir() -> Path:
@@ -63,6 +65,10 @@ class Settings(BaseSettings):
     max_request_mb: int = Field(default=16, ge=1, le=256, description="Larger requests are refused.")
     model_dir: Path | None = Field(
         default=None, description="Folder of a trained model; the shipped base model otherwise."
+    )
+    false_alarm_rate: float | None = Field(
+        default=None,
+        description="Share of normal repetitions that may be flagged, 0.01 to 0.5; that of the model otherwise.",
     )
     pose_model: str = Field(
         default="", description="A MediaPipe pose landmarker .task file; the wheel's own model otherwise."
@@ -127,6 +133,13 @@ class Settings(BaseSettings):
     def _fine_enough(cls, value: float) -> float:
         if 0 < value < LEAST_LABELING_RATE:
             raise ValueError(f"expected 0, or {LEAST_LABELING_RATE:g} to 240 frames per second")
+        return value
+
+    @field_validator("false_alarm_rate")
+    @classmethod
+    def _can_be_chosen(cls, value: float | None) -> float | None:
+        if value is not None and not LEAST_FALSE_ALARM_RATE <= value <= MOST_FALSE_ALARM_RATE:
+            raise ValueError(f"expected {LEAST_FALSE_ALARM_RATE:g} to {MOST_FALSE_ALARM_RATE:g} (1 to 50 %)")
         return value
 
     @field_validator("label_studio_api_key", "webhook_secret", "basic_auth_pass")

@@ -3,11 +3,11 @@
     python benchmarks/fault_run.py [--minutes 30] [--share 0.15] [--seed 0]
 
 `deadlift serve` reaches a small Label Studio through a proxy that spoils a share of all requests. People label, change
-and delete, import tasks and ask for trainings; the server, a worker or the training process is killed with -9 every
-half minute or so, and the server started again. Then the faults end. Wrong (exit code 1) is what is not so after that:
-every task that nobody labelled has exactly one prediction, by the model in use; no prediction is there twice; every
-label is stored as Label Studio has it, and none besides; no model is torn; nothing waits. Not to be started with
-`nice`: workers and trainings are told apart by their niceness.
+and delete, import tasks and ask for trainings; in turn the server, a worker and the training process are killed with
+-9 every half minute or so, and the server started again. Then the faults end. Wrong (exit code 1) is what is not so
+after that: every task that nobody labelled has exactly one prediction, by the model in use; no prediction is there
+twice; every label is stored as Label Studio has it, and none besides; no model is torn; nothing waits. So is a run of
+ten minutes or more that never killed one of the three.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
 from random import Random
 
@@ -34,6 +36,10 @@ from kill_rounds import KillRounds
 _KINDS = ("server", "worker", "trainer")
 _START_TRAINING = {"action": "START_TRAINING", "project": CREATED["project"]}
 _TRAINING_EVERY_S = 150.0
+_MUST_KILL_ALL = 10.0
+"""Minutes of a run in which each kind of process must have been killed, or something is wrong with this program."""
+_LONGEST_UNTIL_THERE_S = 30.0
+"""For a worker or a training: after a kill of the server there is none for a while."""
 _TASKS_EVERY_S = 20.0
 _LABEL_EVERY_S = 3.0
 
@@ -76,7 +82,7 @@ class Person:
 
 
 def kill(here: KillRounds, kind: str, chance: Random, kills: Counter[str]) -> None:
-    """kill -9 of one process of that kind, if there is one; a killed server is started again a while later."""
+    """kill -9 of one process of that kind, once there is one; a killed server is started again a while later."""
     server = here.server
     if kind == "server":
         server.kill()
@@ -84,13 +90,17 @@ def kill(here: KillRounds, kind: str, chance: Random, kills: Counter[str]) -> No
         time.sleep(chance.uniform(0.0, 8.0))
         server.start()
         return
-    found = server.workers() if kind == "worker" else server.training()
+    if kind == "trainer":
+        with suppress(httpx.HTTPError):
+            server.post(_START_TRAINING)
+    deadline = time.monotonic() + _LONGEST_UNTIL_THERE_S
+    while not (found := server.workers() if kind == "worker" else server.training()) and time.monotonic() < deadline:
+        time.sleep(0.1)
     if found:
-        try:
+        time.sleep(chance.uniform(0.0, 3.0))  # in the middle of its work
+        with suppress(psutil.NoSuchProcess):
             chance.choice(found).kill()
             kills[kind] += 1
-        except psutil.NoSuchProcess:
-            pass
 
 
 def run(folder: Path, minutes: float, share: float, seed: int, console: Console) -> int:
@@ -108,15 +118,19 @@ def run(folder: Path, minutes: float, share: float, seed: int, console: Console)
         console.print(f"the server answers after {here.start_s[0]:.0f} s; faults begin")
         proxy.choose = now_and_then(share, seed)
         person, until = Person(here), time.monotonic() + 60 * minutes
-        while time.monotonic() < until:
+        for kind in cycle(_KINDS):
             time.sleep(chance.uniform(15.0, 45.0))
-            kill(here, chance.choice(_KINDS), chance, kills)
+            if time.monotonic() > until:
+                break
+            kill(here, kind, chance, kills)
         person.end()
         proxy.choose = lambda method, path: None
         faults, unheard = Counter(proxy.seen), person.unheard
         begun = time.monotonic()
         console.print("faults end")
         wrong = here.finish()
+        if minutes >= _MUST_KILL_ALL:
+            wrong += [f"no {kind} was killed" for kind in _KINDS if not kills[kind]]
         healed_s = time.monotonic() - begun
         state = here.server.jobs()
         log = here.server.log()

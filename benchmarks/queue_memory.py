@@ -14,7 +14,7 @@ import gc
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -54,6 +54,8 @@ class _Worker:
 
     def waiting(self) -> frozenset[str]:
         return frozenset()
+
+    def cancel(self, keys: Collection[str]) -> None: ...
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

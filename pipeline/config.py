@@ -119,7 +119,7 @@ class DetectorConfig:
     min_siblings: int = 5
     min_coverage: float = 0.6
     min_duration_s: float = 0.6
-    method: Method = "statistics"
+    method: Method = "both"
 
 
 @dataclass(frozen=True)

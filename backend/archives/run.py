@@ -300,7 +300,8 @@ class ArchiveRun:
         # Unlike any other key: a scheduler answers a known one with the result that it has.
         key = f"prelabel-{uuid.uuid4().hex}"
         if Path(entry.source).is_absolute():
-            work = FileJob(entry.media, self._model.folder, self._context.pose_dir, self._context.config)
+            model, context = self._model, self._context
+            work = FileJob(entry.media, model.folder, context.pose_dir, context.config, model.rate)
             future = self._executor.submit(analyze_file, work, key=key)
         else:
             future = self._executor.submit(analyze_task, self._fetched(entry), key=key)
@@ -324,6 +325,7 @@ class ArchiveRun:
             pose_dir=self._context.pose_dir,
             config=self._context.config,
             known=self._known(entry.task, entry.media) if entry.task else None,
+            rate=self._model.rate,
         )
 
 

@@ -1,4 +1,5 @@
-"""Which model a command judges by: that of the settings, of a folder, or of a Label Studio project."""
+"""Which model a command judges by, and at which rate of false alarms: those of the settings, of a folder, or of a
+Label Studio project."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ OfFolder = Annotated[Path | None, typer.Option("--model", help="Judge by the mod
 
 
 def chosen_detector(settings: Settings, project: int | None, folder: Path | None) -> Detector:
-    """The detector of `--project` or `--model`; without either that of the settings.
+    """The detector of `--project` or `--model`; without either that of the settings. It judges at the rate of the
+    project or of the settings.
 
     Raises BackendError for both at once and for a project without a model of its own, ModelError for a folder without
     a model.
@@ -28,16 +30,17 @@ def chosen_detector(settings: Settings, project: int | None, folder: Path | None
     from backend.models.detectors import cached_detector
 
     if project is None:
-        return cached_detector(folder or settings.model_dir)
+        return cached_detector(folder or settings.model_dir, settings.false_alarm_rate)
     if folder is not None:
         raise BackendError("Expected --project or --model, got both.")
     from backend.context import registry_of  # loads the database's library
 
     registry = registry_of(settings)
-    if not registry.versions(project):
+    if not registry.versions(project) and registry.chosen_rate(project) is None:
         others = ", ".join(str(number) for number in registry.projects()) or "none"
         raise BackendError(
             f"Project {project} has no model of its own in {registry.root} (DATA_DIR), and so uses "
             f"{registry.fallback.version}: leave out --project. Projects with one: {others}."
         )
-    return cached_detector(registry.current(project).folder)
+    model = registry.current(project)
+    return cached_detector(model.folder, model.rate)

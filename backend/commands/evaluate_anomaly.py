@@ -28,7 +28,7 @@ def evaluate_anomaly(
             help="`statistics` of SkeleMotion images, what an `autoencoder` cannot explain in them, or `both`;"
             " `original` applies the original's network and rule to PNGs."
         ),
-    ] = "statistics",
+    ] = "both",
     reference: Annotated[
         Path | None,
         typer.Option(
@@ -171,7 +171,7 @@ def _videos(
 
 def _with(rate: float) -> tuple[float, ...]:
     """The rates of the table, and the one that is asked for."""
-    from pipeline.evaluation.anomaly import RATES
+    from pipeline.learning.rates import RATES
 
     return tuple(sorted({*RATES, rate}))
 

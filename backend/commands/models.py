@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from backend.labelstudio.format import Json
     from backend.models.registry import Registry, Version
 
@@ -27,6 +29,8 @@ def list_models(project: Project) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+
+    from backend.models.rates import rate_in_use
 
     registry = _registry()
     in_use, versions = registry.current_name(project), registry.versions(project)
@@ -52,6 +56,7 @@ def list_models(project: Project) -> None:
         )
     else:
         console.print("* in use; `deadlift models show` says why one was refused.")
+    console.print(f"Nominal rate of false alarms in project {project}: {rate_in_use(registry, project).words}.")
 
 
 @app.command()
@@ -60,6 +65,8 @@ def show(name: Name, project: Project) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+
+    from pipeline.anomaly.versions import percent
 
     registry = _registry()
     console = Console(soft_wrap=True, highlight=False, markup=False)
@@ -80,10 +87,13 @@ def show(name: Name, project: Project) -> None:
     console.print(str(version.gate.get("reason", "")))
     if not version.gate.get("passed"):
         console.print(f"If the labels are right: deadlift models promote {version.name} --project {project}")
-    table = Table("On unseen videos", version.name, str(run.get("parent_name", "")), box=box.SIMPLE)
+    judged_at = version.gate.get("rate")
+    at = f", at {percent(judged_at)}%" if judged_at is not None else ""
+    table = Table(f"On unseen videos{at}", version.name, str(run.get("parent_name", "")), box=box.SIMPLE)
     for title, *figures in _judged(version):
         table.add_row(title, *figures)
     console.print(table)
+    _print_rates(console, registry, project, version)
     alarms = (run.get("metrics") or {}).get("false_alarms")
     if alarms is not None:
         console.print(f"On the videos that it learnt from, each judged without itself: {alarms:.1%} false alarms.")
@@ -144,6 +154,27 @@ def curve(values: Sequence[float]) -> str:
     shown = list(values)[::step]
     low, span = min(shown), max(shown) - min(shown)
     return "".join(_BARS[round((value - low) / span * (len(_BARS) - 1)) if span > 0 else 0] for value in shown)
+
+
+def _print_rates(console: Console, registry: Registry, project: int, version: Version) -> None:
+    """What the model does at several nominal rates of false alarms, the one in use marked."""
+    from rich import box
+    from rich.table import Table
+
+    from backend.models.rates import in_words, measured, rate_in_use
+    from pipeline.anomaly.versions import percent
+
+    found, used = measured(version.gate), rate_in_use(registry, project, version.model)
+    table = Table("", box=box.SIMPLE)
+    for heading in ("Nominal rate", "False alarms", "Anomalies found"):
+        table.add_column(heading, justify="right")
+    for one in found:
+        shares = ("unknown" if share is None else f"{share:.0%}" for share in (one.false_alarms, one.recall))
+        table.add_row("*" if one.rate == used.rate else "", f"{percent(one.rate)}%", *shares)
+    if found:
+        console.print(table)
+    console.print(f"Nominal rate of false alarms in project {project}{' *' if found else ''}: {used.words}.")
+    console.print(in_words(found, used.rate))
 
 
 def _figures(version: Version) -> dict[str, str]:

@@ -42,7 +42,7 @@ def train(
             help="`statistics` compares statistics of SkeleMotion images, `autoencoder` what a small autoencoder cannot"
             " explain in them, `both` both; `original` trains the original's autoencoder on --pictures."
         ),
-    ] = "statistics",
+    ] = "both",
     pictures: Annotated[
         Path | None, typer.Option(help="Folder of SkeleMotion PNGs of normal reps, for `original`.")
     ] = None,
@@ -59,7 +59,7 @@ def train(
     from pipeline.errors import DatasetError
 
     if project is not None:
-        if method != "statistics":
+        if method != "both":
             raise DatasetError(
                 "A project's model compares as the base model does: train a base with --synthetic and --method, and "
                 "name its folder in MODEL_DIR."

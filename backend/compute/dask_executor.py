@@ -6,7 +6,7 @@ import heapq
 import itertools
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,6 +44,9 @@ class Executor(Protocol):
 
     def waiting(self) -> frozenset[str]:
         """The keys of the calls that no worker has begun."""
+
+    def cancel(self, keys: Collection[str]) -> None:
+        """Drop calls that still wait: their futures are cancelled. Nothing where a worker has begun."""
 
     def close(self) -> None:
         """Stop; what has not finished is dropped."""
@@ -160,6 +163,14 @@ class DaskExecutor:
     def waiting(self) -> frozenset[str]:
         with self._lock:
             return frozenset(call.key for call in self._waiting)
+
+    def cancel(self, keys: Collection[str]) -> None:
+        with self._lock:
+            dropped = [call for call in self._waiting if call.key in keys]
+            self._waiting = [call for call in self._waiting if call.key not in keys]
+            heapq.heapify(self._waiting)
+        for call in dropped:
+            call.future.cancel()
 
     @property
     def capacity(self) -> int:

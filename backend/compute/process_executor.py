@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -46,6 +46,9 @@ class BackgroundExecutor:
 
     def waiting(self) -> frozenset[str]:
         return frozenset()
+
+    def cancel(self, keys: Collection[str]) -> None:
+        """Every call has begun."""
 
     def close(self) -> None:
         """End what is running."""

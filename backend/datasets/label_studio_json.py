@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, Self
 
-from backend.datasets.region_notes import Provenance, id_of, with_provenance
 from backend.datasets.rows import LabelledTask
+from backend.labels.region_notes import Provenance, id_of, with_provenance
 from backend.labelstudio.format import Json
 from backend.labelstudio.labeling_config import Controls
 from backend.labelstudio.task_columns import without_columns

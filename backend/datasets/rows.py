@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from sqlalchemy.orm import Session
 
 from backend.datasets import queries
-from backend.datasets.region_notes import Provenance, RegionNotes, region_notes
 from backend.errors import LabelConfigError
 from backend.labels.labelled import counting, rank
 from backend.labels.proposals import Proposals, origin_of, proposal_for, proposals_of, shifts_s
+from backend.labels.region_notes import Provenance, RegionNotes, region_notes
 from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.format import Json
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls

@@ -30,6 +30,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     local = (machine.python, machine.libraries, lambda: machine.data_folder(settings.data_dir))
     makers: list[Callable[[], Iterable[Check]]] = [
         lambda: (make() for make in local),
+        lambda: machine.database(settings),
         lambda: machine.exposure(settings),
         lambda: machine.cluster(settings),
         lambda: label_studio.set_ups(settings),

@@ -15,6 +15,7 @@ from backend.labelstudio.records import Access
 from backend.local_labelstudio.install import VERSION as TESTED_LABEL_STUDIO
 from backend.models.registry import Model, Registry
 from backend.settings import Settings
+from pipeline.anomaly.versions import parts_of
 
 MOST_SKEW_S = 60.0
 _AT_ONCE = 4
@@ -115,7 +116,8 @@ def token(settings: Settings, client: LabelStudioClient) -> Check:
 
 def projects(settings: Settings, client: LabelStudioClient, access: Access, version: str) -> Iterator[Check]:
     """Every project that the token's user sees, beside each other; those of our backend with what they need."""
-    registry = Registry(settings.models_dir, Model(version, settings.model_dir))
+    base = Model(parts_of(version)[0], settings.model_dir)
+    registry = Registry(settings.models_dir, base, settings.false_alarm_rate)
     connected = 0
     try:
         every = list(client.projects())

@@ -19,6 +19,7 @@ import httpx
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from backend.errors import BackendError
 from backend.labelstudio.outgoing import is_public, resolved
 from backend.settings import Settings
 from pipeline.errors import PipelineError
@@ -98,11 +99,12 @@ def pose_model(settings: Settings) -> Check:
 
 
 def anomaly_model(settings: Settings) -> tuple[str, Check]:
-    """The version of the model in use ("" where there is none), and what is to say about it."""
+    """The version of the model in use for projects without one of their own ("" where there is none), and what is to
+    say about it."""
     from backend.models.detectors import cached_detector
 
     try:
-        version = cached_detector(settings.model_dir).version
+        version = cached_detector(settings.model_dir, settings.false_alarm_rate).version
     except PipelineError as error:
         return "", Check("Anomaly model", "problem", str(error), "Correct MODEL_DIR, or unset it for the base model.")
     return version, Check("Anomaly model", "ok", f"{version} ({settings.model_dir or 'shipped'})")
@@ -119,6 +121,19 @@ def data_folder(folder: Path) -> Check:
     if free_mb < LEAST_FREE_MB:
         return Check("Data folder", "note", f"{folder}: only {free_mb} MB free", "Make room, or set DATA_DIR.")
     return Check("Data folder", "ok", f"{folder}, {free_mb // 1024} GB free")
+
+
+def database(settings: Settings) -> list[Check]:
+    """Whether the database, where there is one already, can be used by this release."""
+    from backend.storage.database import database_exists, open_database
+
+    if not database_exists(settings.database_url):
+        return []
+    try:
+        open_database(settings.database_url).dispose()
+    except BackendError as error:
+        return [Check("Database", "problem", str(error), "Do as it says, then start the server again.")]
+    return [Check("Database", "ok", "can be used by this release")]
 
 
 def exposure(settings: Settings) -> list[Check]:

@@ -44,7 +44,16 @@ def project_checks(
         return False, [unconnected(project)]
     version = registry.current(project.id).version
     found = [check for backend in ours for check in connection(settings, client, access, project, backend, version)]
-    return True, found
+    return True, [*model(registry, project), *found]
+
+
+def model(registry: Registry, project: ProjectInfo) -> Iterator[Check]:
+    """Whether the model that was put in use for the project can be used."""
+    damage = registry.damage(project.id)
+    if damage:
+        found = f"{damage} {registry.fallback.version} judges in its place"
+        remedy = f"Put its folder back, or another model in use: deadlift models rollback --project {project.id}."
+        yield Check(f"{_subject(project)}: model", "problem", found, remedy)
 
 
 def unconnected(project: ProjectInfo) -> Check:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Select, String, cast, select
 from sqlalchemy.orm import Session
 
-from backend.errors import LabelConfigError, ResultUnreadable
+from backend.errors import LabelConfigError
 from backend.labels.proposals import jobs_of, proposal_for
-from backend.labelstudio.format import Json, ticked_fault
+from backend.labels.region_notes import region_notes
+from backend.labelstudio.format import ticked_fault
 from backend.labelstudio.labeling_config import Controls, parse_controls
-from backend.storage.analysis_json import load_analysis
 from backend.storage.annotation_json import AnnotationSource
 from backend.storage.database import batches
-from backend.storage.jobs import Job, Store
+from backend.storage.jobs import Store
 from backend.storage.labels import Annotation, StoredRegion, regions_of
-from pipeline.records import Analysis, RepLabel
+from backend.storage.summaries import RepSummary
+from pipeline.records import Analysis, Reason, RepLabel, RepScore
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ class _Judged:
 def fault_agreements(store: Store, project: int) -> list[FaultAgreement]:
     """Every fault that people ticked for predicted repetitions, or that we had ticked there; the most ticked
     first. Repetitions without a ticked fault say nothing: many people tick none. The fault comes ticked with the
-    prediction, so that agreement is what people let stand as well as what they chose themselves."""
+    prediction, so that agreement is what people let stand as well as what they chose themselves. Summaries of results
+    must be up to date (`backend.storage.summaries.refresh`)."""
     controls = _controls(store, project)
     if controls is None:
         return []
@@ -103,10 +105,8 @@ def stands_for(store: Store, project: int, analysis: Analysis) -> tuple[str, ...
 
 def judged(analysis: Analysis, controls: Controls) -> list[_Judged]:
     """The repetitions of an analysis with the faults that we tick, by the project's labeling config."""
-    found = []
-    for number, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1):
-        found.append(_Judged(number, rep.start_s, rep.end_s, score.label, ticked_fault(score, controls)))
-    return found
+    reps = zip(analysis.reps, analysis.scores, strict=True)
+    return [_judged(number, rep.start_s, rep.end_s, score, controls) for number, (rep, score) in enumerate(reps, 1)]
 
 
 def _controls(store: Store, project: int) -> Controls | None:
@@ -127,19 +127,30 @@ def _pairs(store: Store, project: int, controls: Controls) -> list[tuple[str, tu
         annotations = session.scalars(_valid(project)).all()
         drawn = _ticked_regions(session, annotations, controls)
         jobs = jobs_of(session, [one for one in annotations if one.id in drawn])
-        results: dict[int, list[_Judged]] = {}
-        for ids in batches(set(jobs.values())):
-            for job, result in session.execute(select(Job.id, Job.result).where(Job.id.in_(ids))):
-                try:
-                    results[job] = judged(load_analysis(result), controls)
-                except ResultUnreadable:
-                    continue
+        reps = _summarized(session, set(jobs.values()), controls)
     return [
         (its.fault, faults)
         for annotation, regions in drawn.items()
         for region, faults in regions
-        if (its := proposal_for(region, results.get(jobs.get(annotation, 0), []))) is not None
+        if (its := proposal_for(region, reps.get(jobs.get(annotation, 0), []))) is not None
     ]
+
+
+def _summarized(session: Session, jobs: Collection[int], controls: Controls) -> dict[int, list[_Judged]]:
+    """By job, what `judged` gives."""
+    found = defaultdict[int, list[_Judged]](list)
+    columns = (RepSummary.job_id, RepSummary.number, RepSummary.start_s, RepSummary.end_s)
+    for ids in batches(jobs):
+        query = select(*columns, RepSummary.score, RepSummary.reliable, RepSummary.reasons)
+        query = query.where(RepSummary.job_id.in_(ids)).order_by(RepSummary.job_id, RepSummary.number)
+        for job, number, start_s, end_s, score, reliable, reasons in session.execute(query):
+            said = tuple(Reason(part, phase, 0.0) for part, phase in reasons)
+            found[job].append(_judged(number, start_s, end_s, RepScore(score, 0.0, 0.0, said, reliable), controls))
+    return found
+
+
+def _judged(number: int, start_s: float, end_s: float, score: RepScore, controls: Controls) -> _Judged:
+    return _Judged(number, start_s, end_s, score.label, ticked_fault(score, controls))
 
 
 def _ticked_regions(
@@ -152,22 +163,10 @@ def _ticked_regions(
         query = select(AnnotationSource.annotation_id, AnnotationSource.result)
         query = query.where(cast(AnnotationSource.result, String).contains('"choices"'))  # others are not worth reading
         for number, result in session.execute(query.where(AnnotationSource.annotation_id.in_(ids))):
-            if ticked := _choices(result, controls):
+            noted = region_notes(result, controls).items()
+            if ticked := {region: tuple(dict.fromkeys(notes.faults)) for region, notes in noted if notes.faults}:
                 faults[number] = ticked
     found = defaultdict[int, list[tuple[StoredRegion, tuple[str, ...]]]](list)
     for number, regions in regions_of(session, faults).items():
         found[number] += [(one, faults[number][one.region]) for one in regions if one.region in faults[number]]
-    return found
-
-
-def _choices(result: Sequence[Json], controls: Controls) -> dict[str, tuple[str, ...]]:
-    """The ticked choices of an annotation's JSON, by region."""
-    found: dict[str, tuple[str, ...]] = {}
-    for item in result:
-        value = item.get("value")
-        chosen = value.get("choices") if isinstance(value, dict) else None
-        if item.get("from_name") == controls.choices and isinstance(chosen, list):
-            named = tuple(dict.fromkeys(one for one in chosen if isinstance(one, str)))
-            if named:
-                found[str(item.get("id"))] = named
     return found

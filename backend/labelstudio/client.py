@@ -1,27 +1,22 @@
-"""The one place for calls to Label Studio's API, through its SDK."""
+"""What is asked of Label Studio's API: the one place for it."""
 
 from __future__ import annotations
 
-import itertools
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from backend.errors import LabelStudioError, NotInLabelStudio, UploadRefused
 from backend.labelstudio.addresses import LOCAL_FILES, path_prefix
-from backend.labelstudio.faults import mapped
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import task_rate
-from backend.labelstudio.outgoing import API_TIMEOUT_S, api_client
 from backend.labelstudio.records import (
     WEBHOOK_HEADER,
-    Access,
     ConnectedBackend,
     ProjectInfo,
     StoredPrediction,
@@ -31,29 +26,11 @@ from backend.labelstudio.records import (
     state_of,
     task_of,
 )
-
-if TYPE_CHECKING:
-    from label_studio_sdk import LabelStudio
-
-_PAGE = 100
-"""Tasks per request: their ids are part of the address."""
+from backend.labelstudio.requests import LabelStudioRequests
 
 
-class LabelStudioClient:
-    """Calls to one Label Studio. Every failure is a LabelStudioError or MediaError that says what to do.
-
-    timeout_s: how long an answer may be silent.
-    """
-
-    def __init__(self, access: Access, timeout_s: float = API_TIMEOUT_S) -> None:
-        self._access = access
-        self._sdk: LabelStudio | None = None
-        self._http = api_client(access.url, timeout_s)
-
-    @property
-    def configured(self) -> bool:
-        """Whether an address and a token were given; without them the backend only answers what it is asked."""
-        return self._access.configured
+class LabelStudioClient(LabelStudioRequests):
+    """Calls to one Label Studio. Every failure is a LabelStudioError or MediaError that says what to do."""
 
     def task_states(self, project: int, task_ids: Sequence[int]) -> dict[int, TaskState]:
         """Tasks of a project as they are now, by id; one that no longer exists is left out.
@@ -61,7 +38,7 @@ class LabelStudioClient:
         One request per hundred tasks. Never asks for a single task: that makes Label Studio ask the ML backend for a
         prediction, and the backend would be waiting for itself.
         """
-        with mapped(f"tasks of project {project}"):
+        with self._asking(f"tasks of project {project}"):
             return {state.task.id: state for state in map(state_of, self._chosen(project, task_ids))}
 
     def task_state(self, task: Task) -> TaskState:
@@ -77,25 +54,25 @@ class LabelStudioClient:
         view: only the tasks that this tab of the project shows.
         """
         chosen: dict[str, int] = {"project": project} if view is None else {"project": project, "view": view}
-        with mapped(f"the tasks of project {project}" if view is None else f"view {view} of project {project}"):
+        with self._asking(f"the tasks of project {project}" if view is None else f"view {view} of project {project}"):
             for task in self._pages(**chosen):
                 versions = [prediction.get("model_version") for prediction in task.get("predictions") or []]
                 yield task_of(task), task.get("total_annotations") or 0, frozenset(str(v) for v in versions if v)
 
     def create_prediction(self, task_id: int, prediction: Json) -> int:
-        with mapped(f"a prediction for task {task_id}"):
+        with self._asking(f"a prediction for task {task_id}"):
             wanted = {"task": task_id, "result": prediction["result"], "score": prediction["score"]}
             wanted |= {"model_version": prediction["model_version"], "cluster": prediction.get("cluster")}
             return int(self._json("POST", "api/predictions/", json=wanted).get("id") or 0)
 
     def create_annotation(self, task_id: int, result: list[Json]) -> int:
         """Store an annotation, submitted by the token's user; returns its id."""
-        with mapped(f"an annotation for task {task_id}"):
+        with self._asking(f"an annotation for task {task_id}"):
             return int(self._json("POST", f"api/tasks/{task_id}/annotations/", json={"result": result}).get("id") or 0)
 
     def clusters(self, project: int) -> Iterator[tuple[Task, list[StoredPrediction]]]:
         """Every task of a project with its predictions, oldest first."""
-        with mapped(f"the tasks of project {project}"):
+        with self._asking(f"the tasks of project {project}"):
             for task in self._pages(project=project):
                 yield task_of(task), predictions_of(task)
 
@@ -105,55 +82,47 @@ class LabelStudioClient:
         Label Studio takes only versions that it has predictions of.
         """
         chosen = {"sampling": sampling} | ({} if model_version is None else {"model_version": model_version})
-        with mapped(f"project {project}"):
+        with self._asking(f"project {project}"):
             self._api.projects.update(id=project, **chosen)
 
     def set_order(self, prediction_id: int, score: float | None, cluster: int | None) -> None:
         """Set by what Label Studio takes the task of a prediction; one that is gone is fine."""
-        with suppress(NotInLabelStudio), mapped(f"prediction {prediction_id}"):
+        with suppress(NotInLabelStudio), self._asking(f"prediction {prediction_id}"):
             self._json("PATCH", f"api/predictions/{prediction_id}/", json={"score": score, "cluster": cluster})
 
     def delete_prediction(self, prediction_id: int) -> None:
         """Remove a prediction; one that is gone already is fine."""
-        with suppress(NotInLabelStudio), mapped(f"prediction {prediction_id}"):
+        with suppress(NotInLabelStudio), self._asking(f"prediction {prediction_id}"):
             self._api.predictions.delete(id=prediction_id)
 
     def annotations(self, project: int) -> Iterator[tuple[Task, list[Json]]]:
         """Every annotated task of a project, with its annotations as events carry them, skipped ones included."""
-        with mapped(f"the annotations of project {project}"):
+        with self._asking(f"the annotations of project {project}"):
             for task in self._pages(project=project):
                 if task.get("annotations"):
                     yield task_of(task), [dict(annotation) for annotation in task["annotations"]]
 
     def annotated_tasks(self, project: int, task_ids: Sequence[int]) -> dict[int, tuple[Task, list[Json]]]:
         """Tasks of a project by id, each with all its annotations as events carry them; without those that are gone."""
-        with mapped(f"tasks of project {project}"):
+        with self._asking(f"tasks of project {project}"):
             found = [(task_of(task), task.get("annotations") or []) for task in self._chosen(project, task_ids)]
         return {task.id: (task, [dict(one) for one in annotations]) for task, annotations in found}
 
     def set_task_data(self, task_id: int, data: Json) -> None:
-        with mapped(f"the data of task {task_id}"):
+        with self._asking(f"the data of task {task_id}"):
             self._api.tasks.update(id=str(task_id), data=data)
 
     def task_rate(self, fps: float) -> float:
         """The frames per second that a new task of a video with so many is given."""
         return task_rate(fps, self._access.labeling_rate)
 
-    def authorization(self) -> dict[str, str]:
-        """The header of the moment: the SDK exchanges a personal token for an access token and renews it."""
-        if not self.configured:
-            return {}
-        with mapped("the access token"):
-            headers = self._api._client_wrapper.get_headers()
-        return {"Authorization": headers["Authorization"]}
-
     def find_project(self, title: str) -> int | None:
         """The id of the project with that title, if there is one."""
-        with mapped("the projects"):
+        with self._asking("the projects"):
             return next((project.id for project in self._api.projects.list() if project.title == title), None)
 
     def create_project(self, title: str, label_config: str) -> int:
-        with mapped(f'a project "{title}"'):
+        with self._asking(f'a project "{title}"'):
             return int(self._api.projects.create(title=title, label_config=label_config).id)
 
     def show_model_version(self, project: int, version: str, instead_of: set[str]) -> None:
@@ -162,7 +131,7 @@ class LabelStudioClient:
         Left alone where somebody chose another: only the name of a connected backend, which Label Studio puts there by
         itself, and the versions `instead_of` are replaced. Label Studio accepts only versions it has predictions of.
         """
-        with mapped(f"the model version of project {project}"):
+        with self._asking(f"the model version of project {project}"):
             shown = self._api.projects.get(id=project).model_version or ""
             if shown == version:
                 return
@@ -176,7 +145,7 @@ class LabelStudioClient:
         user, password: what Label Studio is to send to it, "" for nothing.
         """
         auth: Any = {"auth_method": "BASIC_AUTH", "basic_auth_user": user, "basic_auth_pass": password} if user else {}
-        with mapped(f"an ML backend for project {project}"):
+        with self._asking(f"an ML backend for project {project}"):
             for backend in self._api.ml.list(project=project):
                 if backend.title == title and backend.id is not None:
                     self._api.ml.update(id=backend.id, url=url, project=str(project), **auth)
@@ -190,12 +159,12 @@ class LabelStudioClient:
     def upload_file(self, project: int, path: Path, name: str = "") -> str:
         """Upload a file that becomes no task; returns its address below Label Studio's root."""
         number = self._import(project, path, name, {"commit_to_project": "false"}, "file_upload_ids")
-        with mapped(f"the upload of {path.name}"):
+        with self._asking(f"the upload of {path.name}"):
             return f"/data/{self._json('GET', f'api/import/file-upload/{number}')['file']}"
 
     def _import(self, project: int, path: Path, name: str, params: dict[str, str], key: str) -> int:
         """The number that the answer has under the key."""
-        with mapped(f"the upload of {path.name}"), path.open("rb") as file:
+        with self._asking(f"the upload of {path.name}"), path.open("rb") as file:
             response = self._http.post(
                 f"{self._access.url}/api/projects/{project}/import",
                 params=params,
@@ -215,18 +184,18 @@ class LabelStudioClient:
             return int(numbers[0])
 
     def create_task(self, project: int, data: Json) -> Task:
-        with mapped(f"a task in project {project}"):
+        with self._asking(f"a task in project {project}"):
             return Task(int(self._api.tasks.create(project=project, data=data).id), project, data)
 
     def local_files(self, project: int) -> list[str]:
         """The folders, as Label Studio sees them, that the project has Local Files storages of."""
-        with mapped(f"the storages of project {project}"):
+        with self._asking(f"the storages of project {project}"):
             return [storage.path or "" for storage in self._api.import_storage.local.list(project=project)]
 
     def add_local_files(self, project: int, folder: str) -> None:
         """Connect a folder as Local Files storage; nothing is imported by that."""
         try:
-            with mapped(f"a storage of {folder}"):
+            with self._asking(f"a storage of {folder}"):
                 self._api.import_storage.local.create(
                     project=project, path=folder, title="deadlift", use_blob_urls=True
                 )
@@ -247,7 +216,7 @@ class LabelStudioClient:
 
     def media_size(self, address: str) -> int | None:
         """The bytes of a video that Label Studio itself serves, None where it does not say."""
-        with mapped(address):
+        with self._asking(address):
             url = f"{self._access.url}{self.own_path(address)}"
             # Label Studio sends no length with a whole file, but the whole's length with a part of it.
             headers = {**self.authorization(), "Range": "bytes=0-0"}
@@ -257,13 +226,13 @@ class LabelStudioClient:
 
     def predictions(self, task_id: int) -> list[Json]:
         """The task's predictions as stored: result, score, model_version."""
-        with mapped(f"the predictions of task {task_id}"):
+        with self._asking(f"the predictions of task {task_id}"):
             stored = self._api.predictions.list(task=task_id)
             return [{"result": p.result, "score": p.score, "model_version": p.model_version} for p in stored]
 
     def server_version(self) -> str:
         """Label Studio's release, which it gives without a token."""
-        with mapped("its version"):
+        with self._asking("its version"):
             response = self._http.get(f"{self._access.url}/api/version")
             if response.status_code >= 400:
                 raise LabelStudioError(f"{self._access.url} answered {response.status_code}. Is it a Label Studio?")
@@ -274,7 +243,7 @@ class LabelStudioClient:
 
     def clock_s(self) -> float | None:
         """The seconds since 1970 by Label Studio's clock, None where it does not say."""
-        with mapped("its clock"):
+        with self._asking("its clock"):
             text = self._http.get(f"{self._access.url}/api/version").headers.get("date", "")
         try:
             return parsedate_to_datetime(text).timestamp()
@@ -283,12 +252,12 @@ class LabelStudioClient:
 
     def account(self) -> str:
         """The e-mail address of the token's user."""
-        with mapped("the token's user"):
+        with self._asking("the token's user"):
             return str(self._api.users.whoami().email)
 
     def people(self) -> dict[int, str]:
         """The users of Label Studio by their numbers: names, or e-mail addresses where somebody has none."""
-        with mapped("the users"):
+        with self._asking("the users"):
             answer = self._answer("GET", "/api/users/")
         found = answer.get("results", []) if isinstance(answer, dict) else answer
         named = {one.get("id"): _name(one) for one in found if isinstance(one, dict)} if isinstance(found, list) else {}
@@ -296,7 +265,7 @@ class LabelStudioClient:
 
     def projects(self) -> Iterator[ProjectInfo]:
         """Every project that the token's user sees."""
-        with mapped("the projects"):
+        with self._asking("the projects"):
             for project in self._api.projects.list():
                 yield ProjectInfo(
                     int(project.id), project.title or "", project.label_config or "", project.model_version or ""
@@ -304,11 +273,11 @@ class LabelStudioClient:
 
     def label_config(self, project: int) -> str:
         """Raises NotInLabelStudio for an unknown project."""
-        with mapped(f"project {project}"):
+        with self._asking(f"project {project}"):
             return self._api.projects.get(id=project).label_config or ""
 
     def connected_backends(self, project: int) -> list[ConnectedBackend]:
-        with mapped(f"the ML backends of project {project}"):
+        with self._asking(f"the ML backends of project {project}"):
             return [
                 ConnectedBackend(found.url or "", found.title or "", found.state or "", found.error_message or "")
                 for found in self._api.ml.list(project=project)
@@ -316,7 +285,7 @@ class LabelStudioClient:
 
     def webhooks(self, project: int) -> list[Webhook]:
         """The webhooks of a project; with those of its organization, where Label Studio lists them."""
-        with mapped(f"the webhooks of project {project}"):
+        with self._asking(f"the webhooks of project {project}"):
             return [
                 Webhook(
                     hook.url,
@@ -334,7 +303,7 @@ class LabelStudioClient:
 
         Returns how many did not so far, None where there are none. Others' webhooks are left alone: it is a secret.
         """
-        with mapped(f"the webhooks of project {project}"):
+        with self._asking(f"the webhooks of project {project}"):
             ours = {
                 f"{(backend.url or '').rstrip('/')}/webhook"
                 for backend in self._api.ml.list(project=project)
@@ -346,63 +315,6 @@ class LabelStudioClient:
                 if hook.id is not None:
                     self._api.webhooks.update(id=hook.id, url=hook.url, headers={**(hook.headers or {}), name: value})
         return len(without) if hooks else None
-
-    def call(self, thing: str, method: str, path: str, **content: Any) -> Any:
-        """An API call, which has no method of its own; `thing` is what an error is about."""
-        with mapped(thing):
-            return self._answer(method, path, **content)
-
-    def _chosen(self, project: int, task_ids: Sequence[int]) -> Iterator[Json]:
-        """Those tasks of a project that are there, a request per hundred."""
-        for first in range(0, len(task_ids), _PAGE):
-            selected = {"selectedItems": {"all": False, "included": list(task_ids[first : first + _PAGE])}}
-            yield from self._page(1, project=project, query=json.dumps(selected))["tasks"]
-
-    def _pages(self, **chosen: object) -> Iterator[Json]:
-        """Every task, a request per hundred."""
-        seen = 0
-        for number in itertools.count(1):
-            page = self._page(number, **chosen)
-            yield from page["tasks"]
-            seen += len(page["tasks"])
-            if not page["tasks"] or seen >= int(page.get("total") or 0):
-                return
-
-    def _page(self, number: int, **chosen: object) -> Json:
-        # Addresses unresolved, else s3:// ones come as links of Label Studio's own, which must never be written back.
-        asked = {**chosen, "fields": "all", "page": number, "page_size": _PAGE, "resolve_uri": "false"}
-        page = self._json("GET", "api/tasks/", params=asked)
-        if not isinstance(page.get("tasks"), list):
-            raise ValueError("no list of tasks")
-        return page
-
-    def _json(self, method: str, path: str, **content: Any) -> Json:
-        body = self._answer(method, path, **content)
-        if not isinstance(body, dict):
-            raise ValueError("no object")
-        return dict(body)
-
-    def _answer(self, method: str, path: str, **content: Any) -> Any:
-        """A request without the SDK's models: making one of every field takes longer than all else that we do."""
-        from label_studio_sdk.core import ApiError
-
-        response = self._api._client_wrapper.httpx_client.request(path, method=method, **content)
-        if response.status_code >= 400:
-            raise ApiError(status_code=response.status_code)
-        return response.json()
-
-    @property
-    def _api(self) -> LabelStudio:
-        if not self._access.configured:
-            raise LabelStudioError("Label Studio is not configured. Set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
-        if self._sdk is None:
-            from label_studio_sdk import LabelStudio  # three seconds to import
-
-            key = self._access.api_key.get_secret_value()
-            self._sdk = LabelStudio(
-                base_url=self._access.url, api_key=key, timeout=self._http.timeout.read, httpx_client=self._http
-            )
-        return self._sdk
 
 
 def _name(user: Json) -> str:

@@ -9,6 +9,9 @@ import httpx
 
 from backend.errors import LabelStudioError, LabelStudioRefused, NotInLabelStudio
 
+_AWAY = (401, 502, 503, 504)
+"""Answers that every other request would get as well: by the token, or by a proxy in front of a server that is down."""
+
 
 @contextmanager
 def mapped(thing: str) -> Iterator[None]:
@@ -26,16 +29,24 @@ def mapped(thing: str) -> Iterator[None]:
         hint = " Check LABEL_STUDIO_API_KEY." if status in (401, 403) else ""
         # 401: a token that expired or was renewed; 408, 409, 425: come again.
         kind = LabelStudioError if status >= 500 or status in (401, 408, 409, 425) else LabelStudioRefused
-        raise kind(f"Label Studio answered {status} for {thing}.{hint}") from error
+        answered = kind(f"Label Studio answered {status} for {thing}.{hint}")
+        answered.answers_nobody = status in _AWAY
+        raise answered from error
     except httpx.TooManyRedirects as error:
-        raise LabelStudioRefused(f"Label Studio redirects {thing} without end. Check LABEL_STUDIO_URL.") from error
+        endless = LabelStudioRefused(f"Label Studio redirects {thing} without end. Check LABEL_STUDIO_URL.")
+        endless.answers_nobody = True
+        raise endless from error
     except httpx.HTTPError as error:
-        raise LabelStudioError(
+        unreachable = LabelStudioError(
             f"Label Studio cannot be reached for {thing} ({type(error).__name__}). Does it run? Check LABEL_STUDIO_URL."
-        ) from error
+        )
+        unreachable.answers_nobody = True
+        raise unreachable from error
     except (ValueError, TypeError) as error:  # a web page, or other JSON, as a proxy answers
         raise _unreadable(thing) from error
 
 
 def _unreadable(thing: str) -> LabelStudioError:
-    return LabelStudioError(f"Label Studio's answer for {thing} cannot be read. Check LABEL_STUDIO_URL.")
+    error = LabelStudioError(f"Label Studio's answer for {thing} cannot be read. Check LABEL_STUDIO_URL.")
+    error.answers_nobody = True
+    return error

@@ -296,15 +296,17 @@ def api_client(url: str, timeout_s: float = API_TIMEOUT_S) -> httpx.Client:
     def check(request: httpx.Request) -> None:
         asked = str(request.url)
         if origin_of(asked) != allowed:
-            raise LabelStudioRefused(
+            refused = LabelStudioRefused(
                 f"Label Studio's address {url} sends requests on to {shown_address(urljoin(asked, '/'))}, which gets "
                 "no token. Set LABEL_STUDIO_URL to the address that answers itself."
             )
+            refused.answers_nobody = True
+            raise refused
 
     def heed(response: httpx.Response) -> None:
         if response.status_code == 429 or (response.status_code == 503 and "retry-after" in response.headers):
             busy = LabelStudioError(f"Label Studio is too busy ({response.status_code}). It is asked again later.")
-            busy.retry_after_s = retry_after_s(response)
+            busy.retry_after_s, busy.answers_nobody = retry_after_s(response), True
             raise busy
 
     return httpx.Client(

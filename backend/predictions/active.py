@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
 MOST_ACTIVE = 1000
-"""Jobs in memory at a time. More of them wait in the database, unless somebody has their task open."""
+"""Jobs in memory at a time, and as many again whose predictions are brought to Label Studio from the database. More of
+them wait there, unless somebody has their task open."""
 
 PRIORITIES = ("imported", "requested", "opened")
 IMPORTED, REQUESTED, OPENED = range(len(PRIORITIES))
@@ -16,12 +17,13 @@ IMPORTED, REQUESTED, OPENED = range(len(PRIORITIES))
 
 
 class _ActiveJob:
-    """A job that is being worked on. key: of its call to a worker, "" before that. ended: set when all is done that can
-    be done now, the delivery included."""
+    """A job that is being worked on. key: of its call to a worker, "" before that. is_done: whether only its delivery
+    is left. ended: set when all is done that can be done now, the delivery included."""
 
-    def __init__(self, priority: int) -> None:
+    def __init__(self, priority: int, is_done: bool) -> None:
         self.key = ""
         self.priority = priority
+        self.is_done = is_done
         self.ended = threading.Event()
 
 
@@ -32,7 +34,8 @@ class ActiveJobs:
         self.on_room: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._active: dict[int, _ActiveJob] = {}
-        self._is_any_left = False
+        self._counts = [0, 0]  # of jobs to do, and of those that are done
+        self._is_any_left = [False, False]
         self._put_off: dict[int, float] = {}  # job -> until when (of time.monotonic) somebody asked to be left alone
 
     def __contains__(self, job_id: int) -> bool:
@@ -45,23 +48,38 @@ class ActiveJobs:
 
     def room(self) -> int:
         """How many jobs may be begun beside these."""
-        return max(0, MOST_ACTIVE - len(self._active))
+        return max(0, MOST_ACTIVE - self._counts[False])
 
-    def has_room_for(self, priority: int) -> bool:
-        """Whether a job of that priority may be begun; where not, on_room is called when one may."""
+    def has_room_for(self, priority: int, is_done: bool = False) -> bool:
+        """Whether a job of that priority may be begun; where not, on_room is called when one may.
+
+        is_done: whether only its delivery is left. These have room of their own: they are not to wait for workers.
+        """
         with self._lock:
-            if priority == OPENED or len(self._active) < MOST_ACTIVE:
+            if priority == OPENED or self._counts[is_done] < MOST_ACTIVE:
                 return True
-            self._is_any_left = True
+            self._is_any_left[is_done] = True
             return False
 
-    def begin(self, job_id: int, priority: int = IMPORTED) -> bool:
+    def begin(self, job_id: int, priority: int = IMPORTED, is_done: bool = False) -> bool:
         """False where the job is being worked on already."""
         with self._lock:
             if job_id in self._active:
                 return False
-            self._active[job_id] = _ActiveJob(priority)
+            self._active[job_id] = _ActiveJob(priority, is_done)
+            self._counts[is_done] += 1
             return True
+
+    def calls(self) -> dict[int, str]:
+        """The keys of the calls that jobs were given to workers in."""
+        with self._lock:
+            return {job_id: job.key for job_id, job in self._active.items() if job.key}
+
+    def priority(self, job_id: int) -> int:
+        """That of a job that is being worked on, else the lowest."""
+        with self._lock:
+            active = self._active.get(job_id)
+            return active.priority if active is not None else IMPORTED
 
     def raise_priority(self, job_id: int, priority: int) -> str | None:
         """The key of the job's call, which is to get that priority; None where the job is over."""
@@ -83,11 +101,13 @@ class ActiveJobs:
     def end(self, job_id: int) -> None:
         with self._lock:
             active = self._active.pop(job_id, None)
-            has_room = self._is_any_left and len(self._active) <= MOST_ACTIVE // 2
+            if active is None:
+                return
+            self._counts[active.is_done] -= 1
+            has_room = self._is_any_left[active.is_done] and self._counts[active.is_done] <= MOST_ACTIVE // 2
             if has_room:
-                self._is_any_left = False
-        if active is not None:
-            active.ended.set()
+                self._is_any_left[active.is_done] = False
+        active.ended.set()
         if has_room:
             self.on_room()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,9 +27,9 @@ _SECONDS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 
 @dataclass(frozen=True)
 class Cost:
-    """What one analysis took. phase_s: seconds of each phase that there was. cpu_s: processor seconds of its process.
-    video_s: length of the video, seconds. poses: pictures that the pose model looked at; 0 where landmarks were kept.
-    """
+    """What one analysis took. phase_s: seconds of each phase that there was. cpu_s: processor seconds, those of helping
+    threads as well; analyses that ran in one process at the same time have an equal share of it. video_s: length of the
+    video, seconds. poses: pictures that the pose model looked at; 0 where landmarks were kept."""
 
     phase_s: dict[Phase, float] = field(default_factory=dict)
     cpu_s: float = 0.0
@@ -36,13 +37,53 @@ class Cost:
     poses: int = 0
 
 
+class _Processor:
+    """Processor seconds of this process, shared out among those who use it at the same time.
+
+    Libraries work in threads of their own, so that neither a thread's time says what an analysis took, nor the
+    process's where a worker of a cluster has several threads. The sum of all shares is what the process took.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._used_s: dict[object, float] = {}
+        self._looked_s = 0.0
+
+    def begin(self, user: object) -> None:
+        with self._lock:
+            self._share_out()
+            self._used_s[user] = 0.0
+
+    def end(self, user: object) -> float:
+        """Seconds that the user has had."""
+        with self._lock:
+            self._share_out()
+            return self._used_s.pop(user)
+
+    def _share_out(self) -> None:
+        moment_s = time.process_time()
+        for user in self._used_s:
+            self._used_s[user] += (moment_s - self._looked_s) / len(self._used_s)
+        self._looked_s = moment_s
+
+
+_PROCESSOR = _Processor()
+
+
 class Stopwatch:
-    """Measures one analysis, from now on."""
+    """Measures one analysis, which is what the block does."""
 
     def __init__(self) -> None:
         self.phase_s: dict[Phase, float] = {}
         self.poses = 0
-        self._cpu_s = time.process_time()
+        self._cpu_s = 0.0
+
+    def __enter__(self) -> Stopwatch:
+        _PROCESSOR.begin(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cpu_s = _PROCESSOR.end(self)
 
     @contextmanager
     def phase(self, name: Phase) -> Iterator[None]:
@@ -57,8 +98,8 @@ class Stopwatch:
         return _Counted(estimator, self)
 
     def cost(self, analysis: Analysis) -> Cost:
-        """What it took until now."""
-        return Cost(dict(self.phase_s), time.process_time() - self._cpu_s, analysis.video.duration_s, self.poses)
+        """What it took, when the block is over."""
+        return Cost(dict(self.phase_s), self._cpu_s, analysis.video.duration_s, self.poses)
 
 
 class _Counted:
@@ -106,7 +147,8 @@ class CostFigures:
         )  # fmt: skip
         by_landmarks = ["landmarks"]
         self._cpu = Counter(
-            "deadlift_analysis_cpu_seconds", "Processor seconds of the workers, by whether landmarks were estimated.",
+            "deadlift_analysis_cpu_seconds",
+            "Processor seconds of analyses, by whether landmarks were estimated; those of one worker share its own.",
             by_landmarks, registry=None,
         )  # fmt: skip
         self._video = Counter(

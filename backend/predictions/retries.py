@@ -14,6 +14,7 @@ from backend.errors import (
 )
 from backend.storage.database import now
 from backend.storage.jobs import Job
+from backend.storage.waiting import Failure
 
 RETRY_AFTER = timedelta(seconds=60)
 """A failed task is tried again when somebody asks for it, but not at every click."""
@@ -44,12 +45,12 @@ def is_of_no_video(error: Exception) -> bool:
     return isinstance(error, _OUR_OWN_KINDS)
 
 
-def is_retried(job: Job) -> bool:
+def is_retried(job: Job | Failure) -> bool:
     """Whether a failed job is tried again by itself."""
     return job.error_type in OUR_OWN or (job.error_type in OF_THE_VIDEO and job.attempts < MOST_ATTEMPTS)
 
 
-def has_waited(job: Job, longest: timedelta) -> bool:
+def has_waited(job: Job | Failure, longest: timedelta) -> bool:
     """Whether a job last changed longer ago than that, or as far in the future: by a clock that was set back since."""
     return abs(now() - job.updated_at) > longest
 

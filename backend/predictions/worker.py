@@ -38,7 +38,7 @@ class VideoJob:
 
     Addresses may be signed, and Dask logs what it is given: they are not shown. known: an earlier analysis of the same
     video; with its landmarks kept, it need not be fetched again. make_playable: whether browsers get a copy of
-    a video that they do not play.
+    a video that they do not play. rate: the nominal rate of false alarms to judge at; None for the model's own.
     """
 
     task: Task = field(repr=False)
@@ -50,6 +50,7 @@ class VideoJob:
     config: PipelineConfig
     known: Analysis | None = field(default=None, repr=False)
     make_playable: bool = False
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,14 @@ class FileJob:
     model_dir: Path | None
     pose_dir: Path
     config: PipelineConfig
+    rate: float | None = None
 
 
 def analyze_file(job: FileJob) -> Analysis:
     """Find landmarks, cut, score. Raises VideoError, PoseModelError, and StorageFault where a disk is full."""
     with _disk_faults(), open_estimator(job.config.pose, networks_dir()) as estimator:
-        return analyze_video(job.path, cached_detector(job.model_dir), PoseCache(job.pose_dir), job.config, estimator)
+        detector = cached_detector(job.model_dir, job.rate)
+        return analyze_video(job.path, detector, PoseCache(job.pose_dir), job.config, estimator)
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,7 @@ def analyze_task(job: VideoJob) -> Analysis:
 
 def measured_task(job: VideoJob) -> Measured:
     """What `analyze_task` gives, with what it took. Raises as it does."""
-    watch = Stopwatch()
-    with _disk_faults():
+    with Stopwatch() as watch, _disk_faults():
         analysis = _analyze_task(job, watch)
     return Measured(analysis, watch.cost(analysis))
 
@@ -109,7 +111,8 @@ def _analyze_task(job: VideoJob, watch: Stopwatch) -> Analysis:
                 counted = watch.counting(estimator)
                 info, media_digest, pose = landmarks_of(path, cache, job.config.pose, counted)
             with watch.phase("judge"):
-                analysis = analyze_pose(pose, info, cached_detector(job.model_dir), job.config, media_digest)
+                detector = cached_detector(job.model_dir, job.rate)
+                analysis = analyze_pose(pose, info, detector, job.config, media_digest)
             if job.make_playable and analysis.video.unplayable and client.configured:
                 with watch.phase("copy"):
                     has_copy = upload_copy(client, job.task, job.controls, path, folder)
@@ -141,7 +144,7 @@ def _judge_known(job: VideoJob) -> Analysis | None:
     pose = cache.get(known.media_digest, job.config.pose, only_current=True) if known is not None else None
     if known is None or pose is None:
         return None
-    judge = cached_detector(job.model_dir)
+    judge = cached_detector(job.model_dir, job.rate)
     if known.config_digest == job.config.digest():
         return judged_again(known, pose, judge)
     return analyze_pose(pose, known.video, judge, job.config, known.media_digest, known.appearance)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import JSON, DateTime, Engine, Index, UniqueConstraint, delete, func, select, update
+from sqlalchemy import JSON, DateTime, Engine, Index, UniqueConstraint, delete, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
@@ -53,6 +53,7 @@ class Job(Base):
         Index("jobs_newest", "project", "task", "id", "state", "error_type"),
         Index("jobs_by_update", "state", "updated_at"),
         Index("jobs_by_prediction", "prediction_id"),
+        Index("jobs_undelivered", "project", "id", sqlite_where=text("state = 'done' AND delivery != 'pushed'")),
     )
     id: Mapped[int] = mapped_column(primary_key=True)
     project: Mapped[int]
@@ -278,19 +279,6 @@ class Store:
         query = query.group_by(Job.project).order_by(func.min(Job.id))
         with self._transaction() as session:
             return list(session.scalars(query))
-
-    def failed_jobs(self, error_types: Sequence[str]) -> Sequence[Job]:
-        """Jobs that failed with one of these errors."""
-        query = select(Job).where(Job.state == "failed", Job.error_type.in_(error_types))
-        with self._transaction() as session:
-            return session.scalars(query.order_by(Job.id)).all()
-
-    def undelivered_jobs(self, project: int, model_version: str, config: str) -> Sequence[Job]:
-        """Finished jobs of a project that Label Studio is not known to have the prediction of."""
-        query = select(Job).where(Job.project == project, Job.state == "done", Job.delivery != "pushed")
-        query = query.where(Job.model_version == model_version, Job.config == config)
-        with self._transaction() as session:
-            return session.scalars(query.order_by(Job.id)).all()
 
     def model_versions(self, project: int) -> set[str]:
         """Every version that the project's videos were analyzed with."""

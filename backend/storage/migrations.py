@@ -211,6 +211,15 @@ _WHY_NONE = (
 
 _WARNINGS = ("ALTER TABLE video_summaries ADD COLUMN warning VARCHAR NOT NULL DEFAULT ''",)
 
+_UNDELIVERED = ("CREATE INDEX jobs_undelivered ON jobs (project, id) WHERE state = 'done' AND delivery != 'pushed'",)
+
+_REASONS = (
+    # Made anew of the results, with the reasons.
+    "DELETE FROM rep_summaries",
+    "DELETE FROM video_summaries",
+    "ALTER TABLE rep_summaries ADD COLUMN reasons JSON NOT NULL DEFAULT '[]'",
+)
+
 _UNPLAYABLE = (
     # Made anew of the results: whether browsers play a video is not a matter of its codec alone.
     "DELETE FROM rep_summaries",
@@ -225,6 +234,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _ORIGINS_AND_REFUSALS,
     _WHY_NONE,
     _WARNINGS,
+    _UNDELIVERED,
+    _REASONS,
     _UNPLAYABLE,
 )
 """The statements of each step; the step at index n brings a database from version n to n + 1."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta
 
-from sqlalchemy import DateTime, Engine, ForeignKey, Index, delete, func, insert, select
+from sqlalchemy import JSON, DateTime, Engine, ForeignKey, Index, delete, func, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.errors import ResultUnreadable
@@ -17,7 +17,7 @@ from backend.labelstudio.format import Json, confidence
 from backend.storage.analysis_json import load_analysis
 from backend.storage.database import Base, batches
 from backend.storage.jobs import Job
-from pipeline.records import Analysis, VideoInfo
+from pipeline.records import Analysis, BodyPart, Phase, VideoInfo
 
 _OVERLAP = timedelta(minutes=1)
 """Of two changes, the one that was noted later may have been begun earlier: so far back is looked again."""
@@ -56,7 +56,8 @@ class VideoSummary(Base):
 
 
 class RepSummary(Base):
-    """One repetition of an analysis; `number` counts from 1, as in the ids of predicted regions."""
+    """One repetition of an analysis; `number` counts from 1, as in the ids of predicted regions. reasons: body part and
+    phase of each, the strongest first."""
 
     __tablename__ = "rep_summaries"
     job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
@@ -66,6 +67,7 @@ class RepSummary(Base):
     end_s: Mapped[float]
     score: Mapped[float]
     reliable: Mapped[bool]
+    reasons: Mapped[list[tuple[BodyPart, Phase]]] = mapped_column(JSON, server_default="[]")
 
 
 def refresh(engine: Engine) -> None:
@@ -162,6 +164,7 @@ def _of_reps(analysis: Analysis | None) -> list[Json]:
             "end_s": rep.end_s,
             "score": score.score,
             "reliable": score.reliable,
+            "reasons": [[reason.body_part, reason.phase] for reason in score.reasons],
         }
         for number, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1)
     ]

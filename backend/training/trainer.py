@@ -330,6 +330,7 @@ class Trainer:
             access=self._context.current_access(),
             pose_dir=self._context.pose_dir,
             config=self._context.config,
+            rate=self._registry.rate(run.project),
         )
         outcome: RunOutcome = self._executor.submit(train_run, work, key=f"train-{run.project}-{run.id}").result()
         return outcome

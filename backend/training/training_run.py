@@ -53,7 +53,8 @@ class OnProgress(Protocol):
 
 @dataclass(frozen=True)
 class TrainWork:
-    """Everything a run needs. `parent` is the model in use, which the new one is compared with."""
+    """Everything a run needs. `parent` is the model in use, which the new one is compared with, at the nominal `rate`
+    of false alarms that the project judges at; None: at that of the base."""
 
     run: int
     project: int
@@ -67,6 +68,7 @@ class TrainWork:
     pose_dir: Path
     config: PipelineConfig
     seed: int = 0
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -102,18 +104,19 @@ def _train(work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunO
         return known
     earlier = _earlier_samples(work)
     current = _load(work.parent)
-    config = TrainConfig(detector=base.config)
-    verdict = promotion_gate.judge(
-        samples, earlier, current, base, config, work.seed, lambda share: on_progress("judge", 40.0 + 40.0 * share)
-    )
     losses: list[Json] = []
 
     def on_epoch(progress: training.TrainingProgress) -> None:
-        on_progress(progress.phase, 80.0 + 0.19 * progress.percent, progress.epoch, progress.loss)
+        on_progress(progress.phase, 40.0 + 0.3 * progress.percent, progress.epoch, progress.loss)
         if not np.isnan(progress.loss):
             losses.append({"epoch": progress.epoch, "loss": progress.loss, "held_out": progress.held_out})
 
-    detector, report = training.train(samples, config, work.seed, on_epoch, base)
+    candidate = training.fit(samples, base, TrainConfig(detector=base.config), work.seed, on_epoch)
+    rate = base.config.false_alarm_rate if work.rate is None else work.rate
+    verdict = promotion_gate.judge(
+        samples, earlier, current, candidate, lambda share: on_progress("judge", 70.0 + 29.0 * share), rate
+    )
+    detector, report = candidate.detector()
     run: Json = {
         "run": work.run,
         "created": now().isoformat(timespec="seconds") + "Z",
@@ -130,21 +133,27 @@ def _train(work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunO
         },
         "metrics": {name: None if value != value else value for name, value in asdict(report).items()},
         "losses": losses,
-        "gate": _gate(verdict, labels),
+        "gate": _gate(verdict, labels) | {"rate": rate},
     }
     on_progress("publish", 99.0)
     return _outcome(registry.publish(work.project, detector, training.card(detector, report), run, labels))
 
 
 def _gate(verdict: promotion_gate.Verdict, labels: Sequence[Json]) -> Json:
-    """The verdict, with the tasks whose labels people should check first."""
+    """The verdict, with the tasks whose labels people should check first, and what other rates would come to."""
     task_of = {one["media_digest"]: one["task"] for one in labels}
     tasks = sorted(task_of[video] for video in verdict.doubtful[:_MOST_NAMED] if video in task_of)
     reason = verdict.reason
     if tasks:
         named = ", ".join(map(str, tasks))
         reason = f"{reason} Look again at what is called normal in task{'s' if len(tasks) > 1 else ''} {named}."
-    return {"passed": verdict.passed, "reason": reason, "figures": verdict.figures, "doubtful_tasks": tasks}
+    return {
+        "passed": verdict.passed,
+        "reason": reason,
+        "figures": verdict.figures,
+        "doubtful_tasks": tasks,
+        "rates": [asdict(one) for one in verdict.rates],
+    }
 
 
 def label_digest(labels: Sequence[Mapping[str, Any]]) -> str:

@@ -33,7 +33,7 @@ _WIDTH, _LATENT = 64, 16
 _NOISE = 1.0
 _LEARNING_RATE = 4e-3
 _LEAST_SPREAD = 0.05
-_NETWORKS = 4
+NETWORKS = 4
 
 OnEpoch = Callable[[int, float, float], None]
 """Called with the number of an epoch that is done (from 1), its loss, and the loss on videos that were held out."""
@@ -68,6 +68,11 @@ class Networks:
             arrays |= {f"network.weight.{layer}": weight.astype(np.float16), f"network.bias.{layer}": bias}
         return arrays
 
+    def only(self, number: int) -> Networks:
+        """One of the networks alone."""
+        layers = ((weight[number : number + 1], bias[number : number + 1]) for weight, bias in self.layers)
+        return Networks(self.mean, self.spread, tuple(layers))
+
     def residuals(self, blocks: Blocks) -> tuple[Blocks, ...]:
         """By each network and for each block what it would change in it, in the spread of its channel: blocks of the
         same shape and parts."""
@@ -76,16 +81,16 @@ class Networks:
 
 
 def fit_networks(
-    blocks: Blocks, groups: Sequence[str], seed: int = 0, on_epoch: OnEpoch | None = None, epochs: int = EPOCHS
+    blocks: Blocks, fold: NDArray[np.intp], seed: int = 0, on_epoch: OnEpoch | None = None, epochs: int = EPOCHS
 ) -> tuple[Networks, Blocks]:
     """Train on the blocks of N normal repetitions, in units of their scales.
 
-    Four networks learn, each without a quarter of the videos (of the repetitions, where there are fewer than four
-    videos). What is unexplained in a normal repetition is what the network that has not seen its video says.
+    Four networks learn, each without a part of the repetitions. What is unexplained in a normal repetition is what the
+    network that has not seen it says.
 
     Args:
         blocks: their pieces of time are a multiple of four, or divide one that is.
-        groups: [N] the video of each.
+        fold: [N] the number 0..3 of the network that does not learn from each.
         seed: equal input and seed give equal networks.
         on_epoch: may raise to cancel.
         epochs: of batches of 16, as many as there are repetitions for, but at most twelve.
@@ -105,7 +110,6 @@ def fit_networks(
     mean = values.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
     spread = (values.std(axis=(0, 1), dtype=np.float64) + _LEAST_SPREAD).astype(np.float32)
     values = (values - mean) / spread
-    fold = _folds(groups)
     steps = min(-(-count // _BATCH), _MOST_STEPS_PER_EPOCH)
     # The caller's random numbers stay as they were.
     with torch.random.fork_rng(devices=[]), _one_thread():
@@ -115,22 +119,22 @@ def fit_networks(
         adam = torch.optim.AdamW(parameters, _LEARNING_RATE, weight_decay=0.01, fused=True)
         rate = torch.optim.lr_scheduler.OneCycleLR(adam, _LEARNING_RATE, total_steps=epochs * steps)
         data = torch.from_numpy(values)
-        rows = [torch.from_numpy(np.flatnonzero(fold != number)) for number in range(_NETWORKS)]
+        rows = [torch.from_numpy(np.flatnonzero(fold != number)) for number in range(NETWORKS)]
         held_out_noise = _NOISE * torch.randn_like(data)
         for epoch in range(epochs):
             total = 0.0
             for _ in range(steps):
                 clean = data[torch.stack([own[torch.randint(len(own), (_BATCH,))] for own in rows])]
                 noisy = clean + _NOISE * torch.randn_like(clean)
-                loss = _NETWORKS * ((_reconstructed_in_training(noisy, layers) - clean) ** 2).mean()
+                loss = NETWORKS * ((_reconstructed_in_training(noisy, layers) - clean) ** 2).mean()
                 adam.zero_grad()
                 loss.backward()
                 adam.step()
                 rate.step()
-                total += float(loss.detach()) / _NETWORKS
+                total += float(loss.detach()) / NETWORKS
             if on_epoch is not None:
                 with torch.no_grad():
-                    found = _reconstructed_in_training((data + held_out_noise).expand(_NETWORKS, *data.shape), layers)
+                    found = _reconstructed_in_training((data + held_out_noise).expand(NETWORKS, *data.shape), layers)
                     errors = ((found - data) ** 2).mean(dim=(2, 3)).numpy()
                 on_epoch(epoch + 1, total / steps, float(errors[fold, np.arange(count)].mean()))
     learnt = tuple((weight.detach().numpy().copy(), bias.detach().numpy().copy()) for weight, bias in layers)
@@ -172,13 +176,6 @@ def _as_blocks(values: Floats, like: Blocks) -> Blocks:
         own = own.reshape(len(values), pieces, -1, rows, kinds).mean(axis=2).transpose(0, 2, 1, 3)
         result.append(Block(block.name + RESIDUAL, np.ascontiguousarray(own, np.float32), block.parts))
     return tuple(result)
-
-
-def _folds(groups: Sequence[str]) -> NDArray[np.intp]:
-    """[N] the network that does not learn from each repetition: by videos, or by repetitions where those are few."""
-    videos = {video: number for number, video in enumerate(dict.fromkeys(groups))}
-    numbers = [videos[group] for group in groups] if len(videos) >= _NETWORKS else range(len(groups))
-    return np.array([number % _NETWORKS for number in numbers], np.intp)
 
 
 # For each layer its taps, its channels in and out (0: those of the data), and what follows it.
@@ -237,7 +234,7 @@ def _initial(channels: int) -> list[tuple[torch.Tensor, torch.Tensor]]:
     for taps, before, after, _ in _SHAPES:
         inputs, outputs = taps * (before or channels), after or channels
         bound = 1.0 / math.sqrt(inputs)
-        weight = torch.empty(_NETWORKS, inputs, outputs).uniform_(-bound, bound).requires_grad_()
-        bias = torch.empty(_NETWORKS, 1, outputs).uniform_(-bound, bound).requires_grad_()
+        weight = torch.empty(NETWORKS, inputs, outputs).uniform_(-bound, bound).requires_grad_()
+        bias = torch.empty(NETWORKS, 1, outputs).uniform_(-bound, bound).requires_grad_()
         layers.append((weight, bias))
     return layers

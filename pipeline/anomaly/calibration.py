@@ -12,7 +12,7 @@ therefore computed by a detector that has not learnt from the whole video, and a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,12 +52,16 @@ class Calibration:
         return min(1.0, (1.0 + count * beyond) / (count + 1.0))
 
     def score(self, distance: float) -> float:
-        """0..1 by a logistic function: 0.5 at the threshold, 0.1 at the median of normal repetitions."""
+        """0..1 by a logistic function: 0.5 at the threshold; 0.1 at the median of normal repetitions, where the
+        threshold is of the rate that was calibrated for."""
         return float(1.0 / (1.0 + np.exp(-np.clip((distance - self.threshold) / self.spread, -50.0, 50.0))))
 
     def at(self, rate: float) -> Calibration:
-        """The same distances with the threshold of another nominal rate of false alarms, 0..1."""
-        return calibrate(self.distances, [f"{video:06d}" for video in self.videos], rate, self.positive)
+        """The same with the threshold of another nominal rate of false alarms, 0..1; a lower rate has no lower one.
+
+        The spread stays: at a threshold near the median it would be next to nothing, and every score 0 or 1.
+        """
+        return replace(self, threshold=_threshold(self.distances, self.videos, rate, self.positive))
 
 
 def calibrate(distances: Floats, groups: Sequence[str], rate: float, positive: bool = True) -> Calibration:
@@ -107,7 +111,8 @@ def _threshold(ordered: Floats, videos: NDArray[np.int32], rate: float, positive
     would be a matter of luck; then distances (their logarithms, if positive) are taken for normally distributed, and
     the threshold is the upper end of a prediction interval by Student's t. Its width is of the variance within and
     between videos, its degrees of freedom are Satterthwaite's ("An approximate distribution of estimates of variance
-    components", Biometrics Bulletin 2, 1946).
+    components", Biometrics Bulletin 2, 1946). It is no lower than the quantile of the lowest rate that has one: where
+    tails are heavier than a normal distribution's, fewer false alarms would otherwise have a lower threshold.
     """
     values = ordered.astype(np.float64)
     values = np.log(np.maximum(values, 1e-9)) if positive else values
@@ -121,12 +126,14 @@ def _threshold(ordered: Floats, videos: NDArray[np.int32], rate: float, positive
     between = (_BETWEEN_VIDEOS * _BETWEEN**2 + (families - 1) * seen) / freedom_between if families > 1 else 0.0
     alike = between / (between + within)
     effective = count / (1 + (count / families - 1) * alike)
-    if effective * rate >= _TAIL:
-        level = (1.0 - rate) * (effective + 1) / effective
-        return float(np.interp(level, np.cumsum(_weights(videos)), ordered))
+    least = _TAIL / effective
+    level = (1.0 - max(rate, least)) * (effective + 1) / effective
+    quantile = float(np.interp(level, np.cumsum(_weights(videos)), ordered)) if least < 1.0 else -np.inf
+    if rate >= least:
+        return quantile
     from scipy import stats
 
     freedom = (within + between) ** 2 / (within**2 / freedom_within + between**2 / freedom_between)
     width = np.sqrt(within * (1 + float(np.mean(1 / sizes)) / families) + between * (1 + 1 / families))
     tail = float(means.mean() + stats.t.ppf(1.0 - rate, freedom) * width)
-    return float(np.exp(tail)) if positive else tail
+    return max(float(np.exp(tail)) if positive else tail, quantile)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +20,8 @@ from pipeline.anomaly.features import PARTS_OF_WALK, Blocks, Features, angle_blo
 from pipeline.anomaly.methods import Representation, Statistics
 from pipeline.anomaly.model_files import load_parts, save_parts, version_of
 from pipeline.anomaly.posture import PostureModel, angle_cells, fault_score
-from pipeline.anomaly.reference import Reference, Scale, cells_of, compare, in_units
+from pipeline.anomaly.reference import Reference, Scale, cells_of, compare, explaining, in_units
+from pipeline.anomaly.versions import version_at
 from pipeline.anomaly.visibility import hidden
 from pipeline.anomaly.within_video import compare_within_video, within_video_cells
 from pipeline.config import DetectorConfig
@@ -32,14 +34,35 @@ _SHORTEST_SHARE = 0.45
 # The longest stretch without poses, as a share of the repetition, with which a repetition is judged still.
 _LONGEST_GAP = 0.3
 _UNJUDGED = RepScore(0.5, 1.0, 0.0, reliable=False)
+_CalibrationName = Literal["in_setting", "in_posture", "within_video"]
+# So many findings share the false alarms of a repetition, and its p-value is multiplied by that (Bonferroni's
+# correction).
+_TESTS: dict[_CalibrationName, int] = {"in_setting": 1, "in_posture": 2, "within_video": 2}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How far one repetition is from normal ones in one respect, whatever the threshold.
+
+    by: the calibration that says what the distance raw means. cells: what each body part and piece of time adds to it,
+    for each of the blocks that were compared.
+    """
+
+    by: _CalibrationName
+    raw: float
+    cells: Cells
+    blocks: Blocks
+
+
+_Found = tuple[Encoded, tuple[Finding, ...]]
+"""A repetition's image, and what is found in it."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is found in one repetition.
+    """What counts of what is found in one repetition.
 
-    score, p_value: 0..1, the decision is at a score of 0.5. raw: the distance that they are of. cells: what each body
-    part and piece of time adds to that, for each of the blocks that were compared.
+    score, p_value: 0..1, the decision is at a score of 0.5. raw, cells, blocks: of the finding that they are of.
     """
 
     score: float
@@ -56,6 +79,7 @@ class Detector:
     config: its settings. scales: the unit of each feature. posture: joint angles of sound lifts, and how faults change
     them. references: the normal repetitions of each known setting (lifter and camera). name: how its version begins.
     representation: what its method has learnt, which makes of statistics what repetitions of a setting are compared by.
+    learnt: the detector as it was learnt, where this one judges at another rate of false alarms (`at_rate`).
 
     The calibrations are of distances of normal repetitions, by detectors that have not learnt from their video:
     in_posture of the joint angles, within_video from the other repetitions of the video, in_setting from the reference
@@ -71,22 +95,30 @@ class Detector:
     in_setting: Calibration | None = None
     name: str = "base"
     representation: Representation = field(default_factory=Statistics)
+    learnt: Detector | None = None
 
     @property
     def version(self) -> str:
-        """The name and eight hex digits of the contents, e.g. "base-0a1b2c3d"."""
+        """The name and eight hex digits of the contents, e.g. "base-0a1b2c3d"; at another rate of false alarms than
+        the one that it was learnt for "base-0a1b2c3d-at-10%"."""
+        if self.learnt is not None:
+            return version_at(self.learnt.version, self.config.false_alarm_rate)
         return version_of(vars(self))
 
     def at_rate(self, rate: float) -> Detector:
         """The same detector for another nominal rate of false alarms, 0..1; nothing is learnt anew."""
         if rate == self.config.false_alarm_rate:
             return self
+        learnt = self.learnt or self
+        if rate == learnt.config.false_alarm_rate:
+            return learnt
         return replace(
-            self,
-            config=replace(self.config, false_alarm_rate=rate),
-            in_posture=self.in_posture.at(rate / 2),
-            within_video=self.within_video.at(rate / 2),
-            in_setting=None if self.in_setting is None else self.in_setting.at(rate),
+            learnt,
+            config=replace(learnt.config, false_alarm_rate=rate),
+            in_posture=learnt.in_posture.at(rate / _TESTS["in_posture"]),
+            within_video=learnt.within_video.at(rate / _TESTS["within_video"]),
+            in_setting=None if learnt.in_setting is None else learnt.in_setting.at(rate / _TESTS["in_setting"]),
+            learnt=learnt,
         )
 
     def score(
@@ -104,26 +136,40 @@ class Detector:
             One score for each repetition. It is not `reliable` where the repetition cannot be judged: poses are
             missing (too many of them, or a long stretch), or it is implausibly short, by itself or beside the others.
         """
-        result = []
+        return self.score_at((self.config.false_alarm_rate,), pose, reps, setting, encoded)[0]
+
+    def score_at(
+        self,
+        rates: Sequence[float],
+        pose: Pose,
+        reps: Sequence[Rep],
+        setting: str = "",
+        encoded: Sequence[Encoded] | None = None,
+    ) -> tuple[tuple[RepScore, ...], ...]:
+        """What `score` gives at each of several nominal rates of false alarms, 0..1; repetitions are compared once."""
+        found = self._findings(pose, reps, setting, encoded)
         plausible = is_plausible(pose)  # other poses are guesses of the estimator
-        for rep, finding in zip(reps, self._findings(pose, reps, setting, encoded), strict=True):
-            if finding is None:
-                result.append(_UNJUDGED)
+        trusted: list[tuple[bool, str]] = []
+        for rep, one in zip(reps, found, strict=True):
+            if one is None:
+                trusted.append((False, ""))
                 continue
-            one, found, shown = finding
-            why = reasons(found.cells, shown, self.config.encode.length)
             known = float(plausible[(pose.time >= rep.start_s) & (pose.time <= rep.end_s)].mean())
-            trusted = self._can_be_judged(min(one.coverage, known), one.gap, rep, reps)
             unseen = hidden(pose, rep)
-            result.append(RepScore(found.score, found.p_value, found.raw, why, trusted and not unseen, unseen))
-        return tuple(result)
+            judged = self._can_be_judged(min(one[0].coverage, known), one[0].gap, rep, reps)
+            trusted.append((judged and not unseen, unseen))
+        return tuple(self.at_rate(rate)._scores(found, trusted) for rate in rates)
 
     def judge(self, features: Features, setting: str = "") -> list[Judgement]:
         """What is found in N repetitions of one video. Each shot of it is a camera, and so a setting, of its own.
 
         setting: the name of the lifter and camera; "" to find it by their appearance.
         """
-        result: dict[int, Judgement] = {}
+        return [self._judgement(findings) for findings in self.findings(features, setting)]
+
+    def findings(self, features: Features, setting: str = "") -> list[tuple[Finding, ...]]:
+        """For each of N repetitions of one video the findings of which the most unusual one counts; see `judge`."""
+        result: dict[int, tuple[Finding, ...]] = {}
         unknown: list[int] = []
         for shot in dict.fromkeys(features.shots):
             rows = [index for index, other in enumerate(features.shots) if other == shot]
@@ -133,10 +179,11 @@ class Detector:
                 continue
             views = self.representation.views(in_units(features.rows(rows).blocks, self.scales))
             for place, (index, raw) in enumerate(zip(rows, compare(views, known), strict=True)):
-                cells = cells_of(views, place, known)
-                result[index] = _judgement(float(raw), self.in_setting, cells, 1, views[0])
+                result[index] = (
+                    Finding("in_setting", float(raw), cells_of(views, place, known), explaining(views[0])),
+                )
         if unknown:
-            result.update(zip(unknown, self._judge_unknown(features.rows(unknown)), strict=True))
+            result.update(zip(unknown, self._findings_of_unknown(features.rows(unknown)), strict=True))
         return [result[index] for index in range(len(features.shots))]
 
     def heat_maps(self, pose: Pose, reps: Sequence[Rep], setting: str = "") -> tuple[Floats, ...]:
@@ -148,9 +195,9 @@ class Detector:
         length = self.config.encode.length
         return tuple(
             np.zeros((len(PARTS_OF_WALK), length), np.float32)
-            if finding is None
-            else heat_over_walk(finding[1].cells, finding[2], length)
-            for finding in self._findings(pose, reps, setting)
+            if one is None
+            else heat_over_walk((found := self._judgement(one[1])).cells, visible(found.blocks, one[0]), length)
+            for one in self._findings(pose, reps, setting)
         )
 
     def reference_of(self, appearance: Floats, name: str = "") -> Reference | None:
@@ -163,7 +210,8 @@ class Detector:
         return nearest if distance <= self.config.setting_distance else None
 
     def save(self, folder: str | Path, card: str = "") -> None:
-        """Write the detector into a folder, whole or not at all; `card` becomes its CARD.md."""
+        """Write the detector into a folder, whole or not at all; `card` becomes its CARD.md. At another rate than the
+        one that it was learnt for, it is stored as a model of its own."""
         save_parts(vars(self), Path(folder), card)
 
     @staticmethod
@@ -179,44 +227,49 @@ class Detector:
 
     def _findings(
         self, pose: Pose, reps: Sequence[Rep], setting: str, encoded: Sequence[Encoded] | None = None
-    ) -> list[tuple[Encoded, Judgement, list[Floats]] | None]:
-        """For each repetition its image, what is found in it, and how visible each row of the cells is (`visible`);
-        None where no pose was found."""
+    ) -> list[_Found | None]:
+        """For each repetition its image and what is found in it; None where no pose was found."""
         encoded = [encode(pose, rep, self.config.encode) for rep in reps] if encoded is None else encoded
         seen = [one for one in encoded if one.coverage > 0.0]
         if not seen:
             return [None] * len(reps)
-        features = features_of([pose] * len(seen), seen, self.config.encode)
-        judged = iter(self.judge(features, setting))
-        result: list[tuple[Encoded, Judgement, list[Floats]] | None] = []
-        for one in encoded:
-            if one.coverage == 0.0:
-                result.append(None)
-                continue
-            found = next(judged)
-            result.append((one, found, visible(found.blocks, one)))
-        return result
+        found = iter(self.findings(features_of([pose] * len(seen), seen, self.config.encode), setting))
+        return [(one, next(found)) if one.coverage > 0.0 else None for one in encoded]
 
-    def _judge_unknown(self, features: Features) -> list[Judgement]:
-        """For each repetition the more unusual of two findings, each of which may raise half of the false alarms.
-
-        The p-value of either is doubled for that (Bonferroni's correction for two tests).
-        """
+    def _findings_of_unknown(self, features: Features) -> list[tuple[Finding, ...]]:
+        """For each repetition of a lifter or camera that is not known one finding or two."""
         of_angles = (angle_block(features),)
-        result = [
-            _judgement(float(raw), self.in_posture, angle_cells(angles, self.posture), 2, of_angles)
+        posture = [
+            Finding("in_posture", float(raw), angle_cells(angles, self.posture), of_angles)
             for raw, angles in zip(fault_score(features.angles, self.posture), features.angles, strict=True)
         ]
-        if len(result) < self.config.min_siblings:
-            return result
+        if len(posture) < self.config.min_siblings:
+            return [(one,) for one in posture]
         blocks = in_units(features.blocks, self.scales)
-        for index, (raw, cells) in enumerate(
-            zip(compare_within_video(blocks), within_video_cells(blocks), strict=True)
-        ):
-            among = _judgement(float(raw), self.within_video, cells, 2, blocks)
-            if among.score > result[index].score:
-                result[index] = among
-        return result
+        compared = zip(compare_within_video(blocks), within_video_cells(blocks), strict=True)
+        beside = (Finding("within_video", float(raw), cells, blocks) for raw, cells in compared)
+        return list(zip(posture, beside, strict=True))
+
+    def _judgement(self, findings: Sequence[Finding]) -> Judgement:
+        """By the most unusual finding."""
+        judged = []
+        for one in findings:
+            calibration: Calibration = getattr(self, one.by)
+            p_value = min(1.0, _TESTS[one.by] * calibration.p_value(one.raw))
+            judged.append(Judgement(calibration.score(one.raw), p_value, one.raw, one.cells, one.blocks))
+        return max(judged, key=lambda judgement: judgement.score)
+
+    def _scores(self, found: Sequence[_Found | None], trusted: Sequence[tuple[bool, str]]) -> tuple[RepScore, ...]:
+        """trusted: for each repetition whether its score can be relied on, and what is hidden of it."""
+        result = []
+        for one, (reliable, unseen) in zip(found, trusted, strict=True):
+            if one is None:
+                result.append(_UNJUDGED)
+                continue
+            judged = self._judgement(one[1])
+            why = reasons(judged.cells, visible(judged.blocks, one[0]), self.config.encode.length)
+            result.append(RepScore(judged.score, judged.p_value, judged.raw, why, reliable, unseen))
+        return tuple(result)
 
 
 def load_detector(folder: str | Path | None = None) -> Detector:
@@ -229,7 +282,3 @@ def load_detector(folder: str | Path | None = None) -> Detector:
         ModelError: the folder is missing, damaged, or of another format.
     """
     return Detector.load(Path(__file__).parent / "base_model" if folder is None else folder)
-
-
-def _judgement(raw: float, calibration: Calibration, cells: Cells, tests: int, blocks: Blocks) -> Judgement:
-    return Judgement(calibration.score(raw), min(1.0, tests * calibration.p_value(raw)), raw, cells, blocks)

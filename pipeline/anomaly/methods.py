@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.anomaly.autoencoder import Networks, OnEpoch, fit_networks
+from pipeline.anomaly.autoencoder import NETWORKS, Networks, OnEpoch, fit_networks
 from pipeline.anomaly.features import Blocks
 from pipeline.anomaly.reference import Scale, in_units, scales_of
 from pipeline.config import Method
@@ -24,16 +25,61 @@ class Representation(Protocol):
         """Of statistics in units (`reference.in_units`), what is compared: one view or several, whose logarithmic
         distances are averaged."""
 
+    def without(self, quarter: int) -> Representation:
+        """What was learnt from the videos of the other quarters alone."""
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All that it has learnt, by names for a model's file."""
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a method has learnt of N normal repetitions.
+
+    own: the blocks of these repetitions as if it had not learnt from their videos. quarters: [N] the quarter 0..3 of
+    the videos that each belongs to. by_video: whether `representation.without` a quarter has not been trained on its
+    videos (the units of the residuals are those of all).
+    """
+
+    representation: Representation
+    own: Blocks
+    quarters: tuple[int, ...]
+    by_video: bool
+
+    def without(self, held: Sequence[int], rest: Sequence[int]) -> Learnt | None:
+        """What was learnt of the rows `rest` alone; None where that is not known, as of held rows in two quarters."""
+        quarters = {self.quarters[row] for row in held}
+        if quarters and (len(quarters) > 1 or not self.by_video):
+            return None
+        representation = self.representation
+        for quarter in quarters:
+            representation = representation.without(quarter)
+        own = tuple(block.rows(list(rest)) for block in self.own)
+        return Learnt(representation, own, tuple(self.quarters[row] for row in rest), self.by_video)
+
+
+def quarters_of(groups: Sequence[str], known: Mapping[str, int] | None = None) -> dict[str, int]:
+    """The quarter 0..3 of each video: that which it has already, or the next in turn."""
+    known = known or {}
+    more = (group for group in dict.fromkeys(groups) if group not in known)
+    return {**known, **{group: (len(known) + number) % NETWORKS for number, group in enumerate(more)}}
 
 
 @dataclass(frozen=True)
 class Statistics:
     """Compares by the statistics as they are; there is nothing to learn."""
 
+    @staticmethod
+    def fit(
+        statistics: Blocks, groups: Sequence[str], quarters: Sequence[int], seed: int, on_epoch: OnEpoch | None
+    ) -> Learnt:
+        return Learnt(Statistics(), statistics, tuple(quarters), by_video=True)
+
     def views(self, statistics: Blocks) -> tuple[Blocks, ...]:
         return (statistics,)
+
+    def without(self, quarter: int) -> Statistics:
+        return self
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         return {}
@@ -56,12 +102,20 @@ class Unexplained:
 
     @staticmethod
     def fit(
-        statistics: Blocks, groups: Sequence[str], seed: int, on_epoch: OnEpoch | None, with_statistics: bool
-    ) -> tuple[Unexplained, Blocks]:
-        """Networks of normal repetitions, and what they are compared by as if none had learnt from their videos."""
-        networks, unseen = fit_networks(statistics, groups, seed, on_epoch)
+        statistics: Blocks,
+        groups: Sequence[str],
+        quarters: Sequence[int],
+        seed: int,
+        on_epoch: OnEpoch | None,
+        with_statistics: bool,
+    ) -> Learnt:
+        """Networks of normal repetitions: each without those of a quarter, or where videos do not fill four quarters,
+        without a quarter of the repetitions."""
+        by_video = len(set(quarters)) == NETWORKS
+        fold = np.array(quarters if by_video else [row % NETWORKS for row in range(len(groups))], np.intp)
+        networks, unseen = fit_networks(statistics, fold, seed, on_epoch)
         learnt = Unexplained(networks, scales_of(unseen, groups), with_statistics)
-        return learnt, learnt._beside(statistics, unseen)
+        return Learnt(learnt, learnt._beside(statistics, unseen), tuple(quarters), by_video)
 
     @staticmethod
     def load(arrays: Arrays, with_statistics: bool) -> Unexplained:
@@ -72,6 +126,9 @@ class Unexplained:
 
     def views(self, statistics: Blocks) -> tuple[Blocks, ...]:
         return tuple(self._beside(statistics, residuals) for residuals in self.networks.residuals(statistics))
+
+    def without(self, quarter: int) -> Unexplained:
+        return replace(self, networks=self.networks.only(quarter))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         units = {f"{_UNIT}{number}.{scale.name}": scale.unit for number, scale in enumerate(self.scales)}
@@ -86,25 +143,27 @@ class Unexplained:
 class AnomalyMethod:
     """How a method learns, and comes back from arrays.
 
-    fit: from the statistics in units of normal repetitions, the video of each, a seed, and what is called after every
-    epoch; gives what it has learnt, and the blocks of these repetitions as if it had not learnt from their videos.
+    fit: from the statistics in units of normal repetitions, the video of each, the quarter 0..3 of each of these, a
+    seed, and what is called after every epoch.
     """
 
-    fit: Callable[[Blocks, Sequence[str], int, OnEpoch | None], tuple[Representation, Blocks]]
+    fit: Callable[[Blocks, Sequence[str], Sequence[int], int, OnEpoch | None], Learnt]
     load: Callable[[Arrays], Representation]
 
 
 METHODS: dict[Method, AnomalyMethod] = {
     "both": AnomalyMethod(
-        lambda statistics, groups, seed, on_epoch: Unexplained.fit(statistics, groups, seed, on_epoch, True),
+        lambda statistics, groups, quarters, seed, on_epoch: Unexplained.fit(
+            statistics, groups, quarters, seed, on_epoch, True
+        ),
         lambda arrays: Unexplained.load(arrays, True),
     ),
     "autoencoder": AnomalyMethod(
-        lambda statistics, groups, seed, on_epoch: Unexplained.fit(statistics, groups, seed, on_epoch, False),
+        lambda statistics, groups, quarters, seed, on_epoch: Unexplained.fit(
+            statistics, groups, quarters, seed, on_epoch, False
+        ),
         lambda arrays: Unexplained.load(arrays, False),
     ),
-    "statistics": AnomalyMethod(
-        lambda statistics, groups, seed, on_epoch: (Statistics(), statistics), lambda arrays: Statistics()
-    ),
+    "statistics": AnomalyMethod(Statistics.fit, lambda arrays: Statistics()),
 }
 """`DetectorConfig.method` chooses; distances, calibration and reasons are the same for all."""

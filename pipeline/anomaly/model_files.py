@@ -31,6 +31,8 @@ from pipeline.errors import ModelError
 # Of the statistics, as earlier releases wrote them, and of methods with an autoencoder's residuals.
 _FORMAT, _WITH_RESIDUALS = 3, 4
 _MODEL, _WEIGHTS, _CARD = "model.json", "weights.safetensors", "CARD.md"
+FILES = _MODEL, _WEIGHTS
+"""What a detector is read from."""
 Parts = Mapping[str, Any]
 _Arrays = dict[str, NDArray[Any]]
 _CALIBRATIONS = {"in_posture": "in_form", "within_video": "among_siblings", "in_setting": "in_setting"}

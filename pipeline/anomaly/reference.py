@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anomaly.distances import NormalModel, deviation, distances, fit_normal_model
-from pipeline.anomaly.features import Block, Blocks, added_by_rows
+from pipeline.anomaly.features import RESIDUAL, Block, Blocks, added_by_rows
 from pipeline.records import Floats
 
 # The order of the power mean that joins blocks: 1 would be their mean, infinity the largest of them.
@@ -106,15 +106,27 @@ def compare(views: Sequence[Blocks], reference: Reference) -> Floats:
 
 
 def cells_of(views: Sequence[Blocks], row: int, reference: Reference) -> list[tuple[tuple[str, ...], Floats]]:
-    """For each block the body part of every row, and what each cell [P, B] of one repetition adds to its distance, on
-    average over views of it."""
+    """For each block that `explaining` gives the body part of every row, and what each cell [P, B] of one repetition
+    adds to its distance, on average over views of it."""
     shares = []
+    told = {block.name for block in explaining(views[0])}
     for of_views, normal, usual in zip(zip(*views, strict=True), reference.normal_models, reference.usual, strict=True):
         first: Block = of_views[0]
+        if first.name not in told:
+            continue
         squares = np.mean([deviation(block.values[row].ravel(), normal) for block in of_views], axis=0)
         added = added_by_rows(squares.reshape(first.values.shape[1:]), first.name)
         shares.append((first.parts, (added / usual**2).astype(np.float32)))
     return shares
+
+
+def explaining(blocks: Blocks) -> Blocks:
+    """The blocks that tell where a repetition is unusual: the statistics, or residuals where there are no others.
+
+    An autoencoder that fails at one place of a movement fails at others too: of drawn faults the statistics alone name
+    the faulty part first more often.
+    """
+    return tuple(block for block in blocks if not block.name.endswith(RESIDUAL)) or blocks
 
 
 def _distances(blocks: Blocks, reference: Reference) -> Floats:

@@ -45,6 +45,7 @@ def within_video_cells(blocks: Blocks) -> list[list[tuple[tuple[str, ...], Float
 
 def _neighbours(flat: Floats) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Distances [N, N] between repetitions, and the indices [N, k] of the nearest half of the others."""
-    apart = np.sqrt(((flat[:, None] - flat[None]) ** 2).mean(axis=-1)).astype(np.float64)
+    # Row by row: all differences at once are a gigabyte for the hundreds of repetitions of an hour.
+    apart = np.sqrt(np.stack([((flat - row) ** 2).mean(axis=-1) for row in flat])).astype(np.float64)
     np.fill_diagonal(apart, np.inf)
     return apart, np.argsort(apart, axis=1)[:, : max(2, len(flat) // 2)]

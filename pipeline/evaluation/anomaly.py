@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.anomaly.calibration import Calibration, calibrate
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import Block, Blocks
-from pipeline.anomaly.methods import METHODS
+from pipeline.anomaly.methods import METHODS, Learnt, quarters_of
 from pipeline.anomaly.reference import Reference, compare, fit_reference, in_units, scales_of
 from pipeline.config import Method, TrainConfig
 from pipeline.errors import DatasetError
@@ -25,8 +25,6 @@ from pipeline.original.pictures import Pictures, picture_blocks
 from pipeline.records import LabelledRep
 
 Doubles = NDArray[np.float64]
-RATES = (0.01, 0.02, 0.05, 0.1, 0.2)
-"""Nominal rates of false alarms for a table of what each comes to."""
 _RESAMPLES = 500
 _FOLDS = 4
 
@@ -115,7 +113,7 @@ def judge_pictures(
     anomalous: Pictures,
     rates: Sequence[float],
     on_progress: Callable[[float], None] | None = None,
-    method: Method = "statistics",
+    method: Method = "both",
     reference: Pictures | None = None,
 ) -> dict[float, Judged]:
     """Judge pictures at several nominal rates of false alarms, 0..1: by a reference, or else by leaving one video out.
@@ -150,9 +148,9 @@ def judge_pictures(
     for number, video in enumerate(videos):
         good, unseen, bad = folds[number % _FOLDS]
         rest, held = np.flatnonzero(names != video), np.flatnonzero(names == video)
-        judge = _PictureJudge.of(_rows(unseen, rest), names[rest].tolist())
-        scores[:, held] = judge.scores([_rows(view, held) for view in good], rates)
-        far += judge.scores(bad, rates)
+        judge = _PictureJudge.of(_rows(unseen, rest), names[rest].tolist(), rates)
+        scores[:, held] = judge.scores([_rows(view, held) for view in good])
+        far += judge.scores(bad)
         if on_progress is not None:
             on_progress((number + 1) / len(videos))
     return _by_rate(rates, np.concatenate([scores, far / len(videos)], axis=1), normal, anomalous)
@@ -166,14 +164,19 @@ def _learnt(
     known = np.flatnonzero(~np.isin(names, without))
     groups = names[known].tolist()
     scales = scales_of(_rows(blocks, known), groups)
-    representation, of_known = METHODS[method].fit(in_units(_rows(blocks, known), scales), groups, 0, None)
-    good, bad = (representation.views(in_units(all_of, scales)) for all_of in (blocks, odd))
+    learnt = _fitted(in_units(_rows(blocks, known), scales), groups, method)
+    good, bad = (learnt.representation.views(in_units(all_of, scales)) for all_of in (blocks, odd))
     unseen = []
-    for block, own in zip(good[0], of_known, strict=True):
+    for block, own in zip(good[0], learnt.own, strict=True):
         values = block.values.copy()
         values[known] = own.values
         unseen.append(Block(block.name, values, block.parts))
     return good, tuple(unseen), bad
+
+
+def _fitted(blocks: Blocks, groups: Sequence[str], method: Method) -> Learnt:
+    quarter = quarters_of(groups)
+    return METHODS[method].fit(blocks, groups, [quarter[group] for group in groups], 0, None)
 
 
 def _judge_by_reference(
@@ -183,28 +186,28 @@ def _judge_by_reference(
         raise DatasetError(f"Expected 3 or more pictures to learn from, got {len(reference.groups)}.")
     known, good, odd = (picture_blocks(pictures) for pictures in (reference, normal, anomalous))
     scales = scales_of(known, reference.groups)
-    representation, unseen = METHODS[method].fit(in_units(known, scales), reference.groups, 0, None)
-    judge = _PictureJudge.of(unseen, reference.groups)
-    judged = [judge.scores(representation.views(in_units(one, scales)), rates) for one in (good, odd)]
+    learnt = _fitted(in_units(known, scales), reference.groups, method)
+    judge = _PictureJudge.of(learnt.own, reference.groups, rates)
+    judged = [judge.scores(learnt.representation.views(in_units(one, scales))) for one in (good, odd)]
     return _by_rate(rates, np.concatenate(judged, axis=1), normal, anomalous)
 
 
 @dataclass(frozen=True)
 class _PictureJudge:
-    """Normal pictures as a reference, and what their distances from it mean."""
+    """Normal pictures as a reference, and what their distances from it mean at each nominal rate of false alarms."""
 
     reference: Reference
-    calibration: Calibration
+    calibrations: tuple[Calibration, ...]
 
     @staticmethod
-    def of(blocks: Blocks, groups: Sequence[str]) -> _PictureJudge:
+    def of(blocks: Blocks, groups: Sequence[str], rates: Sequence[float]) -> _PictureJudge:
         reference, own = fit_reference("normal", blocks, groups, np.full(1, np.nan, np.float32))
-        return _PictureJudge(reference, calibrate(own, groups, RATES[0]))
+        return _PictureJudge(reference, tuple(calibrate(own, groups, rate) for rate in rates))
 
-    def scores(self, views: Sequence[Blocks], rates: Sequence[float]) -> Doubles:
-        """[R, N] the scores of pictures at nominal rates of false alarms."""
+    def scores(self, views: Sequence[Blocks]) -> Doubles:
+        """[R, N] the scores of pictures at each rate."""
         far = compare(views, self.reference)
-        return np.array([[at.score(float(raw)) for raw in far] for at in map(self.calibration.at, rates)])
+        return np.array([[at.score(float(raw)) for raw in far] for at in self.calibrations])
 
 
 def _by_rate(rates: Sequence[float], scores: Doubles, normal: Pictures, anomalous: Pictures) -> dict[float, Judged]:
@@ -265,8 +268,8 @@ def judge_videos(
         if learnt is None and config is not None and len(others) >= 3:
             detector, _ = training.train(others, config, seed, base=base)
         first, reps = samples[mine[0]], [samples[i].rep for i in mine]
-        for row, rate in enumerate(rates):
-            scores[row, mine] = [one.score for one in detector.at_rate(rate).score(first.pose, reps, first.setting)]
+        for row, scored in enumerate(detector.score_at(rates, first.pose, reps, first.setting)):
+            scores[row, mine] = [one.score for one in scored]
         if on_progress is not None:
             on_progress((number + 1) / len(videos))
     truth = np.array([sample.label == "anomalous" for sample in samples], dtype=bool)

@@ -115,7 +115,8 @@ def _compare(
         base = training.fit_base(_calibrated(drawn_features, drawn, known), faults, config)
         held = features.rows(mine.tolist())
         cold[mine] = _scores(base, held)
-        warm[mine] = _scores(training.with_normals(base, known, config, seed)[0], held)
+        report = training.TrainingReport(len(others), len(set(known.groups)), 0, 0, float("nan"))
+        warm[mine] = _scores(training.Fit.of(base, known, config, seed, report).detector()[0], held)
         if len(mine) >= config.detector.min_siblings:
             several[mine] = True
             alarms[mine] = compare_within_video(in_units(held.blocks, base.scales)) >= base.within_video.threshold

@@ -8,26 +8,27 @@ contradict them, and searches for repetitions labelled normal that differ from t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import appearance_features, blocks_of
+from pipeline.anomaly.methods import quarters_of
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
 from pipeline.learning.auroc import auroc
+from pipeline.learning.rates import RATES, UnseenAtRate, unseen_at_rates
 from pipeline.records import LabelledRep, tiou
 from pipeline.skelemotion import encode
 
 Doubles = NDArray[np.float64]
 
-# Up to so many videos, each is held out alone; more of them in folds.
+# Up to so many videos, each is held out alone; more of them by quarters.
 _MOST_ONE_BY_ONE = 10
-_FOLDS = 5
 # A difference counts where the candidate is worse in this share of resampled sets of videos, or where it is larger than
 # the margin and of two repetitions or more.
 _RESAMPLES = 500
@@ -44,8 +45,9 @@ _SUSPECT_RATE_FACTOR = 0.6
 # There are more suspects than chance explains where so many of sound repetitions have less than this probability.
 _UNLIKELY = 0.01
 
-_Row = tuple[int, str, bool, float, float]
-"""A repetition: index of its sample, video, whether it is anomalous, scores of the candidate and of the current one."""
+_Row = tuple[int, str, bool, float, float, tuple[float, ...]]
+"""A repetition: index of its sample, video, whether it is anomalous, scores of the candidate and of the current one,
+scores of the candidate at each of several rates of false alarms."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,15 @@ class Verdict:
     """Whether the candidate may be used, why (one sentence), and the figures that it was judged by.
 
     doubtful: the videos whose labels should be checked, those with most doubtful repetitions first; empty where nothing
-    seems wrong with labels.
+    seems wrong with labels. rates: what the candidate does at several nominal rates of false alarms, that by which it
+    was judged among them.
     """
 
     passed: bool
     reason: str
     figures: dict[str, float] = field(default_factory=dict)
     doubtful: tuple[str, ...] = ()
+    rates: tuple[UnseenAtRate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ class _UnseenScores:
     """Scores of N repetitions by detectors that have not learnt from their videos.
 
     index: [N] of the sample that each is. groups: [N] their V different videos. truth: [N] by labels, True is
-    anomalous. candidate, current: [N] scores 0..1 of the two detectors.
+    anomalous. candidate, current: [N] scores 0..1 of the two detectors. at_rates: [N, R] those of the candidate at
+    several nominal rates of false alarms.
     """
 
     index: NDArray[np.int64]
@@ -75,6 +80,7 @@ class _UnseenScores:
     truth: NDArray[np.bool_]
     candidate: Doubles
     current: Doubles
+    at_rates: Doubles
 
     def count(self, wanted: NDArray[np.bool_]) -> Doubles:
         """[V] how many of the wanted repetitions [N] each video has."""
@@ -89,22 +95,21 @@ def judge(
     samples: Sequence[LabelledRep],
     earlier: Sequence[LabelledRep],
     current: Detector,
-    base: Detector,
-    config: TrainConfig,
-    seed: int,
+    candidate: training.Fit,
     on_progress: Callable[[float], None] | None = None,
+    rate: float | None = None,
 ) -> Verdict:
     """Compare what is learnt from `samples` with the detector in use.
 
     Args:
         samples: labelled repetitions that the candidate is trained on.
-        earlier: those that `current` was trained on. Both detectors are trained anew without each held-out video.
+        earlier: those that `current` was trained on. Both detectors are made without each held-out video.
             Empty for a detector that knows no labels of these videos, which judges as it is.
         current: the detector in use.
-        base: what training starts from.
-        config: how the candidate is trained.
-        seed: of folds, resampling and training; equal input and seed give an equal verdict.
+        candidate: what was learnt from the samples. Its seed is also that of resampling: equal input and seed give an
+            equal verdict.
         on_progress: called with the share 0..1 of the folds that are done; what it raises ends the comparison.
+        rate: the nominal rate of false alarms, 0..1, that both are judged at; that of the base by default.
 
     Returns:
         The verdict. Labels of a single video never pass.
@@ -112,8 +117,11 @@ def judge(
     videos = len({sample.group for sample in samples})
     if videos < 2:
         return Verdict(False, "All labels are of one video, which leaves none to judge by. Label a second one.")
-    new, old = _unseen(samples, earlier, current, base, config, seed, on_progress)
-    rate = base.config.false_alarm_rate
+    base, config, seed = candidate.base, candidate.config, candidate.seed
+    rate = base.config.false_alarm_rate if rate is None else rate
+    rates = tuple(sorted({*RATES, rate}))
+    new, old = _unseen(samples, earlier, current, candidate, (rate, *rates), on_progress)
+    at_rates = unseen_at_rates(rates, new.at_rates.T >= 0.5, new.truth, new.groups)
     contradicted = _contradicted(samples, earlier)
     suspects = _suspects(samples, new, base, config, seed)
     figures = _figures(new) | {
@@ -142,60 +150,78 @@ def judge(
             reasons.append(remark)
     most_first = tuple(video for video, _ in doubtful.most_common())
     if reasons:
-        return Verdict(False, "Not promoted: " + "; ".join(reasons) + ".", figures, most_first)
+        return Verdict(False, "Not promoted: " + "; ".join(reasons) + ".", figures, most_first, at_rates)
     words = f"Not worse on unseen videos: {_in_words(figures)}."
-    return Verdict(True, f"{words} But {remark}." if remark else words, figures, most_first)
+    return Verdict(True, f"{words} But {remark}." if remark else words, figures, most_first, at_rates)
 
 
 def _unseen(
     samples: Sequence[LabelledRep],
     earlier: Sequence[LabelledRep],
     current: Detector,
-    base: Detector,
-    config: TrainConfig,
-    seed: int,
+    candidate: training.Fit,
+    rates: Sequence[float],
     on_progress: Callable[[float], None] | None,
 ) -> tuple[_UnseenScores, _UnseenScores]:
-    """Scores of the new and of the earlier repetitions, each by detectors that have not learnt from its video."""
+    """Scores of the new and of the earlier repetitions, each by detectors that have not learnt from its video.
+
+    rates: first the one that both detectors are judged at, then those that the candidate is shown at.
+    """
     new: list[_Row] = []
     old: list[_Row] = []
-    folds = _folds(sorted({s.group for s in (*samples, *earlier)}), seed)
+    quarters = quarters_of([sample.group for sample in (*samples, *earlier)], candidate.quarters)
+    rival = _learnt(earlier, candidate, quarters) if earlier else None
+    folds = _folds(quarters)
     for number, fold in enumerate(folds):
-        candidate = _fitted([s for s in samples if s.group not in fold], base, config, seed)
-        rival = _fitted([s for s in earlier if s.group not in fold], base, config, seed) if earlier else current
-        new += _rows(samples, fold, candidate, rival)
-        old += _rows(earlier, fold, candidate, rival)
+        theirs = current if not earlier else candidate.base if rival is None else rival.without(fold)
+        ours = candidate.without(fold)
+        new += _rows(samples, fold, ours, theirs, rates)
+        old += _rows(earlier, fold, ours, theirs, rates)
         if on_progress is not None:
             on_progress((number + 1) / len(folds))
-    return _in_columns(new), _in_columns(old)
+    return _in_columns(new, len(rates) - 1), _in_columns(old, len(rates) - 1)
 
 
-def _rows(samples: Sequence[LabelledRep], fold: Set[str], candidate: Detector, rival: Detector) -> Iterator[_Row]:
+def _rows(
+    samples: Sequence[LabelledRep], fold: Set[str], candidate: Detector, rival: Detector, rates: Sequence[float]
+) -> Iterator[_Row]:
     """The repetitions of the fold's videos that both detectors can judge, video by video."""
     for group in sorted(fold):
         mine = [index for index, sample in enumerate(samples) if sample.group == group]
         if mine:
-            reps = [samples[index].rep for index in mine]
-            ours, theirs = (one.score(samples[mine[0]].pose, reps) for one in (candidate, rival))
-            for index, a, b in zip(mine, ours, theirs, strict=True):
+            pose, reps = samples[mine[0]].pose, [samples[index].rep for index in mine]
+            ours, *others = candidate.score_at(rates, pose, reps)
+            (theirs,) = rival.score_at(rates[:1], pose, reps)
+            for index, a, b, *at in zip(mine, ours, theirs, *others, strict=True):
                 if a.reliable and b.reliable:
-                    yield index, group, samples[index].label == "anomalous", a.score, b.score
+                    is_odd = samples[index].label == "anomalous"
+                    yield index, group, is_odd, a.score, b.score, tuple(one.score for one in at)
 
 
-def _in_columns(rows: Sequence[_Row]) -> _UnseenScores:
+def _in_columns(rows: Sequence[_Row], rates: int) -> _UnseenScores:
     return _UnseenScores(
         np.array([row[0] for row in rows], dtype=np.int64),
         np.array([row[1] for row in rows], dtype=np.str_),
         np.array([row[2] for row in rows], dtype=bool),
         np.array([row[3] for row in rows], dtype=float),
         np.array([row[4] for row in rows], dtype=float),
+        np.array([row[5] for row in rows], dtype=float).reshape(len(rows), rates),
     )
 
 
-def _folds(videos: Sequence[str], seed: int) -> list[set[str]]:
-    order = np.random.default_rng(seed).permutation(len(videos))
-    count = len(videos) if len(videos) <= _MOST_ONE_BY_ONE else _FOLDS
-    return [{videos[i] for i in order[first::count]} for first in range(count)]
+def _folds(quarters: Mapping[str, int]) -> list[set[str]]:
+    """The videos that are held out together: of one quarter, so that a part of what was learnt knows none of them."""
+    if len(quarters) <= _MOST_ONE_BY_ONE:
+        return [{video} for video in quarters]
+    return [{video for video, of in quarters.items() if of == quarter} for quarter in sorted(set(quarters.values()))]
+
+
+def _learnt(samples: Sequence[LabelledRep], like: training.Fit, quarters: Mapping[str, int]) -> training.Fit | None:
+    """What is learnt from other samples in the same way; None where they are too few."""
+    try:
+        return training.fit(samples, like.base, like.config, like.seed, quarters=quarters)
+    except DatasetError:
+        return None
 
 
 def _fitted(samples: Sequence[LabelledRep], base: Detector, config: TrainConfig, seed: int) -> Detector:
@@ -322,13 +348,15 @@ def _suspects(
     """The video of every repetition labelled normal that is far from the other normal ones of its lifter.
 
     The most unusual ones by a detector that has not learnt from their video are set aside, and judged by what is learnt
-    from the rest: most sound ones turn out normal. A lifter or camera of whom too little is left is not judged.
+    from the rest: most sound ones turn out normal. A lifter or camera of whom too little is left is not judged. The
+    rest may hold faults as well, which networks learn to explain: it is the statistics that judge here.
     """
     aside = _most_unusual(scores)
     if not aside:
         return []
     rest = [sample for i, sample in enumerate(samples) if sample.label == "normal" and i not in set(aside)]
-    detector = _fitted(rest, base, config, seed)
+    by_statistics = replace(config, detector=replace(config.detector, method="statistics"))
+    detector = _fitted(rest, base, by_statistics, seed)
     found: list[str] = []
     for group in dict.fromkeys(samples[i].group for i in aside):
         mine = [samples[i] for i in aside if samples[i].group == group]

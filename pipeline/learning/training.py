@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,7 +13,7 @@ from pipeline.anomaly.autoencoder import EPOCHS, OnEpoch
 from pipeline.anomaly.calibration import calibrate, with_more
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import Features, features_of, phase_of_bin
-from pipeline.anomaly.methods import METHODS
+from pipeline.anomaly.methods import METHODS, Learnt, quarters_of
 from pipeline.anomaly.posture import angles_of, fault_score, fit_posture_model, with_people
 from pipeline.anomaly.reference import Scale, fit_reference, in_units, scales_of
 from pipeline.anomaly.within_video import compare_within_video
@@ -24,6 +24,7 @@ from pipeline.skelemotion import Encoded, encode
 from pipeline.synthetic.fault_pairs import FaultPair, fault_pairs
 
 _DRAWN_FAULTY_VIDEOS = 30
+_FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,81 @@ class Normals:
         return Normals(self.features.rows(picked), groups, settings, views, self.apart[picked])
 
 
+@dataclass(frozen=True)
+class Fit:
+    """Normal repetitions and what the method has learnt of them: a detector of all their videos, or of some of them, is
+    made of it at once.
+
+    quarters: the quarter 0..3 of each video; a part of what was learnt knows nothing of the videos of one quarter.
+    learnt: None where no lifter and camera has enough repetitions.
+    """
+
+    base: Detector
+    known: Normals
+    config: TrainConfig
+    seed: int
+    report: TrainingReport
+    quarters: Mapping[str, int]
+    learnt: Learnt | None
+
+    @staticmethod
+    def of(
+        base: Detector,
+        known: Normals,
+        config: TrainConfig,
+        seed: int,
+        report: TrainingReport,
+        on_epoch: OnEpoch | None = None,
+        quarters: Mapping[str, int] | None = None,
+    ) -> Fit:
+        """Learn from `known`, which were counted as `report` says."""
+        quarters = quarters_of(known.groups) if quarters is None else quarters
+        learnt = None
+        if _settings(known, config)[1]:
+            statistics = in_units(known.features.blocks, base.scales)
+            method, of_each = METHODS[config.detector.method], [quarters[group] for group in known.groups]
+            learnt = method.fit(statistics, known.groups, of_each, seed, on_epoch)
+        return Fit(base, known, config, seed, report, quarters, learnt)
+
+    def detector(self, name: str = "model") -> tuple[Detector, TrainingReport]:
+        """The base with the settings of all repetitions and with their people, and what it was trained on."""
+        config = self.config.detector
+        names, rows_of = _settings(self.known, self.config)
+        people = replace(_with_people(self.base, self.known, names, self.config), config=config, name=name)
+        if self.learnt is None or not rows_of:
+            return people, self.report
+        rng = np.random.default_rng(self.seed)
+        references, far = [], []
+        groups: list[str] = []
+        for setting, rows in rows_of.items():
+            kept = rows[_spread_over([self.known.groups[row] for row in rows], self.config.most_references, rng)]
+            appearance = np.median(self.known.features.appearances[rows], axis=0).astype(np.float32)
+            own = [self.known.groups[row] for row in kept]
+            blocks = tuple(block.rows(kept) for block in self.learnt.own)
+            reference, without_own = fit_reference(setting, blocks, own, appearance)
+            references.append(reference)
+            far.append(without_own)
+            groups += own
+        distances = np.concatenate(far)
+        in_setting = calibrate(distances, groups, config.false_alarm_rate)
+        representation = self.learnt.representation
+        detector = replace(people, references=tuple(references), in_setting=in_setting, representation=representation)
+        false_alarms = float(np.mean(distances >= in_setting.threshold))
+        return detector, replace(self.report, settings=len(references), false_alarms=false_alarms)
+
+    def without(self, videos: Set[str]) -> Detector:
+        """The detector of the other videos alone; the base where too few repetitions are left."""
+        held = [row for row, group in enumerate(self.known.groups) if group in videos]
+        rest = [row for row, group in enumerate(self.known.groups) if group not in videos]
+        if len(rest) < _FEWEST:
+            return self.base
+        known = self.known.rows(rest)
+        learnt = None if self.learnt is None else self.learnt.without(held, rest)
+        if learnt is None:
+            return Fit.of(self.base, known, self.config, self.seed, self.report).detector()[0]
+        return replace(self, known=known, learnt=learnt).detector()[0]
+
+
 def train(
     samples: Sequence[LabelledRep],
     config: TrainConfig = TrainConfig(),  # noqa: B008  # frozen
@@ -117,26 +193,35 @@ def train(
         DatasetError: too few normal repetitions can be used.
         ValueError: the base knows settings by another method.
     """
-    method = config.detector.method
-    if base is not None and base.references and base.config.method != method:
-        raise ValueError(f"Expected a base model of method {method}, got {base.config.method}.")
     on_progress = on_progress or _ignore
-    normals = [sample for sample in samples if sample.label == "normal"]
-    used, encoded = _encoded(normals, config, on_progress)
-    references = sum(sample.role == "reference" for sample in used)
-    if references < 3:
-        raise DatasetError(f"Expected at least 3 usable normal repetitions to learn from, got {references}.")
-    on_progress(TrainingProgress("fit", 0, float("nan"), 60.0))
-    known = Normals.of(used, features_of([sample.pose for sample in used], encoded, config.detector.encode))
-    report = TrainingReport(references, len(set(known.groups)), 0, len(normals) - len(used), float("nan"))
-    if base is None:
-        detector = replace(fit_base(known, fault_changes(config, seed), config), name=name)
+    if base is not None:
+        detector, report = fit(samples, base, config, seed, on_progress).detector(name)
     else:
-        detector, false_alarms = with_normals(base, known, config, seed, partial(_report_epoch, on_progress))
-        detector = replace(detector, config=config.detector, name=name)
-        report = replace(report, settings=len(detector.references), false_alarms=false_alarms)
+        known, report = _normals(samples, config, on_progress)
+        detector = replace(fit_base(known, fault_changes(config, seed), config), name=name)
     on_progress(TrainingProgress("calibrate", 0, float("nan"), 100.0))
     return detector, report
+
+
+def fit(
+    samples: Sequence[LabelledRep],
+    base: Detector,
+    config: TrainConfig = TrainConfig(),  # noqa: B008  # frozen
+    seed: int = 0,
+    on_progress: ProgressCallback | None = None,
+    quarters: Mapping[str, int] | None = None,
+) -> Fit:
+    """What the method learns of the normal repetitions among `samples`: all of `train` that takes time.
+
+    quarters: of videos that have one, see `Fit`. The other arguments, and what is raised, are as of `train`.
+    """
+    base = replace(base, learnt=None)  # what comes of it is no other rate of the base
+    if base.references and base.config.method != config.detector.method:
+        raise ValueError(f"Expected a base model of method {config.detector.method}, got {base.config.method}.")
+    on_progress = on_progress or _ignore
+    known, report = _normals(samples, config, on_progress)
+    on_epoch = partial(_report_epoch, on_progress)
+    return Fit.of(base, known, config, seed, report, on_epoch, quarters_of(known.groups, quarters))
 
 
 def fault_changes(config: TrainConfig, seed: int) -> Floats:
@@ -188,39 +273,6 @@ def fit_base(known: Normals, faults: Floats, config: TrainConfig) -> Detector:
     return Detector(config.detector, scales, posture, (), in_posture, calibrate(within, videos, rate))
 
 
-def with_normals(
-    base: Detector, known: Normals, config: TrainConfig, seed: int, on_epoch: OnEpoch | None = None
-) -> tuple[Detector, float]:
-    """The base with the settings of normal repetitions and with their people, and the false alarms in the settings.
-
-    The false alarms are NaN where there is no setting of enough repetitions; then the method learns nothing.
-    """
-    rng = np.random.default_rng(seed)
-    names = np.array(_setting_names(known, config.detector.setting_distance))
-    people = _with_people(base, known, names.tolist(), config)
-    rows_of = {name: np.flatnonzero(names == name) for name in sorted(set(names.tolist()))}
-    rows_of = {name: rows for name, rows in rows_of.items() if len(rows) >= config.least_references}
-    if not rows_of:
-        return people, float("nan")
-    statistics = in_units(known.features.blocks, base.scales)
-    representation, unseen = METHODS[config.detector.method].fit(statistics, known.groups, seed, on_epoch)
-    references, far = [], []
-    groups: list[str] = []
-    for setting, rows in rows_of.items():
-        videos = [known.groups[row] for row in rows]
-        kept = rows[_spread_over(videos, config.most_references, rng)]
-        appearance = np.median(known.features.appearances[rows], axis=0).astype(np.float32)
-        own = [known.groups[row] for row in kept]
-        reference, without_own = fit_reference(setting, tuple(block.rows(kept) for block in unseen), own, appearance)
-        references.append(reference)
-        far.append(without_own)
-        groups += own
-    distances = np.concatenate(far)
-    in_setting = calibrate(distances, groups, config.detector.false_alarm_rate)
-    detector = replace(people, references=tuple(references), in_setting=in_setting, representation=representation)
-    return detector, float(np.mean(distances >= in_setting.threshold))
-
-
 def card(detector: Detector, report: TrainingReport) -> str:
     """A model card in Markdown: what the detector was trained on, how it judges, what it is worth, and its limits."""
     known = "none" if not detector.references else ", ".join(setting.name for setting in detector.references)
@@ -240,6 +292,21 @@ def card(detector: Detector, report: TrainingReport) -> str:
 - Limits: of such a lifter, other faults are found only where the other repetitions of the video do not show them too.
   One camera says little of depth.
 """
+
+
+def _normals(
+    samples: Sequence[LabelledRep], config: TrainConfig, on_progress: ProgressCallback
+) -> tuple[Normals, TrainingReport]:
+    """The normal repetitions that can be learnt from, and how many they are. Raises DatasetError for too few."""
+    normals = [sample for sample in samples if sample.label == "normal"]
+    used, encoded = _encoded(normals, config, on_progress)
+    references = sum(sample.role == "reference" for sample in used)
+    if references < _FEWEST:
+        raise DatasetError(f"Expected at least 3 usable normal repetitions to learn from, got {references}.")
+    on_progress(TrainingProgress("fit", 0, float("nan"), 60.0))
+    known = Normals.of(used, features_of([sample.pose for sample in used], encoded, config.detector.encode))
+    report = TrainingReport(references, len(set(known.groups)), 0, len(normals) - len(used), float("nan"))
+    return known, report
 
 
 def _ignore(_: TrainingProgress) -> None:
@@ -278,6 +345,14 @@ def _with_people(base: Detector, known: Normals, names: Sequence[str], config: T
         unseen[held] = fault_score(angles[held], others)
     in_posture = with_more(base.in_posture, unseen, names, config.detector.false_alarm_rate / 2)
     return replace(base, posture=with_people(base.posture, angles, names), in_posture=in_posture)
+
+
+def _settings(known: Normals, config: TrainConfig) -> tuple[list[str], dict[str, NDArray[np.intp]]]:
+    """The setting of each repetition, and the rows of those settings that have enough of them."""
+    names = _setting_names(known, config.detector.setting_distance)
+    of_row = np.array(names)
+    rows_of = {name: np.flatnonzero(of_row == name) for name in sorted(set(names))}
+    return names, {name: rows for name, rows in rows_of.items() if len(rows) >= config.least_references}
 
 
 def _setting_names(data: Normals, distance: float) -> list[str]:

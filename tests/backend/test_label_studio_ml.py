@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access
 from backend.local_labelstudio.server import LabelStudioServer, install
-from backend.predictions.jobs import GRACE_PERIOD
+from backend.predictions.deliverer import GRACE_PERIOD
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
 from pipeline.synthetic import LiftPlan, RepPlan, reps_of

@@ -138,3 +138,18 @@ def test_a_password_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "basic-auth-pass").mkdir()
     with pytest.raises(ValidationError, match=r"or one in .*basic-auth-pass \(Is a directory\)"):
         Settings(_env_file=None, data_dir=tmp_path, basic_auth_user="coach")
+
+
+@pytest.mark.parametrize("rate", ["0.0099", "0.51", "nan", "-0.1"])
+def test_a_rate_of_false_alarms_out_of_range_is_refused_with_the_range(
+    monkeypatch: pytest.MonkeyPatch, rate: str
+) -> None:
+    monkeypatch.setenv("FALSE_ALARM_RATE", rate)
+    with pytest.raises(ValidationError, match=r"0\.01 to 0\.5"):
+        Settings()
+
+
+@pytest.mark.parametrize("rate", ["0.01", "0.5"])
+def test_the_least_and_the_most_false_alarms_are_taken(monkeypatch: pytest.MonkeyPatch, rate: str) -> None:
+    monkeypatch.setenv("FALSE_ALARM_RATE", rate)
+    assert Settings().false_alarm_rate == float(rate)

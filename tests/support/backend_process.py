@@ -25,7 +25,7 @@ from label_studio_api import FakeLabelStudio
 from places import LABELING_CONFIG, PAYLOADS, ROOT
 from video_files import write_video
 
-from backend.compute import process_executor, worker_preload
+from backend.compute import process_executor
 from backend.labelstudio.format import Json
 from pipeline import synthetic
 from pipeline.config import PoseConfig
@@ -108,11 +108,12 @@ class BackendProcess:
         return [child for child in self.process.children(recursive=True) if "spawn_main" in " ".join(_command(child))]
 
     def training(self) -> list[psutil.Process]:
-        """Training processes alone: the server starts them itself, Dask's workers have a nanny's name in between."""
-        return [child for child in self.children() if child.nice() == process_executor.NICENESS]
+        """Training processes alone: they listen for nobody."""
+        return [child for child in self.children() if child.nice() == process_executor.NICENESS and not _listens(child)]
 
     def workers(self) -> list[psutil.Process]:
-        return [child for child in self.children() if child.nice() == worker_preload.NICENESS]
+        """Workers that take calls. Started with `nice`, they are as nice as trainings: nobody gets below 19."""
+        return [child for child in self.children() if _listens(child)]
 
     def kill(self) -> float:
         """kill -9 of the server alone; returns how long its processes outlived it."""
@@ -169,6 +170,13 @@ def _command(process: psutil.Process) -> list[str]:
         return list(process.cmdline())
     except psutil.Error:
         return []
+
+
+def _listens(process: psutil.Process) -> bool:
+    try:
+        return any(one.status == psutil.CONN_LISTEN for one in process.net_connections("tcp"))
+    except psutil.Error:
+        return False
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 1800.0, pause_s: float = 0.05) -> Any:

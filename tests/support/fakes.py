@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from typing import Any
 
@@ -71,7 +71,16 @@ class FakeExecutor:
                 self.priorities[task] = max(priority, self.priorities[task])
 
     def waiting(self) -> frozenset[str]:
-        return frozenset(key for _, future, key in self.submitted if not future.done())
+        return frozenset(key for _, future, key in self.submitted if not future.done() and not future.running())
+
+    def cancel(self, keys: Collection[str]) -> None:
+        for _, future, key in self.submitted:
+            if key in keys:
+                future.cancel()
+
+    def begin(self, task: int) -> None:
+        """A worker begins with it."""
+        self._latest(task).set_running_or_notify_cancel()
 
     def close(self) -> None:
         self.is_closed = True

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from backend.errors import BadRequest, NotInLabelStudio
 from backend.models.registry import BASE
 from backend.predictions.retries import PASSING, may_pass
+from backend.settings import LEAST_FALSE_ALARM_RATE, MOST_FALSE_ALARM_RATE
 from backend.storage import overview
 from backend.training.schedule import START_TRAINING
 from backend.web.dashboard import arguments
@@ -18,6 +19,7 @@ from backend.web.dashboard.models import model_view
 from backend.web.dashboard.pages import page_links
 from backend.web.links import file_name
 from backend.web.services import services
+from pipeline.anomaly.versions import percent
 
 _MOST_RETRIED = 10_000
 _BOTH = ["GET", "POST"]
@@ -62,6 +64,28 @@ def rollback(project: int) -> ResponseReturnValue:
         f"In use now: {history[-1]}. Videos that nobody has begun to label get predictions of {history[-2]} again.",
         "Go back",
         url_for("dashboard.models", project=project),
+    )
+
+
+@bp.route("/projects/<int:project>/rate", methods=_BOTH)
+def rate(project: int) -> ResponseReturnValue:
+    """Choose the nominal rate of false alarms that a project's models judge at."""
+    ours = services()
+    if not ours.store.label_config(project):
+        raise NotInLabelStudio(f"Project {project} is not connected to this server.")
+    if request.method == "POST":
+        ours.registry.choose_rate(project, arguments.rate_in_percent("percent"))
+        ours.preannotator.catch_up_soon(project)
+        return _done("rate", "dashboard.models", project=project)
+    chosen, default = ours.registry.chosen_rate(project), ours.registry.default_rate
+    return render_template(
+        "rate.html",
+        view=model_view(ours, page_links(), project, ours.registry.current_name(project)),
+        least=percent(LEAST_FALSE_ALARM_RATE),
+        most=percent(MOST_FALSE_ALARM_RATE),
+        chosen="" if chosen is None else percent(chosen),
+        otherwise="what the model was made for" if default is None else f"the server's {percent(default)} %",
+        said="",
     )
 
 

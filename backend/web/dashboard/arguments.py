@@ -71,6 +71,15 @@ def between(name: str) -> tuple[float, float] | None:
     return bounds
 
 
+def rate_in_percent(name: str) -> float | None:
+    """A rate 0..1 of a form that has it in per cent, None where the field is empty. Raises BadRequest."""
+    text = request.form.get(name, "none").strip()
+    try:
+        return float(text) / 100.0 if text else None
+    except ValueError as error:
+        raise BadRequest(f"Expected a number of per cent, such as 5 or 2.5, got {text[:40]}.") from error
+
+
 def video_filter() -> VideoFilter:
     """Which videos a request is about. Raises BadRequest."""
     anomalous = choice("anomalous", ("yes", "no"))

@@ -9,6 +9,7 @@ from flask import Blueprint, request, url_for
 
 from backend.web.dashboard import words
 from backend.web.services import services
+from pipeline.anomaly.versions import percent as percent_of_rate
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +21,12 @@ bp = Blueprint(
 @bp.app_template_filter("percent")
 def percent(value: float | None) -> str:
     return "" if value is None else f"{value:.0%}"
+
+
+@bp.app_template_filter("rate")
+def rate(value: float) -> str:
+    """A nominal rate with as many digits as it has."""
+    return f"{percent_of_rate(value)} %"
 
 
 @bp.app_template_filter("number")

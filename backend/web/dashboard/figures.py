@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from backend.models.rates import ENOUGH_ANOMALIES, ENOUGH_NORMALS
+
 Kind = Literal["better", "not-worse", "same", "too-few", "refused", "start"]
 
-ENOUGH_NORMALS, ENOUGH_ANOMALIES = 30, 10
-"""With fewer, rates of the two models would have to differ by more than half for chance to be ruled out."""
 _DECISION = 0.5
 _MOST_POINTS = 200
 _Z = 1.96

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.labels.corrections import Correction, report
+from backend.models.rates import RateInUse, in_words, measured, rate_in_use
 from backend.models.registry import BASE, Json, Version
 from backend.storage import summaries
 from backend.storage.overview import media_of_tasks
@@ -16,6 +17,7 @@ from backend.web.dashboard.figures import Curve, Figure, Verdict, curve, figures
 from backend.web.dashboard.projects import Training, training
 from backend.web.links import Links, file_name
 from backend.web.services import Services
+from pipeline.learning.rates import UnseenAtRate
 
 _RUNS_SHOWN = 10
 _START = "What every project starts with."
@@ -23,7 +25,8 @@ _START = "What every project starts with."
 
 @dataclass(frozen=True)
 class ModelLine:
-    """A model of a project. name: "v0003". normal, anomalous, videos: what it learnt from, None where not stored."""
+    """A model of a project. name: "v0003". version: as predictions name it, at the project's rate of false alarms.
+    normal, anomalous, videos: what it learnt from, None where not stored."""
 
     name: str
     version: str
@@ -39,7 +42,8 @@ class ModelLine:
 @dataclass(frozen=True)
 class ModelsView:
     """The models of a project, the newest first, and its trainings. base: what projects start with. previous: the one
-    that a roll-back would use, "" for none. total: of all pages."""
+    that a roll-back would use, "" for none. rate: the nominal rate of false alarms of the model in use. total: of all
+    pages."""
 
     project: int
     title: str
@@ -47,6 +51,7 @@ class ModelsView:
     base: str
     in_use: str
     previous: str
+    rate: RateInUse
     total: int
     page: int
     pages: int
@@ -59,7 +64,9 @@ class ModelView:
     """One model. losses, held_out_losses: one for each epoch, and on videos that were held out; () where there are
     none. skipped: labelled videos that it could not learn from, in words. curve: of what it predicted before people
     labelled it; None where they have not labelled both kinds. doubtful_tasks: tasks whose labels people should look at
-    again."""
+    again. judged_at: the nominal rate of false alarms of the figures, None where not stored; rate: the one that it
+    judges at in this project; rates: what it would do at several ones, and rates_words: how far that can be relied
+    on."""
 
     project: int
     title: str
@@ -72,6 +79,10 @@ class ModelView:
     seed: int | None
     label_digest: str
     curve: Curve | None
+    judged_at: float | None
+    rate: RateInUse
+    rates: tuple[UnseenAtRate, ...]
+    rates_words: str
 
 
 @dataclass(frozen=True)
@@ -100,10 +111,13 @@ def models_view(services: Services, links: Links, project: int, page: int) -> Mo
         base=registry.fallback.version,
         in_use=history[-1],
         previous=history[-2] if len(history) > 1 else "",
+        rate=rate_in_use(registry, project),
         total=window.total,
         page=window.number,
         pages=window.pages,
-        models=tuple(_line(one, history[-1]) for one in every[window.offset : window.offset + PAGE_SIZE]),
+        models=tuple(
+            _line(services, project, one, history[-1]) for one in every[window.offset : window.offset + PAGE_SIZE]
+        ),
         trainings=tuple(training(run) for run in runs),
     )
 
@@ -136,10 +150,12 @@ def _view(
     services: Services, links: Links, project: int, version: Version, corrections: Sequence[Correction]
 ) -> ModelView:
     run, labels = version.run, version.run.get("labels") or {}
+    line = _line(services, project, version, services.registry.current_name(project))
+    rate, rates = rate_in_use(services.registry, project, version.model), measured(version.gate)
     return ModelView(
         project=project,
         title=links.title(project),
-        line=_line(version, services.registry.current_name(project)),
+        line=line,
         figures=figures_of(version.gate),
         losses=_curve(run, "loss"),
         held_out_losses=_curve(run, "held_out"),
@@ -147,7 +163,11 @@ def _view(
         doubtful_tasks=tuple(map(int, version.gate.get("doubtful_tasks") or ())),
         seed=run.get("seed"),
         label_digest=str(run.get("label_digest") or ""),
-        curve=curve_of(corrections, version.model.version),
+        curve=curve_of(corrections, line.version),
+        judged_at=version.gate.get("rate"),
+        rate=rate,
+        rates=rates,
+        rates_words=in_words(rates, rate.rate),
     )
 
 
@@ -184,11 +204,11 @@ def learnt_from(services: Services, links: Links, project: int, name: str) -> li
     ]
 
 
-def _line(version: Version, in_use: str) -> ModelLine:
+def _line(services: Services, project: int, version: Version, in_use: str) -> ModelLine:
     labels: dict[str, Any] = version.run.get("labels") or {}
     return ModelLine(
         name=version.name,
-        version=version.model.version,
+        version=services.registry.as_used(version.model, project).version,
         created=str(version.run.get("created", "")),
         is_in_use=version.name == in_use,
         normal=labels.get("normal"),

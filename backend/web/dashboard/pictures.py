@@ -125,8 +125,8 @@ def columns_of_phases(length: int) -> list[Stretch]:
 def _detector(context: Context, found: Analyzed) -> Detector:
     """The model that judged a video, or where that is gone the one that projects start with."""
     try:
-        version = context.registry.version(found.row.project, found.row.model_version)
-        return cached_detector(version.model.folder)
+        model = context.registry.judged_by(found.row.project, found.row.model_version)
+        return cached_detector(model.folder, model.rate)
     except (UnknownVersion, ModelError):
         return cached_detector(context.registry.fallback.folder)
 

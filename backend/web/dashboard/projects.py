@@ -1,5 +1,5 @@
 """What the page of projects shows: per project what runs, waits and failed, the model in use, and what a training waits
-for; and set-ups that were refused."""
+for; and what keeps all of it from working: set-ups that were refused, a damaged model, a Label Studio that is away."""
 
 from __future__ import annotations
 
@@ -63,8 +63,9 @@ class NextVideo:
 @dataclass(frozen=True)
 class ProjectView:
     """One project. to_label: the video that is worth labelling next, None where all that is analyzed is labelled.
-    states: videos by state. retriable: those that failed for a passing reason. model: the version in
-    use, model_name: "v0003" or "base". trainings: those that go on or wait, and the last one that is over."""
+    states: videos by state. retriable: those that failed for a passing reason. model: the version in use. model_name:
+    "v0003" or "base", as it was put in use. damage: why that one is not used, "" where it is. trainings: those that go
+    on or wait, and the last one that is over."""
 
     id: int
     title: str
@@ -74,6 +75,7 @@ class ProjectView:
     labels: Labels
     model: str
     model_name: str
+    damage: str
     trainings: tuple[Training, ...]
     to_label: NextVideo | None
 
@@ -90,12 +92,22 @@ class RefusedSetup:
 
 
 @dataclass(frozen=True)
+class Silence:
+    """Why Label Studio answers nobody, with the remedy, and since when."""
+
+    reason: str
+    since: str
+
+
+@dataclass(frozen=True)
 class ProjectsView:
-    """All projects that this server was connected to. base: the version of the model that projects start with."""
+    """All projects that this server was connected to. base: the version of the model that projects start with.
+    silence: None where Label Studio answered when it was last asked, or was not asked yet."""
 
     base: str
     projects: tuple[ProjectView, ...]
     refused: tuple[RefusedSetup, ...]
+    silence: Silence | None
 
 
 def projects_view(services: Services, links: Links) -> ProjectsView:
@@ -120,11 +132,19 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
                 labels=Labels(normal, anomalous, newly, services.retrain_after),
                 model=services.registry.current(project).version,
                 model_name=services.registry.current_name(project),
+                damage=services.registry.damage(project),
                 trainings=tuple(training(run) for run in runs.get(project, ())),
                 to_label=next_video(services, links, project),
             )
         )
-    return ProjectsView(services.registry.fallback.version, tuple(views), refused_setups(services, links))
+    base, refused = services.registry.fallback.version, refused_setups(services, links)
+    return ProjectsView(base, tuple(views), refused, silence(services))
+
+
+def silence(services: Services) -> Silence | None:
+    """What the last request to Label Studio says; asks it nothing."""
+    fault = services.context.client.fault
+    return Silence(fault.message, iso(fault.since)) if fault is not None else None
 
 
 def next_video(services: Services, links: Links, project: int) -> NextVideo | None:

@@ -67,6 +67,7 @@ VERDICTS = {
 DONE = {
     "promoted": "The model is in use from now on. New predictions follow one by one.",
     "rolled-back": "The model that was in use before is in use again.",
+    "rate": "The rate of false alarms is in use from now on. New predictions follow one by one.",
     "cancelled": "The training ends: at once where it was waiting, within seconds where it was going on.",
     "requested": "A training was asked for. It begins as soon as no other one is going on.",
     "retried": "It is analyzed once more.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from backend.labelstudio.format import Json
 from backend.models.registry import Model, Registry
 from backend.predictions.preannotator import Preannotator
 from pipeline.anomaly.detector import load_detector
+from pipeline.learning.rates import UnseenAtRate
 
 Invoke = Callable[..., str]
 
@@ -131,3 +133,21 @@ def test_a_running_server_follows_promotion_and_rollback(
     assert service.connect(1, CONFIG) == registry.version(1, "v0002").model.version
     invoke("rollback")
     assert service.connect(1, CONFIG) == before
+
+
+def test_show_has_what_rates_of_false_alarms_come_to(registry: Registry, invoke: Invoke) -> None:
+    rates = [asdict(UnseenAtRate(0.05, 0.03, 0.5, 40, 4, 12)), asdict(UnseenAtRate(0.1, 0.2, None, 40, 4, 0))]
+    registry.publish(1, load_detector(), "", RUN | {"gate": {"passed": True, "rate": 0.1, "rates": rates}}, [])
+    registry.choose_rate(1, 0.1)
+    shown = invoke("show", "v0003")
+    rows = [line.split() for line in shown.splitlines()]
+    assert ["5%", "3%", "50%"] in rows
+    assert ["*", "10%", "20%", "unknown"] in rows
+    assert "10 %, chosen for this project" in shown
+    assert all(len(line) <= 80 for line in shown.splitlines() if "%" in line and ":" not in line)
+
+
+def test_a_model_of_an_earlier_release_is_shown_without_rates(registry: Registry, invoke: Invoke) -> None:
+    shown = invoke("show", "1")
+    assert "5 %, what the model was made for" in shown
+    assert "Not measured" in shown

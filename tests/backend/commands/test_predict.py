@@ -191,6 +191,15 @@ def test_a_project_judges_by_its_model(clip: Path) -> None:
     assert found["model_version"] == version.model.version
 
 
+def test_a_project_judges_at_its_rate_of_false_alarms(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry_of(Settings()).choose_rate(4, 0.2)
+    monkeypatch.setenv("FALSE_ALARM_RATE", "0.1")
+    base = load_detector().version
+    for options, percent in ((("--project", 4), 20), ((), 10)):
+        (found,) = json.loads(run(clip, "--json", "-", *options).stdout)
+        assert found["model_version"] == f"{base}-at-{percent}%"
+
+
 def test_a_video_at_an_address_is_fetched(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = MediaServer(reply(body=clip.read_bytes()))
     monkeypatch.setenv("MEDIA_HOSTS", "127.0.0.1")

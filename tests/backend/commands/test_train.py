@@ -49,4 +49,4 @@ def test_a_label_studio_that_does_not_answer_is_no_reason_to_refuse() -> None:
 
 def test_a_method_is_of_the_base_and_not_of_one_training_of_a_project() -> None:
     with pytest.raises(DatasetError, match="MODEL_DIR"):
-        train(project=4, method="both")
+        train(project=4, method="statistics")

@@ -53,6 +53,14 @@ def test_an_error_comes_back_as_it_was_raised(dask: DaskExecutor) -> None:
         dask.submit(refuse, "a.mp4", key="refuse").result(60)
 
 
+def test_calls_that_wait_can_be_dropped(dask: DaskExecutor) -> None:
+    begun = dask.submit(time.sleep, 0.5, key="begun")
+    dropped, left = (dask.submit(double, number, key=f"waits-{number}") for number in (1, 2))
+    dask.cancel({"begun", "waits-1"})
+    assert dropped.cancelled()
+    assert (begun.result(60), left.result(60)) == (None, 4)
+
+
 def test_a_worker_that_dies_costs_its_own_job_alone(dask: DaskExecutor) -> None:
     before = dask.submit(double, 1, key="before")
     fatal = dask.submit(die, key="fatal")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,25 @@ def test_data_folder_is_made(tmp_path: Path) -> None:
 def test_data_folder_that_is_a_file_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
     assert machine.data_folder(tmp_path / "data").status == "problem"
+
+
+def test_a_database_that_is_not_there_yet_is_nothing_to_tell(settings: Settings) -> None:
+    assert machine.database(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"), [(b"", "can be used"), (b"no database" * 100, "damaged"), (None, "made by a later release")]
+)
+def test_what_keeps_a_database_from_being_used_is_named(settings: Settings, content: bytes | None, cause: str) -> None:
+    settings.data_dir.mkdir()
+    path = settings.data_dir / "backend.sqlite3"
+    if content is None:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA user_version = 99")
+    else:
+        path.write_bytes(content)
+    (found,) = machine.database(settings)
+    assert (found.status == "ok", cause in found.found) == (content == b"", True)
 
 
 def test_port_of_our_backend_shows_its_model(settings: Settings) -> None:

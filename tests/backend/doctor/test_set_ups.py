@@ -17,9 +17,11 @@ from backend.doctor.project import playable
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import WEBHOOK_HEADER
 from backend.labelstudio.task_data import ORIGINAL
+from backend.models.registry import Model, Registry
 from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.storage.setups import note_refused
+from pipeline.anomaly.detector import load_detector
 from pipeline.records import VideoInfo
 
 BROKEN: dict[str, tuple[Callable[[Servers], object], dict[str, Any], str, str, str]] = {
@@ -103,6 +105,18 @@ def test_doctor_names_the_cause(settings: Settings, servers: Servers, name: str)
     assert problems(found) == [subject]
     assert cause in found[subject].found
     assert remedy in found[subject].remedy
+
+
+def test_a_model_in_use_that_is_damaged_is_named(settings: Settings, servers: Servers) -> None:
+    registry = Registry(settings.models_dir, Model("base-1", None))
+    published = registry.publish(3, load_detector(), "", {"gate": {"passed": True}}, [])
+    registry.promote(3, published.name)
+    assert problems(remote(settings)) == []
+    (settings.models_dir / "3" / published.name / "weights.safetensors").write_bytes(b"torn")
+    found = remote(settings)
+    assert problems(found) == ["model"]
+    assert "do not belong to model.json" in found["model"].found
+    assert "deadlift models rollback --project 3" in found["model"].remedy
 
 
 def test_a_name_that_the_backend_takes_is_no_problem(settings: Settings, servers: Servers) -> None:

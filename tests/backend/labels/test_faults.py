@@ -10,6 +10,7 @@ from fakes import CONFIG, analysis
 
 from backend.labels.faults import FaultAgreement, Ticked, fault_agreements, stands_for, ticked_for
 from backend.storage.jobs import Store
+from backend.storage.summaries import refresh
 
 BACK = "Rounded back"
 """The fault that the first reason of the fourth repetition stands for: the others are normal."""
@@ -19,6 +20,7 @@ def ticked(store: Store, folder: Path, **faults: list[str]) -> list[FaultAgreeme
     reps = fill_videos(store, folder)
     regions = [(f"rep{n}", rep.start_s, rep.end_s, "anomalous") for n, rep in enumerate(reps, start=1)]
     label(store, 1, DRAWN, regions, faults=faults)
+    refresh(store.engine)
     return fault_agreements(store, 1)
 
 

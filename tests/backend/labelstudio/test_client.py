@@ -194,6 +194,38 @@ def test_what_may_pass_is_told_from_what_stays(answer: bytes, lasts: bool) -> No
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("answer", "silent"),
+    [
+        (reply("401 Unauthorized", b"{}"), True),
+        (reply("403 Forbidden", b"{}"), False),
+        (reply("404 Not Found", b"{}"), False),
+        (reply("429 Too Many Requests", b"{}"), True),
+        (reply("500 Internal Server Error", b"{}"), False),
+        (reply("502 Bad Gateway", b"<html>"), True),
+        (reply(body=b"<html>"), True),
+        (b"", True),
+    ],
+)
+def test_that_nobody_is_answered_is_known_until_somebody_is(
+    label_studio: FakeLabelStudio, access: Access, answer: bytes, silent: bool
+) -> None:
+    server = MediaServer(answer)
+    client = LabelStudioClient(Access(server.url, SecretStr("legacy")))
+    try:
+        for _ in range(2):
+            with pytest.raises(LabelStudioError) as caught:
+                states_of(client, 1)
+            fault = client.fault
+            assert (fault.message if fault else None) == (str(caught.value) if silent else None)
+    finally:
+        server.close()
+    working = LabelStudioClient(access)
+    working.fault = client.fault
+    states_of(working, 1)
+    assert working.fault is None
+
+
 @pytest.mark.parametrize("body", [b"<html>", b'{"id": 1, "label_c', b"[]", b"null"])
 def test_an_answer_that_cannot_be_read_may_be_another_one_later(body: bytes) -> None:
     server = MediaServer(reply(body=body))

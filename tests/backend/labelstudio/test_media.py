@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -206,6 +208,19 @@ def test_other_schemes_are_left_to_label_studio(fetch: Fetch, media: str) -> Non
         fetch(media)
 
 
+@pytest.mark.parametrize(
+    "media",
+    ["/data/upload/../../../../../etc/hostname", "/data/local-files/?d=../../../etc/hostname", "../../etc/hostname",
+     "/%2e%2e/%2e%2e/etc/hostname", "file:///etc/hostname"],
+)  # fmt: skip
+def test_an_address_that_climbs_out_of_its_folder_reads_nothing_of_this_machine(
+    fetch: Fetch, tmp_path: Path, media: str
+) -> None:
+    with pytest.raises(MediaNotFound, match="not found"):
+        fetch(media)
+    assert left_over(tmp_path) == []
+
+
 def test_a_redirect_to_another_scheme_is_refused(fetch: Fetch, serve: Callable[..., MediaServer]) -> None:
     server = serve(reply("302 Found", Location="file:///etc/passwd"))
     with pytest.raises(MediaError):
@@ -287,6 +302,21 @@ def test_a_file_over_the_limit_is_refused(
 ) -> None:
     with pytest.raises(MediaTooLarge, match=r"larger than 1 MB. Raise MAX_VIDEO_MB"):
         fetch(f"{serve(reply(body=bytes(2_000_000), length=length)).url}/a.mp4", max_bytes=1024 * 1024)
+    assert left_over(tmp_path) == []
+
+
+def test_little_that_unpacks_to_much_ends_at_the_limit(
+    fetch: Fetch, serve: Callable[..., MediaServer], tmp_path: Path
+) -> None:
+    packed = gzip.compress(bytes(100_000_000), 1)
+    server = serve(reply(body=packed, Content_Encoding="gzip"))
+    tracemalloc.start()
+    try:
+        with pytest.raises(MediaTooLarge, match=r"larger than 1 MB"):
+            fetch(f"{server.url}/a.mp4", max_bytes=1024 * 1024)
+        assert tracemalloc.get_traced_memory()[1] < 90e6
+    finally:
+        tracemalloc.stop()
     assert left_over(tmp_path) == []
 
 

@@ -15,8 +15,10 @@ from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import parse_controls
 from backend.labelstudio.records import Access
 from backend.models.registry import Model, Registry
+from backend.predictions.active import OPENED
+from backend.predictions.costs import Cost
 from backend.predictions.preannotator import Preannotator
-from backend.predictions.worker import VideoJob, analyze_task
+from backend.predictions.worker import Measured, VideoJob, analyze_task
 from backend.storage.jobs import Store
 from pipeline.analyze import analyze_pose
 from pipeline.anomaly.detector import load_detector
@@ -146,6 +148,54 @@ def test_a_prediction_that_a_promotion_overtook_is_not_delivered(
     assert label_studio.of_task(1) == []
 
 
+def test_what_waits_for_a_worker_is_judged_once_by_the_promoted_model(
+    service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.add_task(task_id=1)
+    service.predict([task(1)], CONFIG)
+    version = promote(tmp_path)
+    service.resume()
+    first, second = executor.submitted
+    assert first[1].cancelled()
+    assert executor.priorities[1] == OPENED
+    second[1].set_result(Measured(analysis(version=version), Cost()))
+    until(lambda: [p["model_version"] for p in label_studio.of_task(1)] == [version])
+    assert [job.model_version for job in store.jobs()] == [version]
+
+
+def test_what_a_worker_has_begun_is_not_interrupted_by_a_promotion(
+    service: Preannotator, executor: FakeExecutor, store: Store, tmp_path: Path
+) -> None:
+    service.predict([task(1)], CONFIG)
+    executor.begin(1)
+    promote(tmp_path)
+    service.resume()
+    executor.finish(1)
+    until(lambda: store.jobs()[-1].state == "done")
+    assert executor.tasks() == [1]
+
+
+def test_a_promotion_in_one_project_leaves_what_waits_in_others(
+    service: Preannotator, executor: FakeExecutor, tmp_path: Path
+) -> None:
+    service.connect(2, CONFIG)
+    service.predict([Task(2, 2, {"video": "/data/upload/2/a.mp4"})], CONFIG)
+    promote(tmp_path)
+    service.resume()
+    assert executor.tasks() == [2]
+
+
+def test_a_video_that_is_asked_for_after_a_promotion_is_not_judged_by_the_old_model_too(
+    service: Preannotator, executor: FakeExecutor, store: Store, tmp_path: Path
+) -> None:
+    service.predict([task(1)], CONFIG)
+    version = promote(tmp_path)
+    service.predict([task(1)], CONFIG)
+    service.resume()
+    assert [future.cancelled() for _, future, _ in executor.submitted] == [True, False]
+    assert {job.model_version: job.state for job in store.jobs()} == {VERSION: "failed", version: "running"}
+
+
 def test_rolling_back_brings_the_earlier_predictions_back(
     service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, tmp_path: Path
 ) -> None:
@@ -202,3 +252,28 @@ def test_a_video_that_was_cut_with_other_settings_is_cut_again(access: Access, t
     earlier = analysis(media_digest="d")
     work = VideoJob(task(1), "a.mp4", parse_controls(CONFIG), access, None, tmp_path, PipelineConfig(), earlier)
     assert len(analyze_task(work).reps) == 6
+
+
+def test_tasks_are_predicted_again_once_at_another_rate_of_false_alarms(
+    service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.add_task(task_id=1)
+    finish(service, executor, store, 1)
+    version = Registry(tmp_path / "models", Model(VERSION, None)).choose_rate(1, 0.1).version
+    assert version == service.connect(1, CONFIG) == f"{VERSION}-at-10%"
+    service.resume()
+    executor.finish(1, analysis(version=version))
+    until(lambda: [p["model_version"] for p in label_studio.of_task(1)] == [version])
+    until(lambda: label_studio.project_version == version)
+    service.resume()
+    assert [work.rate for work in executor.works] == [None, 0.1]
+
+
+def test_another_rate_judges_the_same_repetitions(access: Access, tmp_path: Path) -> None:
+    pose, _ = drawn_video(1, 6)
+    PoseCache(tmp_path).put("d", PipelineConfig().pose, pose)
+    first = analyze_pose(pose, analysis().video, load_detector(), PipelineConfig(), "d")
+    work = VideoJob(task(1), "a.mp4", parse_controls(CONFIG), access, None, tmp_path, PipelineConfig(), first)
+    again = analyze_task(replace(work, rate=0.2))
+    assert (again.reps, again.model_version) == (first.reps, f"{first.model_version}-at-20%")
+    assert sum(one.score for one in again.scores) > sum(one.score for one in first.scores)

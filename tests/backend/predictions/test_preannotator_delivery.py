@@ -18,7 +18,7 @@ from service_tasks import Maker, backdate, delivered, finish, task
 from backend.errors import LabelConfigError, StorageFault
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access
-from backend.predictions.jobs import in_grace_period
+from backend.predictions.deliverer import in_grace_period
 from backend.predictions.preannotator import Preannotator
 from backend.storage.analysis_json import dump_analysis
 from backend.storage.database import now

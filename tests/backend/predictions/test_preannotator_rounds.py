@@ -164,7 +164,7 @@ def test_a_database_that_is_locked_for_a_while_does_not_end_the_rounds(
 
     store.job_for(task(1), "/data/upload/1/a.mp4", VERSION, PipelineConfig().digest())
     monkeypatch.setattr(store, "projects", locked)
-    monkeypatch.setattr("backend.predictions.preannotator._POLL_S", 0.01)
+    monkeypatch.setattr("backend.predictions.rounds._POLL_S", 0.01)
     rounds = threading.Thread(target=lone_service.run_until_closed)
     rounds.start()
     until(lambda: executor.tasks() == [1])
@@ -270,13 +270,14 @@ def test_a_project_with_a_labeling_config_that_went_bad_does_not_keep_others_fro
     assert executor.tasks() == [2]
 
 
-def test_a_job_of_another_version_is_not_taken_up(
+def test_a_job_of_another_version_is_taken_up_by_the_one_in_use(
     make_service: Maker, access: Access, executor: FakeExecutor, store: Store
 ) -> None:
     store.remember_project(1, CONFIG)
     store.job_for(task(1), "/data/upload/1/a.mp4", "base-0", PipelineConfig().digest())
     make_service(access).resume()
-    assert (executor.tasks(), store.jobs()[0].error_type) == ([], "Superseded")
+    assert executor.tasks() == [1]
+    assert [job.model_version for job in store.jobs()] == [VERSION]
 
 
 def test_a_new_version_asks_for_the_task_again(

@@ -6,16 +6,22 @@ from collections.abc import Iterator
 from threading import Event
 
 import pytest
-from fakes import CONFIG, FakeExecutor, until
+from fakes import CONFIG, VERSION, FakeExecutor, analysis, until
 from flask.testing import FlaskClient
+from label_studio_api import FakeLabelStudio
+from pydantic import SecretStr
+from service_tasks import Maker, backdate
 
 from backend.errors import QueueFull
 from backend.labelstudio.format import Task
+from backend.labelstudio.records import Access
 from backend.predictions import active, aside
 from backend.predictions.active import IMPORTED, OPENED, ActiveJobs
 from backend.predictions.aside import Aside
 from backend.predictions.preannotator import Preannotator
+from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Store
+from pipeline.config import PipelineConfig
 
 
 @pytest.fixture(autouse=True)
@@ -51,12 +57,12 @@ def test_what_waits_in_the_database_is_taken_up_when_there_is_room(
     lone_service.predict(tasks(*range(1, 8)), CONFIG)
     for number in (1, 2):
         executor.finish(number)
-    until(lone_service._wake.is_set)
+    until(lone_service._rounds.wake.is_set)
     lone_service.resume()
     assert executor.tasks() == [1, 2, 3, 4, 5, 6]
     for number in (3, 4, 5, 6):
         executor.finish(number)
-    until(lone_service._wake.is_set)
+    until(lone_service._rounds.wake.is_set)
     lone_service.resume()
     assert executor.tasks() == [1, 2, 3, 4, 5, 6, 7]
 
@@ -74,6 +80,90 @@ def test_a_job_that_ends_wakes_nobody_where_none_was_left() -> None:
     assert not woken.is_set()
     jobs.end(1)
     assert woken.is_set()
+
+
+def finished(store: Store, label_studio: FakeLabelStudio, *numbers: int) -> None:
+    """Tasks with predictions that Label Studio lacks."""
+    for one in tasks(*numbers):
+        label_studio.add_task(one.data["video"], one.id)
+        job = store.job_for(one, one.data["video"], VERSION, PipelineConfig().digest())
+        store.finish_job(job.id, dump_analysis(analysis()))
+
+
+def undelivered(store: Store) -> list[int]:
+    return [job.task for job in reversed(store.jobs()) if job.delivery != "pushed"]
+
+
+def test_predictions_that_find_no_room_wait_in_the_database_until_there_is_some(
+    service: Preannotator, store: Store, label_studio: FakeLabelStudio
+) -> None:
+    go_on, storing = Event(), Event()
+    label_studio.before_storing = lambda: (storing.set(), go_on.wait(20))[0]
+    finished(store, label_studio, *range(1, 8))
+    service.resume()
+    assert storing.wait(20)
+    assert sorted(service._runner.active.ids()) == [1, 2, 3, 4]
+    service.resume()
+    assert sorted(service._runner.active.ids()) == [1, 2, 3, 4]
+    go_on.set()
+    until(service._rounds.wake.is_set)
+    service.resume()
+    until(lambda: undelivered(store) == [])
+
+
+def test_predictions_that_wait_do_not_keep_videos_from_being_analyzed(
+    service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio
+) -> None:
+    go_on = Event()
+    label_studio.before_storing = lambda: go_on.wait(20) and None
+    finished(store, label_studio, *range(1, 8))
+    service.resume()
+    service.predict(tasks(8, 9), CONFIG)
+    assert executor.tasks() == [8, 9]
+    go_on.set()
+
+
+def test_while_label_studio_is_away_few_predictions_are_tried(
+    make_service: Maker,
+    store: Store,
+    label_studio: FakeLabelStudio,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("backend.predictions.deliverer.time.sleep", lambda seconds: None)
+    service = make_service(Access("http://127.0.0.1:9", SecretStr("legacy")))
+    service.connect(1, CONFIG)
+    finished(store, label_studio, *range(1, 8))
+    service.resume()
+    until(lambda: not service._runner.active.ids())
+    assert service._runner.deliverer.rests
+    service.resume()
+    assert service._runner.active.ids() == []
+    assert undelivered(store) == list(range(1, 8))
+
+
+def test_predictions_are_brought_as_soon_as_label_studio_answers_again(
+    service: Preannotator, store: Store, label_studio: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.predictions.deliverer.time.sleep", lambda seconds: None)
+    finished(store, label_studio, 1)
+    label_studio.rejects_token = True
+    service.resume()
+    until(lambda: service._runner.deliverer.rests and not service._runner.active.ids())
+    label_studio.rejects_token = False
+    service.resume()  # asks for the project's tasks, and hears
+    service.resume()
+    until(lambda: undelivered(store) == [])
+
+
+def test_videos_that_failed_are_taken_up_as_far_as_there_is_room(
+    lone_service: Preannotator, executor: FakeExecutor, store: Store
+) -> None:
+    for one in tasks(*range(1, 8)):
+        job = store.job_for(one, one.data["video"], VERSION, PipelineConfig().digest())
+        store.fail_job(job.id, "LabelStudioError", "away")
+    backdate(store, 61)
+    lone_service.resume()
+    assert executor.tasks() == [1, 2, 3, 4]
 
 
 @pytest.fixture

@@ -172,20 +172,6 @@ def test_projects_with_the_oldest_unfinished_jobs_come_first(store: Store) -> No
     assert store.unfinished_projects() == [2, 1]
 
 
-def test_undelivered_jobs_are_done_and_not_known_to_be_in_label_studio(store: Store) -> None:
-    jobs = [job(store, task=n) for n in range(4)]
-    for one in jobs[1:]:
-        store.finish_job(one.id, "{}")
-    store.mark_pushed(jobs[2].id, 1)
-    store.claim_answer(jobs[3].id, now())
-    assert [j.task for j in store.undelivered_jobs(1, "v1", "c")] == [1, 3]
-
-
-def test_predictions_of_old_versions_are_not_delivered(store: Store) -> None:
-    store.finish_job(job(store, version="v0").id, "{}")
-    assert store.undelivered_jobs(1, "v1", "c") == []
-
-
 def test_the_newest_jobs_come_first(store: Store) -> None:
     for n in range(3):
         job(store, task=n)

@@ -10,6 +10,7 @@ from training_lab import PER_VIDEO, Lab
 
 from backend.labels.events import save_annotations
 from backend.labelstudio.format import AnnotationsSaved, Json
+from backend.models.rates import measured
 from backend.training.training_run import LEAST_NORMALS, label_digest
 from pipeline.anomaly.detector import load_detector
 from pipeline.config import PipelineConfig
@@ -48,6 +49,19 @@ def test_a_model_knows_what_it_was_made_of(trained: Lab) -> None:
     kept = json.loads((version.model.folder / "labels.json").read_text())
     assert label_digest(kept) == version.run["label_digest"]
     assert {one["annotator"] for one in kept} == {7}
+
+
+def test_a_model_is_judged_at_the_rate_of_its_project_and_shown_at_others(lab: Lab) -> None:
+    for task in range(1, 6):
+        lab.label(task)
+    in_use = lab.registry.choose_rate(1, 0.15).version
+    run = lab.train()
+    (version,) = lab.registry.versions(1)
+    assert (version.gate["rate"], version.run["parent"]) == (0.15, in_use)
+    assert [one.rate for one in measured(version.gate)] == [0.01, 0.02, 0.05, 0.1, 0.15, 0.2]
+    assert measured(version.gate)[0].normals == version.gate["figures"]["normals"]
+    assert lab.registry.own_rate(version.model) == 0.05
+    assert run.message.startswith(f"{version.model.version}-at-15% is in use.")
 
 
 def test_the_same_labels_are_not_learnt_twice(trained: Lab) -> None:

@@ -14,16 +14,18 @@ from drawn_lifts import set_of
 from pipeline.anomaly import autoencoder
 from pipeline.anomaly.autoencoder import EPOCHS, Networks, fit_networks, sequences
 from pipeline.anomaly.detector import Detector, load_detector
-from pipeline.anomaly.features import Block, Blocks
-from pipeline.anomaly.methods import METHODS
+from pipeline.anomaly.features import Block, Blocks, features_of
+from pipeline.anomaly.methods import METHODS, quarters_of
 from pipeline.config import DetectorConfig, Method, TrainConfig
 from pipeline.errors import ModelError
 from pipeline.learning import training
 from pipeline.records import Floats, LabelledRep
-from pipeline.skelemotion import WALK
+from pipeline.skelemotion import WALK, encode
 
 FAULT = "early_hip_rise"
+NAMES = ("posture", "speed", "direction")
 GROUPS = tuple(f"video-{number // 3}" for number in range(48))
+FOLD = np.arange(48) // 3 % 4
 
 
 def waves(count: int, seed: int = 0) -> Blocks:
@@ -40,7 +42,7 @@ def waves(count: int, seed: int = 0) -> Blocks:
 
 @pytest.fixture(scope="module")
 def learnt() -> tuple[Networks, Blocks]:
-    return fit_networks(waves(48), GROUPS)
+    return fit_networks(waves(48), FOLD)
 
 
 def trained(method: Method) -> Detector:
@@ -92,8 +94,7 @@ def test_each_normal_repetition_is_explained_by_the_network_that_has_not_seen_it
 ) -> None:
     networks, unseen = learnt
     views = networks.residuals(waves(48))
-    fold = np.array([int(group.removeprefix("video-")) % 4 for group in GROUPS])
-    own = np.stack([view[0].values for view in views])[fold, np.arange(48)]
+    own = np.stack([view[0].values for view in views])[FOLD, np.arange(48)]
     assert np.allclose(own, unseen[0].values, atol=1e-4)
 
 
@@ -101,7 +102,7 @@ def test_a_network_does_not_depend_on_the_videos_that_it_has_not_seen() -> None:
     # Another order within one video: means and spreads stay as they are.
     order = [2, 0, 1, *range(3, 48)]
     swapped = tuple(block.rows(order) for block in waves(48))
-    (first, _), (second, _) = (fit_networks(blocks, GROUPS, epochs=2) for blocks in (waves(48), swapped))
+    (first, _), (second, _) = (fit_networks(blocks, FOLD, epochs=2) for blocks in (waves(48), swapped))
     same = [np.allclose(first.layers[0][0][one], second.layers[0][0][one], atol=1e-5) for one in range(4)]
     assert same == [True, False, False, False]
 
@@ -117,13 +118,13 @@ def test_with_numpy_it_gives_what_it_gave_in_training() -> None:
 
 def test_equal_seeds_give_equal_networks_whoever_looks_on() -> None:
     (first, _), (second, _) = (
-        fit_networks(waves(12), GROUPS[:12], 3, seen, epochs=2) for seen in (None, lambda *_: None)
+        fit_networks(waves(12), FOLD[:12], 3, seen, epochs=2) for seen in (None, lambda *_: None)
     )
     assert all(np.array_equal(a[0], b[0]) for a, b in zip(first.layers, second.layers, strict=True))
 
 
 def test_another_seed_gives_other_networks() -> None:
-    first, second = (fit_networks(waves(12), GROUPS[:12], seed, epochs=1)[0].layers[0][0] for seed in (0, 1))
+    first, second = (fit_networks(waves(12), FOLD[:12], seed, epochs=1)[0].layers[0][0] for seed in (0, 1))
     assert not np.array_equal(first, second)
 
 
@@ -131,14 +132,14 @@ def test_the_callers_random_numbers_and_threads_are_left_alone() -> None:
     torch.manual_seed(5)
     expected, threads = torch.rand(1), torch.get_num_threads()
     torch.manual_seed(5)
-    fit_networks(waves(12), GROUPS[:12], epochs=1)
+    fit_networks(waves(12), FOLD[:12], epochs=1)
     assert torch.equal(torch.rand(1), expected)
     assert torch.get_num_threads() == threads
 
 
 def test_both_losses_fall() -> None:
     losses: list[tuple[float, float]] = []
-    fit_networks(waves(48), GROUPS, on_epoch=lambda _, loss, held_out: losses.append((loss, held_out)))
+    fit_networks(waves(48), FOLD, on_epoch=lambda _, loss, held_out: losses.append((loss, held_out)))
     assert len(losses) == EPOCHS
     assert losses[-1][0] < 0.5 * losses[0][0]
     assert losses[-1][1] < 0.5 * losses[0][1]
@@ -147,18 +148,18 @@ def test_both_losses_fall() -> None:
 @pytest.mark.parametrize("count", [1, 2])
 def test_fewer_than_three_repetitions_are_refused(count: int) -> None:
     with pytest.raises(ValueError, match="3 or more sequences"):
-        fit_networks(waves(count), GROUPS[:count])
+        fit_networks(waves(count), FOLD[:count])
 
 
 def test_pieces_of_time_that_cannot_be_halved_twice_are_refused() -> None:
     cut = tuple(Block(block.name, block.values[:, :, :6], block.parts) for block in waves(12))
     with pytest.raises(ValueError, match="multiple of 4 steps, got 12 of 6"):
-        fit_networks(cut, GROUPS[:12])
+        fit_networks(cut, FOLD[:12])
 
 
 @pytest.mark.parametrize("method", ["both", "autoencoder", "statistics"])
 def test_every_method_comes_back_from_its_arrays(method: Method) -> None:
-    learnt, _ = METHODS[method].fit(waves(12), GROUPS[:12], 0, None)
+    learnt = METHODS[method].fit(waves(12), GROUPS[:12], FOLD[:12].tolist(), 0, None).representation
     loaded = METHODS[method].load(learnt.arrays())
     for first, second in zip(learnt.views(waves(3, 1)), loaded.views(waves(3, 1)), strict=True):
         for before, after in zip(first, second, strict=True):
@@ -166,10 +167,43 @@ def test_every_method_comes_back_from_its_arrays(method: Method) -> None:
             assert np.allclose(before.values, after.values, atol=0.02)
 
 
+def test_without_a_video_it_compares_by_the_network_that_has_not_seen_it() -> None:
+    learnt = METHODS["both"].fit(waves(48), GROUPS, FOLD.tolist(), 0, None)
+    held, rest = [15, 16, 17], [row for row in range(48) if row not in (15, 16, 17)]
+    without = learnt.without(held, rest)
+    assert without is not None
+    (view,) = without.representation.views(waves(48))
+    assert np.allclose(view[2].values[held], learnt.own[2].values[held], atol=1e-4)
+    assert np.array_equal(without.own[2].values, learnt.own[2].values[rest])
+
+
+@pytest.mark.parametrize(("videos", "held"), [(16, [0, 3]), (3, [0])], ids=["of two quarters", "of few videos"])
+def test_what_all_networks_have_seen_cannot_be_left_out(videos: int, held: list[int]) -> None:
+    count = 3 * videos
+    learnt = METHODS["both"].fit(waves(count), GROUPS[:count], FOLD[:count].tolist(), 0, None)
+    assert learnt.without(held, [row for row in range(count) if row not in held]) is None
+
+
+def test_videos_take_quarters_in_turn_and_keep_them() -> None:
+    first = quarters_of(["a", "b", "a", "c", "d", "e"])
+    assert first == {"a": 0, "b": 1, "c": 2, "d": 3, "e": 0}
+    assert quarters_of(["f", "b"], first) == first | {"f": 1}
+
+
+def test_reasons_come_from_the_statistics_where_they_are_compared(both: Detector) -> None:
+    pose, reps = set_of(2, (None, None, FAULT, None, None))
+    encoded = [encode(pose, rep, both.config.encode) for rep in reps]
+    features = features_of([pose] * len(reps), encoded, both.config.encode)
+    for detector, ends in ((both, ""), (trained("autoencoder"), " residual")):
+        found = detector.judge(features)[2]
+        assert [block.name for block in found.blocks] == [f"{name}{ends}" for name in NAMES]
+        assert len(found.cells) == len(found.blocks)
+
+
 def test_a_setting_is_known_by_the_statistics_and_by_what_is_unexplained_in_them(both: Detector) -> None:
-    names = ("posture", "speed", "direction")
-    assert both.references[0].blocks == (*names, *(f"{name} residual" for name in names))
-    assert trained("autoencoder").references[0].blocks == tuple(f"{name} residual" for name in names)
+    residuals = tuple(f"{name} residual" for name in NAMES)
+    assert both.references[0].blocks == (*NAMES, *residuals)
+    assert trained("autoencoder").references[0].blocks == residuals
 
 
 def test_training_reports_the_losses_of_every_epoch() -> None:
@@ -218,8 +252,9 @@ def test_a_model_without_a_known_setting_comes_back(method: Method, tmp_path: Pa
 def test_a_base_that_knows_settings_by_another_method_is_refused(both: Detector) -> None:
     pose, reps = set_of(1, (None,) * 4)
     samples = [LabelledRep(pose, rep, "normal", "first") for rep in reps]
+    config = TrainConfig(detector=DetectorConfig(method="statistics"))
     with pytest.raises(ValueError, match="Expected a base model of method statistics, got both"):
-        training.train(samples, TrainConfig(), base=both)
+        training.train(samples, config, base=both)
 
 
 def test_a_model_of_the_statistics_is_as_earlier_releases_wrote_it(tmp_path: Path) -> None:

@@ -59,3 +59,19 @@ def test_another_rate_moves_the_threshold_alone() -> None:
     looser, expected = known.at(0.2), calibrate(far, groups, 0.2)
     assert looser.threshold == expected.threshold < known.threshold
     np.testing.assert_array_equal(looser.distances, known.distances)
+
+
+@pytest.mark.parametrize("count", [12, 40, 640])
+def test_a_lower_rate_never_has_a_lower_threshold(count: int) -> None:
+    rng = np.random.default_rng(4)
+    far = rng.lognormal(sigma=0.1, size=count).astype(np.float32)
+    far[: count // 12] *= 3.0  # a heavier tail than a normal distribution's
+    known = calibrate(far, [f"v{i % 10}" for i in range(count)], 0.05)
+    thresholds = [known.at(rate).threshold for rate in np.linspace(0.005, 0.5, 100)]
+    assert (np.diff(thresholds) <= 0).all()
+
+
+def test_scores_are_graded_at_a_threshold_near_the_median() -> None:
+    far = np.random.default_rng(5).lognormal(sigma=0.2, size=200).astype(np.float32)
+    loose = calibrate(far, [f"v{i % 10}" for i in range(200)], 0.05).at(0.5)
+    assert 0.5 < loose.score(loose.threshold * 1.1) < 0.9

@@ -153,3 +153,39 @@ def test_heat_map_is_brightest_where_the_fault_is(trained: Detector) -> None:
     row, column = np.unravel_index(heat.argmax(), heat.shape)
     assert WALK[row] in (25, 26)
     assert column < 24
+
+
+def test_a_lower_rate_of_false_alarms_flags_no_more(base: Detector, trained: Detector) -> None:
+    pose, reps = set_of(9, (None, FAULT, None, "bar_drift", None, None))
+    rates = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
+    for detector in (base, trained):
+        scores = np.array([[one.score for one in row] for row in detector.score_at(rates, pose, reps)])
+        flagged = scores >= 0.5
+        assert (flagged[:-1] <= flagged[1:]).all()
+        assert (np.diff(scores[:, 1]) > 0).all()
+
+
+def test_scores_at_several_rates_are_those_at_each(trained: Detector) -> None:
+    pose, reps = set_of(10, (None, FAULT, None))
+    at_once = trained.score_at((0.05, 0.2), pose, reps)
+    assert at_once == (trained.score(pose, reps), trained.at_rate(0.2).score(pose, reps))
+    assert at_once[0] != at_once[1]
+
+
+def test_a_version_names_another_rate_than_the_detectors_own(base: Detector) -> None:
+    assert base.at_rate(0.1).version == f"{base.version}-at-10%"
+    assert base.at_rate(0.05) is base.at_rate(0.1).at_rate(0.05) is base
+    assert base.at_rate(0.1).at_rate(0.2).version == f"{base.version}-at-20%"
+
+
+def test_what_is_learnt_on_from_another_rate_is_no_other_rate_of_the_base(base: Detector) -> None:
+    pose, reps = set_of(1, (None,) * 4)
+    samples = [LabelledRep(pose, rep, "normal", "first") for rep in reps]
+    assert training.train(samples, TrainConfig(), base=base.at_rate(0.1))[0].version.startswith("model-")
+
+
+def test_a_detector_that_is_saved_at_another_rate_is_one_of_its_own(base: Detector, tmp_path: Path) -> None:
+    base.at_rate(0.1).save(tmp_path / "model")
+    loaded = Detector.load(tmp_path / "model")
+    assert (loaded.config.false_alarm_rate, loaded.learnt) == (0.1, None)
+    assert loaded.in_posture.threshold == base.at_rate(0.1).in_posture.threshold

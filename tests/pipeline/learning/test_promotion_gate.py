@@ -7,25 +7,49 @@ from drawn_lifts import samples
 
 from pipeline.anomaly.detector import load_detector
 from pipeline.config import TrainConfig
-from pipeline.learning import promotion_gate
+from pipeline.learning import promotion_gate, training
+from pipeline.learning.rates import RATES
+from pipeline.records import LabelledRep
+
+
+def judged(
+    labelled: list[LabelledRep], earlier: list[LabelledRep], seed: int, rate: float | None = None
+) -> promotion_gate.Verdict:
+    """The verdict on what is learnt from labels, beside the shipped model or one of earlier labels."""
+    base = load_detector()
+    candidate = training.fit(labelled, base, TrainConfig(), seed)
+    return promotion_gate.judge(labelled, earlier, base, candidate, rate=rate)
 
 
 @pytest.mark.parametrize("earlier", [0, 5])
 def test_honest_labels_pass(earlier: int) -> None:
-    base = load_detector()
     before = samples(earlier, 1) if earlier else []
-    assert promotion_gate.judge(samples(6, 1), before, base, base, TrainConfig(), 0).passed
+    assert judged(samples(6, 1), before, seed=0).passed
 
 
 def test_faults_called_normal_are_named_without_earlier_labels() -> None:
-    base = load_detector()
-    verdict = promotion_gate.judge(samples(15, 1, honest=False), [], base, base, TrainConfig(), 0)
+    verdict = judged(samples(15, 1, honest=False), [], seed=0)
     assert verdict.passed  # without earlier labels a rare lift cannot be distinguished from a fault: people decide
     assert "look anomalous beside the other normal ones" in verdict.reason
     assert verdict.doubtful
 
 
 def test_a_gate_of_equal_input_judges_equally() -> None:
-    base = load_detector()
-    found = [promotion_gate.judge(samples(3, 1), [], base, base, TrainConfig(), 1) for _ in range(2)]
+    found = [judged(samples(3, 1), [], seed=1) for _ in range(2)]
     assert found[0] == found[1]
+
+
+def test_the_candidate_is_shown_at_several_rates_and_judged_at_the_wanted_one() -> None:
+    labelled = samples(3, 1)
+    rates = (0.02, 0.4)
+    verdicts = [judged(labelled, [], 0, rate) for rate in rates]
+    for rate, verdict in zip(rates, verdicts, strict=True):
+        assert [one.rate for one in verdict.rates] == sorted({*RATES, rate})
+        assert verdict.rates[0].normals == verdict.figures["normals"]
+        assert verdict.rates[0].anomalies == verdict.figures["anomalies"]
+        alarms = [one.false_alarms or 0.0 for one in verdict.rates]
+        assert alarms == sorted(alarms)
+        judged_at = next(one for one in verdict.rates if one.rate == rate)
+        assert judged_at.recall == pytest.approx(1 - verdict.figures["candidate_misses"])
+    few, many = (verdict.figures["current_misses"] for verdict in verdicts)
+    assert few > many

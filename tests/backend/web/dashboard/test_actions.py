@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from dashboard_data import BROKEN, LOST, add_model, fill_videos
+from fakes import VERSION
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from backend.models.registry import Registry
 from backend.storage.jobs import Store
@@ -20,6 +22,14 @@ def registry(lone_http: FlaskClient, store: Store, tmp_path: Path) -> Registry:
     found = services_of(lone_http.application).registry
     add_model(found, 1, 10, 2)
     return found
+
+
+def choose(http: FlaskClient, project: int = 1, **fields: str) -> TestResponse:
+    """The form of the rate, sent as its page sends it."""
+    with http.session_transaction() as session:
+        session["csrf_token"] = "t"
+    fields["csrf_token"] = "t"
+    return http.post(f"/projects/{project}/rate", data=fields, headers={"Accept": "text/html"})
 
 
 def state(store: Store, task: int) -> str:
@@ -74,3 +84,36 @@ def test_all_passing_failures_of_a_project_are_tried_again(
 ) -> None:
     lone_http.post("/projects/1/retry")
     assert (state(store, LOST), state(store, BROKEN)) == ("queued", "failed")
+
+
+def test_a_rate_of_false_alarms_is_chosen_and_given_up(lone_http: FlaskClient, registry: Registry) -> None:
+    assert "5 %, what the model was made for" in lone_http.get("/projects/1/rate").text
+    assert registry.chosen_rate(1) is None  # looking at it changes nothing
+    answer = choose(lone_http, percent="2.5")
+    assert (answer.status_code, answer.location) == (303, "/models?done=rate&project=1")
+    assert registry.rate(1) == 0.025
+    assert 'value="2.5"' in lone_http.get("/projects/1/rate").text
+    assert lone_http.get("/health").json["model_version"] == VERSION
+    assert lone_http.get("/api/projects").json["projects"][0]["model"].endswith("-at-2.5%")
+    choose(lone_http, percent=" ")
+    assert registry.chosen_rate(1) is None
+
+
+@pytest.mark.parametrize("given", ["0.9", "50.1", "nan", "-5"])
+def test_a_rate_out_of_range_is_refused_with_the_range(lone_http: FlaskClient, registry: Registry, given: str) -> None:
+    answer = choose(lone_http, percent=given)
+    assert (answer.status_code, "Expected 1 to 50 %" in answer.text) == (400, True)
+    assert registry.chosen_rate(1) is None
+
+
+def test_a_rate_that_is_no_number_is_refused(lone_http: FlaskClient, registry: Registry) -> None:
+    answer = choose(lone_http, percent="few")
+    assert (answer.status_code, "got few" in answer.text) == (400, True)
+    registry.choose_rate(1, 0.1)
+    assert lone_http.post("/projects/1/rate").status_code == 400
+    assert registry.rate(1) == 0.1
+
+
+def test_a_project_that_is_not_connected_has_no_rate_to_choose(lone_http: FlaskClient, registry: Registry) -> None:
+    assert choose(lone_http, 99, percent="5").status_code == 404
+    assert registry.chosen_rate(99) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
@@ -21,7 +22,9 @@ from backend.storage.jobs import Store
 from backend.storage.runs import Runs
 from backend.web.app import create_app
 from backend.web.services import services_of
+from pipeline.learning.rates import UnseenAtRate
 
+AT = UnseenAtRate(0.05, 0.03, None, 10, 3, 0)
 ADDRESSES = {
     "/api/projects": "/api/projects",
     "/api/videos": "/api/videos?project=1&order=newest",
@@ -44,7 +47,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     service = Preannotator(context_of(settings, store), FakeExecutor(), 0.0)
     client = create_app(settings, service, store).test_client()
     reps = fill_videos(store, folder)
-    add_model(services_of(client.application).registry, 1, 10, 2, candidate_auroc=0.6, current_auroc=0.55)
+    add_model(services_of(client.application).registry, 1, 10, 2, rates=[AT], candidate_auroc=0.6, current_auroc=0.55)
     regions = [(f"rep{n}", rep.start_s, rep.end_s, "normal") for n, rep in enumerate(reps, start=1)]
     label(store, 1, DRAWN, [*regions, ("x", 0.0, 0.2, "normal")])
     label(store, 2, DRAWN, regions[:3], annotator=4)
@@ -125,3 +128,29 @@ def test_odd_requests_are_no_errors_of_the_server(full: FlaskClient) -> None:
         if answer.status_code >= 500:
             failed.append((asked, answer.text))
     assert failed == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        "../v0001",
+        "../1/v0001",
+        "%2e%2e%2f1%2fv0001",
+        "..%5cv0001",
+        "%2e%2e",
+        "v0001/../v0001",
+        "v0001%00",
+        ".",
+        "CURRENT",
+    ],
+)
+def test_a_name_of_a_model_leads_to_no_other_folder(full: FlaskClient, name: str) -> None:
+    for address in (f"/api/models/1/{name}", f"/models/1/{name}/labels"):
+        assert full.get(address, headers={"Accept": "application/json"}).status_code in (404, 308)
+
+
+def test_rates_of_false_alarms_are_told_with_the_one_in_use(full: FlaskClient) -> None:
+    found = full.get("/api/models/1/v0001").json
+    assert found["rates"] == [asdict(AT)]
+    assert (found["rate"], found["judged_at"]) == ({"rate": 0.05, "chosen_for": "model"}, 0.05)

@@ -13,13 +13,16 @@ from flask.testing import FlaskClient
 
 from backend.context import context_of
 from backend.labelstudio.records import Task
+from backend.labelstudio.requests import Fault
 from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
+from backend.storage.database import now
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
 from backend.storage.setups import note_refused
 from backend.web.app import create_app
 from backend.web.services import services_of
+from pipeline.learning.rates import UnseenAtRate
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 MARKUP = "<i>marked"
@@ -29,6 +32,7 @@ PAGES = (
     "/", "/videos", f"/videos/{DRAWN}", f"/videos/{BROKEN}", f"/videos/{WAITING}", "/models", "/models/1/v0001",
     "/models/1/v0001/labels", "/models/1/compare?first=v0001&second=v0002", "/labels", "/labels/repetitions",
     "/quality", "/models/1/v0002/promote", "/models/1/rollback", "/projects/1/train", "/projects/1/retry",
+    "/projects/1/rate",
     f"/videos/{LOST}/retry", "/runs/1/cancel",
 )  # fmt: skip
 
@@ -49,6 +53,17 @@ def test_faults_that_people_ticked_stand_beside_the_reason(full: FlaskClient) ->
     assert "user 4 ticked Rounded back, Hitching: the same as the fault that the model named, Rounded back." in shown
 
 
+@pytest.mark.parametrize("address", ["/models/1/v0001", "/projects/1/rate"])
+def test_what_rates_of_false_alarms_come_to_is_shown_with_the_one_in_use(full: FlaskClient, address: str) -> None:
+    shown = words_of(full.get(address).text)
+    assert "5 % in use 3% of 10 in 3 videos unknown of 0 10 % 20% of 10 in 3 videos unknown of 0" in shown
+    assert "Too few to tell rates apart" in shown
+
+
+def test_a_model_of_an_earlier_release_says_that_rates_were_not_measured(full: FlaskClient) -> None:
+    assert "Not measured on videos of this project" in full.get("/models/1/v0002").text
+
+
 def test_an_address_without_a_page_is_told_as_a_page(http: FlaskClient) -> None:
     answer = http.get("/vidoes", headers=HTML)
     assert answer.status_code == 404
@@ -66,7 +81,9 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     client = create_app(settings, service, store).test_client()
     reps = fill_videos(store, folder)
     registry = services_of(client.application).registry
-    add_model(registry, 1, 10, 2)
+    add_model(
+        registry, 1, 10, 2, rates=[UnseenAtRate(0.05, 0.03, None, 10, 3, 0), UnseenAtRate(0.1, 0.2, None, 10, 3, 0)]
+    )
     add_model(registry, 2, 200, 60, passed=False, reason="Not promoted: false alarms rise from 5% to 20%. " + MARKUP)
     registry.promote(1, "v0001")
     regions = [(f"rep{n}", rep.start_s, rep.end_s, "normal") for n, rep in enumerate(reps, start=1)]
@@ -92,6 +109,31 @@ def page(http: FlaskClient, address: str = "/") -> str:
 def words_of(text: str) -> str:
     """The text of a page without tags, each stretch of space as one."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
+
+
+def test_a_label_studio_that_answers_nobody_is_told_without_asking_it(
+    http: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = services_of(http.application).context.client
+    monkeypatch.setattr(client, "fault", Fault("It answered 401. <b>Check LABEL_STUDIO_API_KEY.", now()))
+    shown = page(http)
+    assert "Label Studio does not answer. It answered 401. &lt;b&gt;Check LABEL_STUDIO_API_KEY." in words_of(shown)
+    assert http.get("/api/projects").json["silence"]["reason"].startswith("It answered 401.")
+    monkeypatch.setattr(client, "fault", None)
+    assert "does not answer" not in page(http)
+
+
+def test_a_damaged_model_is_told_with_the_one_that_judges(http: FlaskClient, store: Store, tmp_path: Path) -> None:
+    fill_videos(store, tmp_path)
+    registry = services_of(http.application).registry
+    add_model(registry, 1, 10, 2)
+    registry.promote(1, "v0001")
+    assert "cannot be used" not in page(http)
+    (registry.root / "1" / "v0001" / "weights.safetensors").write_bytes(b"torn")
+    shown = words_of(page(http))
+    assert "The model v0001 cannot be used." in shown
+    assert "the weights do not belong to model.json" in shown
+    assert f"until then {registry.fallback.version} judges" in shown
 
 
 # All of them
