@@ -173,7 +173,7 @@ def _print_rates(console: Console, registry: Registry, project: int, version: Ve
         table.add_row("*" if one.rate == used.rate else "", f"{percent(one.rate)}%", *shares)
     if found:
         console.print(table)
-    console.print(f"Nominal rate of false alarms in project {project}{' *' if found else ''}: {used.words}.")
+    console.print(f"{'* ' if found else ''}Nominal rate of false alarms in project {project}: {used.words}.")
     console.print(in_words(found, used.rate))
 
 
