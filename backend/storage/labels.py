@@ -130,8 +130,8 @@ def regions_of(session: Session, annotations: Iterable[int]) -> dict[int, list[S
     for ids in batches(annotations):
         query = select(stored.annotation_id, *columns).where(stored.annotation_id.in_(ids))
         query = query.order_by(stored.start_s, stored.end_s, stored.id)
-        for row in session.execute(query):
-            found.setdefault(row[0], []).append(StoredRegion._make(row[1:]))
+        for number, region, start_s, end_s, label, origin in session.execute(query):
+            found.setdefault(number, []).append(StoredRegion(region, start_s, end_s, label, origin))
     return found
 
 
