@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import appearance_features, blocks_of
-from pipeline.anomaly.methods import quarters_of
+from pipeline.anomaly.methods import Statistics, quarters_of
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
@@ -356,7 +356,9 @@ def _suspects(
         return []
     rest = [sample for i, sample in enumerate(samples) if sample.label == "normal" and i not in set(aside)]
     by_statistics = replace(config, detector=replace(config.detector, method="statistics"))
-    detector = _fitted(rest, base, by_statistics, seed)
+    # What the base knows of settings may be by networks, which statistics cannot be compared with.
+    knows_none = replace(base, references=(), in_setting=None, representation=Statistics())
+    detector = _fitted(rest, knows_none, by_statistics, seed)
     found: list[str] = []
     for group in dict.fromkeys(samples[i].group for i in aside):
         mine = [samples[i] for i in aside if samples[i].group == group]

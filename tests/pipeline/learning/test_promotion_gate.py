@@ -34,6 +34,17 @@ def test_faults_called_normal_are_named_without_earlier_labels() -> None:
     assert verdict.doubtful
 
 
+def test_labels_are_searched_for_faults_beside_a_base_that_knows_settings() -> None:
+    people = TrainConfig()
+    labelled = samples(15, 1, honest=False)
+    trained = training.fit(samples(5, 2), load_detector(), people, 0).detector()[0]
+    assert trained.references
+    candidate = training.fit(labelled, trained, people, 0)
+    verdict = promotion_gate.judge(labelled, [], trained, candidate)
+    assert verdict.figures["suspects"] > 0
+    assert verdict.doubtful
+
+
 def test_a_gate_of_equal_input_judges_equally() -> None:
     found = [judged(samples(3, 1), [], seed=1) for _ in range(2)]
     assert found[0] == found[1]
