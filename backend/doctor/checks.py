@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from queue import SimpleQueue
 
 from backend.doctor import label_studio, machine
+from backend.doctor.database import database
 from backend.doctor.machine import Check
 from backend.settings import Settings
 
@@ -30,7 +31,7 @@ def checks(settings: Settings) -> Iterator[Check]:
     local = (machine.python, machine.libraries, lambda: machine.data_folder(settings.data_dir))
     makers: list[Callable[[], Iterable[Check]]] = [
         lambda: (make() for make in local),
-        lambda: machine.database(settings),
+        lambda: database(settings),
         lambda: machine.exposure(settings),
         lambda: machine.cluster(settings),
         lambda: label_studio.set_ups(settings),

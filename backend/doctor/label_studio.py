@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing, suppress
 
 from backend.doctor import machine, project
+from backend.doctor.database import stored
 from backend.doctor.machine import Check
-from backend.errors import BackendError, LabelStudioError
+from backend.errors import LabelStudioError
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access
 from backend.local_labelstudio.install import VERSION as TESTED_LABEL_STUDIO
@@ -24,8 +24,6 @@ _AT_ONCE = 4
 def label_studio(settings: Settings, version: str) -> Iterator[Check]:
     """From the address to the video of a task, as far as each step allows the next."""
     from backend.context import access_of, with_known_names
-    from backend.storage.database import database_exists
-    from backend.storage.jobs import Store
 
     if not settings.label_studio_url:
         yield Check(
@@ -36,8 +34,8 @@ def label_studio(settings: Settings, version: str) -> Iterator[Check]:
         )
         return
     access = access_of(settings)
-    if database_exists(settings.database_url):
-        with suppress(BackendError), closing(Store(settings.database_url)) as store:
+    with stored(settings) as store:
+        if store is not None:
             access = with_known_names(access, store)
     client = LabelStudioClient(access, machine.PATIENCE_S)
     try:
@@ -60,14 +58,10 @@ def label_studio(settings: Settings, version: str) -> Iterator[Check]:
 
 def set_ups(settings: Settings) -> Iterator[Check]:
     """Projects that were to be connected and were refused: Label Studio shows its users no reason."""
-    from backend.storage.database import database_exists
-    from backend.storage.jobs import Store
     from backend.storage.setups import refused_setups
 
-    if not database_exists(settings.database_url):
-        return
-    with suppress(BackendError), closing(Store(settings.database_url)) as store:
-        for refused in refused_setups(store.engine):
+    with stored(settings) as store:
+        for refused in [] if store is None else refused_setups(store.engine):
             found = f"could not be connected on {refused.refused_at:%Y-%m-%d %H:%M} UTC: {refused.message}"
             remedy = "Correct that, then connect it again: Settings > Model > Connect Model of the project."
             yield Check(f"Project {refused.project}", "problem", found, remedy)

@@ -19,7 +19,6 @@ import httpx
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from backend.errors import BackendError
 from backend.labelstudio.outgoing import is_public, resolved
 from backend.settings import Settings
 from pipeline.errors import PipelineError
@@ -121,19 +120,6 @@ def data_folder(folder: Path) -> Check:
     if free_mb < LEAST_FREE_MB:
         return Check("Data folder", "note", f"{folder}: only {free_mb} MB free", "Make room, or set DATA_DIR.")
     return Check("Data folder", "ok", f"{folder}, {free_mb // 1024} GB free")
-
-
-def database(settings: Settings) -> list[Check]:
-    """Whether the database, where there is one already, can be used by this release."""
-    from backend.storage.database import database_exists, open_database
-
-    if not database_exists(settings.database_url):
-        return []
-    try:
-        open_database(settings.database_url).dispose()
-    except BackendError as error:
-        return [Check("Database", "problem", str(error), "Do as it says, then start the server again.")]
-    return [Check("Database", "ok", "can be used by this release")]
 
 
 def exposure(settings: Settings) -> list[Check]:

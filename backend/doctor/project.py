@@ -6,13 +6,14 @@ import hmac
 import ipaddress
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from backend.doctor.database import stored
 from backend.doctor.machine import Check, backend_at, refuses_host
-from backend.errors import BackendError, LabelConfigError, LabelStudioError, MediaError, MediaTooLarge
+from backend.errors import LabelConfigError, LabelStudioError, MediaError, MediaTooLarge
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import DEFAULT_RATE, Controls, effective_rate, parse_controls
@@ -174,16 +175,11 @@ def playable(task: Task, info: VideoInfo) -> Check:
 def _analyzed(settings: Settings, task: Task, controls: Controls) -> VideoInfo | None:
     """What an analysis says of the video of a task, None where there is none."""
     from backend.predictions.jobs import known_media
-    from backend.storage.database import database_exists
-    from backend.storage.jobs import Store
 
     key = task.id, controls.media_of(task.data)
-    if not database_exists(settings.database_url):
-        return None
-    with suppress(BackendError), closing(Store(settings.database_url)) as store:
-        known = known_media(store, [key]).get(key)
-        return known.video if known is not None else None
-    return None
+    with stored(settings) as store:
+        known = None if store is None else known_media(store, [key]).get(key)
+        return None if known is None else known.video
 
 
 def frame_rate(task: Task, controls: Controls, fps: float | None) -> Check:

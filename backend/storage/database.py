@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 
 from backend.errors import StorageFault
-from backend.storage.migrations import upgrade
+from backend.storage.migrations import steps_to_take, upgrade
 
 _CONNECTIONS = 32
 """More than the server has threads: opening one takes longer than most transactions."""
@@ -76,6 +76,20 @@ def open_database(url: str) -> Engine:
         engine.dispose()
         raise
     return engine
+
+
+def missing_steps(url: str) -> int:
+    """How many steps of the schema a database lacks, which is there; it is left as it is.
+
+    Raises StorageFault where it cannot be used, and BackendError where a later release made it.
+    """
+    engine = create_engine(url, connect_args={"timeout": _BUSY_S})
+    try:
+        return steps_to_take(engine)
+    except (sqlite3.Error, DBAPIError) as error:
+        raise StorageFault(explained(error, _path_of(url))) from error
+    finally:
+        engine.dispose()
 
 
 def is_damage(error: Exception) -> bool:

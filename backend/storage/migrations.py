@@ -248,23 +248,29 @@ def upgrade(engine: Engine, steps: tuple[tuple[str, ...], ...] = STEPS) -> None:
     database.
     """
     with engine.connect() as connection:
-        if _version(connection) == len(steps):
+        if not _missing(connection, steps):
             return
         connection.rollback()
         # Python's sqlite3 begins transactions before changes of data alone, not before CREATE and ALTER.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-        version = _version(connection)
-        if version > len(steps):
-            raise BackendError(
-                f"{engine.url.database}: made by a later release (its schema has version {version}, this release knows "
-                f"versions up to {len(steps)}). Install that release again, or choose another DATA_DIR."
-            )
-        for step in steps[version:]:
+        for step in steps[len(steps) - _missing(connection, steps) :]:
             for statement in step:
                 connection.exec_driver_sql(statement)
         connection.exec_driver_sql(f"PRAGMA user_version = {len(steps)}")
         connection.commit()
 
 
-def _version(connection: Connection) -> int:
-    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+def steps_to_take(engine: Engine, steps: tuple[tuple[str, ...], ...] = STEPS) -> int:
+    """How many steps a database lacks. Raises BackendError where a later release made it."""
+    with engine.connect() as connection:
+        return _missing(connection, steps)
+
+
+def _missing(connection: Connection, steps: tuple[tuple[str, ...], ...]) -> int:
+    version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+    if version > len(steps):
+        raise BackendError(
+            f"{connection.engine.url.database}: made by a later release (its schema has version {version}, this "
+            f"release knows versions up to {len(steps)}). Install that release again, or choose another DATA_DIR."
+        )
+    return len(steps) - version

@@ -38,7 +38,7 @@ class Learnt:
 
     own: the blocks of these repetitions as if it had not learnt from their videos. quarters: [N] the quarter 0..3 of
     the videos that each belongs to. by_video: whether `representation.without` a quarter has not been trained on its
-    videos (the units of the residuals are those of all).
+    videos.
     """
 
     representation: Representation
@@ -47,7 +47,11 @@ class Learnt:
     by_video: bool
 
     def without(self, held: Sequence[int], rest: Sequence[int]) -> Learnt | None:
-        """What was learnt of the rows `rest` alone; None where that is not known, as of held rows in two quarters."""
+        """What was learnt without the rows `held`, of one quarter; None where that is not known, as of two quarters.
+
+        Not quite as if learnt of `rest` alone: a row of another quarter keeps its residual by a network that has seen
+        the held rows, and units and means of residuals are those of all.
+        """
         quarters = {self.quarters[row] for row in held}
         if quarters and (len(quarters) > 1 or not self.by_video):
             return None

@@ -19,9 +19,11 @@ from werkzeug.serving import make_server
 
 from backend.commands.doctor import doctor as command
 from backend.doctor import machine
+from backend.doctor.database import database, stored
 from backend.doctor.machine import Check
 from backend.errors import BackendError, http_status
 from backend.settings import Settings
+from backend.storage.jobs import Store
 from backend.web.access import Access, Credentials
 
 
@@ -60,12 +62,10 @@ def test_data_folder_that_is_a_file_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_a_database_that_is_not_there_yet_is_nothing_to_tell(settings: Settings) -> None:
-    assert machine.database(settings) == []
+    assert database(settings) == []
 
 
-@pytest.mark.parametrize(
-    ("content", "cause"), [(b"", "can be used"), (b"no database" * 100, "damaged"), (None, "made by a later release")]
-)
+@pytest.mark.parametrize(("content", "cause"), [(b"no database" * 100, "damaged"), (None, "made by a later release")])
 def test_what_keeps_a_database_from_being_used_is_named(settings: Settings, content: bytes | None, cause: str) -> None:
     settings.data_dir.mkdir()
     path = settings.data_dir / "backend.sqlite3"
@@ -74,8 +74,31 @@ def test_what_keeps_a_database_from_being_used_is_named(settings: Settings, cont
             connection.execute("PRAGMA user_version = 99")
     else:
         path.write_bytes(content)
-    (found,) = machine.database(settings)
-    assert (found.status == "ok", cause in found.found) == (content == b"", True)
+    (found,) = database(settings)
+    assert found.status == "problem"
+    assert cause in found.found
+
+
+def test_a_database_of_this_release_can_be_used(settings: Settings) -> None:
+    Store(settings.database_url).close()
+    (found,) = database(settings)
+    assert found.status == "ok"
+
+
+def test_a_database_of_an_earlier_release_is_told_and_left_as_it_is(settings: Settings) -> None:
+    Store(settings.database_url).close()
+    path = settings.data_dir / "backend.sqlite3"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA user_version = 1")
+    before = path.read_bytes()
+    (found,) = database(settings)
+    assert found.status == "note"
+    assert "made by an earlier release" in found.found
+    assert "copy DATA_DIR" in found.remedy
+    with stored(settings) as store:
+        assert store is None
+    assert path.read_bytes() == before
 
 
 def test_port_of_our_backend_shows_its_model(settings: Settings) -> None:
