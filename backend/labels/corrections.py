@@ -16,7 +16,7 @@ from backend.labels.proposals import MOVED_S, is_moved, jobs_of, proposal_for, s
 from backend.storage.annotation_json import AnnotationSource
 from backend.storage.database import batches
 from backend.storage.jobs import Job
-from backend.storage.labels import Annotation, StoredRegion, regions_of
+from backend.storage.labels import ProjectLabels, StoredRegion
 from backend.storage.summaries import RepSummary
 from pipeline.records import tiou
 
@@ -128,9 +128,9 @@ class LabelReport:
     agreements: tuple[Agreement, ...]
 
 
-def report(engine: Engine, project: int) -> LabelReport:
+def report(engine: Engine, labels: ProjectLabels) -> LabelReport:
     """What people did in a project. Summaries of results must be up to date (`backend.storage.summaries.refresh`)."""
-    labelled = _labelled(engine, project)
+    labelled = _labelled(engine, labels)
     found = {one.id: _corrections(one) for one in labelled}
     return LabelReport(
         tuple(correction for one in labelled for correction in found[one.id]),
@@ -139,15 +139,12 @@ def report(engine: Engine, project: int) -> LabelReport:
     )
 
 
-def _labelled(engine: Engine, project: int) -> list[_Labelled]:
+def _labelled(engine: Engine, labels: ProjectLabels) -> list[_Labelled]:
     predicted = defaultdict[int, list[_Predicted]](list)
     versions: dict[int, str] = {}
-    with Session(engine, expire_on_commit=False) as session:
-        query = select(Annotation).where(Annotation.project == project, ~Annotation.deleted, ~Annotation.was_cancelled)
-        annotations = session.scalars(query.order_by(Annotation.id)).all()
-        numbers = [one.id for one in annotations]
-        drawn, jobs = regions_of(session, numbers), jobs_of(session, annotations)
-        lead_s = _lead_times(session, numbers)
+    with Session(engine) as session:
+        jobs = jobs_of(session, labels.annotations)
+        lead_s = _lead_times(session, [one.id for one in labels.annotations])
         for ids in batches(set(jobs.values())):
             for job, version in session.execute(select(Job.id, Job.model_version).where(Job.id.in_(ids))):
                 versions[job] = version
@@ -156,12 +153,12 @@ def _labelled(engine: Engine, project: int) -> list[_Labelled]:
             for job, number, start_s, end_s, score in session.execute(query_reps):
                 predicted[job].append(_Predicted(number, start_s, end_s, score))
     found: list[_Labelled] = []
-    for one in annotations:
-        regions, job = drawn.get(one.id, []), jobs.get(one.id, 0)
+    for one in labels.annotations:
+        regions, job = labels.regions.get(one.id, ()), jobs.get(one.id, 0)
         reps = predicted.get(job, [])
         if one.parent_prediction is None and all(proposal_for(region, reps) is None for region in regions):
             job, reps = 0, []  # begun empty, for all that is known: nothing says that anything was removed
-        head = one.id, project, one.task, one.media, one.annotator
+        head = one.id, one.project, one.task, one.media, one.annotator
         found.append(_Labelled(*head, tuple(regions), versions.get(job, ""), tuple(reps), lead_s.get(one.id)))
     return found
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, String, cast, select
+from sqlalchemy import String, cast, select
 from sqlalchemy.orm import Session
 
 from backend.errors import LabelConfigError
@@ -17,7 +17,7 @@ from backend.labelstudio.labeling_config import Controls, parse_controls
 from backend.storage.annotation_json import AnnotationSource
 from backend.storage.database import batches
 from backend.storage.jobs import Store
-from backend.storage.labels import Annotation, StoredRegion, regions_of
+from backend.storage.labels import ProjectLabels, StoredRegion
 from backend.storage.summaries import RepSummary
 from pipeline.records import Analysis, Reason, RepLabel, RepScore
 
@@ -57,16 +57,16 @@ class _Judged:
     fault: str
 
 
-def fault_agreements(store: Store, project: int) -> list[FaultAgreement]:
+def fault_agreements(store: Store, labels: ProjectLabels) -> list[FaultAgreement]:
     """Every fault that people ticked for predicted repetitions, or that we had ticked there; the most ticked
     first. Repetitions without a ticked fault say nothing: many people tick none. The fault comes ticked with the
     prediction, so that agreement is what people let stand as well as what they chose themselves. Summaries of results
     must be up to date (`backend.storage.summaries.refresh`)."""
-    controls = _controls(store, project)
+    controls = _controls(store, labels.project)
     if controls is None:
         return []
     ticked, same, other, none, unticked = (Counter[str]() for _ in range(5))
-    for predicted, faults in _pairs(store, project, controls):
+    for predicted, faults in _pairs(store, labels, controls):
         for fault in faults:
             ticked[fault] += 1
             (same if predicted == fault else other if predicted else none)[fault] += 1
@@ -81,14 +81,12 @@ def ticked_for(store: Store, project: int, task: int, analysis: Analysis) -> lis
     controls = _controls(store, project)
     if controls is None:
         return []
-    reps = judged(analysis, controls)
+    reps, labels = judged(analysis, controls), store.labels.of_project(project, task)
     with Session(store.engine) as session:
-        query = _valid(project).where(Annotation.task == task)
-        annotations = session.scalars(query).all()
-        drawn = _ticked_regions(session, annotations, controls)
+        drawn = _ticked_regions(session, labels.regions, controls)
     found = [
         Ticked(its.number, one.annotator, faults)
-        for one in annotations
+        for one in labels.annotations
         for region, faults in drawn.get(one.id, [])
         if (its := proposal_for(region, reps)) is not None
     ]
@@ -117,16 +115,11 @@ def _controls(store: Store, project: int) -> Controls | None:
     return controls if controls.choices else None
 
 
-def _valid(project: int) -> Select[Annotation]:
-    return select(Annotation).where(Annotation.project == project, ~Annotation.deleted, ~Annotation.was_cancelled)
-
-
-def _pairs(store: Store, project: int, controls: Controls) -> list[tuple[str, tuple[str, ...]]]:
+def _pairs(store: Store, labels: ProjectLabels, controls: Controls) -> list[tuple[str, tuple[str, ...]]]:
     """Of each predicted repetition that somebody ticked faults for: the fault that we had ticked, and theirs."""
     with Session(store.engine) as session:
-        annotations = session.scalars(_valid(project)).all()
-        drawn = _ticked_regions(session, annotations, controls)
-        jobs = jobs_of(session, [one for one in annotations if one.id in drawn])
+        drawn = _ticked_regions(session, labels.regions, controls)
+        jobs = jobs_of(session, [one for one in labels.annotations if one.id in drawn])
         reps = _summarized(session, set(jobs.values()), controls)
     return [
         (its.fault, faults)
@@ -154,19 +147,16 @@ def _judged(number: int, start_s: float, end_s: float, score: RepScore, controls
 
 
 def _ticked_regions(
-    session: Session, annotations: Sequence[Annotation], controls: Controls
+    session: Session, regions: Mapping[int, Sequence[StoredRegion]], controls: Controls
 ) -> dict[int, list[tuple[StoredRegion, tuple[str, ...]]]]:
-    """By annotation, its regions with ticked faults."""
-    numbers = [one.id for one in annotations]
-    faults: dict[int, dict[str, tuple[str, ...]]] = {}
-    for ids in batches(numbers):
+    """By annotation, those of its regions that faults are ticked for."""
+    found: dict[int, list[tuple[StoredRegion, tuple[str, ...]]]] = {}
+    for ids in batches(regions):
         query = select(AnnotationSource.annotation_id, AnnotationSource.result)
         query = query.where(cast(AnnotationSource.result, String).contains('"choices"'))  # others are not worth reading
         for number, result in session.execute(query.where(AnnotationSource.annotation_id.in_(ids))):
             noted = region_notes(result, controls).items()
-            if ticked := {region: tuple(dict.fromkeys(notes.faults)) for region, notes in noted if notes.faults}:
-                faults[number] = ticked
-    found = defaultdict[int, list[tuple[StoredRegion, tuple[str, ...]]]](list)
-    for number, regions in regions_of(session, faults).items():
-        found[number] += [(one, faults[number][one.region]) for one in regions if one.region in faults[number]]
+            ticked = {region: tuple(dict.fromkeys(notes.faults)) for region, notes in noted if notes.faults}
+            if its := [(one, ticked[one.region]) for one in regions[number] if one.region in ticked]:
+                found[number] = its
     return found

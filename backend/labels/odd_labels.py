@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from backend.labels.proposals import MOVED_S
 from backend.storage.database import batches
 from backend.storage.jobs import Job
-from backend.storage.labels import Annotation, StoredRegion, regions_of
+from backend.storage.labels import ProjectLabels, StoredRegion
 from backend.storage.summaries import VideoSummary
 from pipeline.records import tiou
 
@@ -46,23 +46,20 @@ class _Video:
     nothing: str
 
 
-def odd_labels(engine: Engine, project: int) -> list[OddLabel]:
-    """The odd labels of a project's annotations, by task and time; those that were deleted or skipped have none.
+def odd_labels(engine: Engine, labels: ProjectLabels) -> list[OddLabel]:
+    """The odd labels of a project's annotations, by task and time.
 
     Summaries of results must be up to date (`backend.storage.summaries.refresh`).
     """
-    columns = (Annotation.id, Annotation.task, Annotation.media, Annotation.annotator)
-    query = select(*columns).where(Annotation.project == project, ~Annotation.deleted, ~Annotation.was_cancelled)
     found: list[OddLabel] = []
     with Session(engine) as session:
-        annotations = session.execute(query.order_by(Annotation.task, Annotation.id)).all()
-        regions = regions_of(session, [row.id for row in annotations])
-        videos = _videos(session, {row.task for row in annotations})
-    for annotation, task, media, annotator in annotations:
-        drawn, video = regions.get(annotation, []), videos.get((task, media))
+        videos = _videos(session, {annotation.task for annotation in labels.annotations})
+    for annotation in sorted(labels.annotations, key=lambda annotation: (annotation.task, annotation.id)):
+        head = annotation.project, annotation.task, annotation.media, annotation.id, annotation.annotator
+        drawn, video = labels.regions.get(annotation.id, ()), videos.get((annotation.task, annotation.media))
         for number, one in enumerate(drawn, start=1):
             if why := "; ".join(_oddities(one, drawn[: number - 1], video)):
-                place = project, task, media, annotation, annotator, number
+                place = *head, number
                 found.append(OddLabel(*place, one.start_s, one.end_s, one.label, why))
     return found
 

@@ -117,14 +117,13 @@ def proposal_for(region: Region, reps: Sequence[Rep]) -> Rep | None:
     """The repetition that a region was made of: by its id, else the one that it overlaps; None for a drawn one."""
     if region.origin == "manual":
         return None
-    overlap, best = max(((tiou(one, region), number) for number, one in enumerate(reps)), default=(0.0, 0))
-    is_same = overlap >= _SAME_REP
     said = _OUR_ID.fullmatch(region.region)
-    if said and region.origin and int(said[1]) <= len(reps):
-        named = reps[int(said[1]) - 1]
-        if not is_same or tiou(named, region) > 0:  # an id of another prediction names a repetition elsewhere
-            return named
-    return reps[best] if is_same else None
+    named = reps[int(said[1]) - 1] if said and region.origin and int(said[1]) <= len(reps) else None
+    if named is not None and tiou(named, region) > 0:
+        return named
+    overlap, best = max(((tiou(one, region), number) for number, one in enumerate(reps)), default=(0.0, 0))
+    # An id of another prediction names a repetition elsewhere.
+    return reps[best] if overlap >= _SAME_REP else named
 
 
 def origin_of(region: Region, proposal: Predicted | None, is_known: bool) -> Origin:

@@ -4,11 +4,12 @@ events about them that were received and are not stored yet."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import DateTime, Engine, ForeignKey, Index, PoolProxiedConnection, delete, func, select, update
+from sqlalchemy import DateTime, Engine, ForeignKey, Index, PoolProxiedConnection, Select, delete, func, select, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
@@ -59,6 +60,16 @@ class StoredRegion(NamedTuple):
     end_s: float
     label: str
     origin: str
+
+
+@dataclass(frozen=True)
+class ProjectLabels:
+    """The annotations of a project that were neither deleted nor skipped, the oldest first, and their regions in order
+    of time, by annotation."""
+
+    project: int
+    annotations: Sequence[Annotation]
+    regions: Mapping[int, Sequence[StoredRegion]]
 
 
 class DeletedTask(Base):
@@ -292,11 +303,17 @@ class LabelStore:
 
     def valid_annotations(self, project: int, skipped: bool = False) -> Sequence[Annotation]:
         """A project's annotations that were not deleted, nor, unless asked for, cancelled; the oldest first."""
-        query = select(Annotation).where(Annotation.project == project, ~Annotation.deleted)
-        if not skipped:
-            query = query.where(~Annotation.was_cancelled)
         with self._sessions.begin() as session:
-            return session.scalars(query.order_by(Annotation.id)).all()
+            return session.scalars(_valid(project, skipped)).all()
+
+    def of_project(self, project: int, task: int | None = None) -> ProjectLabels:
+        """All that people labelled in a project, or in one task of it."""
+        query = _valid(project)
+        if task is not None:
+            query = query.where(Annotation.task == task)
+        with self._sessions.begin() as session:
+            annotations = session.scalars(query).all()
+            return ProjectLabels(project, annotations, regions_of(session, [one.id for one in annotations]))
 
     def counts(self, project: int) -> dict[str, int]:
         """How many repetitions of each label people left."""
@@ -318,6 +335,13 @@ class LabelStore:
             return session.scalars(
                 select(LabelledRegion).filter_by(annotation_id=annotation_id).order_by(LabelledRegion.start_s)
             ).all()
+
+
+def _valid(project: int, skipped: bool = False) -> Select[Annotation]:
+    query = select(Annotation).where(Annotation.project == project, ~Annotation.deleted)
+    if not skipped:
+        query = query.where(~Annotation.was_cancelled)
+    return query.order_by(Annotation.id)
 
 
 def as_label_studio_writes(moment: datetime) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backend.labels.corrections import Agreement, AnnotatorWork, Correction, Kind, LabelReport, report
+from backend.labels.corrections import Agreement, AnnotatorWork, Correction, Kind, report
 from backend.labels.faults import FaultAgreement, fault_agreements
 from backend.labels.odd_labels import OddLabel, odd_labels
 from backend.storage import summaries
@@ -119,8 +119,9 @@ class CorrectionsView:
 
 def labels_view(store: Store, links: Links, project: int) -> LabelsView:
     """How a project was labelled."""
-    found = _report(store, project)
-    odd = odd_labels(store.engine, project)
+    summaries.refresh(store.engine)
+    labels = store.labels.of_project(project)
+    found, odd = report(store.engine, labels), odd_labels(store.engine, labels)
     both, either = _agreed(found.agreements)
     shared = sum(one.both for one in found.agreements)
     agreements = sorted(found.agreements, key=_least_agreed)
@@ -136,7 +137,7 @@ def labels_view(store: Store, links: Links, project: int) -> LabelsView:
         agreements=tuple(_agreement_line(one, links) for one in agreements[:PAGE_SIZE]),
         odd_total=len(odd),
         odd=tuple(_odd_line(one, links) for one in odd[:PAGE_SIZE]),
-        faults=tuple(fault_agreements(store, project)),
+        faults=tuple(fault_agreements(store, labels)),
     )
 
 
@@ -150,9 +151,10 @@ def corrections_view(
     version: str | None = None,
 ) -> CorrectionsView:
     """Repetitions of a project's annotations: of one kind, one person, one model, or of all (None)."""
+    summaries.refresh(store.engine)
     found = [
         one
-        for one in _report(store, project).corrections
+        for one in report(store.engine, store.labels.of_project(project)).corrections
         if (kind is None or one.kind == kind)
         and (annotator is None or one.annotator == annotator)
         and (version is None or one.version == version)
@@ -161,11 +163,6 @@ def corrections_view(
     shown = found[window.offset : window.offset + PAGE_SIZE]
     lines = tuple(_correction_line(one, links) for one in shown)
     return CorrectionsView(project, links.title(project), window.total, window.number, window.pages, lines)
-
-
-def _report(store: Store, project: int) -> LabelReport:
-    summaries.refresh(store.engine)
-    return report(store.engine, project)
 
 
 def _least_agreed(one: Agreement) -> float:

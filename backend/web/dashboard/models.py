@@ -131,7 +131,7 @@ def model_views(services: Services, links: Links, project: int, names: Sequence[
     """Several models of a project. Raises UnknownVersion."""
     versions = [_version(services, project, name) for name in names]
     summaries.refresh(services.store.engine)
-    corrections = report(services.store.engine, project).corrections
+    corrections = report(services.store.engine, services.store.labels.of_project(project)).corrections
     return [_view(services, links, project, version, corrections) for version in versions]
 
 

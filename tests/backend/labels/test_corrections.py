@@ -20,7 +20,7 @@ def reps(store: Store, tmp_path: Path) -> tuple[Rep, ...]:
 
 def found(store: Store) -> LabelReport:
     summaries.refresh(store.engine)
-    return report(store.engine, 1)
+    return report(store.engine, store.labels.of_project(1))
 
 
 def region(

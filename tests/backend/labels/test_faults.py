@@ -21,7 +21,7 @@ def ticked(store: Store, folder: Path, **faults: list[str]) -> list[FaultAgreeme
     regions = [(f"rep{n}", rep.start_s, rep.end_s, "anomalous") for n, rep in enumerate(reps, start=1)]
     label(store, 1, DRAWN, regions, faults=faults)
     refresh(store.engine)
-    return fault_agreements(store, 1)
+    return fault_agreements(store, store.labels.of_project(1))
 
 
 def test_the_same_fault_is_agreement(store: Store, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def _analyzed(store: Store, nothing: str = "") -> None:
 
 def _words(store: Store) -> dict[int, str]:
     summaries.refresh(store.engine)
-    return {one.number: one.why for one in odd_labels(store.engine, 1)}
+    return {one.number: one.why for one in odd_labels(store.engine, store.labels.of_project(1))}
 
 
 def test_usual_labels_are_not_odd(store: Store) -> None:
