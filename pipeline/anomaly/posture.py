@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pipeline.config import EncodeConfig
 from pipeline.landmarks import INDEX
 from pipeline.pose.interpolation import values_at
+from pipeline.pose.joints import angle_between, lean_of
 from pipeline.records import Floats, Pose
 from pipeline.skelemotion import Encoded, smooth
 
@@ -81,11 +82,11 @@ def angles_of(pose: Pose, encoded: Encoded, config: EncodeConfig) -> Floats:
     middles = smooth(time, (world[:, left] + world[:, right]) / 2, config.smooth_s)
     shoulder, hip, knee, ankle, ear = np.moveaxis(values_at(time, middles, encoded.times), 1, 0)
     angles = [
-        _lean(shoulder - hip),
-        _between(shoulder - hip, knee - hip),
-        _between(hip - knee, ankle - knee),
-        _lean(knee - ankle),
-        _between(ear - shoulder, hip - shoulder),
+        lean_of(shoulder - hip),
+        angle_between(shoulder - hip, knee - hip),
+        angle_between(hip - knee, ankle - knee),
+        lean_of(knee - ankle),
+        angle_between(ear - shoulder, hip - shoulder),
     ]
     columns = np.stack(angles)[:, : bins * COLUMNS_PER_BIN].reshape(len(angles), bins, COLUMNS_PER_BIN)
     means: Floats = columns.mean(axis=-1).astype(np.float32)
@@ -157,17 +158,3 @@ def _deviation(angles: Floats, model: PostureModel) -> Floats:
 def _video_means(values: Floats, groups: Sequence[str]) -> _Doubles:
     names = np.asarray(groups)
     return np.stack([values[names == group].mean(axis=0, dtype=np.float64) for group in dict.fromkeys(groups)])
-
-
-def _lean(vector: _Doubles) -> _Doubles:
-    """Degrees between [..., 3] and straight up; y points down."""
-    lean: _Doubles = np.degrees(np.arctan2(np.hypot(vector[..., 0], vector[..., 2]), -vector[..., 1]))
-    return lean
-
-
-def _between(one: _Doubles, other: _Doubles) -> _Doubles:
-    """Degrees between two vectors [..., 3]."""
-    lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
-    cosine = (one * other).sum(axis=-1) / np.maximum(lengths, 1e-9)
-    angle: _Doubles = np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0)))
-    return angle
