@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.commands.chosen_model import OfFolder, OfProject
-from backend.commands.sets import Sets, make_folder, targets_in, writing
+from backend.commands.sets import Sets, targets_in, writing
 from backend.errors import BackendError
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ _MOST_SLOW = 10.0
 
 def render(
     videos: Annotated[list[Path] | None, typer.Argument(help="Video files.", show_default=False)] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the results, NAME-annotated.mp4 each.")] = Path(),
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results, NAME-annotated.mp4 each; or the file of a single one, .mp4.")
+    ] = Path(),
     slow: Annotated[
         float,
         typer.Option(
@@ -49,15 +51,16 @@ def render(
         raise BackendError(
             "Expected --slow or --side-by-side, got both: sets beside each other keep the left one's time."
         )
-    make_folder(out)
+    one, other = side_by_side
+    (target,) = targets_in(out, [f"{one.stem}-beside-{other.stem}.mp4"], side_by_side)
     with Sets(side_by_side, project, model) as sets:
-        sets.console.print(_beside(sets, out), markup=False)
+        sets.console.print(_beside(sets, target), markup=False)
 
 
 def _write_each(videos: Sequence[Path], out: Path, slow: float, project: int | None, model: Path | None) -> None:
     from pipeline.visuals import annotated_video
 
-    targets = targets_in(out, videos, "-annotated.mp4")
+    targets = targets_in(out, [f"{path.stem}-annotated.mp4" for path in videos], videos)
 
     def write(number: int, target: Path) -> Analysis:
         pose, analysis, heats = _found(sets, number)
@@ -76,7 +79,7 @@ def _found(sets: Sets, number: int) -> tuple[Pose, Analysis, Sequence[Floats]]:
     return pose, analysis, sets.detector.heat_maps(pose, analysis.reps) if any_unusual else ()
 
 
-def _beside(sets: Sets, out: Path) -> str:
+def _beside(sets: Sets, target: Path) -> str:
     """Write both beside each other; what to say about it."""
     from pipeline.visuals.annotated_video import Drawer
     from pipeline.visuals.side_by_side import render_beside
@@ -87,7 +90,6 @@ def _beside(sets: Sets, out: Path) -> str:
         if not analysis.reps:
             raise BackendError(f"{path}: no repetition was found, so there is nothing to show beside the other.")
     left, right = (Drawer(*each, title=path.name) for path, each in zip(sets.paths, found, strict=True))
-    target = out / f"{one.stem}-beside-{other.stem}.mp4"
     with writing(target):
         count = render_beside(one, other, (left, right), target, sets.step(0, "drawing"))
     rest = max(len(analysis.reps) for _, analysis, _ in found) - count

@@ -22,7 +22,10 @@ def report(
     videos: Annotated[
         list[Path], typer.Argument(help="Video files, each a set, in the order of the sets.", show_default=False)
     ],
-    out: Annotated[Path, typer.Option(help="Folder for NAME-report.html and NAME-report.json of each.")] = Path(),
+    out: Annotated[
+        Path,
+        typer.Option(help="Folder for NAME-report.html and NAME-report.json of each; or of one set the file, .html."),
+    ] = Path(),
     lifter: Annotated[str, typer.Option(help="Whose sets these are; it heads the pages.", show_default=False)] = "",
     earlier: Annotated[
         list[Path] | None,
@@ -36,7 +39,7 @@ def report(
     from pipeline.visuals.set_report import page, report_of
 
     reports = [_read(file, lifter) for file in earlier or ()]
-    targets = targets_in(out, videos, "-report.html")
+    targets = targets_in(out, [f"{path.stem}-report.html" for path in videos], videos)
 
     def write(number: int, target: Path) -> Analysis:
         pose, analysis = sets.found_in(number)

@@ -20,26 +20,29 @@ if TYPE_CHECKING:
     from pipeline.records import Analysis, OnProgress, Pose
 
 
-def targets_in(out: Path, videos: Sequence[Path], ending: str) -> list[Path]:
-    """Where the result of each video goes: its name and the ending, in the folder, which is made.
+def targets_in(out: Path, names: Sequence[str], videos: Sequence[Path]) -> list[Path]:
+    """Where results go: each by its name into the folder `out`, which is made; a single one also into the file `out`.
 
-    Raises BackendError where two would go into one file, or the folder cannot be made.
+    videos: those that the results are made of. Raises BackendError where two would go into one file or one over a
+    video, or the folder cannot be made.
     """
-    targets = [out / f"{path.stem}{ending}" for path in videos]
+    is_file = out.suffix.lower() == Path(names[0]).suffix and not out.is_dir()
+    if is_file and len(names) > 1:
+        raise BackendError(f"{out} is one file, for {len(names)} results. Name a folder with --out.")
+    targets = [out] if is_file else [out / name for name in names]
     if twice := next((one for one in targets if targets.count(one) > 1), None):
         raise BackendError(
             f"Two of the videos would be written to {twice}. Give them in different calls, with other --out."
         )
-    make_folder(out)
-    return targets
-
-
-def make_folder(out: Path) -> None:
-    """Raises BackendError where the folder cannot be made."""
+    sources = {path.resolve() for path in videos}
+    if over := next((one for one in targets if one.resolve() in sources), None):
+        raise BackendError(f"{over} would be written over. Name another file or folder with --out.")
+    folder = targets[0].parent
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BackendError(f"{out} cannot be made ({error.strerror}). Name another folder with --out.") from error
+        raise BackendError(f"{folder} cannot be made ({error.strerror}). Name another one with --out.") from error
+    return targets
 
 
 @contextmanager

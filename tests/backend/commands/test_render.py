@@ -98,3 +98,29 @@ def test_a_set_without_repetitions_is_not_shown_beside_another(run: Run, tmp_pat
 def test_what_does_not_go_together_is_refused(run: Run, tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
     assert told in str(run(*arguments).exception)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [("a.mp4",), ("--side-by-side", "a.mp4", "b.mp4")])
+def test_a_single_result_goes_into_a_file_that_is_named(run: Run, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    target = tmp_path / "out" / "mine.mp4"
+    named = [tmp_path / one if one.endswith(".mp4") else one for one in arguments]
+    found = run(*named, "--out", target)
+    assert (found.exit_code, found.stdout.partition(":")[0]) == (0, str(target))
+    assert _written(tmp_path) == ["mine.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("videos", "out", "told"),
+    [
+        (("a.mp4", "b.mp4"), "mine.mp4", "is one file, for 2 results. Name a folder"),
+        (("a.mp4",), "a.mp4", "would be written over"),
+    ],
+)
+def test_a_file_that_cannot_be_the_result_is_refused(
+    run: Run, tmp_path: Path, videos: tuple[str, ...], out: str, told: str
+) -> None:
+    before = (tmp_path / "a.mp4").read_bytes()
+    found = run(*(tmp_path / video for video in videos), "--out", tmp_path / out)
+    assert told in str(found.exception)
+    assert (tmp_path / "a.mp4").read_bytes() == before
+    assert not (tmp_path / "mine.mp4").exists()
