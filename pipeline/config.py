@@ -126,12 +126,12 @@ class DetectorConfig:
 class TrainConfig:
     """How a detector is trained; see pipeline/learning/training.py.
 
-    most_references: normal repetitions that are kept to compare with, for each setting.
+    most_references: normal repetitions that are kept to compare with, for each setting; so many take two megabytes.
     least_references: settings with fewer are judged as unknown ones.
     """
 
     detector: DetectorConfig = field(default_factory=DetectorConfig)
-    most_references: int = 200
+    most_references: int = 180
     least_references: int = 8
 
 
