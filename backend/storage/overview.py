@@ -353,8 +353,14 @@ def _issue(name: Issue, project: int | None) -> ColumnElement[bool]:
 
 _ORDERS: dict[Order, tuple[Any, ...]] = {
     "least-certain": (VideoSummary.confidence.is_(None), VideoSummary.confidence, Job.id.desc()),
-    # Videos without a repetition need no labels, but for those in which we missed one.
-    "to-label": (VideoSummary.confidence.is_(None), VideoSummary.reps == 0, VideoSummary.confidence, Job.id.desc()),
+    # What no browser plays cannot be labelled; videos without a repetition need no labels, unless we missed one.
+    "to-label": (
+        VideoSummary.confidence.is_(None),
+        VideoSummary.unplayable != "",
+        VideoSummary.reps == 0,
+        VideoSummary.confidence,
+        Job.id.desc(),
+    ),
     "newest": (Job.id.desc(),),
     "most-anomalies": (func.coalesce(VideoSummary.anomalies, -1).desc(), Job.id.desc()),
     "file": (Job.media, Job.id.desc()),

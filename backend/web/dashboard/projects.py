@@ -148,10 +148,10 @@ def silence(services: Services) -> Silence | None:
 
 
 def next_video(services: Services, links: Links, project: int) -> NextVideo | None:
-    """What somebody who labels opens next; videos without a repetition only where there is nothing else."""
+    """What somebody who labels opens next and can see; videos without a repetition only where there is nothing else."""
     wanted = VideoFilter(project, state="done", labelled="no")
     for row in overview.videos(services.store.engine, wanted, "to-label", limit=1):
-        if row.confidence is not None:
+        if row.confidence is not None and not row.unplayable:
             return NextVideo(row.task, file_name(row.media), links.task(project, row.task), row.confidence)
     return None
 

@@ -74,6 +74,7 @@ DONE = {
     "nothing": "There was nothing to do.",
 }
 """What a page says after a change."""
+PLAYABLE = "MAKE_PLAYABLE=true gives such tasks a copy that browsers play; deadlift playable makes one of a file."
 
 
 def of_video(row: VideoRow) -> str:
@@ -88,7 +89,7 @@ def of_video(row: VideoRow) -> str:
         return "Its stored result cannot be read. It is analyzed again when somebody opens the task."
     said = "" if row.reps else f"{no_repetition(row.why_none or '').capitalize()}."
     if row.unplayable:
-        said = f"Not playable: {row.unplayable}. {said}".strip()
+        said = f"Not playable: {row.unplayable}. {PLAYABLE} {said}".strip()
     if row.warning:
         said = f"{row.warning[0].upper()}{row.warning[1:]}. {said}".strip()
     return f"{said} Not in Label Studio yet.".strip() if not row.delivery else said

@@ -37,12 +37,15 @@ PAGES = (
 )  # fmt: skip
 
 
-def test_the_video_to_label_next_is_named(full: FlaskClient) -> None:
-    assert re.search(r'Label next: <a href="[^"]*/videos/12[^"]*">few.mp4</a>', full.get("/", headers=HTML).text)
+def test_the_video_to_label_next_is_one_that_browsers_play(full: FlaskClient) -> None:
+    assert re.search(r'Label next: <a href="[^"]*/videos/13[^"]*">nobody.mp4</a>', full.get("/", headers=HTML).text)
+    order = full.get("/videos?state=done&labelled=no&order=to-label").text
+    assert order.index("nobody.mp4") < order.index("few.mp4")
 
 
 def test_what_browsers_may_not_play_is_told_of_the_video(full: FlaskClient) -> None:
-    assert "Not playable: MPEG-4 Part 2, which browsers do not play." in full.get("/videos?issue=codec").text
+    page = full.get("/videos?issue=codec").text
+    assert "Not playable: MPEG-4 Part 2, which browsers do not play. MAKE_PLAYABLE=true gives" in page
 
 
 def test_faults_that_people_ticked_stand_beside_the_reason(full: FlaskClient) -> None:
