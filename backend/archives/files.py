@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,12 +33,20 @@ COLUMNS = (
 )
 
 
+def make_ready(folder: Path) -> None:
+    """Make the folder and try to write there: before hours of work. Raises BackendError where that cannot be done."""
+    with _disk_faults(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+
+
 def write(folder: Path, done: Iterable[Entry], failed: Iterable[Entry], controls: Controls, root: Path | None) -> None:
     """Write tasks.json, reps.csv and failed.csv, one entry after the other, each file whole or not at all.
 
     root: the folder that Label Studio serves local files from. Raises BackendError where the folder cannot be written.
     """
-    try:
+    with _disk_faults(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with _whole(folder / "tasks.json") as tasks, _whole(folder / "reps.csv") as reps:
             table = csv.writer(reps)
@@ -61,6 +70,12 @@ def write(folder: Path, done: Iterable[Entry], failed: Iterable[Entry], controls
             table.writerows(
                 (shown_address(entry.source), entry.failures, entry.error_type, entry.error_message) for entry in failed
             )
+
+
+@contextmanager
+def _disk_faults(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise BackendError(f"{folder} cannot be written ({error.strerror}). Choose another --out.") from error
 

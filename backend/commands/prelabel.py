@@ -222,9 +222,11 @@ def _show_plan(
 
 def _begin(setting: _Setting, request: _Request, found: Iterable[Source], passed_over: Counter[str]) -> int:
     """Write the videos into the ledger as a run; returns its number. Raises BadRequest where there are none."""
-    from backend.archives.files import queue_unreadable
+    from backend.archives.files import make_ready, queue_unreadable
     from backend.commands.prelabel_display import passed_over_files
 
+    if request.out is not None:
+        make_ready(request.out)
     ledger = setting.ledger
     run = ledger.begin(request.target, setting.model.version, setting.context.config.digest(), found)
     if request.sources and not ledger.counts(run):

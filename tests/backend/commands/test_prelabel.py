@@ -81,6 +81,16 @@ def test_files_are_written(executor: InlineExecutor, archive: Path, tmp_path: Pa
     assert len(json.loads((tmp_path / "out" / "tasks.json").read_text())) == 3
 
 
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(
+    executor: InlineExecutor, archive: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    found = run(archive, "--out", tmp_path / "file" / "out")
+    assert isinstance(found.exception, BackendError)
+    assert "cannot be written" in str(found.exception)
+    assert executor.order == []
+
+
 def test_what_another_release_found_is_found_again_where_it_cannot_be_read(
     executor: InlineExecutor, archive: Path, tmp_path: Path
 ) -> None:
