@@ -38,14 +38,14 @@ def list_models(project: Project) -> None:
     table.add_column("Made (UTC)", no_wrap=True)
     for heading in ("Normal", "Anom.", "Videos"):
         table.add_column(heading, justify="right")
-    table.add_column("Gate", no_wrap=True)
+    table.add_column("Verdict", no_wrap=True)
     table.add_column("Version", no_wrap=True)
     table.add_row("*" if in_use == "base" else "", "base", "", "", "", "", "", registry.fallback.version)
     for version in versions:
         labels = version.run.get("labels", {})
         counts = [str(labels.get(kind, "")) for kind in ("normal", "anomalous", "videos")]
         mark = "*" if version.name == in_use else ""
-        table.add_row(mark, version.name, _made(version), *counts, _gate(version), version.model.version)
+        table.add_row(mark, version.name, _made(version), *counts, _verdict(version), version.model.version)
     console = Console(highlight=False)
     console.print(table)
     if not versions:
@@ -191,11 +191,14 @@ def _figures(version: Version) -> dict[str, str]:
     rows |= {title: value for title, value, _ in _judged(version)}
     if "suspects" in figures:
         rows["Normal ones that look odd"] = f"{figures['suspects']:g}"
-    return rows | {"Compared with": str(run.get("parent_name", "")), "Gate": _gate(version)}
+    return rows | {"Compared with": str(run.get("parent_name", "")), "Verdict": _verdict(version)}
 
 
-def _gate(version: Version) -> str:
-    return "passed" if version.gate.get("passed") else "refused"
+def _verdict(version: Version) -> str:
+    """The verdict in a word or two, as the dashboard has it."""
+    from backend.models.figures import verdict_of
+
+    return verdict_of(version.gate).kind.replace("-", " ")
 
 
 def _made(version: Version) -> str:

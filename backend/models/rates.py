@@ -8,10 +8,7 @@ from typing import Any, Literal
 
 from backend.models.registry import Json, Model, Registry
 from pipeline.anomaly.versions import percent
-from pipeline.learning.rates import UnseenAtRate
-
-ENOUGH_NORMALS, ENOUGH_ANOMALIES = 30, 10
-"""With fewer, rates would have to differ by more than half for chance to be ruled out."""
+from pipeline.learning.rates import ENOUGH_ANOMALIES, ENOUGH_NORMALS, UnseenAtRate
 
 ChosenFor = Literal["project", "server", "model"]
 """Whether a rate was chosen for the project or by the server's setting, or is what the model was learnt for."""

@@ -21,7 +21,7 @@ from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
 from pipeline.learning.auroc import auroc
-from pipeline.learning.rates import RATES, UnseenAtRate, unseen_at_rates
+from pipeline.learning.rates import ENOUGH_ANOMALIES, ENOUGH_NORMALS, RATES, UnseenAtRate, unseen_at_rates
 from pipeline.records import LabelledRep, tiou
 from pipeline.skelemotion import encode
 
@@ -151,7 +151,7 @@ def judge(
     most_first = tuple(video for video, _ in doubtful.most_common())
     if reasons:
         return Verdict(False, "Not promoted: " + "; ".join(reasons) + ".", figures, most_first, at_rates)
-    words = f"Not worse on unseen videos: {_in_words(figures)}."
+    words = f"{_how_sure(figures)}: {_in_words(figures)}."
     return Verdict(True, f"{words} But {remark}." if remark else words, figures, most_first, at_rates)
 
 
@@ -243,6 +243,14 @@ def _figures(scores: _UnseenScores) -> dict[str, float]:
         if odd.any() and not odd.all():
             figures[f"{name}_auroc"] = auroc(values[~odd], values[odd])
     return {name: round(value, 4) for name, value in figures.items()}
+
+
+def _how_sure(figures: dict[str, float]) -> str:
+    normals, anomalies = int(figures["normals"]), int(figures["anomalies"])
+    if normals < ENOUGH_NORMALS or anomalies < ENOUGH_ANOMALIES:
+        judged = f"{normals} normal and {anomalies} anomalous repetitions of unseen videos"
+        return f"Too few to tell ({judged}), and nothing speaks against it"
+    return "Not worse on unseen videos"
 
 
 def _in_words(figures: dict[str, float]) -> str:

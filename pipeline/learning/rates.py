@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2)
 """Nominal rates of false alarms for a table of what each comes to."""
+ENOUGH_NORMALS, ENOUGH_ANOMALIES = 30, 10
+"""With fewer, rates would have to differ by more than half for chance to be ruled out."""
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.labels.corrections import Correction, report
+from backend.models.figures import Curve, Figure, Verdict, curve, figures_of, verdict_of
 from backend.models.rates import RateInUse, in_words, measured, rate_in_use
 from backend.models.registry import BASE, Json, Version
 from backend.storage import summaries
 from backend.storage.overview import media_of_tasks
 from backend.web.dashboard.arguments import PAGE_SIZE, Window
-from backend.web.dashboard.figures import Curve, Figure, Verdict, curve, figures_of, verdict_of
 from backend.web.dashboard.projects import Training, training
 from backend.web.links import Links, file_name
 from backend.web.services import Services

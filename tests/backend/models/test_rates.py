@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.models.rates import ENOUGH_ANOMALIES, ENOUGH_NORMALS, in_words, measured, rate_in_use
+from backend.models.rates import in_words, measured, rate_in_use
 from backend.models.registry import Model, Registry
-from pipeline.learning.rates import UnseenAtRate
+from pipeline.learning.rates import ENOUGH_ANOMALIES, ENOUGH_NORMALS, UnseenAtRate
 
 
 def at(rate: float, normals: int = ENOUGH_NORMALS, anomalies: int = ENOUGH_ANOMALIES) -> UnseenAtRate:

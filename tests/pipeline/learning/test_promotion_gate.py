@@ -27,6 +27,14 @@ def test_honest_labels_pass(earlier: int) -> None:
     assert judged(samples(6, 1), before, seed=0).passed
 
 
+@pytest.mark.parametrize(("videos", "said"), [(6, "Too few to tell ("), (16, "Not worse on unseen videos: ")])
+def test_what_few_repetitions_say_is_not_called_more_than_that(videos: int, said: str) -> None:
+    verdict = judged(samples(videos, 1), [], seed=0)
+    assert verdict.passed
+    assert verdict.reason.startswith(said)
+    assert f"{verdict.figures['anomalies']:.0f} anomalous" in verdict.reason or videos == 16
+
+
 def test_faults_called_normal_are_named_without_earlier_labels() -> None:
     verdict = judged(samples(15, 1, honest=False), [], seed=0)
     assert verdict.passed  # without earlier labels a rare lift cannot be distinguished from a fault: people decide

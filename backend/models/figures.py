@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from backend.models.rates import ENOUGH_ANOMALIES, ENOUGH_NORMALS
+from pipeline.learning.rates import ENOUGH_ANOMALIES, ENOUGH_NORMALS
 
 Kind = Literal["better", "not-worse", "same", "too-few", "refused", "start"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backend.web.dashboard.figures import area, curve, share, verdict_of
+from backend.models.figures import area, curve, share, verdict_of
 
 
 def gate(normals: int, anomalies: int, before: tuple[float, float], after: tuple[float, float], **more: Any) -> Any:
