@@ -125,9 +125,11 @@ class LabelStudioError(BackendError):
     """Label Studio cannot be installed, started or reached, or does not accept a request.
 
     answers_nobody: whether any other request would fail as well just now: it is away or busy, or refuses the token.
+    refuses_token: whether it says that the token is none, or may not do this.
     """
 
     answers_nobody: bool = False
+    refuses_token: bool = False
 
 
 class NotInLabelStudio(LabelStudioError):

@@ -103,6 +103,8 @@ def token(settings: Settings, client: LabelStudioClient) -> Check:
     try:
         return Check("Token", "ok", f"{kind} of {client.account()}")
     except LabelStudioError as error:
+        if not error.refuses_token:
+            return Check("Token", "problem", f"could not be tried: {error}", "See what Label Studio's log says.")
         if kind == "legacy token":
             new = f"New organizations refuse legacy tokens. {new}"
         return Check("Token", "problem", f"{kind}: {error}", new)

@@ -33,6 +33,8 @@ LOOPBACK = (
 TRIAL_VERSION = "deadlift-doctor"
 """The model version of the prediction that is stored and removed again."""
 _SAMPLE_BYTES = 1 << 20
+_NAMED = 3
+_COPIES = "Set MAKE_PLAYABLE=true for an H.264 copy of each, or make one: deadlift playable."
 _RATE_TOLERANCE = 0.01
 
 
@@ -108,8 +110,7 @@ def connection(
     check, info = video(client, access, task, controls)
     yield replace(check, subject=f"{subject}: video")
     info = info or _analyzed(settings, task, controls)
-    if info is not None:
-        yield replace(playable(task, info), subject=f"{subject}: playing")
+    yield from (replace(one, subject=f"{subject}: playing") for one in _playing(settings, project.id, task, info))
     yield replace(frame_rate(task, controls, info.fps if info else None), subject=f"{subject}: frame rate")
     yield replace(prediction(client, task), subject=f"{subject}: prediction")
 
@@ -169,7 +170,7 @@ def playable(task: Task, info: VideoInfo) -> Check:
     if not info.unplayable:
         return Check("", "ok", f"browsers play the video of task {task.id}")
     found = f"browsers do not play the video of task {task.id}, which stays black: {info.unplayable}"
-    return Check("", "note", found, "Set MAKE_PLAYABLE=true for an H.264 copy, or make one: deadlift playable.")
+    return Check("", "note", found, _COPIES)
 
 
 def _analyzed(settings: Settings, task: Task, controls: Controls) -> VideoInfo | None:
@@ -180,6 +181,23 @@ def _analyzed(settings: Settings, task: Task, controls: Controls) -> VideoInfo |
     with stored(settings) as store:
         known = None if store is None else known_media(store, [key]).get(key)
         return None if known is None else known.video
+
+
+def _playing(settings: Settings, project: int, task: Task, info: VideoInfo | None) -> list[Check]:
+    """The analyzed videos that browsers do not play; where there is none, whether they play that of one task."""
+    from backend.storage import summaries
+    from backend.storage.overview import VideoFilter, count_videos, videos
+
+    with stored(settings) as store:
+        if store is not None:
+            summaries.refresh(store.engine)
+            wanted = VideoFilter(project, issue="codec")
+            if rows := videos(store.engine, wanted, "newest", limit=_NAMED):
+                count = count_videos(store.engine, wanted)
+                named = "; ".join(f"task {row.task}: {row.unplayable}" for row in rows)
+                more = f"; and {count - len(rows)} more" if count > len(rows) else ""
+                return [Check("", "note", f"browsers do not play {count} of its videos ({named}{more})", _COPIES)]
+    return [] if info is None else [playable(task, info)]
 
 
 def frame_rate(task: Task, controls: Controls, fps: float | None) -> Check:

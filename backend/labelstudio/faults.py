@@ -26,11 +26,12 @@ def mapped(thing: str) -> Iterator[None]:
         status = error.status_code or 500
         if status < 400:  # the SDK's way of saying that the answer is no JSON
             raise _unreadable(thing) from error
-        hint = " Check LABEL_STUDIO_API_KEY." if status in (401, 403) else ""
+        refuses_token = status in (401, 403)
+        hint = " Check LABEL_STUDIO_API_KEY." if refuses_token else ""
         # 401: a token that expired or was renewed; 408, 409, 425: come again.
         kind = LabelStudioError if status >= 500 or status in (401, 408, 409, 425) else LabelStudioRefused
         answered = kind(f"Label Studio answered {status} for {thing}.{hint}")
-        answered.answers_nobody = status in _AWAY
+        answered.answers_nobody, answered.refuses_token = status in _AWAY, refuses_token
         raise answered from error
     except httpx.TooManyRedirects as error:
         endless = LabelStudioRefused(f"Label Studio redirects {thing} without end. Check LABEL_STUDIO_URL.")

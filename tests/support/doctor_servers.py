@@ -33,6 +33,7 @@ class Servers:
         self.model_class = "DeadliftModel"
         self.others: list[dict[str, Any]] = []
         self.refuses: set[str] = set()  # methods of predictions
+        self.fails: set[str] = set()  # paths that are answered by 500
         self.predictions: list[dict[str, Any]] = []
         self.date = ""
         self.health_s = 0.0
@@ -67,6 +68,8 @@ class Servers:
         def refuse() -> tuple[Response, int] | None:
             if request.path == "/jobs" and request.host.partition(":")[0] not in self.allowed_hosts:
                 return jsonify(error="UnknownHost"), 421
+            if request.path in self.fails:
+                return jsonify(detail="database is locked"), 500
             open_to_all = request.path in ("/api/version", "/health")
             if request.args.get("page", "1") != "1":
                 return jsonify(detail="Invalid page."), 404  # how Label Studio ends a list

@@ -71,6 +71,14 @@ def test_refused_token_is_a_problem_and_not_shown(settings: Settings, servers: S
     assert KEY not in found.found + found.remedy
 
 
+def test_a_label_studio_that_fails_is_no_fault_of_the_token(settings: Settings, servers: Servers) -> None:
+    servers.fails.add("/api/current-user/whoami")
+    found = remote(settings)["Token"]
+    assert found.status == "problem"
+    assert "could not be tried: Label Studio answered 500" in found.found
+    assert "Make a new one" not in found.remedy
+
+
 def test_project_of_another_backend_is_left_out(settings: Settings, servers: Servers) -> None:
     servers.model_class = "Another"
     found = remote(settings.model_copy(update={"backend_port": 9090}))

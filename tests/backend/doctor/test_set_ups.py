@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from doctor_servers import CONFIG_TEXT, Servers, problems, remote
+from fakes import analysis
 from pydantic import SecretStr
 from video_files import write_video
 
@@ -19,6 +21,7 @@ from backend.labelstudio.records import WEBHOOK_HEADER
 from backend.labelstudio.task_data import ORIGINAL
 from backend.models.registry import Model, Registry
 from backend.settings import Settings
+from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Store
 from backend.storage.setups import note_refused
 from pipeline.anomaly.detector import load_detector
@@ -160,6 +163,21 @@ def test_whether_browsers_play_a_video_is_told(unplayable: str, data: dict[str, 
 def test_what_is_played_is_told_of_a_project(settings: Settings, servers: Servers, tmp_path: Path) -> None:
     servers.video = write_video(tmp_path / "lift.mp4", count=10, fps=25).read_bytes()
     assert remote(settings)["playing"].found == "browsers play the video of task 8"
+
+
+def test_every_analyzed_video_that_browsers_do_not_play_is_counted(settings: Settings, servers: Servers) -> None:
+    with closing(Store(settings.database_url)) as store:
+        for number, unplayable in ((21, ""), *((task, "MPEG-4 Part 2") for task in (22, 23, 24, 25))):
+            job = store.job_for(Task(number, 3, {"video": "a.mp4"}), "a.mp4", "base-1", "c")
+            found = analysis()
+            found = replace(found, video=replace(found.video, unplayable=unplayable))
+            store.start_jobs([job.id])
+            store.finish_job(job.id, dump_analysis(found))
+    said = remote(settings)["playing"]
+    assert said.status == "note"
+    assert said.found.startswith("browsers do not play 4 of its videos (task 25: MPEG-4 Part 2; ")
+    assert said.found.endswith("; and 1 more)")
+    assert "deadlift playable" in said.remedy
 
 
 def test_projects_that_were_refused_are_told_without_label_studio(settings: Settings, tmp_path: Path) -> None:
