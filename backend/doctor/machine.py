@@ -19,6 +19,7 @@ import httpx
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from backend.labelstudio.addresses import is_this_machine
 from backend.labelstudio.outgoing import is_public, resolved
 from backend.settings import Settings
 from pipeline.errors import PipelineError
@@ -126,7 +127,7 @@ def exposure(settings: Settings) -> list[Check]:
     """Who may reach the backend beside this machine, and what goes over the network in clear."""
     found: list[Check] = []
     host = settings.backend_host
-    if not _is_loopback(host):
+    if not is_this_machine(host):
         if not settings.basic_auth_pass.get_secret_value():
             what = f"listens on {host} without a password: whoever reaches its port can use it"
             found.append(Check("Exposure", "problem", what, "Set BASIC_AUTH_USER and BASIC_AUTH_PASS."))
@@ -139,13 +140,6 @@ def exposure(settings: Settings) -> list[Check]:
         what = f"the token goes to {there.hostname} unencrypted, over the internet"
         found.append(Check("Exposure", "problem", what, "Set LABEL_STUDIO_URL to an https address."))
     return found or [Check("Exposure", "ok", "reached from this machine alone")]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _is_public(host: str) -> bool:

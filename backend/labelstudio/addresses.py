@@ -6,6 +6,7 @@ writes into the tasks of its storages. The backend reaches it at LABEL_STUDIO_UR
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -25,6 +26,14 @@ def public_url(value: object) -> str:
         return ""
     origin = origin_of(text)
     return text if origin is not None and origin[1] and not set("?#@") & set(text) else ""
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether a host's name or address is that of the machine itself, as "localhost" and 127.0.0.1."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def own_path(address: str, url: str, public_urls: Iterable[str]) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import threading
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from backend.errors import LabelStudioError, NotInLabelStudio
-from backend.labelstudio.addresses import host_of, shown_address
+from backend.labelstudio.addresses import host_of, is_this_machine, shown_address
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.outgoing import short_answer
 
@@ -151,11 +150,4 @@ class OwnAddress:
         host = host.rstrip(".")
         if host in {host_of(name) for name in self.names}:
             return True
-        return (has_any_port or port == self.port) and (host == "localhost" or _is_loopback(host))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        return (has_any_port or port == self.port) and is_this_machine(host)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from backend.errors import BackendError
+from backend.labelstudio.addresses import is_this_machine
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access
 
@@ -82,7 +83,11 @@ class Links:
 
 def links(access: Access, titles: ProjectTitles) -> Links:
     """How pages name and link what is in Label Studio."""
-    shown = next((name for name in (*access.public_urls, access.url) if name), "")
+    names = [name for name in (*access.public_urls, access.url) if name]
+    # Unless told otherwise Label Studio calls itself localhost, where nobody is logged in who opened it at 127.0.0.1.
+    if all(is_this_machine(urlsplit(name).hostname or "") for name in names):
+        names.reverse()
+    shown = next(iter(names), "")
     return Links(shown.rstrip("/"), titles.known())
 
 

@@ -28,10 +28,18 @@ def test_the_name_of_a_file(media: str, name: str) -> None:
     assert file_name(media) == name
 
 
-def test_links_lead_to_where_browsers_open_label_studio() -> None:
-    access = Access("http://127.0.0.1:9", SecretStr(""), public_urls=("https://labels.example/ls",))
+@pytest.mark.parametrize(
+    ("url", "public", "shown"),
+    [
+        ("http://127.0.0.1:9", "https://labels.example/ls", "https://labels.example/ls"),
+        ("http://label-studio:9", "http://localhost:9", "http://localhost:9"),  # as containers reach it
+        ("http://127.0.0.1:9", "http://localhost:9", "http://127.0.0.1:9"),
+    ],
+)
+def test_links_lead_to_where_browsers_open_label_studio(url: str, public: str, shown: str) -> None:
+    access = Access(url, SecretStr(""), public_urls=(public,))
     found = links(access, ProjectTitles(LabelStudioClient(access)))
-    assert found.task(3, 7) == "https://labels.example/ls/projects/3/data?task=7"
+    assert found.task(3, 7) == f"{shown}/projects/3/data?task=7"
 
 
 class TitledClient(LabelStudioClient):
