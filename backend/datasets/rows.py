@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from backend.datasets import queries
 from backend.errors import LabelConfigError
-from backend.labels.labelled import counting, rank
 from backend.labels.proposals import Proposals, origin_of, proposal_for, proposals_of, shifts_s
 from backend.labels.region_notes import Provenance, RegionNotes, region_notes
 from backend.labelstudio.addresses import shown_address
@@ -20,7 +19,7 @@ from backend.labelstudio.labeling_config import Controls, effective_rate, parse_
 from backend.storage.annotation_json import sources
 from backend.storage.database import batches
 from backend.storage.jobs import Store
-from backend.storage.labels import Annotation, StoredRegion, regions_of
+from backend.storage.labels import Annotation, StoredRegion, counting, rank, regions_of
 from pipeline.datasets.frames import nearest_frames
 from pipeline.datasets.rows import ExportedRep, split_group, split_of, video_name
 from pipeline.records import tiou

@@ -77,9 +77,20 @@ class AnnotatorWork:
 
 
 @dataclass(frozen=True)
+class Disagreement:
+    """A repetition that two people drew and labelled differently: its times as the first drew it, in seconds, and the
+    label of each."""
+
+    start_s: float
+    end_s: float
+    labels: tuple[str, str]
+
+
+@dataclass(frozen=True)
 class Agreement:
     """Two annotations of one task. reps: that both, the first or the second have. same_label: of those that both have.
-    boundary_s: mean difference of their boundaries, None where they share no repetition."""
+    boundary_s: mean difference of their boundaries, None where they share no repetition. other_label: the repetitions
+    of both with two labels, in order of time."""
 
     project: int
     task: int
@@ -90,6 +101,7 @@ class Agreement:
     only_second: int
     same_label: int
     boundary_s: float | None
+    other_label: tuple[Disagreement, ...]
 
 
 @dataclass(frozen=True)
@@ -249,4 +261,5 @@ def _agreement(first: _Labelled, second: _Labelled) -> Agreement:
         len(left),
         sum(a.label == b.label for a, b in pairs),
         sum(apart) / (2 * len(apart)) if apart else None,
+        tuple(Disagreement(a.start_s, a.end_s, (a.label, b.label)) for a, b in pairs if a.label != b.label),
     )

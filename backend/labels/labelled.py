@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
@@ -18,7 +18,7 @@ from backend.labelstudio.task_data import with_value_of
 from backend.storage.analysis_json import is_readable, load_analysis
 from backend.storage.annotation_json import refresh_data, sources, without_source
 from backend.storage.jobs import Store
-from backend.storage.labels import Annotation, LabelledRegion
+from backend.storage.labels import Annotation, LabelledRegion, counting, rank
 from pipeline.records import RepLabel
 
 log = logging.getLogger(__name__)
@@ -103,20 +103,6 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
     # A list that changed while it was read, page by page, may have lacked them at an earlier pull.
     store.labels.restore_annotations(deleted & seen)
     return len(seen)
-
-
-def counting(annotations: Iterable[Annotation]) -> Annotation:
-    """The one of a task's annotations that counts. Give it only those that were neither deleted nor cancelled.
-
-    The rule of training and of exported datasets: of a task the annotation of the highest rank counts, and of tasks
-    with the same video the one whose annotation has the highest rank.
-    """
-    return max(annotations, key=rank)
-
-
-def rank(annotation: Annotation) -> tuple[bool, str, int]:
-    """A ground truth comes before all others, then the newest; of annotations of the same moment the last made."""
-    return annotation.ground_truth, annotation.updated_at, annotation.id
 
 
 def _video(store: Store, annotation: Annotation, proposals: Proposals | None) -> LabelledVideo:

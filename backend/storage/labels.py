@@ -315,18 +315,11 @@ class LabelStore:
             annotations = session.scalars(query).all()
             return ProjectLabels(project, annotations, regions_of(session, [one.id for one in annotations]))
 
-    def counts(self, project: int) -> dict[str, int]:
-        """How many repetitions of each label people left."""
-        query = select(LabelledRegion.label, func.count()).join(Annotation).where(Annotation.project == project)
-        query = query.where(~Annotation.deleted, ~Annotation.was_cancelled).group_by(LabelledRegion.label)
-        with self._sessions.begin() as session:
-            return dict(session.execute(query).all())
-
     def normals_since(self, project: int, moment: datetime) -> int:
-        """How many normal repetitions people left in annotations that were made or changed after that moment."""
+        """How many normal repetitions people left in annotations that count and were made or changed after then."""
         query = select(func.count()).select_from(LabelledRegion).join(Annotation)
-        query = query.where(Annotation.project == project, Annotation.received_at > moment)
-        query = query.where(~Annotation.deleted, ~Annotation.was_cancelled, LabelledRegion.label == "normal")
+        query = query.where(Annotation.id.in_(that_count(project)), Annotation.received_at > moment)
+        query = query.where(LabelledRegion.label == "normal")
         with self._sessions.begin() as session:
             return session.scalar(query) or 0
 
@@ -335,6 +328,31 @@ class LabelStore:
             return session.scalars(
                 select(LabelledRegion).filter_by(annotation_id=annotation_id).order_by(LabelledRegion.start_s)
             ).all()
+
+
+def counting(annotations: Iterable[Annotation]) -> Annotation:
+    """The one of a task's annotations that counts. Give it only those that were neither deleted nor cancelled.
+
+    The rule of training, of exported datasets and of what pages count: of a task the annotation of the highest rank
+    counts, and, but for pages, of tasks with the same video the one whose annotation has the highest rank.
+    """
+    return max(annotations, key=rank)
+
+
+def rank(annotation: Annotation) -> tuple[bool, str, int]:
+    """A ground truth comes before all others, then the newest; of annotations of the same moment the last made."""
+    return annotation.ground_truth, annotation.updated_at, annotation.id
+
+
+def that_count(project: int | None = None) -> Select[int]:
+    """A query for the ids of the annotations that count, as `counting` says, of a project or of all."""
+    by_rank = Annotation.ground_truth.desc(), Annotation.updated_at.desc(), Annotation.id.desc()
+    place = func.row_number().over(partition_by=(Annotation.project, Annotation.task), order_by=by_rank)
+    valid = select(Annotation.id, place.label("place")).where(~Annotation.deleted, ~Annotation.was_cancelled)
+    if project is not None:
+        valid = valid.where(Annotation.project == project)
+    ranked = valid.subquery()
+    return select(ranked.c.id).where(ranked.c.place == 1)
 
 
 def _valid(project: int, skipped: bool = False) -> Select[Annotation]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.storage.database import batches
 from backend.storage.jobs import Job
-from backend.storage.labels import Annotation, LabelledRegion
+from backend.storage.labels import Annotation, LabelledRegion, that_count
 from backend.storage.runs import Run
 from backend.storage.summaries import RepSummary, VideoSummary
 
@@ -159,14 +159,15 @@ def states(engine: Engine, error_types: Sequence[str] | None = None) -> dict[int
 
 
 def label_counts(engine: Engine) -> dict[int, dict[str, tuple[int, int]]]:
-    """Of each project, by label: how many repetitions people left, and how many of them since the last training."""
+    """Of each project, by label: how many repetitions people left in annotations that count, and how many of them since
+    the last training."""
     learnt = select(Run.project, func.max(func.coalesce(Run.labels_at, Run.created_at)).label("until"))
     learnt_until = learnt.where(Run.state != "skipped").group_by(Run.project).subquery()
     is_new = learnt_until.c.until.is_(None) | (Annotation.received_at > learnt_until.c.until)
     counts = func.count(), func.sum(case((is_new, 1), else_=0))
     query = select(Annotation.project, LabelledRegion.label, *counts).join(LabelledRegion)
     query = query.outerjoin(learnt_until, learnt_until.c.project == Annotation.project)
-    query = query.where(~Annotation.deleted, ~Annotation.was_cancelled)
+    query = query.where(Annotation.id.in_(that_count()))
     found: dict[int, dict[str, tuple[int, int]]] = {}
     with Session(engine) as session:
         for project, label, every, new in session.execute(query.group_by(Annotation.project, LabelledRegion.label)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backend.labels.corrections import Agreement, AnnotatorWork, Correction, Kind, report
+from backend.labels.corrections import Agreement, AnnotatorWork, Correction, Disagreement, Kind, report
 from backend.labels.faults import FaultAgreement, fault_agreements
 from backend.labels.odd_labels import OddLabel, odd_labels
 from backend.storage import summaries
@@ -37,7 +37,7 @@ class WorkLine:
 @dataclass(frozen=True)
 class AgreementLine:
     """Two people's labels of one task: repetitions that both have, or one alone; equal labels of those that both have;
-    mean difference of their boundaries in seconds."""
+    mean difference of their boundaries in seconds; those with two labels."""
 
     task: int
     url: str
@@ -49,6 +49,7 @@ class AgreementLine:
     only_second: int
     same_label: int
     boundary_s: float | None
+    other_label: tuple[Disagreement, ...]
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,7 @@ def _agreement_line(one: Agreement, links: Links) -> AgreementLine:
         one.only_second,
         one.same_label,
         one.boundary_s,
+        one.other_label,
     )
 
 

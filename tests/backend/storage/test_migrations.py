@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from backend.datasets.queries import digests
 from backend.errors import BackendError
 from backend.sampling.clusters import Clusters
-from backend.storage import summaries
+from backend.storage import overview, summaries
 from backend.storage.analysis_json import load_analysis
 from backend.storage.annotation_json import sources
 from backend.storage.database import Base
@@ -157,7 +157,7 @@ def test_results_are_read(opened: Store) -> None:
 def test_labels_are_read(opened: Store) -> None:
     found = {one.id: (one.task, one.ground_truth, one.deleted) for one in opened.labels.annotations()}
     assert found == {21: (11, True, False), 22: (12, False, False), 23: (0, False, True)}
-    assert opened.labels.counts(1) == {"normal": 2, "anomalous": 1}
+    assert overview.label_counts(opened.engine)[1] == {"normal": (2, 0), "anomalous": (1, 0)}
     kept = sources(opened.engine, [21])[21]
     assert (kept.lead_time, kept.data["fps"], kept.result[2]["value"]["choices"]) == (12.5, 25.0, ["Hitching"])
     assert opened.labels.deleted_tasks() == {99}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -114,6 +115,16 @@ def test_labels_are_counted_as_the_training_counts_them(store: Store) -> None:
     label(store, 2, 12, [("a", 0.0, 1.0, "normal"), ("b", 2.0, 3.0, "normal")])
     assert overview.label_counts(store.engine) == {1: {"normal": (3, 2), "anomalous": (1, 0)}}
     assert store.labels.normals_since(1, runs.learnt_until(1)) == 2
+
+
+def test_what_two_people_labelled_is_counted_once_as_the_newest_has_it(store: Store) -> None:
+    label(store, 1, 11, [("a", 0.0, 1.0, "normal"), ("b", 2.0, 3.0, "anomalous")], 3, ground_truth=True)
+    label(store, 2, 11, [("a", 0.0, 1.0, "normal"), ("b", 2.0, 3.0, "normal")], 4)
+    assert overview.label_counts(store.engine) == {1: {"normal": (1, 1), "anomalous": (1, 1)}}
+    label(store, 3, 12, [("a", 0.0, 1.0, "anomalous")], 3, updated_at="2026-01-01T00:00:00Z")
+    label(store, 4, 12, [("a", 0.0, 1.0, "normal")], 4, updated_at="2026-01-02T00:00:00Z")
+    assert overview.label_counts(store.engine) == {1: {"normal": (2, 2), "anomalous": (1, 1)}}
+    assert store.labels.normals_since(1, datetime(2020, 1, 1)) == 2
 
 
 def test_of_trainings_that_are_over_the_last_one_is_current(store: Store) -> None:
