@@ -80,6 +80,7 @@ _OF_THE_DISK = {
     errno.ENOTDIR: "Choose another folder.",
     errno.EPERM: "Correct the permissions, or choose another folder.",
     errno.EACCES: "Correct the permissions, or choose another folder.",
+    errno.ENOENT: "Choose another folder.",
 }
 
 
@@ -152,7 +153,9 @@ def main() -> None:
             raise
         sys.exit("\n".join(f"deadlift: {_setting(found)}" for found in error.errors()))
     except OSError as error:
-        if error.errno not in _OF_THE_DISK:
+        # A file that is missing elsewhere is a mistake of ours; a data folder may lie where none can be made.
+        is_ours = error.errno == errno.ENOENT and not _is_in_data_folder(Path(str(error.filename)))
+        if error.errno not in _OF_THE_DISK or is_ours:
             raise
         sys.exit(f"deadlift: {_of_a_file(error)}")
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -79,3 +80,18 @@ def test_a_data_folder_that_cannot_be_written_is_one_line_with_the_setting(tmp_p
         f"deadlift: {tmp_path / 'file' / 'data' / 'poses'}: Not a directory. "
         "Set DATA_DIR to a folder that can be written."
     )
+
+
+@pytest.mark.parametrize("name", ["data", "elsewhere"])
+def test_a_place_where_no_folder_can_be_made_is_told_for_the_data_folder_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+
+    def fail() -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(tmp_path / name / "poses"))
+
+    monkeypatch.setattr("backend.cli.app", fail)
+    with pytest.raises(SystemExit if name == "data" else FileNotFoundError) as raised:
+        main()
+    assert "Set DATA_DIR to a folder that can be written." in str(raised.value) or name == "elsewhere"
