@@ -182,6 +182,12 @@ FRAME_COLUMNS = [
 """The columns of `Analysis.to_frame`, also where there are no repetitions."""
 
 
+def shown_score(score: float) -> str:
+    """A score to two digits, on its own side of the decision: what is just below 0.5 is "0.49"."""
+    text = f"{score:.2f}"
+    return "0.49" if score < 0.5 and text == "0.50" else text
+
+
 NOBODY, UNCLEAR = "nobody is seen", "the person is not seen clearly"
 """Of `Analysis.nothing`."""
 

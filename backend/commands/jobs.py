@@ -140,7 +140,7 @@ def _print_videos(console: Console, videos: Sequence[Job], whose: str) -> None:
     if any(may_pass(job.error_type) and not is_retried(job) for job in failed):
         console.print("Those that failed so too often: `deadlift jobs retry`.")
     if any(not may_pass(job.error_type) for job in failed):
-        console.print("The others fail again until the reason is mended; then `deadlift jobs retry NUMBER`.")
+        console.print("Some fail again until the reason is mended; then `deadlift jobs retry NUMBER`.")
 
 
 def _state(run: Json) -> str:

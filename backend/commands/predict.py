@@ -22,7 +22,7 @@ from backend.commands.progress import video_bar
 from backend.errors import BackendError
 from backend.settings import Settings, networks_dir
 from pipeline.errors import PipelineError
-from pipeline.records import Analysis
+from pipeline.records import Analysis, shown_score
 
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _COLUMNS = ("video", "rep", "start_s", "top_s", "end_s", "score", "label", "reliable", "hindrance", "reasons")
@@ -166,7 +166,7 @@ def rep_table(analysis: Analysis) -> Table | str:
         table.add_row(
             str(number),
             *times,
-            f"{score.score:.2f}",
+            shown_score(score.score),
             label if score.reliable else "[yellow]not judged[/yellow]",
             score.hindrance or why,
         )

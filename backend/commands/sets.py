@@ -45,6 +45,11 @@ def targets_in(out: Path, names: Sequence[str], videos: Sequence[Path]) -> list[
     return targets
 
 
+def counted(reps: int, nothing: str) -> str:
+    """How many repetitions a video has, and why none."""
+    return f"{reps} repetition{'s' * (reps != 1)}" + (f" ({nothing})" if nothing else "")
+
+
 @contextmanager
 def writing(file: Path) -> Iterator[None]:
     """While a file is written: raises BackendError where it cannot be."""
@@ -100,11 +105,11 @@ class Sets:
         failed = 0
         for number, target in enumerate(targets):
             try:
-                count = len(write(number, target).reps)
+                found = write(number, target)
             except PipelineError as error:
                 failed += 1
                 self._errors.print(f"deadlift: {error}", markup=False)
             else:
-                self.console.print(f"{target}: {count} repetition{'s' * (count != 1)}", markup=False)
+                self.console.print(f"{target}: {counted(len(found.reps), found.nothing)}", markup=False)
         if failed:
             raise typer.Exit(1)

@@ -14,6 +14,7 @@ from rich.console import Console
 from backend.archives.sources import files
 from backend.commands.chosen_model import OfFolder, OfProject, chosen_detector
 from backend.commands.progress import video_bar
+from backend.commands.sets import counted
 from backend.errors import BackendError
 from backend.settings import Settings, networks_dir
 from pipeline.errors import PipelineError
@@ -45,6 +46,7 @@ def skelemotion(
     from pipeline.pose.cache import PoseCache
     from pipeline.pose.estimator import open_estimator
     from pipeline.reps import find_reps
+    from pipeline.reps.nothing import why_none
 
     distances = _seconds(scales)
     paths = [Path(source.media) for source in files(videos)]
@@ -76,7 +78,7 @@ def skelemotion(
             except OSError as error:
                 raise BackendError(f"{out} cannot be written ({error.strerror or error}).") from error
             written += len(reps)
-            console.print(f"{path}: {len(reps)} repetition{'s' * (len(reps) != 1)}", markup=False)
+            console.print(f"{path}: {counted(len(reps), '' if reps else why_none(pose))}", markup=False)
     if written:
         console.print(f"Written: {out}, an array and a picture of each", markup=False)
     if failed:

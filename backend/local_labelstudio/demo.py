@@ -23,6 +23,7 @@ from backend.local_labelstudio.server import LabelStudioServer
 from backend.settings import Settings
 from backend.storage.jobs import Job, Store
 from backend.web.server import listening
+from pipeline.errors import PipelineError
 from pipeline.media.reading import probe
 
 PROJECT_TITLE = "Deadlift demo"
@@ -107,12 +108,15 @@ def failed_jobs(demo: Demo) -> list[Job]:
 
 
 def check_videos(videos: Sequence[Path]) -> None:
-    """Raise BackendError for a path that is no file, and NotAVideo, before anything is started."""
-    missing = [str(video) for video in videos if not video.is_file()]
-    if missing:
-        raise BackendError(f"No such video file: {', '.join(missing)}. Check the path.")
+    """Raise BackendError that names every one that cannot be used, before anything is started."""
+    wrong = []
     for video in videos:
-        probe(video)
+        try:
+            probe(video)
+        except PipelineError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise BackendError("\n".join(wrong))
 
 
 def is_upload_of(address: str, video: Path) -> bool:

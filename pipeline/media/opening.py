@@ -61,7 +61,7 @@ def opened(path: str | Path, limits: Limits = Limits()) -> Iterator[InputContain
     """
     file = Path(path)
     if file.is_dir():
-        raise VideoNotFound(f"{path} is a folder, no such video file. Name the videos in it.")
+        raise VideoNotFound(f"{path} is a folder. Name the videos in it, as {path}/*.mp4.")
     if not file.is_file():
         raise VideoNotFound(f"{path}: no such video file. Check the path.")
     if file.stat().st_size == 0:

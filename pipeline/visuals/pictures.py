@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.anomaly.features import PARTS_OF_WALK
 from pipeline.files import written_aside
-from pipeline.records import Floats, RepScore
+from pipeline.records import Floats, RepScore, shown_score
 from pipeline.skelemotion import phase_of_column
 from pipeline.visuals.words import verdict, where, why
 
@@ -109,7 +109,7 @@ def save_heat(image: Floats, heat: Floats, score: RepScore, title: str, file: Pa
                 axes.text(*place, str(number), color="cyan", fontsize=10, fontweight="bold", va="center")
         if "back" in {reason.body_part for reason in score.reasons}:
             axes.set_xlabel("The back has no row of its own: it shows at its ends, shoulders and hips.")
-    head = f"{title}: {verdict(score)}" + (f", score {score.score:.2f}" if score.reliable else "")
+    head = f"{title}: {verdict(score)}" + (f", score {shown_score(score.score)}" if score.reliable else "")
     numbered = [
         f"{number} {where([reason])} ({reason.share:.0%})" for number, reason in enumerate(score.reasons, start=1)
     ]

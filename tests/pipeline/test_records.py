@@ -11,7 +11,7 @@ import pytest
 from fakes import analysis
 
 from pipeline.landmarks import LANDMARKS, MIRRORED
-from pipeline.records import Pose, Reason, Rep, RepScore, VideoInfo
+from pipeline.records import Pose, Reason, Rep, RepScore, VideoInfo, shown_score
 
 INFO = VideoInfo("v.mp4", 10.0, 30.0, 640, 480)
 
@@ -127,3 +127,10 @@ def test_a_frame_has_a_row_per_repetition_numbered_from_1() -> None:
 def test_a_frame_without_repetitions_has_the_same_columns() -> None:
     empty, full = analysis(()).to_frame(), analysis((0.1,)).to_frame()
     assert (len(empty), list(empty.columns)) == (0, list(full.columns))
+
+
+@pytest.mark.parametrize(
+    ("score", "shown"), [(0.0, "0.00"), (0.4949, "0.49"), (0.4996, "0.49"), (0.5, "0.50"), (1, "1.00")]
+)
+def test_a_score_is_shown_on_its_own_side_of_the_decision(score: float, shown: str) -> None:
+    assert shown_score(score) == shown

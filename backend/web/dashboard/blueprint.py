@@ -10,6 +10,7 @@ from flask import Blueprint, request, url_for
 from backend.web.dashboard import words
 from backend.web.services import services
 from pipeline.anomaly.versions import percent as percent_of_rate
+from pipeline.records import shown_score
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,11 @@ def rate(value: float) -> str:
 @bp.app_template_filter("number")
 def number(value: float | None, digits: int = 2) -> str:
     return "" if value is None else f"{value:.{digits}f}"
+
+
+@bp.app_template_filter("score")
+def score(value: float | None) -> str:
+    return "" if value is None else shown_score(value)
 
 
 @bp.app_template_filter("seconds")
