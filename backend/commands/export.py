@@ -120,7 +120,7 @@ def _pull(settings: Settings, store: Store, project: int) -> None:
     try:
         labelled.pull(client, store, project)
     except (LabelStudioError, LabelConfigError) as error:
-        if isinstance(error, NotInLabelStudio) and not store.label_config(project):
+        if isinstance(error, NotInLabelStudio | LabelConfigError) and not store.label_config(project):
             raise
         print(f"deadlift: the labels known here are exported, without a look at Label Studio: {error}", file=sys.stderr)
 

@@ -49,6 +49,7 @@ def list_models(project: Project) -> None:
     console = Console(highlight=False)
     console.print(table)
     if not versions:
+        _check_is_there(project)
         console.print(
             f"Project {project} has no model of its own in {registry.root} (DATA_DIR). `deadlift train --project "
             f"{project}` makes one.",
@@ -225,6 +226,18 @@ def _card(folder: Path | None) -> str:
 
     card = files("pipeline.anomaly.base_model") / "CARD.md" if folder is None else folder / "CARD.md"
     return card.read_text(encoding="utf-8").strip() if card.is_file() else ""
+
+
+def _check_is_there(project: int) -> None:
+    """Raises BackendError for a project that Label Studio, where it is known, does not have."""
+    from backend.commands.train import check_is_there
+    from backend.context import access_of
+    from backend.labelstudio.client import LabelStudioClient
+    from backend.settings import Settings
+
+    client = LabelStudioClient(access_of(Settings()))
+    if client.configured:
+        check_is_there(client, project)
 
 
 def _registry() -> Registry:

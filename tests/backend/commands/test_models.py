@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from fakes import CONFIG
+from label_studio_api import FakeLabelStudio
 from typer.testing import CliRunner
 
 from backend.cli import app
 from backend.commands.models import curve
-from backend.errors import UnknownVersion
+from backend.errors import BackendError, UnknownVersion
 from backend.labelstudio.format import Json
 from backend.models.registry import Model, Registry
 from backend.predictions.preannotator import Preannotator
@@ -151,3 +152,12 @@ def test_a_model_of_an_earlier_release_is_shown_without_rates(registry: Registry
     shown = invoke("show", "1")
     assert "5 %, what the model was made for" in shown
     assert "Not measured" in shown
+
+
+def test_a_project_that_label_studio_does_not_have_is_named(
+    invoke: Invoke, label_studio: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio.refresh_token)
+    with pytest.raises(BackendError, match="does not have project 99"):
+        invoke("list", project=99)

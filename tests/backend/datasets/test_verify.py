@@ -168,6 +168,22 @@ def test_a_project_that_label_studio_does_not_have_is_named(
     assert str(result.exception) == "Label Studio does not have project 99."
 
 
+def test_a_project_whose_labeling_config_does_not_fit_is_told_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label_studio: FakeLabelStudio
+) -> None:
+    label_studio.label_config = "<View><Image name='image' value='$image'/></View>"
+    given = {
+        "DATA_DIR": tmp_path,
+        "LABEL_STUDIO_URL": label_studio.url,
+        "LABEL_STUDIO_API_KEY": label_studio.refresh_token,
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, str(value))
+    result = CliRunner().invoke(app, ["export", "--project=1", "--out", str(tmp_path / "out")])
+    assert isinstance(result.exception, LabelConfigError)
+    assert "not known here" not in str(result.exception)
+
+
 @pytest.mark.parametrize("date", ["..", "2026-02-30", "2026-01-31T11:00", "2026-02-01..2026-01-31", "yesterday"])
 def test_what_is_no_range_of_days_is_refused(tmp_path: Path, date: str) -> None:
     result = CliRunner().invoke(app, ["export", "--project=1", "--out", str(tmp_path), "--date", date])
