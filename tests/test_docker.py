@@ -104,6 +104,8 @@ def test_torch_of_the_constraints_is_in_both_indexes() -> None:
 
 def test_image_does_not_run_as_root(instructions: list[tuple[str, str]]) -> None:
     assert [argument for name, argument in instructions if name == "USER"] == ["deadlift"]
+    (made,) = [argument for name, argument in instructions if name == "RUN" and "useradd" in argument]
+    assert "useradd --create-home --uid 1000 deadlift" in made
 
 
 def test_image_environment_is_of_settings(image_environment: dict[str, str]) -> None:
@@ -228,6 +230,18 @@ def test_backend_writes_into_its_volume_and_memory_alone(compose: dict[str, Any]
     assert backend["cap_drop"] == ["ALL"]
     assert backend["security_opt"] == ["no-new-privileges:true"]
     assert {place.split(":")[0] for place in backend["tmpfs"]} == {"/tmp", "/home/deadlift"}
+    assert not {"cap_add", "privileged", "user"} & set(backend)
+
+
+def test_image_with_the_cpu_build_takes_files_of_known_hashes_alone(instructions: list[tuple[str, str]]) -> None:
+    assert ("COPY", "docker/requirements.txt /tmp/requirements.txt") in instructions
+    (installed,) = [argument for name, argument in instructions if name == "RUN" and "TORCH_INDEX_URL" in argument]
+    found = re.search(r"then (.*?) else ", installed)
+    assert found is not None
+    packages, ours = [shlex.split(one) for one in found[1].rstrip("; ").split(" && ")]
+    assert packages[:3] == ["pip", "install", "--require-hashes"]
+    assert packages[-2:] == ["--requirement", "/tmp/requirements.txt"]
+    assert ours == ["pip", "install", "--no-deps", "--no-build-isolation", "."]
 
 
 def test_hashed_requirements_are_those_of_the_constraints() -> None:

@@ -11,7 +11,11 @@ from markdown_it import MarkdownIt
 from places import ROOT
 
 import pipeline
+from backend.predictions.active import MOST_ACTIVE
+from backend.predictions.aside import MOST_TASKS
+from backend.predictions.costs import MOST_PROJECTS
 from backend.settings import Settings
+from backend.web import access, attempts, body, senders, server
 
 _OUTSIDE = ("http://", "https://", "mailto:")
 
@@ -109,3 +113,25 @@ def test_tables_of_threats_and_faults_name_tests_that_are_there(page: str) -> No
     for named, function in re.findall(r"`(test_\w+\.py)?(?:::(test_\w+))?`", text_of(page)):
         file = named or file
         assert any(name == file and f"def {function}" in text for name, text in tests), (file, function)
+
+
+_WORDS = {100: "a hundred", 1_000: "a thousand", 10_000: "ten thousand", 1_000_000: "a million"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"an address is not let in for {attempts._FIRST_PAUSE_S:g} s, 2 s, … {attempts._LONGEST_PAUSE_S:g} s",
+        f"{Settings.model_fields['max_request_mb'].default} MB, {_WORDS.get(body._MOST_VALUES)} values, "
+        f"{body._MOST_CONTAINERS:,} objects, {body._DEEPEST} levels",
+        f"{senders.HEAD_S:g} s at most; of {server._MOST_CONNECTIONS} connections",
+        f"{senders.BODY_S:g} s and {senders.LEAST_BYTES_PER_S / 1000:g} kB a second; "
+        f"{access._MOST_OF_A_LOGIN / 1024:g} kB",
+        f"{_WORDS.get(MOST_PROJECTS)} projects",
+        f"{_WORDS.get(MOST_ACTIVE)} jobs in memory and {_WORDS.get(MOST_ACTIVE)} predictions on their way",
+        f"{_WORDS.get(MOST_TASKS)} tasks to be looked at",
+    ],
+)
+def test_the_table_of_threats_tells_the_limits_of_the_code(said: str) -> None:
+    """Tests of a limit make it smaller; this one holds how large it is."""
+    assert said in text_of("SECURITY.md")

@@ -58,7 +58,9 @@ class Senders:
     def sending_body(self, sender: socket.socket, until: float) -> Iterator[None]:
         """While a thread reads a body: from then on (of time.monotonic) it reads the end of the connection."""
         with self._changed:
-            self._bodies[sender] = 0.0 if self._closed else until  # nobody is woken: nearly all are here already
+            self._bodies[sender] = until  # nobody is woken: nearly all are here already
+            if self._closed:  # nobody looks any more; of what has come already nothing is lost
+                _end(sender)
         try:
             yield
         finally:

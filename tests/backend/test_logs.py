@@ -84,9 +84,11 @@ def test_a_failed_job_names_request_job_task_and_project(
     assert f"Job {line['job']} failed" in line["message"]
 
 
-def test_what_is_no_id_of_a_request_is_replaced(lone_http: FlaskClient) -> None:
-    given = {"X-Request-ID": 'x" level="ERROR'}
-    assert lone_http.get("/health", headers=given).headers["X-Request-ID"].isalnum()
+@pytest.mark.parametrize("given", ['x" level="ERROR', "x" * 65])
+def test_what_is_no_id_of_a_request_is_replaced(lone_http: FlaskClient, given: str) -> None:
+    found = lone_http.get("/health", headers={"X-Request-ID": given}).headers["X-Request-ID"]
+    assert found.isalnum()
+    assert found != given
 
 
 def test_processes_that_are_started_write_as_the_server_does() -> None:

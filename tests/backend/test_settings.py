@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from backend.context import access_of
 from backend.settings import Settings
 
 NAMES = [name.upper() for name in Settings.model_fields]
@@ -58,6 +59,10 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch, n
 def test_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDIA_HOSTS", "minio, nas.local ,")
     assert Settings().media_hosts == ("minio", "nas.local")
+
+
+def test_videos_are_fetched_up_to_the_size_of_the_setting() -> None:
+    assert access_of(Settings(_env_file=None, max_video_mb=7)).max_bytes == 7 * 1024 * 1024
 
 
 @pytest.mark.parametrize("written", ["http://ls:8080/", " http://ls:8080 ", "http://ls:8080"])

@@ -90,6 +90,30 @@ def test_the_connection_goes_to_the_address_that_was_checked(server: MediaServer
     assert f"Host: videos.example:{server.port}\r\n" in server.requests[0]
 
 
+def test_the_token_does_not_go_to_a_host_of_the_internet(server: MediaServer) -> None:
+    requests = MediaRequests(
+        NOBODY, lambda: {"Authorization": "Token hunter2"}, Names(["127.0.0.2"]), lambda address: True
+    )
+    with requests.get(f"http://videos.example:{server.port}/a.mp4", "a") as (response, _):
+        assert response.read() == b"a video"
+    assert "hunter2" not in server.requests[0]
+
+
+def test_the_connection_does_not_go_to_a_proxy_of_the_environment(
+    server: MediaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = MediaServer(reply(body=b"of the proxy"))
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, proxy.url)
+    try:
+        assert fetched(f"http://videos.example:{server.port}/a.mp4", Names(["127.0.0.2"])) == b"a video"
+    finally:
+        proxy.close()
+    assert proxy.requests == []
+
+
 def test_a_name_that_stands_for_one_address_inside_as_well_is_refused(server: MediaServer) -> None:
     with pytest.raises(MediaForbidden, match=r"videos\.example is inside a private network"):
         fetched(f"http://videos.example:{server.port}/a.mp4", Names(["127.0.0.2", "127.0.0.1"]))

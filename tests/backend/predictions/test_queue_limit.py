@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from threading import Event
+from typing import Any
 
 import pytest
 from fakes import CONFIG, VERSION, FakeExecutor, analysis, until
@@ -20,7 +21,7 @@ from backend.predictions.active import IMPORTED, OPENED, ActiveJobs
 from backend.predictions.aside import Aside
 from backend.predictions.preannotator import Preannotator
 from backend.storage.analysis_json import dump_analysis
-from backend.storage.jobs import Store
+from backend.storage.jobs import Job, Store
 from pipeline.config import PipelineConfig
 
 
@@ -164,6 +165,25 @@ def test_videos_that_failed_are_taken_up_as_far_as_there_is_room(
     backdate(store, 61)
     lone_service.resume()
     assert executor.tasks() == [1, 2, 3, 4]
+
+
+def test_no_more_is_read_from_the_database_than_there_is_room_for(
+    lone_service: Preannotator, executor: FakeExecutor, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in tasks(*range(1, 20)):
+        store.job_for(one, one.data["video"], VERSION, PipelineConfig().digest())
+    read: list[int] = []
+    unfinished = store.unfinished_jobs
+
+    def noted(*arguments: Any) -> list[Job]:
+        found = list(unfinished(*arguments))
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(store, "unfinished_jobs", noted)
+    lone_service.resume()
+    assert executor.tasks() == [1, 2, 3, 4]
+    assert read == [5]  # one more, by which it is known that there are others
 
 
 @pytest.fixture

@@ -63,6 +63,17 @@ def test_labels_of_while_a_project_was_not_connected_are_pulled(
     assert [annotation.id for annotation in repairs.store.labels.annotations()] == [5]
 
 
+def test_labels_of_a_project_that_is_not_connected_are_not_read(
+    repairs: Repairs, label_studio: FakeLabelStudio
+) -> None:
+    label(label_studio)
+    label_studio.connected = set()
+    for _ in range(2):
+        repairs.trainer.repair()
+        repairs.moment += 1000.0
+    assert repairs.store.labels.annotations() == []
+
+
 def test_labels_whose_events_could_not_be_kept_are_pulled(repairs: Repairs, label_studio: FakeLabelStudio) -> None:
     repairs.trainer.repair()
     label(label_studio)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import re
 from collections.abc import Callable
@@ -156,6 +157,25 @@ def test_who_shares_an_address_with_a_guesser_is_let_in(locked: FlaskClient) -> 
     assert locked.get("/jobs", auth=(USER, "guess 7")).status_code == 429
 
 
+def test_the_form_to_log_in_is_no_way_round_the_pause(locked: FlaskClient) -> None:
+    answers = [log_in(locked, f"guess {number}") for number in range(6)]
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+    assert log_in(locked).status_code == 429
+
+
+def test_passwords_and_secrets_are_compared_in_constant_time(
+    locked: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+    compare = hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda *both: compared.append(both) or compare(*both))
+    locked.get("/jobs", auth=(USER, PASSWORD[:3]))
+    locked.post("/login", data={"user": USER, "password": "x"}, headers={"X-CSRF-Token": "t"})
+    locked.post("/webhook", json={}, headers={WEBHOOK_HEADER: "x"})
+    assert len(compared) == 3
+    assert all(len(given) == len(right) for given, right in compared)  # nor does a length tell anything
+
+
 def test_an_old_password_is_no_guessing_however_often_it_comes(locked: FlaskClient) -> None:
     answers = [locked.post("/setup", json=SETUP, auth=(USER, "last year's")) for _ in range(9)]
     assert {answer.status_code for answer in answers} == {401}
@@ -305,7 +325,9 @@ def test_a_request_from_our_own_page_is_taken(lone_http: FlaskClient) -> None:
     assert lone_http.post("/setup", json=SETUP, headers={"Origin": "http://localhost"}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:9090", "localhost.evil.example", "", "2130706433"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:9090", "localhost.evil.example", "evillocalhost", "", "2130706433"]
+)
 def test_a_host_name_that_is_not_ours_is_refused(lone_http: FlaskClient, host: str) -> None:
     for method, address in (("GET", "/jobs"), ("GET", "/"), ("POST", "/setup")):
         assert lone_http.open(address, method=method, json=SETUP, headers={"Host": host}).status_code == 421
@@ -326,9 +348,10 @@ def test_every_answer_has_headers_that_protect_it(locked: FlaskClient) -> None:
     answers = [locked.get(address, headers=HTML) for address in asked]
     answers += [locked.get("/jobs", headers={"Host": "evil"}), log_in(locked), locked.get("/", headers=HTML)]
     for answer in answers:
-        policy = answer.headers["Content-Security-Policy"]
-        assert "frame-ancestors 'none'" in policy
-        assert "unsafe" not in policy
+        policy = dict(part.split(maxsplit=1) for part in answer.headers["Content-Security-Policy"].split(";"))
+        assert policy["frame-ancestors"] == policy["default-src"] == policy["base-uri"] == "'none'"
+        assert policy["form-action"] == "'self'"
+        assert set(policy.values()) <= {"'none'", "'self'", "'self' data:"}  # no script of others or of the page's text
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Referrer-Policy"] == "same-origin"
 

@@ -43,7 +43,7 @@ def cost_of(client: FlaskClient, path: str, body: bytes) -> tuple[int, float]:
 
 
 @pytest.mark.parametrize(("path", "text"), PLACES)
-@pytest.mark.parametrize("item", ["1", "{}", "[]", '{"id":1}'])
+@pytest.mark.parametrize("item", ["1", "{}", "[[[]]]", '{"id":1}'])
 def test_five_megabytes_of_nothing_cost_little(lone_http: FlaskClient, path: str, text: str, item: str) -> None:
     items = ",".join([item] * (FIVE_MB // (len(item) + 1)))
     status, megabytes = cost_of(lone_http, path, text.replace("ITEMS", items).encode())

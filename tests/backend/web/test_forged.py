@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fakes import CONFIG, VERSION, FakeExecutor, until
+from fakes import CONFIG, VERSION, FakeExecutor, analysis, until
 from hinted_server import CREATED, EVIL, Server
 
 from backend.labelstudio.format import Task
+from backend.storage.analysis_json import dump_analysis
 from backend.storage.setups import refused_setups
 from backend.web.services import services_of
 from pipeline.config import PipelineConfig
@@ -114,8 +115,9 @@ def test_a_prediction_of_another_video_is_not_answered(server: Server, executor:
     server.label_studio.add_task("/data/upload/1/true.mp4", 5)
     server.label_studio.add_prediction(5, VERSION, [])
     job = server.store.job_for(Task(5, 1, {"video": "b.mp4"}), "b.mp4", VERSION, PipelineConfig().digest())
-    server.store.finish_job(job.id, "")
+    server.store.finish_job(job.id, dump_analysis(analysis()))
     assert predict(server, "b.mp4")["results"] == [[]]
+    assert executor.tasks() == []  # it had a result to answer with
 
 
 def test_a_prediction_of_the_right_video_is_stored(server: Server, executor: FakeExecutor) -> None:

@@ -35,6 +35,7 @@ def test_a_forged_label_is_not_stored(server: Server, event: Callable[..., Any])
     server.post("/webhook", sent)
     forged = event(CREATED, result=[], updated_at=NEVER)
     assert server.http.post("/webhook", json=forged).status_code == 200
+    assert store_received_events(server.store) == set()  # as whoever reads labels does
     assert server.labels() == {6: (ONCE, False)}  # not even until it is looked up
     for _ in range(9):
         server.post("/webhook", forged)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import pytest
 from fakes import CONFIG, FakeExecutor, analysis, until
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
@@ -103,6 +105,22 @@ def test_projects_have_a_limited_number_of_labels() -> None:
     found = {labels.of(project) for project in range(3 * MOST_PROJECTS)}
     assert len(found) == MOST_PROJECTS + 1
     assert labels.of(5) == "5"
+
+
+def test_what_is_beyond_the_number_of_projects_is_counted_together(
+    lone_http: FlaskClient, lone_service: Preannotator, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.predictions.costs.MOST_PROJECTS", 2)
+    for project in range(1, 6):
+        Runs(store).request(project, "asked for")
+        lone_service.costs.done(project, analysis((0.1, 0.9)), None)
+        lone_service.costs.failed(project, "MediaNotFound")
+    shown = defaultdict(set)
+    for name, labels in figures(lone_http):
+        shown[name] |= {value for label, value in labels if label == "project"}
+    for name in ("deadlift_trainings", "deadlift_analyses_total", "deadlift_repetitions_total"):
+        assert "other" in shown[name]
+        assert len(shown[name]) == 3
 
 
 def test_prometheus_gets_the_figures_with_the_password(

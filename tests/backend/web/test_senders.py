@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -77,6 +79,22 @@ def test_a_body_that_does_not_come_is_given_up(running: wsgi.Server, monkeypatch
         assert slow.recv(1000).startswith((b"HTTP/1.1 400", b"HTTP/1.1 408"))
 
 
+def test_a_body_that_comes_in_slow_pieces_has_no_more_time_for_each(
+    running: wsgi.Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(senders, "BODY_S", 0.4)
+    monkeypatch.setattr(senders, "LEAST_BYTES_PER_S", 1e9)
+    monkeypatch.setattr(senders, "_LOOK_AT_BODIES_S", 0.05)
+    start, size, pieces = b'{"action": "ANY", "project": {"id": 1}, "x": "', 64 * 1024, 15
+    with connected(running) as slow:
+        slow.sendall(SLOW_BODY.removesuffix(b"{").replace(b"1000", str(size * pieces).encode()))
+        for piece in [start.ljust(size, b"x"), *[b"x" * size] * (pieces - 2), b'"}'.rjust(size, b"x")]:
+            slow.sendall(piece)
+            if select.select([slow], [], [], 0.2)[0]:
+                break
+        assert slow.recv(1000).startswith((b"HTTP/1.1 400", b"HTTP/1.1 408"))
+
+
 def test_a_body_that_nobody_asked_for_is_given_up(running: wsgi.Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(senders, "BODY_S", 0.1)
     with connected(running) as slow:
@@ -105,14 +123,26 @@ def test_a_stop_waits_for_nobody_who_sends_slowly(running: wsgi.Server) -> None:
         body.sendall(SLOW_BODY)
         head.sendall(b"GET")
         until(lambda: running.senders._bodies and len(running.senders) == 1)
+        began = time.monotonic()
         running.stop()
+        assert time.monotonic() - began < 5.0  # after ten seconds the library itself gives a body up
         assert head.recv(1000) == b""
+
+
+def test_a_body_that_is_begun_after_the_stop_is_ended_at_once() -> None:
+    stopped = senders.Senders(lambda connection: None)
+    stopped.close()
+    here, there = socket.socketpair()
+    with here, there, stopped.sending_body(here, time.monotonic() + 3600.0):
+        here.settimeout(5.0)
+        assert here.recv(1) == b""
 
 
 def test_silent_connections_make_room_for_others(running: wsgi.Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web_server, "_MOST_CONNECTIONS", 3)
     monkeypatch.setattr(web_server, "_SILENT_S", 0.0)
     with connected(running) as first, connected(running), connected(running):
+        first.settimeout(5.0)  # after ten seconds the library closes silent ones whether there is room or not
         assert health(running) == 200
         assert first.recv(1000) == b""
 

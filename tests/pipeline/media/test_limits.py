@@ -82,8 +82,16 @@ def test_pictures_that_grow_on_the_way_are_refused(tmp_path: Path) -> None:
 
 def test_uneven_pixels_count_as_they_are_shown(tmp_path: Path) -> None:
     path = write_video(tmp_path / "wide.mp4", pixel_aspect=Fraction(4))
+    limits = Limits(pixels=64 * 48 * 2)
     with pytest.raises(VideoTooLarge, match="256 x 48"):
-        reading.probe(path, Limits(pixels=64 * 48 * 2))
+        reading.probe(path, limits)
+    with pytest.raises(VideoTooLarge, match="256 x 48"):
+        list(reading.samples(path, limits=limits))
+
+
+def test_a_file_whose_header_tells_of_too_large_pictures_is_not_opened(plain: Path) -> None:
+    with pytest.raises(VideoTooLarge, match="64 x 48"), opened(plain, Limits(pixels=64 * 48 - 1)):
+        pass
 
 
 def slowly(seconds: float) -> Iterator[int]:
@@ -95,7 +103,12 @@ def slowly(seconds: float) -> Iterator[int]:
 def test_decoding_that_takes_too_long_is_given_up() -> None:
     limits = Limits(decoding_s=0.02, decoding_share=0.0)
     with pytest.raises(VideoTooLarge, match="decoding was given up"):
-        list(limits.timed("a.mp4", 10.0, slowly(0.01)))
+        list(itertools.islice(limits.timed("a.mp4", 10.0, slowly(0.01)), 100))
+
+
+def test_a_video_whose_pictures_take_too_long_is_given_up(plain: Path) -> None:
+    with pytest.raises(VideoTooLarge, match="decoding was given up"):
+        list(reading.samples(plain, limits=Limits(decoding_s=0.0, decoding_share=0.0)))
 
 
 def test_what_is_done_with_the_pictures_takes_no_time_of_decoding() -> None:
@@ -113,3 +126,15 @@ def test_an_hour_of_4k_and_an_evening_in_full_hd_are_within_the_limits() -> None
     limits.check_duration("a", 3 * 3600.0)
     limits.check_pictures("a", 3 * 3600 * 60)
     limits.check_pictures("a", 3600 * 240)
+
+
+def test_a_whole_day_and_pictures_of_a_wall_are_beyond_the_limits() -> None:
+    limits = Limits()
+    for check in (
+        lambda: limits.check_size("a", 16_384, 16_384),
+        lambda: limits.check_duration("a", 24 * 3600.0),
+        lambda: limits.check_pictures("a", 24 * 3600 * 60),
+    ):
+        with pytest.raises(VideoTooLarge):
+            check()
+    assert limits.decoding_s + limits.decoding_share * limits.duration_s < 24 * 3600.0
