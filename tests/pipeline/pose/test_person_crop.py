@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.media.reading import SampledFrame, shrunk
 from pipeline.pose.person_crop import PersonTracker
-from pipeline.records import Floats
+from pipeline.records import Landmarks
 
 Picture = NDArray[np.uint8]
-Landmarks = tuple[Floats, Floats]
 Box = tuple[int, int, int, int]
 
 WIDTH, HEIGHT = 1280, 720
 BODY = np.stack([np.linspace(0.4, 0.6, LANDMARK_COUNT), np.linspace(0.0, 1.0, LANDMARK_COUNT)], axis=1)
+BOW = 0.05
 FAR: Box = (900, 300, 60, 120)
 NEAR: Box = (200, 100, 280, 560)
 
@@ -48,7 +48,7 @@ class ShortSighted:
         normalized[:, :2] = image / picture.shape[1::-1]
         world = np.zeros((LANDMARK_COUNT, 3), np.float32)
         world[:, :2] = 2.0 * BODY * (0.5, 1.0)
-        return normalized, world
+        return Landmarks(normalized, world, BOW)
 
     def reset(self) -> None:
         self.resets += 1
