@@ -215,7 +215,7 @@ class RepScore:
 
 FRAME_COLUMNS = [
     *("start_s", "top_s", "end_s", "duration_s", "score", "p_value", "raw", "label", "is_anomaly", "reliable"),
-    *("reasons", "video", "confidence", "model_version"),
+    *("back_bow", "back_is_rounded", "reasons", "video", "confidence", "model_version"),
 ]
 """The columns of `Analysis.to_frame`, also where there are no repetitions."""
 
@@ -260,7 +260,8 @@ class Analysis:
         """The N repetitions as a table of pandas, one row each, in order of time, numbered from 1 by its index.
 
         Columns: `start_s`, `top_s`, `end_s`, `duration_s` (seconds of media time), `score` and `p_value` (0..1), `raw`,
-        `label`, `is_anomaly`, `reliable`, `reasons` (text), and of the video `video`, `confidence`, `model_version`.
+        `label`, `is_anomaly`, `reliable`, `back_bow` (trunk lengths, NaN where nothing is said of the back),
+        `back_is_rounded`, `reasons` (text), and of the video `video`, `confidence`, `model_version`.
         """
         import pandas
 
@@ -276,6 +277,8 @@ class Analysis:
                 "label": score.label,
                 "is_anomaly": score.is_anomaly,
                 "reliable": score.reliable,
+                "back_bow": float("nan") if score.back_bow is None else score.back_bow,
+                "back_is_rounded": score.back_is_rounded,
                 "reasons": "; ".join(map(str, score.reasons)),
                 "video": self.video.path,
                 "confidence": self.confidence,
