@@ -160,3 +160,14 @@ def test_sums_of_a_few_numbers_wake_no_other_threads(tmp_path: Path) -> None:
         pose_of(write_video(tmp_path / "a.mp4", count=3), watcher)
         assert watcher.threads == {1}
         assert max(blas_threads()) == 2
+
+
+def test_what_is_said_of_the_back_stands_in_its_sample(tmp_path: Path) -> None:
+    class Telling(FakeEstimator):
+        def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> Landmarks | None:
+            found = super().landmarks(picture, time_s)
+            return None if found is None else found._replace(back_bow=time_s)
+
+    pose = pose_of(write_video(tmp_path / "v.mp4", count=4), Telling(blind=frozenset({2})))
+    expected = [*pose.time[:2], np.nan, pose.time[3]]
+    np.testing.assert_array_equal(pose.back_bow, np.float32(expected))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_backs import bent_pictures, median_bow
 from mediapipe.python.solutions.pose import Pose as Graph
 from psutil import Process
 from video_files import Picture, grey
@@ -17,6 +18,7 @@ from pipeline.media import reading
 from pipeline.pose.estimator import open_estimator
 from pipeline.pose.mediapipe_pose import MediaPipePose
 from pipeline.pose.openvino_pose import OpenVinoPose
+from pipeline.records import ROUNDED_BOW
 
 
 @pytest.fixture
@@ -90,3 +92,18 @@ def test_an_opened_estimator_works_and_frees_its_model(
         assert estimator.landmarks(grey(5, 128, 96), 0.0) is None
         assert not closed
     assert closed
+
+
+def test_the_mask_moves_no_landmark() -> None:
+    """MediaPipe's own class makes none here."""
+    with MediaPipePose(PoseConfig()) as ours, Graph(smooth_landmarks=False) as theirs:
+        for number, picture in enumerate(bent_pictures(0.05)):
+            found, expected = ours.landmarks(picture, number / 10), theirs.process(picture)
+            assert found is not None
+            assert found.normalized[:, :3].tolist() == [[p.x, p.y, p.z] for p in expected.pose_landmarks.landmark]
+            assert found.world.tolist() == [[p.x, p.y, p.z] for p in expected.pose_world_landmarks.landmark]
+
+
+def test_a_drawn_back_that_is_bent_looks_rounded_and_a_straight_one_does_not() -> None:
+    with MediaPipePose(PoseConfig()) as estimator:
+        assert median_bow(estimator, 0.1) > ROUNDED_BOW > median_bow(estimator, -0.01)

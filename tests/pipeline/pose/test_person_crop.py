@@ -169,3 +169,8 @@ def test_after_a_cut_the_whole_picture_comes_first() -> None:
     estimator.sizes.clear()
     tracker.landmarks(sample, sample.shrunk(640))
     assert estimator.sizes[0] == (640, 360)
+
+
+def test_what_is_said_of_the_back_goes_with_a_person_found_in_a_part() -> None:
+    _, found = track([picture_of(FAR)] * 20)
+    assert {one.back_bow for one in found if one is not None} == {BOW}
