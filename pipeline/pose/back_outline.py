@@ -25,9 +25,10 @@ from pipeline.records import Floats, Pose, Rep
 
 _Doubles = NDArray[np.float64]
 
-LOOK_FROM_DEG = 30.0
-"""Whoever leaned so much in a picture may lean enough in the next one, a tenth of a second later, for a mask to be
-worth its cost: lifters bend by 10 degrees between two poses, seldom by 15."""
+# Whoever leaned so much in a picture, and was seen so nearly from the side, may be seen well enough in the next one, a
+# tenth of a second later: lifters bend by 10 degrees between two poses, seldom by 15, and hardly turn.
+_LOOK_FROM_DEG = 30.0
+_LOOK_UP_TO = 0.8
 # Of a trunk nearer to upright than this the back is no load's matter, and arms hang before its outline.
 _LEAST_LEAN_DEG = 45.0
 # Where the outline is looked for: from above the buttocks to below the neck, in shares of the way from hips to
@@ -69,10 +70,12 @@ LOGITS = Levels(0.0, 1.386, -1.386, -9.0)
 PROBABILITIES = Levels(0.5, 0.8, 0.2, 0.0)
 
 
-def lean_deg(world: Floats) -> float:
-    """Degrees between the trunk of landmarks [33, 3] in metres and the vertical; 0 is upright."""
-    points = world.astype(np.float64)
-    return float(lean_of(middle_of(points, "shoulder") - middle_of(points, "hip")))
+def may_tell_next(points: NDArray[np.floating[Any]], world: Floats) -> bool:
+    """Whether the picture after one with these landmarks may allow a statement, so that a mask is worth its cost.
+
+    points [33, 2] in pixels, of any size and turned in any way; world [33, 3] in metres.
+    """
+    return _lean_deg(world) > _LOOK_FROM_DEG and _width_of(points.astype(np.float64)) <= _LOOK_UP_TO
 
 
 def bow_of(mask: Floats, points: NDArray[np.floating[Any]], world: Floats, levels: Levels) -> float:
@@ -92,13 +95,12 @@ def bow_of(mask: Floats, points: NDArray[np.floating[Any]], world: Floats, level
         The bow in lengths of the trunk: about 0 for a straight outline, above it where it bulges, below it where it is
         hollow; NaN where nothing can be said.
     """
-    if lean_deg(world) < _LEAST_LEAN_DEG or not _TRUNK_M[0] < _trunk_m(world) < _TRUNK_M[1]:
+    if _lean_deg(world) < _LEAST_LEAN_DEG or not _TRUNK_M[0] < _trunk_m(world) < _TRUNK_M[1]:
         return float("nan")
     at = points.astype(np.float64)
     hips, shoulders = middle_of(at, "hip"), middle_of(at, "shoulder")
     length = float(np.hypot(*(shoulders - hips)))
-    across = float(np.hypot(*(at[INDEX["left_shoulder"]] - at[INDEX["right_shoulder"]])))
-    if length < _LEAST_TRUNK_PX or across > _WIDEST_SHOULDERS * length:
+    if length < _LEAST_TRUNK_PX or _width_of(at) > _WIDEST_SHOULDERS:
         return float("nan")
     values = _along_rays(mask, hips, (shoulders - hips) / length, _front_of(at, hips), length, levels.outside)
     edge, likely, unlikely = (_crossing(values, level) for level in (levels.edge, levels.likely, levels.unlikely))
@@ -121,6 +123,18 @@ def bows_of(pose: Pose, reps: Sequence[Rep]) -> tuple[float | None, ...]:
         during = can_tell & (pose.time >= rep.start_s - _BEFORE_S) & (pose.time <= rep.end_s + _AFTER_S)
         found.append(float(np.median(pose.back_bow[during])) if int(during.sum()) >= _FEWEST else None)
     return tuple(found)
+
+
+def _lean_deg(world: Floats) -> float:
+    """Between the trunk and the vertical; 0 is upright."""
+    points = world.astype(np.float64)
+    return float(lean_of(middle_of(points, "shoulder") - middle_of(points, "hip")))
+
+
+def _width_of(at: _Doubles) -> float:
+    """Of the shoulders in the picture, in lengths of the trunk there."""
+    across = np.hypot(*(at[INDEX["left_shoulder"]] - at[INDEX["right_shoulder"]]))
+    return float(across / max(np.hypot(*(middle_of(at, "shoulder") - middle_of(at, "hip"))), 1e-9))
 
 
 def _trunk_m(world: Floats) -> float:

@@ -1,8 +1,8 @@
 """MediaPipe's pose networks on OpenVINO, in the steps of MediaPipe's own graph and at less cost.
 
-The networks are those in the mediapipe wheel, which is not imported. Where nobody is bent the output that outlines the
-body is left out, and with it its share of the landmark network. Unlike the graph, whoever is lost in a picture is
-looked for in that same picture.
+The networks are those in the mediapipe wheel, which is not imported. Where nobody is bent and seen from the side, the
+output that outlines the body is left out, and with it its share of the landmark network. Unlike the graph, whoever is
+lost in a picture is looked for in that same picture.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipeline.config import PoseConfig
 from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.pose import compiled, person_detection
-from pipeline.pose.back_outline import LOGITS, LOOK_FROM_DEG, bow_of, lean_deg
+from pipeline.pose.back_outline import LOGITS, bow_of, may_tell_next
 from pipeline.pose.region import Region, RegionFilter, body_region, crop, in_picture, refined, turned, whole
 from pipeline.records import Floats, Landmarks
 
@@ -68,7 +68,7 @@ class OpenVinoPose:
         self._networks: Networks | None = None
         self._region: Region | None = None
         self._filter = RegionFilter()
-        self._is_bent = False
+        self._is_outlined = False
 
     def __enter__(self) -> Self:
         return self
@@ -85,14 +85,14 @@ class OpenVinoPose:
         """Forget the previous picture: the next one is from another camera or another video."""
         self._region = None
         self._filter.reset()
-        self._is_bent = False
+        self._is_outlined = False
 
     def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> Landmarks | None:
         """As of `PoseEstimator`. Raises PoseModelError where the networks cannot be loaded."""
         if self._networks is None:
             self._networks = Networks(self._kept_in)
         region = self._region
-        found = self._networks.pose(picture, region, self._least, self._is_bent) if region is not None else None
+        found = self._networks.pose(picture, region, self._least, self._is_outlined) if region is not None else None
         if found is None:
             # MediaPipe's graph has nobody in this picture then, and detects in the next one. Ten pictures a second are
             # few: those in which somebody moves too fast to be followed are the ones that tell what was done.
@@ -108,7 +108,7 @@ class OpenVinoPose:
             [image[:LANDMARK_COUNT] / (width, height), found.depth * (region.side / width), found.visibility]
         )
         world = found.world.astype(np.float32)
-        self._is_bent = lean_deg(world) > LOOK_FROM_DEG
+        self._is_outlined = may_tell_next(found.points[:LANDMARK_COUNT], world)
         if found.outline is None:
             return Landmarks(normalized.astype(np.float32), world)
         bow = bow_of(found.outline, found.points[:LANDMARK_COUNT] * _SIZE, world, LOGITS)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.landmarks import INDEX, LANDMARK_COUNT
-from pipeline.pose.back_outline import LOGITS, PROBABILITIES, bow_of, bows_of, lean_deg
+from pipeline.pose.back_outline import LOGITS, PROBABILITIES, bow_of, bows_of, may_tell_next
 from pipeline.records import Floats, Pose, Rep
 from pipeline.synthetic import LiftPlan, pose_of, reps_of
 
@@ -129,8 +129,13 @@ def test_a_mask_with_a_hole_at_the_joints_says_nothing() -> None:
     assert isnan(bow_of(mask, points, world, LOGITS))
 
 
-def test_the_lean_is_that_of_the_trunk() -> None:
-    assert lean_deg(body(0.0, lean=50.0)[2]) == pytest.approx(50.0, abs=0.01)
+@pytest.mark.parametrize(
+    ("seen", "worth"), [({"lean": 33.0}, True), ({"lean": 27.0}, False), ({"shoulders": 0.85}, False)], ids=str
+)
+def test_a_mask_is_worth_its_cost_after_somebody_was_seen_bent_from_the_side(
+    seen: dict[str, float], worth: bool
+) -> None:
+    assert may_tell_next(*body(0.05, **seen)[1:]) == worth  # type: ignore[arg-type]
 
 
 # Repetitions
