@@ -204,8 +204,11 @@ class RepScore:
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """What stands out, in words: a back that looks rounded, and the reasons of an anomaly, the strongest first."""
+        """What stands out, in words: a back that looks rounded, and then the reasons of an anomaly, the strongest first;
+        what was hidden comes before, in place of these."""
         rounded = (ROUNDED_BACK,) if self.back_is_rounded else ()
+        if self.hindrance:
+            return self.hindrance, *rounded
         return (*rounded, *map(str, self.reasons)) if self.is_anomaly else rounded
 
     @property

@@ -172,7 +172,7 @@ def rep_table(analysis: Analysis) -> Table | str:
             *times,
             f"{score.score:.2f}",
             label if score.reliable else "[yellow]not judged[/yellow]",
-            ", ".join((score.hindrance,) if score.hindrance else score.findings),
+            ", ".join(score.findings),
         )
     return table
 

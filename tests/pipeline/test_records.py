@@ -145,6 +145,8 @@ def test_a_rounded_back_stands_before_the_reasons_and_moves_no_label() -> None:
     assert (normal.label, normal.findings) == ("normal", ("the back looks rounded",))
     assert anomalous.findings == ("the back looks rounded", "back during the pull (60%)")
     assert replace(anomalous, back_bow=0.0).findings == ("back during the pull (60%)",)
+    hidden = replace(anomalous, reliable=False, hindrance="the legs are hidden")
+    assert hidden.findings == ("the legs are hidden", "the back looks rounded")
 
 
 def test_a_frame_tells_of_the_back() -> None:
