@@ -204,8 +204,8 @@ class RepScore:
 
     @property
     def findings(self) -> tuple[str, ...]:
-        """What stands out, in words: a back that looks rounded, and then the reasons of an anomaly, the strongest first;
-        what was hidden comes before, in place of these."""
+        """What stands out, in words: a back that looks rounded, then the reasons of an anomaly, the strongest first.
+        What was hidden comes before, in place of these."""
         rounded = (ROUNDED_BACK,) if self.back_is_rounded else ()
         if self.hindrance:
             return self.hindrance, *rounded
