@@ -20,10 +20,10 @@ from rich.table import Table
 from pipeline.config import PoseConfig
 from pipeline.media import reading
 from pipeline.pose.estimation import estimate_samples
-from pipeline.pose.estimator import Landmarks, PoseEstimator
+from pipeline.pose.estimator import PoseEstimator
 from pipeline.pose.mediapipe_pose import MediaPipePose
 from pipeline.pose.openvino_pose import OpenVinoPose
-from pipeline.records import Pose, VideoInfo
+from pipeline.records import Landmarks, Pose, VideoInfo
 
 _CONFIG = PoseConfig()
 _SIDE_PX = 640

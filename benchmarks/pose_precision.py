@@ -44,6 +44,10 @@ class Collecting(Networks):
         self.crops.append(picture.copy())
         return super().run_landmarks(picture)
 
+    def run_outlining(self, picture: Crop) -> list[Floats]:
+        self.crops.append(picture.copy())
+        return super().run_outlining(picture)
+
 
 def crops_of(paths: list[Path]) -> list[list[Crop]]:
     """For each video the crops that hold somebody, or might."""

@@ -7,8 +7,8 @@ L resampled length, C channels, N repetitions. All times are seconds of media ti
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 RepLabel = Literal["normal", "anomalous"]
+ROUNDED_BOW = 0.04
+"""From so many trunk lengths on a bow of the back's outline is called rounded. Set by hand: of labelled clips the
+repetitions of three rounded backs in side view are above it (.046 and more), those of a fourth in diagonal view below
+(.040 at most), and those of nine sound ones far below (.029 at most); see `benchmarks/back_outline.py`."""
+ROUNDED_BACK = "the back looks rounded"
+"""What people are told then, in a coach's words."""
 Phase = Literal["pull", "lockout", "lowering"]
 BodyPart = Literal["head", "back", "shoulders", "arms", "hips", "knees", "feet"]
 Side = Literal["", "left", "right"]
@@ -67,6 +73,19 @@ class VideoInfo:
         return f"starts at {self.earliest_s:.2f} s: Firefox shows it that much earlier"
 
 
+class Landmarks(NamedTuple):
+    """One person in one picture.
+
+    normalized [33, 4]: x and y as shares (0..1) of width and height, z in the scale of x, visibility 0..1. world
+    [33, 3]: metres, origin between the hips. back_bow: how far the back bulges, in trunk lengths, as
+    `pipeline.pose.back_outline` says; NaN where it says nothing.
+    """
+
+    normalized: Floats
+    world: Floats
+    back_bow: float = float("nan")
+
+
 @dataclass(frozen=True)
 class Pose:
     """The landmarks of one person through a video. Missing is NaN, and a frame without a person is all NaN.
@@ -77,6 +96,8 @@ class Pose:
     visibility [T, 33] 0..1, 0 where missing. time [T] seconds, strictly increasing.
     shot [T] int, the number of the camera shot a frame belongs to: 0, then one more after each cut.
     second_lifter: where in the picture somebody else lifts as well, "left" or "right" of this person, "" for nobody.
+    back_bow [T] how far the outline of the back bulges, in trunk lengths, below 0 where it is hollow; NaN where
+    nothing can be said, and everywhere where none is given.
     """
 
     image: Floats
@@ -88,15 +109,19 @@ class Pose:
     width: int
     height: int
     second_lifter: Side = ""
+    back_bow: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def __post_init__(self) -> None:
         frames = len(self.time)
+        if not len(self.back_bow):
+            object.__setattr__(self, "back_bow", np.full(frames, np.nan, np.float32))
         expected = {
             "image": (frames, LANDMARK_COUNT, 2),
             "world": (frames, LANDMARK_COUNT, 3),
             "depth": (frames, LANDMARK_COUNT),
             "visibility": (frames, LANDMARK_COUNT),
             "shot": (frames,),
+            "back_bow": (frames,),
         }
         for name, shape in expected.items():
             if getattr(self, name).shape != shape:
@@ -147,7 +172,9 @@ class RepScore:
     score 0..1, higher is more anomalous, the decision is at 0.5. p_value 0..1 is conformal: the share of normal
     repetitions that are at least as unusual. raw is the detector's own distance. `reliable` is False where the
     repetition could not be judged (poses missing, implausibly short, hidden): a person should check it. hindrance: what
-    of the body was hidden, in words ("the legs are hidden"), "" where that is not the reason.
+    of the body was hidden, in words ("the legs are hidden"), "" where that is not the reason. back_bow: how far the
+    outline of the back bulges, in trunk lengths, None where the view allows no statement: a hint for people, which
+    moves neither score nor label.
     """
 
     score: float
@@ -156,6 +183,7 @@ class RepScore:
     reasons: tuple[Reason, ...] = ()
     reliable: bool = True
     hindrance: str = ""
+    back_bow: float | None = None
 
     def __post_init__(self) -> None:
         if not (0.0 <= self.score <= 1.0 and 0.0 <= self.p_value <= 1.0):
@@ -170,6 +198,20 @@ class RepScore:
         return "anomalous" if self.is_anomaly else "normal"
 
     @property
+    def back_is_rounded(self) -> bool:
+        """Whether the back looks rounded; False also where the view allows no statement."""
+        return self.back_bow is not None and self.back_bow >= ROUNDED_BOW
+
+    @property
+    def findings(self) -> tuple[str, ...]:
+        """What stands out, in words: a back that looks rounded, then the reasons of an anomaly, the strongest first.
+        What was hidden comes before, in place of these."""
+        rounded = (ROUNDED_BACK,) if self.back_is_rounded else ()
+        if self.hindrance:
+            return self.hindrance, *rounded
+        return (*rounded, *map(str, self.reasons)) if self.is_anomaly else rounded
+
+    @property
     def decision_confidence(self) -> float:
         """0.5..1: how clear the label is, by how far the score is from the decision; 0.5 where it is not reliable."""
         return 0.5 + abs(self.score - 0.5) if self.reliable else 0.5
@@ -177,7 +219,7 @@ class RepScore:
 
 FRAME_COLUMNS = [
     *("start_s", "top_s", "end_s", "duration_s", "score", "p_value", "raw", "label", "is_anomaly", "reliable"),
-    *("reasons", "video", "confidence", "model_version"),
+    *("back_bow", "back_is_rounded", "reasons", "video", "confidence", "model_version"),
 ]
 """The columns of `Analysis.to_frame`, also where there are no repetitions."""
 
@@ -228,7 +270,8 @@ class Analysis:
         """The N repetitions as a table of pandas, one row each, in order of time, numbered from 1 by its index.
 
         Columns: `start_s`, `top_s`, `end_s`, `duration_s` (seconds of media time), `score` and `p_value` (0..1), `raw`,
-        `label`, `is_anomaly`, `reliable`, `reasons` (text), and of the video `video`, `confidence`, `model_version`.
+        `label`, `is_anomaly`, `reliable`, `back_bow` (trunk lengths, NaN where nothing is said of the back),
+        `back_is_rounded`, `reasons` (text), and of the video `video`, `confidence`, `model_version`.
         """
         import pandas
 
@@ -244,6 +287,8 @@ class Analysis:
                 "label": score.label,
                 "is_anomaly": score.is_anomaly,
                 "reliable": score.reliable,
+                "back_bow": float("nan") if score.back_bow is None else score.back_bow,
+                "back_is_rounded": score.back_is_rounded,
                 "reasons": "; ".join(map(str, score.reasons)),
                 "video": self.video.path,
                 "confidence": self.confidence,

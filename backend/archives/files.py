@@ -27,6 +27,7 @@ COLUMNS = (
     "end_s",
     "score",
     "label",
+    "back_is_rounded",
     "reasons",
     "confidence",
     "model_version",
@@ -61,7 +62,8 @@ def write(folder: Path, done: Iterable[Entry], failed: Iterable[Entry], controls
                 for number, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1):
                     times = (f"{seconds:.3f}" for seconds in (rep.start_s, rep.top_s, rep.end_s))
                     why = ", ".join(str(reason) for reason in score.reasons) if score.is_anomaly else ""
-                    judged = (f"{score.score:.4f}", score.label, why, f"{analysis.confidence:.4f}")
+                    rounded = str(score.back_is_rounded).lower()
+                    judged = (f"{score.score:.4f}", score.label, rounded, why, f"{analysis.confidence:.4f}")
                     table.writerow((shown_address(entry.source), number, *times, *judged, analysis.model_version))
             tasks.write("[]\n" if separator == "[\n" else "\n]\n")
         with _whole(folder / "failed.csv") as file:

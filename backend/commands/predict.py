@@ -25,7 +25,10 @@ from pipeline.errors import PipelineError
 from pipeline.records import Analysis, shown_score
 
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
-_COLUMNS = ("video", "rep", "start_s", "top_s", "end_s", "score", "label", "reliable", "hindrance", "reasons")
+_COLUMNS = (
+    *("video", "rep", "start_s", "top_s", "end_s", "score", "label", "reliable", "hindrance"),
+    *("back_bow", "back_is_rounded", "reasons"),
+)
 
 
 def predict(
@@ -102,7 +105,7 @@ def at_hand(settings: Settings, video: str) -> Iterator[tuple[Path, str]]:
 
 
 def as_json(analysis: Analysis) -> dict[str, Any]:
-    """One video of the JSON that `deadlift predict` writes. Times are seconds, scores 0..1."""
+    """One video of the JSON that `deadlift predict` writes. Times are seconds, scores 0..1, bows trunk lengths."""
     return {
         "video": analysis.video.path,
         "start_s": round(analysis.video.start_s, 3),
@@ -124,6 +127,8 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
                 "label": score.label,
                 "reliable": score.reliable,
                 "hindrance": score.hindrance,
+                "back_bow": None if score.back_bow is None else round(score.back_bow, 3),
+                "back_is_rounded": score.back_is_rounded,
                 "reasons": [str(reason) for reason in score.reasons] if score.is_anomaly else [],
             }
             for rep, score in zip(analysis.reps, analysis.scores, strict=True)
@@ -160,7 +165,6 @@ def rep_table(analysis: Analysis) -> Table | str:
     table.add_column("label")
     table.add_column("why")
     for number, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1):
-        why = ", ".join(str(reason) for reason in score.reasons) if score.is_anomaly else ""
         label = f"[red]{score.label}[/red]" if score.is_anomaly else f"[green]{score.label}[/green]"
         times = (f"{rep.start_s:.2f}", f"{rep.top_s:.2f}", f"{rep.end_s:.2f}")
         table.add_row(
@@ -168,7 +172,7 @@ def rep_table(analysis: Analysis) -> Table | str:
             *times,
             shown_score(score.score),
             label if score.reliable else "[yellow]not judged[/yellow]",
-            score.hindrance or why,
+            ", ".join(score.findings),
         )
     return table
 

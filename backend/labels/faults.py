@@ -134,11 +134,12 @@ def _summarized(session: Session, jobs: Collection[int], controls: Controls) -> 
     found = defaultdict[int, list[_Judged]](list)
     columns = (RepSummary.job_id, RepSummary.number, RepSummary.start_s, RepSummary.end_s)
     for ids in batches(jobs):
-        query = select(*columns, RepSummary.score, RepSummary.reliable, RepSummary.reasons)
+        query = select(*columns, RepSummary.score, RepSummary.reliable, RepSummary.reasons, RepSummary.back_bow)
         query = query.where(RepSummary.job_id.in_(ids)).order_by(RepSummary.job_id, RepSummary.number)
-        for job, number, start_s, end_s, score, reliable, reasons in session.execute(query):
+        for job, number, start_s, end_s, score, reliable, reasons, bow in session.execute(query):
             said = tuple(Reason(part, phase, 0.0) for part, phase in reasons)
-            found[job].append(_judged(number, start_s, end_s, RepScore(score, 0.0, 0.0, said, reliable), controls))
+            its = RepScore(score, 0.0, 0.0, said, reliable, back_bow=bow)
+            found[job].append(_judged(number, start_s, end_s, its, controls))
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from backend.errors import BadRequest
 from backend.labelstudio.labeling_config import Controls, FaultChoice
 from pipeline.datasets.frames import nearest_frames_within, to_frames, to_seconds
-from pipeline.records import Analysis, Reason, RepLabel, RepScore
+from pipeline.records import ROUNDED_BACK, Analysis, Reason, RepLabel, RepScore
 
 Json = dict[str, Any]
 Read = TypeVar("Read")
@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 _COARSE = 0.75
 """Share of the video's rate below which a timeline is coarse."""
+_ROUNDED = Reason("back", "pull", 0.0)
+"""What stands for a rounded back in a labeling config: the back during the pull."""
 _MOST_BROKEN = 100
 """Entries of one request that cannot be understood, beside others: each has a text of its own."""
 _MOST_FRAMES = 2**53
@@ -160,19 +162,24 @@ def _region_results(
 
 
 def ticked_fault(score: RepScore, controls: Controls) -> str:
-    """The fault that we tick for a repetition, by its first reason that stands for one; "" for none."""
+    """The fault that we tick for an anomalous repetition, by its first reason that stands for one; "" for none.
+
+    A back that looks rounded comes before the reasons, which are guesses of what makes it unusual: it was seen.
+    """
     if not (controls.choices and score.is_anomaly and score.reliable):
         return ""
-    return likely_fault(score.reasons, controls.choice_values)
+    rounded = (_ROUNDED,) if score.back_is_rounded else ()
+    return likely_fault((*rounded, *score.reasons), controls.choice_values)
 
 
 def note_text(score: RepScore) -> str:
-    """The reasons in words, or "" for a repetition with nothing to say about."""
+    """That the back looks rounded, and the reasons in words; "" for a repetition with nothing to say about."""
+    said = [ROUNDED_BACK] if score.back_is_rounded else []
     if not score.reliable:
-        return _unjudged(score)
-    if score.is_anomaly and score.reasons:
-        return "unusual: " + ", ".join(str(reason) for reason in score.reasons)
-    return ""
+        said.insert(0, _unjudged(score))
+    elif score.is_anomaly and score.reasons:
+        said.append("unusual: " + ", ".join(str(reason) for reason in score.reasons))
+    return "; ".join(said)
 
 
 def _unjudged(score: RepScore) -> str:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import Counter, Histogram, Metric
 
-from pipeline.pose.estimator import Landmarks, PoseEstimator
-from pipeline.records import Analysis
+from pipeline.pose.estimator import PoseEstimator
+from pipeline.records import Analysis, Landmarks
 
 Phase = Literal["fetch", "landmarks", "judge", "copy"]
 """The video comes here; its landmarks are estimated; repetitions are cut and scored; browsers get a copy."""

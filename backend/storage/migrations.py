@@ -227,6 +227,9 @@ _UNPLAYABLE = (
     "ALTER TABLE video_summaries ADD COLUMN unplayable VARCHAR NOT NULL DEFAULT ''",
 )
 
+# Results of earlier releases say nothing of backs, so that their rows are right.
+_BACKS = ("ALTER TABLE rep_summaries ADD COLUMN back_bow DOUBLE",)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _TABLES_OF_0_1_0,
     _NAMES_OF_LABEL_STUDIO,
@@ -237,6 +240,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _UNDELIVERED,
     _REASONS,
     _UNPLAYABLE,
+    _BACKS,
 )
 """The statements of each step; the step at index n brings a database from version n to n + 1."""
 

@@ -57,7 +57,7 @@ class VideoSummary(Base):
 
 class RepSummary(Base):
     """One repetition of an analysis; `number` counts from 1, as in the ids of predicted regions. reasons: body part and
-    phase of each, the strongest first."""
+    phase of each, the strongest first. back_bow: as of `RepScore`."""
 
     __tablename__ = "rep_summaries"
     job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
@@ -68,6 +68,7 @@ class RepSummary(Base):
     score: Mapped[float]
     reliable: Mapped[bool]
     reasons: Mapped[list[tuple[BodyPart, Phase]]] = mapped_column(JSON, server_default="[]")
+    back_bow: Mapped[float | None]
 
 
 def refresh(engine: Engine) -> None:
@@ -165,6 +166,7 @@ def _of_reps(analysis: Analysis | None) -> list[Json]:
             "score": score.score,
             "reliable": score.reliable,
             "reasons": [[reason.body_part, reason.phase] for reason in score.reasons],
+            "back_bow": score.back_bow,
         }
         for number, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1)
     ]

@@ -25,6 +25,7 @@ from pipeline.anomaly.versions import version_at
 from pipeline.anomaly.visibility import hidden
 from pipeline.anomaly.within_video import compare_within_video, within_video_cells
 from pipeline.config import DetectorConfig
+from pipeline.pose.back_outline import bows_of
 from pipeline.pose.tracks import is_plausible
 from pipeline.records import Floats, Pose, Rep, RepScore
 from pipeline.skelemotion import Encoded, encode
@@ -135,6 +136,7 @@ class Detector:
         Returns:
             One score for each repetition. It is not `reliable` where the repetition cannot be judged: poses are
             missing (too many of them, or a long stretch), or it is implausibly short, by itself or beside the others.
+            How far the back bulges is said beside the score and does not count in it.
         """
         return self.score_at((self.config.false_alarm_rate,), pose, reps, setting, encoded)[0]
 
@@ -158,7 +160,8 @@ class Detector:
             unseen = hidden(pose, rep)
             judged = self._can_be_judged(min(one[0].coverage, known), one[0].gap, rep, reps)
             trusted.append((judged and not unseen, unseen))
-        return tuple(self.at_rate(rate)._scores(found, trusted) for rate in rates)
+        bows = bows_of(pose, reps)
+        return tuple(self.at_rate(rate)._scores(found, trusted, bows) for rate in rates)
 
     def judge(self, features: Features, setting: str = "") -> list[Judgement]:
         """What is found in N repetitions of one video. Each shot of it is a camera, and so a setting, of its own.
@@ -259,16 +262,21 @@ class Detector:
             judged.append(Judgement(calibration.score(one.raw), p_value, one.raw, one.cells, one.blocks))
         return max(judged, key=lambda judgement: judgement.score)
 
-    def _scores(self, found: Sequence[_Found | None], trusted: Sequence[tuple[bool, str]]) -> tuple[RepScore, ...]:
-        """trusted: for each repetition whether its score can be relied on, and what is hidden of it."""
+    def _scores(
+        self,
+        found: Sequence[_Found | None],
+        trusted: Sequence[tuple[bool, str]],
+        bows: Sequence[float | None],
+    ) -> tuple[RepScore, ...]:
+        """trusted: for each repetition whether its score can be relied on, and what is hidden of it. bows: of backs."""
         result = []
-        for one, (reliable, unseen) in zip(found, trusted, strict=True):
+        for one, (reliable, unseen), bow in zip(found, trusted, bows, strict=True):
             if one is None:
                 result.append(_UNJUDGED)
                 continue
             judged = self._judgement(one[1])
             why = reasons(judged.cells, visible(judged.blocks, one[0]), self.config.encode.length)
-            result.append(RepScore(judged.score, judged.p_value, judged.raw, why, reliable, unseen))
+            result.append(RepScore(judged.score, judged.p_value, judged.raw, why, reliable, unseen, bow))
         return tuple(result)
 
 

@@ -102,4 +102,6 @@ def at_rate(pose: Pose, per_second: float) -> Pose:
         mixed = array[before] * (1 - weight) + array[after] * weight
         mixed[apart] = 0.0 if name == "visibility" else np.nan
         values[name] = mixed
-    return Pose(**values, time=grid, shot=pose.shot[near], width=pose.width, height=pose.height)
+    # What one picture shows is not what another one shows by half.
+    back_bow = np.where(apart, np.float32(np.nan), pose.back_bow[near])
+    return Pose(**values, time=grid, shot=pose.shot[near], width=pose.width, height=pose.height, back_bow=back_bow)

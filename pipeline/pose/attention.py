@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.landmarks import INDEX
-from pipeline.pose.estimator import Landmarks
 from pipeline.pose.tracks import Series, scale_of, tilt_of
+from pipeline.records import Landmarks
 
 CALM_S = 0.3
 """While nobody moves, a pose is taken every so many seconds."""

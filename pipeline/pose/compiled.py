@@ -38,13 +38,15 @@ _DIGEST_BYTES = 32
 class Network:
     """A network of the mediapipe wheel, some of whose outputs are wanted.
 
-    It is given bytes, and computes with (byte - mean) / scale.
+    It is given bytes, and computes with (byte - mean) / scale. name: of what is kept of it, where one file is compiled
+    with several choices of outputs; "" for that of the file.
     """
 
     file: str
     outputs: tuple[int, ...]
     mean: float
     scale: float
+    name: str = ""
 
 
 def loaded(network: Network, kept_in: Path | None = None) -> InferRequest:
@@ -63,7 +65,8 @@ def loaded(network: Network, kept_in: Path | None = None) -> InferRequest:
         openvino = _openvino()
         core = openvino.Core()
         content = path.read_bytes()
-        kept = None if kept_in is None else kept_in / f"{path.stem}-{_key(openvino, core, network, content)}.blob"
+        name = f"{network.name or path.stem}-{_key(openvino, core, network, content)}.blob"
+        kept = None if kept_in is None else kept_in / name
         compiled = None if kept is None else _kept(core, kept)
         if compiled is None:
             compiled = _compiled(openvino, core, network, path)

@@ -15,11 +15,11 @@ from pipeline.media import reading
 from pipeline.media.reading import SampledFrame
 from pipeline.media.shots import ShotCounter
 from pipeline.pose.attention import LOOK_BACK, Attention
-from pipeline.pose.estimator import Landmarks, PoseEstimator
+from pipeline.pose.estimator import PoseEstimator
 from pipeline.pose.person_crop import PersonTracker
 from pipeline.pose.static_person import bends, is_idle, without
 from pipeline.pose.surroundings import Surroundings
-from pipeline.records import OnProgress, Pose, VideoInfo
+from pipeline.records import Landmarks, OnProgress, Pose, VideoInfo
 
 # Whether there is anybody else who lifts is seen at this rate already.
 _SECOND_PERSON_PER_SECOND = 2.0
@@ -127,9 +127,10 @@ def _pose_of(found: Sequence[tuple[float, int, Landmarks | None]], info: VideoIn
     """The poses of a video of times (seconds), shots and landmarks, in order of time."""
     normalized = np.full((len(found), LANDMARK_COUNT, 4), np.nan, np.float32)
     world = np.full((len(found), LANDMARK_COUNT, 3), np.nan, np.float32)
+    back_bow = np.full(len(found), np.nan, np.float32)
     for index, (_, _, landmarks) in enumerate(found):
         if landmarks is not None:
-            normalized[index], world[index] = landmarks
+            normalized[index], world[index], back_bow[index] = landmarks
     return Pose(
         image=normalized[:, :, :2] * np.array([info.width, info.height], np.float32),
         world=world,
@@ -139,4 +140,5 @@ def _pose_of(found: Sequence[tuple[float, int, Landmarks | None]], info: VideoIn
         shot=np.array([shot for _, shot, _ in found], np.int32),
         width=info.width,
         height=info.height,
+        back_bow=back_bow,
     )

@@ -11,11 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import PoseConfig
-from pipeline.records import Floats
-
-Landmarks = tuple[Floats, Floats]
-"""One person in one picture. Normalized [33, 4]: x and y as shares (0..1) of width and height, z in the scale of x,
-visibility 0..1. World [33, 3]: metres, origin between the hips."""
+from pipeline.records import Landmarks
 
 
 class PoseEstimator(Protocol):

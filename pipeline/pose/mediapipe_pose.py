@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from pipeline.config import PoseConfig
 from pipeline.errors import PoseModelError
-from pipeline.records import Floats
+from pipeline.pose.back_outline import PROBABILITIES, bow_of
+from pipeline.records import Landmarks
 
 _NOTHING = np.zeros((64, 64, 3), np.uint8)
 # The graph in the wheel, and its steps that decide whether somebody was found, and is still there.
@@ -56,7 +57,7 @@ class MediaPipePose:
         if self._graph is None or self._detect(_NOTHING, self._last_ms / 1000) is not None:
             self.close()
 
-    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> Landmarks | None:
         """As of `PoseEstimator`. Raises PoseModelError where the model cannot be loaded."""
         if self._person_seen:
             return self._detect(picture, time_s)
@@ -68,13 +69,14 @@ class MediaPipePose:
         self._person_seen = found is not None
         return found
 
-    def _detect(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+    def _detect(self, picture: NDArray[np.uint8], time_s: float) -> Landmarks | None:
         if self._config.model:
             return self._detect_by_task(picture, time_s)
         result = self._graph.process({"image": picture})
         if result.pose_landmarks is None:
             return None
-        return _arrays(result.pose_landmarks.landmark, result.pose_world_landmarks.landmark)
+        landmarks, world = result.pose_landmarks.landmark, result.pose_world_landmarks.landmark
+        return _landmarks(landmarks, world, result.segmentation_mask)
 
     def _bundled(self) -> Any:
         """`mediapipe.solutions.pose.Pose`, but for its threads: its steps run in ours, one after the other.
@@ -94,12 +96,13 @@ class MediaPipePose:
                 "model_complexity": 1,
                 # Own smoothing knows the timestamps of the samples; the graph's filter assumes every frame.
                 "smooth_landmarks": False,
-                "enable_segmentation": False,
+                "enable_segmentation": True,
+                # The mask of one picture is wanted, by which the back of that moment is judged.
                 "smooth_segmentation": False,
                 "use_prev_landmarks": True,
             },
             calculator_params={f"{_DETECTION}.min_score_thresh": least, f"{_TRACKING}.threshold": least},
-            outputs=["pose_landmarks", "pose_world_landmarks"],
+            outputs=["pose_landmarks", "pose_world_landmarks", "segmentation_mask"],
         )
 
     def _from_task_file(self, model: str) -> Any:
@@ -112,20 +115,22 @@ class MediaPipePose:
             running_mode=vision.RunningMode.VIDEO,
             min_pose_detection_confidence=self._config.min_confidence,
             min_tracking_confidence=self._config.min_confidence,
+            output_segmentation_masks=True,
         )
         try:
             return vision.PoseLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
             raise PoseModelError(f"{model}: not a MediaPipe pose landmarker .task file.") from error
 
-    def _detect_by_task(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+    def _detect_by_task(self, picture: NDArray[np.uint8], time_s: float) -> Landmarks | None:
         from mediapipe import Image, ImageFormat
 
         self._last_ms = max(self._last_ms + 1, round(time_s * 1000))
         result = self._graph.detect_for_video(Image(image_format=ImageFormat.SRGB, data=picture), self._last_ms)
         if not result.pose_landmarks:
             return None
-        return _arrays(result.pose_landmarks[0], result.pose_world_landmarks[0])
+        mask = result.segmentation_masks[0].numpy_view() if result.segmentation_masks else None
+        return _landmarks(result.pose_landmarks[0], result.pose_world_landmarks[0], mask)
 
 
 @contextmanager
@@ -143,8 +148,10 @@ def _quiet_native_log() -> Iterator[None]:
         os.close(kept)
 
 
-def _arrays(normalized: Any, world: Any) -> tuple[Floats, Floats]:
-    return (
-        np.array([(p.x, p.y, p.z, p.visibility) for p in normalized], np.float32),
-        np.array([(p.x, p.y, p.z) for p in world], np.float32),
-    )
+def _landmarks(normalized: Any, world: Any, mask: NDArray[np.float32] | None) -> Landmarks:
+    """mask: [height, width], 0..1 where in the picture the person is; None where it is not known."""
+    found = np.array([(p.x, p.y, p.z, p.visibility) for p in normalized], np.float32)
+    metres = np.array([(p.x, p.y, p.z) for p in world], np.float32)
+    if mask is None:
+        return Landmarks(found, metres)
+    return Landmarks(found, metres, bow_of(mask, found[:, :2] * mask.shape[1::-1], metres, PROBABILITIES))

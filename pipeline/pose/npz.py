@@ -15,6 +15,8 @@ from pipeline.records import Pose, Side
 
 ARRAYS = tuple(field.name for field in fields(Pose) if field.name not in ("width", "height", "second_lifter"))
 """The fields of a Pose that have a row for each frame."""
+_ADDED = frozenset({"back_bow"})
+"""Those of them that earlier releases did not write."""
 SIDES: dict[str, Side] = {"": "", "left": "left", "right": "right"}
 
 
@@ -32,7 +34,7 @@ def read_pose(path: Path, numbers: Sequence[str] = ()) -> tuple[Pose, tuple[floa
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in ARRAYS}
+            arrays = {name: stored[name] for name in ARRAYS if name in stored or name not in _ADDED}
             size = int(stored["width"]), int(stored["height"])
             side = str(stored["second_lifter"]) if "second_lifter" in stored else ""  # earlier releases did not look
             pose = Pose(**arrays, width=size[0], height=size[1], second_lifter=SIDES[side])

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.media.reading import SampledFrame
-from pipeline.pose.estimator import Landmarks, PoseEstimator
+from pipeline.pose.estimator import PoseEstimator
 from pipeline.pose.tracks import scale_of
-from pipeline.records import Floats
+from pipeline.records import Floats, Landmarks
 
 # A crop is so many metres wide: room for a standing person, a walk of a step, and hands overhead.
 _CROP_M = 3.2
@@ -160,7 +160,7 @@ class PersonTracker:
         right, bottom = (crop.left + crop.width) / width, (crop.top + crop.height) / height
         part = sample.part(crop.left / width, crop.top / height, right, bottom, self._max_side_px)
         found = self._estimator.landmarks(part, sample.time_s)
-        return None if found is None else (_in_whole(found[0], crop, self._whole), found[1])
+        return None if found is None else found._replace(normalized=_in_whole(found.normalized, crop, self._whole))
 
     def _after(self, state: Searching | Following, found: Landmarks, crop: Crop, time_s: float) -> Following:
         """The state after somebody was found in a crop. Where the next crop is another, the estimator forgets what it

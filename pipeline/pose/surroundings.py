@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.pose.estimator import Landmarks
+from pipeline.records import Landmarks
 
 Grey = NDArray[np.integer[Any] | np.floating[Any]]
 

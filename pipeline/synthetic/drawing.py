@@ -37,6 +37,10 @@ CHUNK = 128
 _TURN = np.linspace(0, 2 * np.pi, 16, endpoint=False)
 _LIGHT = np.array([-0.18, -0.22])
 _CIRCLE = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1)
+_ALL_BENT = np.radians(45.0)
+"""A spine that bends shows all of it from this lean of the trunk on, and none of it upright."""
+_SPINE = ((0.15, 0.105), (0.28, 0.107), (0.42, 0.1115), (0.56, 0.1186), (0.68, 0.1228), (0.8, 0.1175))
+"""Balls along a spine that bends: shares of the way from hips to shoulders, and radii in metres."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def _draw_shot(plan: LiftPlan, camera: Camera, time: Array) -> Iterator[Picture]
     canvas = room.copy()
     for begin in range(0, len(time), CHUNK):
         skeleton = skeleton_of(plan, time[begin : begin + CHUNK])
-        limbs = [_seen(limb, view) for limb in _limbs(skeleton, plan.lifter)]
+        limbs = [_seen(limb, view) for limb in _limbs(skeleton, plan.lifter, plan.back_bow)]
         stops = skeleton.bar[:, None] + skeleton.bar_axis[:, None] * np.array(BAR_STOPS)[:, None]
         shaft = view.project(stops)
         corners = np.concatenate([view.project(skeleton.landmarks), shaft], axis=1)
@@ -120,8 +124,8 @@ def _enlarged(view: View) -> View:
     return View(view.place, view.right, view.forward, view.focal_px * OVERSAMPLING, centre)
 
 
-def _limbs(skeleton: Skeleton, lifter: Lifter) -> list[_Limb]:
-    """All of the body but the head, over T frames."""
+def _limbs(skeleton: Skeleton, lifter: Lifter, back_bow: float) -> list[_Limb]:
+    """All of the body but the head, over T frames. back_bow: of the plan."""
     tall, thick = lifter.height_m, lifter.height_m / 1.76 * lifter.girth
     points = skeleton.landmarks
 
@@ -139,6 +143,15 @@ def _limbs(skeleton: Skeleton, lifter: Lifter) -> list[_Limb]:
     chest = (joint("left_shoulder") + joint("right_shoulder")) / 2
     front = np.cross(joint("left_hip") - joint("right_hip"), chest - hips)
     front /= np.linalg.norm(front, axis=1, keepdims=True)
+    trunk = chest - hips
+    trunk_m = np.linalg.norm(trunk, axis=1, keepdims=True)
+    bulge = back_bow * trunk_m * np.clip(np.arccos(trunk[:, 1:2] / trunk_m) / _ALL_BENT, 0.0, 1.0)
+
+    def spine(share: float) -> Array:
+        """[T, 3] a point of the spine, a parabola from the hips (0) to the shoulders (1)."""
+        point: Array = between(hips, chest, share) - 4 * share * (1 - share) * bulge * front
+        return point
+
     waist, ribs = between(hips, chest, 0.32), between(hips, chest, 0.74) + 0.01 * tall * front
     limbs = []
     for sign, side in SIDES:
@@ -174,11 +187,19 @@ def _limbs(skeleton: Skeleton, lifter: Lifter) -> list[_Limb]:
         (joint("left_hip"), 0.092),
         (joint("right_hip"), 0.092),
         (hips - 0.018 * tall * front, 0.105),
-        (waist, 0.105),
+        (waist if back_bow == 0 else spine(0.18), 0.105),
     )
     left, right = between(joint("left_shoulder"), chest, 0.12), between(joint("right_shoulder"), chest, 0.12)
-    shirt = solid(lifter.shirt, (left, 0.058), (right, 0.058), (skeleton.neck, 0.05), (ribs, 0.128), (waist, 0.112))
-    return [*limbs, _Limb((neck,)), _Limb((shorts, shirt))]
+    shoulders = ((left, 0.058), (right, 0.058), (skeleton.neck, 0.05))
+    if back_bow == 0:
+        shirt = [solid(lifter.shirt, *shoulders, (ribs, 0.128), (waist, 0.112))]
+    else:
+        # One hull of all would be straight where the spine is hollow.
+        forward = [0.01 * tall * float(np.interp(share, (0.3, 0.74), (0.0, 1.0))) for share, _ in _SPINE]
+        balls = [(spine(share) + ahead * front, radius) for (share, radius), ahead in zip(_SPINE, forward, strict=True)]
+        shirt = [solid(lifter.shirt, lower, upper) for lower, upper in pairwise(balls)]
+        shirt.append(solid(lifter.shirt, *shoulders, balls[-1]))
+    return [*limbs, _Limb((neck,)), _Limb((shorts, *shirt))]
 
 
 def _seen(limb: _Limb, view: View) -> _Layers:

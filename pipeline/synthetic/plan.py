@@ -119,6 +119,10 @@ class LiftPlan:
     """A whole video, in this order (0 leaves a part out): walk in, stand, raise a hand, bend down without lifting
     (`unloaded_bends` times), bend to the bar and grip it, wait (`ready_s`), the repetitions, let go and stand up,
     stand, walk out. With setup_s = 0 the video begins with the bar gripped, with leave_s = 0 it ends so.
+
+    back_bow: how far the spine of the bent lifter is drawn out of the straight line between hips and shoulders, in
+    trunk lengths, -0.1..0.2; below 0 it is hollow. It is seen in pictures alone: joints do not move by it, and so it is
+    none of the faults. 0 draws the trunk in one piece.
     """
 
     reps: tuple[RepPlan, ...] = (RepPlan(),) * 3
@@ -138,10 +142,13 @@ class LiftPlan:
     stand_after_s: float = 0.6
     walk_out_s: float = 0.0
     seed: int = 0
+    back_bow: float = 0.0
 
     def __post_init__(self) -> None:
         if not (self.width >= 64 and self.height >= 64 and self.width % 2 == 0 and self.height % 2 == 0):
             raise ValueError(f"Expected an even picture size of 64 pixels or more, got {self.width} x {self.height}.")
+        if not -0.1 <= self.back_bow <= 0.2:
+            raise ValueError(f"Expected a bow of the back of -0.1 to 0.2 trunk lengths, got {self.back_bow}.")
         if not self.fps > 0:
             raise ValueError(f"Expected a positive frame rate, got {self.fps}.")
         if self.setup_s == 0 and (self.walk_in_s, self.stand_before_s, self.hand_raise_s, self.unloaded_bends) != (

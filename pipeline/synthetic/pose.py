@@ -137,9 +137,10 @@ def _behind_plate(skeleton: Skeleton, now: NDArray[np.bool_], view: View) -> NDA
 def drop_poses(pose: Pose, missing: NDArray[np.bool_]) -> Pose:
     """The pose with no person found in the frames where `missing` [T] is True."""
     image, world = pose.image.copy(), pose.world.copy()
-    depth, visibility = pose.depth.copy(), pose.visibility.copy()
+    depth, visibility, back_bow = pose.depth.copy(), pose.visibility.copy(), pose.back_bow.copy()
     image[missing], world[missing], depth[missing], visibility[missing] = np.nan, np.nan, np.nan, 0.0
-    return replace(pose, image=image, world=world, depth=depth, visibility=visibility)
+    back_bow[missing] = np.nan
+    return replace(pose, image=image, world=world, depth=depth, visibility=visibility, back_bow=back_bow)
 
 
 def occlude(

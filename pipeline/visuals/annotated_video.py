@@ -14,7 +14,7 @@ from pipeline.landmarks import INDEX
 from pipeline.media import reading, writing
 from pipeline.media.canvas import Canvas, Colour, Overlay
 from pipeline.pose.interpolation import neighbours
-from pipeline.records import Analysis, Floats, OnProgress, Pose
+from pipeline.records import ROUNDED_BACK, Analysis, Floats, OnProgress, Pose
 from pipeline.skelemotion import encode
 from pipeline.visuals.lettering import GROUND, panel
 from pipeline.visuals.measures import measure
@@ -164,6 +164,8 @@ class Drawer:
         score, measures = self.analysis.scores[number], self.measures[number]
         sure = f", {score.decision_confidence:.0%} sure" if score.reliable else ""
         lines = [f"Repetition {number + 1} of {total}: {verdict(score)}{sure}"]
+        if score.back_is_rounded:
+            lines.append(ROUNDED_BACK)
         if reason := why(score):
             lines.append(f"look at: {reason}" if score.reliable else reason)
         if measures is not None:

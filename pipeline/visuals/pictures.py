@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.anomaly.features import PARTS_OF_WALK
 from pipeline.files import written_aside
-from pipeline.records import Floats, RepScore, shown_score
+from pipeline.records import ROUNDED_BACK, Floats, RepScore, shown_score
 from pipeline.skelemotion import phase_of_column
 from pipeline.visuals.words import verdict, where, why
 
@@ -114,6 +114,8 @@ def save_heat(image: Floats, heat: Floats, score: RepScore, title: str, file: Pa
         f"{number} {where([reason])} ({reason.share:.0%})" for number, reason in enumerate(score.reasons, start=1)
     ]
     reasons = "   ".join(numbered) if score.is_anomaly and score.reliable else why(score)
+    if score.back_is_rounded:
+        reasons = "; ".join(filter(None, (ROUNDED_BACK, reasons)))
     # Names of files are no formulas.
     axes.set_title(f"{head}\n{reasons}" if reasons else head, fontsize=10, parse_math=False)
     figure.colorbar(shown, label="how unusual, times the score: the same scale for all repetitions")

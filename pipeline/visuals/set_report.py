@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from pipeline.records import Analysis, Pose, Rep, RepScore
+from pipeline.records import ROUNDED_BACK, Analysis, Pose, Rep, RepScore
 from pipeline.visuals.measures import Angles, RepMeasures, measure, velocity_loss
 from pipeline.visuals.words import verdict, why
 
@@ -25,8 +25,9 @@ class RepLine:
     """One repetition, numbered from 1; seconds of media time. What is not known is None: all measures are where it was
     not judged, as hidden joints are guesses.
 
-    verdict: normal, unusual, or not judged; why: what to look at, or the cause. way: leg lengths that the hands rise;
-    speed: its mean, leg lengths per second. Angles in degrees, at the start and at lockout.
+    verdict: normal, unusual, or not judged; why: what to look at, or the cause; back: what is said of it in words, ""
+    for nothing. way: leg lengths that the hands rise; speed: its mean, leg lengths per second. Angles in degrees, at
+    the start and at lockout.
     """
 
     number: int
@@ -36,6 +37,7 @@ class RepLine:
     score: float
     verdict: str
     why: str = ""
+    back: str = ""
     up_s: float | None = None
     pause_s: float | None = None
     down_s: float | None = None
@@ -114,6 +116,9 @@ def summary(report: SetReport, earlier: Sequence[SetReport] = ()) -> list[str]:
         return [f"No repetition was found{': ' + report.nothing if report.nothing else ''}."]
     counts = [f"{count} {name}" for name in _COLOURS if (count := report.count(name))]
     said = [f"{total} repetition{'s' * (total != 1)}: {', '.join(counts)}."]
+    rounded = [str(rep.number) for rep in report.reps if rep.back == ROUNDED_BACK]
+    if rounded:
+        said.append(f"{ROUNDED_BACK.capitalize()} in {', '.join(rounded)}.")
     said += [f"Number {rep.number}: look at {rep.why}." for rep in report.reps if rep.verdict == "unusual"]
     hidden = [rep for rep in report.reps if rep.verdict == "not judged"]
     for cause in dict.fromkeys(rep.why for rep in hidden):
@@ -190,9 +195,9 @@ def speeds_svg(lines: Sequence[RepLine]) -> str:
 
 
 def _line(number: int, rep: Rep, score: RepScore, found: RepMeasures | None) -> RepLine:
-    judged = verdict(score)
+    judged, back = verdict(score), ROUNDED_BACK if score.back_is_rounded else ""
     if found is None:
-        return RepLine(number, rep.start_s, rep.top_s, rep.end_s, score.score, judged, why(score))
+        return RepLine(number, rep.start_s, rep.top_s, rep.end_s, score.score, judged, why(score), back)
     return RepLine(
         number,
         rep.start_s,
@@ -201,6 +206,7 @@ def _line(number: int, rep: Rep, score: RepScore, found: RepMeasures | None) -> 
         score.score,
         judged,
         why(score),
+        back,
         found.up_s,
         found.pause_s,
         found.down_s,

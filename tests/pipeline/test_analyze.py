@@ -18,7 +18,7 @@ from pipeline.anomaly import appearance, detector
 from pipeline.config import PipelineConfig
 from pipeline.errors import NotAVideo, VideoNotFound
 from pipeline.pose.cache import PoseCache
-from pipeline.records import Floats, Pose, VideoInfo
+from pipeline.records import Landmarks, Pose, VideoInfo
 
 
 class Nobody:
@@ -27,7 +27,7 @@ class Nobody:
     def __init__(self) -> None:
         self.pictures = 0
 
-    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> Landmarks | None:
         self.pictures += 1
         return None
 

@@ -35,7 +35,7 @@ def test_a_video_has_a_positive_duration_rate_and_size(name: str, value: float) 
         replace(INFO, **{name: value})
 
 
-@pytest.mark.parametrize("name", ["image", "world", "depth", "visibility", "shot"])
+@pytest.mark.parametrize("name", ["image", "world", "depth", "visibility", "shot", "back_bow"])
 def test_the_arrays_of_a_pose_belong_together(name: str) -> None:
     with pytest.raises(ValueError, match=f"Expected {name} of shape"):
         pose(**{name: np.zeros((4, 5), np.float32)})
@@ -134,3 +134,32 @@ def test_a_frame_without_repetitions_has_the_same_columns() -> None:
 )
 def test_a_score_is_shown_on_its_own_side_of_the_decision(score: float, shown: str) -> None:
     assert shown_score(score) == shown
+
+
+def test_a_pose_that_is_given_no_bows_says_nothing_of_the_back() -> None:
+    found = pose(3)
+    assert found.back_bow.shape == (3,)
+    assert np.isnan(found.back_bow).all()
+
+
+@pytest.mark.parametrize(("bow", "rounded"), [(None, False), (-0.05, False), (0.039, False), (0.04, True), (0.1, True)])
+def test_a_back_is_rounded_from_a_bow_on(bow: float | None, rounded: bool) -> None:
+    assert RepScore(0.1, 1.0, 0.0, back_bow=bow).back_is_rounded == rounded
+
+
+def test_a_rounded_back_stands_before_the_reasons_and_moves_no_label() -> None:
+    normal, anomalous = (replace(score, back_bow=bow) for score in analysis((0.1, 0.9)).scores for bow in (0.06,))
+    assert (normal.label, normal.findings) == ("normal", ("the back looks rounded",))
+    assert anomalous.findings == ("the back looks rounded", "back during the pull (60%)")
+    assert replace(anomalous, back_bow=0.0).findings == ("back during the pull (60%)",)
+    hidden = replace(anomalous, reliable=False, hindrance="the legs are hidden")
+    assert hidden.findings == ("the legs are hidden", "the back looks rounded")
+
+
+def test_a_frame_tells_of_the_back() -> None:
+    told = analysis((0.1, 0.9))
+    told = replace(told, scores=(told.scores[0], replace(told.scores[1], back_bow=0.06)))
+    frame = told.to_frame()
+    assert list(frame["back_is_rounded"]) == [False, True]
+    assert math.isnan(frame.loc[1, "back_bow"])
+    assert frame.loc[2, "back_bow"] == 0.06

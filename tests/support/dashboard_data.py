@@ -18,7 +18,7 @@ from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Store
 from pipeline.config import PipelineConfig
 from pipeline.pose.cache import PoseCache
-from pipeline.records import Reason, Rep, RepScore, VideoInfo
+from pipeline.records import BodyPart, Reason, Rep, RepScore, VideoInfo
 
 RATE = 25.0
 DRAWN, FEW, NONE, BROKEN, LOST, WAITING = 11, 12, 13, 14, 15, 16
@@ -29,14 +29,17 @@ def media(name: str) -> str:
     return f"/data/upload/1/0123abcd-{name}.mp4"
 
 
-def fill_videos(store: Store, folder: Path) -> tuple[Rep, ...]:
-    """Project 1 with a video in every state; returns the repetitions of the drawn one."""
+def fill_videos(store: Store, folder: Path, part: BodyPart = "back", bow: float | None = None) -> tuple[Rep, ...]:
+    """Project 1 with a video in every state; returns the repetitions of the drawn one. part: of the body that is their
+    first reason, during the pull; bow: of the back of the fourth, the only anomalous one. That of the second looks
+    rounded."""
     store.remember_project(1, CONFIG)
     pose, reps = video(1, 5)
     digest = "ab" * 32
     PoseCache(folder / "poses").put(digest, PipelineConfig().pose, pose)
-    why = (Reason("back", "pull", 0.6),)
-    scores = tuple(RepScore(score, 0.5, 1.0, why) for score in (0.1, 0.2, 0.3, 0.92, 0.4))
+    why = (Reason(part, "pull", 0.6),)
+    judged = zip((0.1, 0.2, 0.3, 0.92, 0.4), (None, 0.06, None, bow, 0.0), strict=True)
+    scores = tuple(RepScore(score, 0.5, 1.0, why, back_bow=its_bow) for score, its_bow in judged)
     info = VideoInfo("drawn.mp4", float(pose.time[-1]) + 1, RATE, pose.width, pose.height, codec="h264")
     drawn = replace(analysis(), video=info, reps=reps, scores=scores, media_digest=digest, confidence=0.9)
     _done(store, DRAWN, "drawn", drawn)

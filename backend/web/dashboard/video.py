@@ -31,8 +31,9 @@ _DECIMALS = 1
 
 @dataclass(frozen=True)
 class RepView:
-    """A repetition, numbered from 1; times in seconds. reasons: in words, the strongest first. fault: that we
-    tick, "" for none; ticked: those that people ticked. x, width: in the chart's units."""
+    """A repetition, numbered from 1; times in seconds. back_bow: in trunk lengths, None where the view says nothing of
+    the back; back_is_rounded: whether it looks so. reasons: in words, the strongest first. fault: that we tick, "" for
+    none; ticked: those that people ticked. x, width: in the chart's units."""
 
     number: int
     start_s: float
@@ -42,6 +43,8 @@ class RepView:
     p_value: float
     label: str
     reliable: bool
+    back_bow: float | None
+    back_is_rounded: bool
     reasons: tuple[str, ...]
     fault: str
     ticked: tuple[Ticked, ...]
@@ -204,6 +207,8 @@ def _reps(store: Store, found: Analyzed) -> tuple[RepView, ...]:
             score.p_value,
             score.label,
             score.reliable,
+            score.back_bow,
+            score.back_is_rounded,
             tuple(map(str, score.reasons)),
             faults[number - 1],
             tuple(one for one in ticked if one.number == number),

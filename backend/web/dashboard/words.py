@@ -5,6 +5,7 @@ from __future__ import annotations
 from backend.labelstudio.task_columns import no_repetition
 from backend.predictions.retries import may_pass
 from backend.storage.overview import VideoRow
+from pipeline.records import ROUNDED_BACK as ROUNDED_BACK  # for templates
 
 STATES = {
     "queued": "waiting",

@@ -60,3 +60,11 @@ def test_what_was_ticked_for_a_video(store: Store, tmp_path: Path) -> None:
 def test_a_reason_stands_for_a_fault_of_the_labeling_config(store: Store) -> None:
     store.remember_project(1, CONFIG)
     assert stands_for(store, 1, analysis((0.1, 0.9))) == ("", BACK)
+
+
+def test_a_rounded_back_stands_for_its_fault_also_in_what_is_summarized(store: Store, tmp_path: Path) -> None:
+    """The reason of the anomalous repetition stands for no choice."""
+    reps = fill_videos(store, tmp_path, "feet", bow=0.06)
+    label(store, 1, DRAWN, [("rep4", reps[3].start_s, reps[3].end_s, "anomalous")], faults={"rep4": [BACK]})
+    refresh(store.engine)
+    assert fault_agreements(store, store.labels.of_project(1)) == [FaultAgreement(BACK, 1, 1, 0, 0, 0)]

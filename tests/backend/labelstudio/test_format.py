@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from backend.labelstudio import format
 from backend.labelstudio.format import to_prediction
-from backend.labelstudio.labeling_config import Controls, FaultChoice, parse_controls
+from backend.labelstudio.labeling_config import Controls, FaultChoice, default_config, parse_controls
 from pipeline.records import Analysis, Phase, Reason, Rep, RepScore, VideoInfo
 
 CONTROLS = parse_controls(CONFIG)
@@ -188,3 +188,49 @@ def test_the_page_says_where_browsers_differ_about_a_video_that_starts_late(earl
     (label,) = results(to_prediction(late, CONTROLS, 30.0), "timelinelabels")
     assert label["meta"]["text"][0].startswith(f"anomaly 0.10{said}")
     assert ("Firefox" in label["meta"]["text"][0]) == bool(said)
+
+
+# A back that looks rounded
+
+
+def rounded(score: float, *reasons: Reason, reliable: bool = True) -> RepScore:
+    return RepScore(score, 0.1, 1.0, reasons, reliable, back_bow=0.06)
+
+
+def test_the_note_names_a_rounded_back_before_the_reasons() -> None:
+    assert format.note_text(rounded(0.9, reason())) == "the back looks rounded; unusual: hips during the pull (50%)"
+
+
+def test_the_note_of_a_normal_repetition_says_that_its_back_looks_rounded() -> None:
+    found = replace(analysis((0.1,)), scores=(rounded(0.1),))
+    (note,) = results(to_prediction(found, CONTROLS, 30.0), "textarea")
+    assert note["value"]["text"] == ["the back looks rounded"]
+    assert results(to_prediction(found, CONTROLS, 30.0), "choices") == []
+
+
+def test_the_note_of_what_was_not_judged_says_what_the_back_looks_like() -> None:
+    assert format.note_text(rounded(0.5, reliable=False)) == "not judged reliably: please check; the back looks rounded"
+
+
+def test_a_rounded_back_is_ticked_before_the_fault_of_a_reason() -> None:
+    controls = parse_controls(default_config())
+    assert format.ticked_fault(rounded(0.9, reason("hips")), controls) == "Rounded back"
+    assert format.ticked_fault(replace(rounded(0.9, reason("hips")), back_bow=0.0), controls) == "Hips rise first"
+
+
+@pytest.mark.parametrize("score", [rounded(0.2, Reason("hips", "pull", 0.5)), rounded(0.9, reliable=False)])
+def test_a_rounded_back_alone_ticks_nothing(score: RepScore) -> None:
+    assert format.ticked_fault(score, parse_controls(default_config())) == ""
+
+
+def test_where_no_choice_stands_for_the_back_a_reason_decides() -> None:
+    controls = replace(CONTROLS, choices="fault", choice_values=(FaultChoice("Knees", ("knees",)),))
+    assert format.ticked_fault(rounded(0.9, reason("knees")), controls) == "Knees"
+
+
+def test_a_prediction_is_the_same_but_for_what_is_said_of_the_back() -> None:
+    """Labels, scores and rank of a normal repetition are as without it."""
+    plain, told = (replace(analysis((0.1,)), scores=(replace(rounded(0.1), back_bow=bow),)) for bow in (None, 0.06))
+    without, with_it = (to_prediction(found, CONTROLS, 30.0) for found in (plain, told))
+    assert [one for one in with_it["result"] if one["type"] != "textarea"] == without["result"]
+    assert with_it["score"] == without["score"]

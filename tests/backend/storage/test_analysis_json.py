@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from fakes import analysis
 
@@ -28,3 +29,16 @@ def test_an_analysis_without_an_appearance_is_read() -> None:
 
 def test_text_that_is_no_analysis_is_not_readable() -> None:
     assert not any(map(is_readable, ("", "[]", "null", '{"look": 1}')))
+
+
+def test_what_is_said_of_the_back_survives_storing() -> None:
+    stored = analysis((0.1, 0.9))
+    stored = replace(stored, scores=(replace(stored.scores[0], back_bow=0.06), stored.scores[1]))
+    assert [score.back_bow for score in load_analysis(dump_analysis(stored)).scores] == [0.06, None]
+
+
+def test_an_analysis_of_a_release_that_did_not_look_at_backs_is_read() -> None:
+    values = json.loads(dump_analysis(analysis((0.1, 0.9))))
+    for score in values["scores"]:
+        del score["back_bow"]
+    assert load_analysis(json.dumps(values)) == analysis((0.1, 0.9))

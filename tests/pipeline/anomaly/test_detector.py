@@ -45,6 +45,15 @@ def test_base_model_finds_the_odd_one_within_a_video(base: Detector) -> None:
     assert [score.is_anomaly for score in base.score(pose, reps)] == [False, False, True, False, False, False]
 
 
+def test_what_is_said_of_the_back_stands_beside_a_score_that_it_does_not_move(base: Detector) -> None:
+    pose, reps = set_of(3, (None, None, FAULT))
+    plain = base.score(pose, reps)
+    first = (pose.time >= reps[0].start_s) & (pose.time <= reps[0].end_s)
+    told = base.score(replace(pose, back_bow=np.where(first, np.float32(0.06), np.float32(np.nan))), reps)
+    assert [score.back_bow for score in told] == [pytest.approx(0.06), None, None]
+    assert tuple(replace(score, back_bow=None) for score in told) == plain
+
+
 def test_ten_normals_find_a_fault_that_every_repetition_shows(trained: Detector) -> None:
     pose, reps = set_of(4, (FAULT,) * 6)
     assert all(score.is_anomaly for score in trained.score(pose, reps))

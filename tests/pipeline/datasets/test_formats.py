@@ -17,7 +17,7 @@ from drawn_lifts import video
 from pipeline.config import EncodeConfig
 from pipeline.datasets.coco import KEYPOINTS, NAME, SPLIT_NAMES, CocoKeypoints
 from pipeline.datasets.elan import write_eaf
-from pipeline.datasets.landmarks import around, at_rate, read_landmarks, write_landmarks
+from pipeline.datasets.landmarks import MARGIN_S, around, at_rate, read_landmarks, write_landmarks
 from pipeline.datasets.ntu_skeleton import DISTANCE_M, kinect_joints, write_skeleton
 from pipeline.datasets.rows import ExportedRep
 from pipeline.datasets.skelemotion import write_picture
@@ -77,6 +77,18 @@ def test_an_even_grid_is_between_its_neighbours() -> None:
     dense = at_rate(POSE, 40.0)
     assert np.allclose(np.diff(dense.time), 1 / 40)
     np.testing.assert_allclose(dense.image[2], (POSE.image[0] + POSE.image[1]) / 2, rtol=1e-5)
+
+
+def test_what_is_said_of_the_back_goes_with_its_pose(tmp_path: Path) -> None:
+    bows = np.where(np.arange(len(POSE.time)) % 2, np.float32(0.05), np.float32(np.nan)).astype(np.float32)
+    told = replace(POSE, back_bow=bows)
+    dense = at_rate(told, 4 / float(np.diff(POSE.time).min()))
+    nearest = np.abs(dense.time[:, None] - POSE.time).argmin(axis=1)
+    is_between = np.abs(dense.time - POSE.time[nearest]) > 0.4 * np.diff(POSE.time).min()  # as near to the other
+    np.testing.assert_array_equal(dense.back_bow[~is_between], bows[nearest][~is_between])
+    write_landmarks(tmp_path / "a.npz", told, REP)
+    near = (POSE.time >= REP.start_s - MARGIN_S) & (POSE.time <= REP.end_s + MARGIN_S)
+    np.testing.assert_array_equal(read_landmarks(tmp_path / "a.npz")[0].back_bow, bows[near])
 
 
 def test_nobody_is_put_where_nobody_was_seen() -> None:

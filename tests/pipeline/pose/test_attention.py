@@ -15,8 +15,7 @@ from pipeline.media import reading
 from pipeline.media.reading import SampledFrame
 from pipeline.pose.attention import CALM_S, Attention
 from pipeline.pose.estimation import estimate, estimate_samples
-from pipeline.pose.estimator import Landmarks
-from pipeline.records import Pose, VideoInfo
+from pipeline.records import Landmarks, Pose, VideoInfo
 from pipeline.reps import find_reps
 from pipeline.synthetic import Camera, Cut, LiftPlan, RepPlan
 from pipeline.synthetic.drawing import render
@@ -41,7 +40,7 @@ class Exact:
         self.asked.append(time_s)
         pose = synthetic.pose_of(self.plan, np.array([time_s]))
         x, y = pose.image[0].T / np.array(SIZE)[:, None]
-        return np.stack([x, y, pose.depth[0] / SIZE[0], pose.visibility[0]], axis=1), pose.world[0]
+        return Landmarks(np.stack([x, y, pose.depth[0] / SIZE[0], pose.visibility[0]], axis=1), pose.world[0])
 
     def reset(self) -> None:
         pass

@@ -16,7 +16,7 @@ from pipeline.errors import VideoDamaged
 from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.media import reading
 from pipeline.pose.estimation import estimate
-from pipeline.records import Floats, Pose
+from pipeline.records import Landmarks, Pose
 
 
 class FakeEstimator:
@@ -28,11 +28,11 @@ class FakeEstimator:
         self.pictures: list[NDArray[np.uint8]] = []
         self.resets: list[int] = []
 
-    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> Landmarks | None:
         self.pictures.append(picture)
         if self.blind and index_of(picture) in self.blind:
             return None
-        return np.tile(np.float32(self.place), (LANDMARK_COUNT, 1)), np.ones((LANDMARK_COUNT, 3), np.float32)
+        return Landmarks(np.tile(np.float32(self.place), (LANDMARK_COUNT, 1)), np.ones((LANDMARK_COUNT, 3), np.float32))
 
     def reset(self) -> None:
         self.resets.append(len(self.pictures))
@@ -41,7 +41,7 @@ class FakeEstimator:
 class RedFinder(FakeEstimator):
     """Sees all landmarks in the middle of what is red."""
 
-    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> Landmarks | None:
         y, x = np.nonzero(picture[:, :, 0] > picture[:, :, 1].astype(int) + 50)
         self.place = (float(x.mean() + 0.5) / picture.shape[1], float(y.mean() + 0.5) / picture.shape[0], 0.0, 1.0)
         return super().landmarks(picture, time_s)
@@ -54,7 +54,7 @@ def pose_of(path: Path, estimator: FakeEstimator, per_second: float = 0.0, **oth
 class BlasWatcher(FakeEstimator):
     """Notes how many threads BLAS may use while landmarks are taken."""
 
-    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> Landmarks | None:
         self.threads = blas_threads()
         return super().landmarks(picture, time_s)
 
@@ -145,7 +145,7 @@ def test_pictures_are_contiguous_for_the_network(tmp_path: Path, size: tuple[int
     """`mediapipe.Image`, which a .task model is given, refuses rows with padding."""
 
     class Picky(FakeEstimator):
-        def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+        def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> Landmarks | None:
             Image(image_format=ImageFormat.SRGB, data=picture)
             return super().landmarks(picture, time_s)
 
@@ -160,3 +160,14 @@ def test_sums_of_a_few_numbers_wake_no_other_threads(tmp_path: Path) -> None:
         pose_of(write_video(tmp_path / "a.mp4", count=3), watcher)
         assert watcher.threads == {1}
         assert max(blas_threads()) == 2
+
+
+def test_what_is_said_of_the_back_stands_in_its_sample(tmp_path: Path) -> None:
+    class Telling(FakeEstimator):
+        def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> Landmarks | None:
+            found = super().landmarks(picture, time_s)
+            return None if found is None else found._replace(back_bow=time_s)
+
+    pose = pose_of(write_video(tmp_path / "v.mp4", count=4), Telling(blind=frozenset({2})))
+    expected = [*pose.time[:2], np.nan, pose.time[3]]
+    np.testing.assert_array_equal(pose.back_bow, np.float32(expected))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import zipfile
+from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_backs import bent_pictures, median_bow
 from mediapipe.python.solutions.pose import Pose as Graph
 from psutil import Process
 from video_files import Picture, grey
@@ -17,6 +20,7 @@ from pipeline.media import reading
 from pipeline.pose.estimator import open_estimator
 from pipeline.pose.mediapipe_pose import MediaPipePose
 from pipeline.pose.openvino_pose import OpenVinoPose
+from pipeline.records import ROUNDED_BOW
 
 
 @pytest.fixture
@@ -90,3 +94,59 @@ def test_an_opened_estimator_works_and_frees_its_model(
         assert estimator.landmarks(grey(5, 128, 96), 0.0) is None
         assert not closed
     assert closed
+
+
+def test_the_mask_moves_no_landmark() -> None:
+    """MediaPipe's own class makes none here."""
+    with MediaPipePose(PoseConfig()) as ours, Graph(smooth_landmarks=False) as theirs:
+        for number, picture in enumerate(bent_pictures(0.05)):
+            found, expected = ours.landmarks(picture, number / 10), theirs.process(picture)
+            assert found is not None
+            assert found.normalized[:, :3].tolist() == [[p.x, p.y, p.z] for p in expected.pose_landmarks.landmark]
+            assert found.world.tolist() == [[p.x, p.y, p.z] for p in expected.pose_world_landmarks.landmark]
+
+
+def test_a_drawn_back_that_is_bent_looks_rounded_and_a_straight_one_does_not() -> None:
+    with MediaPipePose(PoseConfig()) as estimator:
+        assert median_bow(estimator, 0.1) > ROUNDED_BOW > median_bow(estimator, -0.01)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A `.task` file of the networks in the wheel, which lack only what says how pictures become numbers."""
+    from mediapipe.tasks.python.metadata.metadata_writers.metadata_writer import MetadataWriter
+
+    path = tmp_path_factory.mktemp("bundle") / "own.task"
+    with zipfile.ZipFile(path, "w") as file:
+        for name, network, mean, scale in (
+            ("pose_detector.tflite", "pose_detection/pose_detection.tflite", 127.5, 127.5),
+            ("pose_landmarks_detector.tflite", "pose_landmark/pose_landmark_full.tflite", 0.0, 255.0),
+        ):
+            content = bytearray(files("mediapipe").joinpath("modules", network).read_bytes())
+            file.writestr(name, bytes(MetadataWriter.create(content).add_image_input([mean], [scale]).populate()[0]))
+    return path
+
+
+def test_a_bundle_tells_a_bent_back_from_a_straight_one(bundle: Path) -> None:
+    bows = []
+    for back_bow in (0.1, -0.01):
+        with MediaPipePose(PoseConfig(model=str(bundle))) as estimator:
+            bows.append(median_bow(estimator, back_bow))
+    assert bows[0] > ROUNDED_BOW > bows[1]
+
+
+def test_the_mask_of_a_bundle_moves_no_landmark(bundle: Path) -> None:
+    from mediapipe import Image, ImageFormat
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    options = vision.PoseLandmarkerOptions(BaseOptions(str(bundle)), vision.RunningMode.VIDEO)
+    with (
+        MediaPipePose(PoseConfig(model=str(bundle))) as ours,
+        vision.PoseLandmarker.create_from_options(options) as theirs,
+    ):
+        for number, picture in enumerate(bent_pictures(0.05, 3)):
+            found = ours.landmarks(picture, number / 10)
+            expected = theirs.detect_for_video(Image(image_format=ImageFormat.SRGB, data=picture), number * 100)
+            assert found is not None
+            assert found.normalized[:, :3].tolist() == [[p.x, p.y, p.z] for p in expected.pose_landmarks[0]]
+            assert found.world.tolist() == [[p.x, p.y, p.z] for p in expected.pose_world_landmarks[0]]

@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from drawn_backs import bent_pictures, median_bow
 from numpy.typing import NDArray
 from psutil import Process
 from video_files import Picture, grey
@@ -21,7 +22,8 @@ from pipeline.errors import PoseModelError
 from pipeline.media import reading
 from pipeline.pose import compiled
 from pipeline.pose.mediapipe_pose import MediaPipePose
-from pipeline.pose.openvino_pose import OpenVinoPose
+from pipeline.pose.openvino_pose import Networks, OpenVinoPose
+from pipeline.records import ROUNDED_BOW
 from pipeline.synthetic.drawing import draw
 
 CONFIG = PoseConfig(engine="openvino")
@@ -150,10 +152,11 @@ def test_the_networks_are_loaded_again_after_closing() -> None:
 def test_one_core_is_used() -> None:
     pictures = drawn(count=10)
     with OpenVinoPose(CONFIG) as estimator:
-        estimator.landmarks(pictures[0], 0.0)
+        for number, picture in enumerate(pictures):  # the last ones are bent: every network is loaded
+            estimator.landmarks(picture, number / 10)
         threads = Process().num_threads()
         for number, picture in enumerate(pictures):
-            estimator.landmarks(picture, number / 10)
+            estimator.landmarks(picture, 1 + number / 10)
         assert Process().num_threads() == threads
 
 
@@ -182,3 +185,39 @@ print("openvino.tools.ovc" in sys.modules)
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.split() == ["False"]
+
+
+def test_a_drawn_back_that_is_bent_looks_rounded_and_a_straight_one_does_not() -> None:
+    with OpenVinoPose(CONFIG) as estimator:
+        assert median_bow(estimator, 0.1) > ROUNDED_BOW > median_bow(estimator, -0.01)
+
+
+def test_nothing_is_said_of_the_back_of_somebody_upright() -> None:
+    (picture,) = drawn()
+    with OpenVinoPose(CONFIG) as estimator:
+        found = [estimator.landmarks(picture, n / 10) for n in range(3)]
+        assert estimator._networks is not None
+        assert estimator._networks._outlining is None  # it is not even loaded
+    assert all(one is not None and np.isnan(one.back_bow) for one in found)
+
+
+def test_the_outline_moves_no_landmark() -> None:
+    networks = Networks()
+    for picture in bent_pictures(0.05):
+        region = networks.person(picture, 0.5)
+        assert region is not None
+        without, outlined = (networks.pose(picture, region, 0.5, wanted) for wanted in (False, True))
+        assert without is not None
+        assert outlined is not None
+        assert without.outline is None
+        assert outlined.outline is not None
+        for name in ("points", "depth", "visibility", "world"):
+            np.testing.assert_array_equal(getattr(outlined, name), getattr(without, name))
+
+
+def test_both_compiled_networks_are_kept(tmp_path: Path) -> None:
+    for _ in range(2):
+        with OpenVinoPose(CONFIG, tmp_path) as estimator:
+            median_bow(estimator, 0.1)
+        kept = sorted(file.name.rpartition("-")[0] for file in tmp_path.iterdir())
+        assert kept == ["pose_detection", "pose_landmark_full", "pose_outline_full"]

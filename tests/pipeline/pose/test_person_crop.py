@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.media.reading import SampledFrame, shrunk
 from pipeline.pose.person_crop import PersonTracker
-from pipeline.records import Floats
+from pipeline.records import Landmarks
 
 Picture = NDArray[np.uint8]
-Landmarks = tuple[Floats, Floats]
 Box = tuple[int, int, int, int]
 
 WIDTH, HEIGHT = 1280, 720
 BODY = np.stack([np.linspace(0.4, 0.6, LANDMARK_COUNT), np.linspace(0.0, 1.0, LANDMARK_COUNT)], axis=1)
+BOW = 0.05
 FAR: Box = (900, 300, 60, 120)
 NEAR: Box = (200, 100, 280, 560)
 
@@ -48,7 +48,7 @@ class ShortSighted:
         normalized[:, :2] = image / picture.shape[1::-1]
         world = np.zeros((LANDMARK_COUNT, 3), np.float32)
         world[:, :2] = 2.0 * BODY * (0.5, 1.0)
-        return normalized, world
+        return Landmarks(normalized, world, BOW)
 
     def reset(self) -> None:
         self.resets += 1
@@ -169,3 +169,8 @@ def test_after_a_cut_the_whole_picture_comes_first() -> None:
     estimator.sizes.clear()
     tracker.landmarks(sample, sample.shrunk(640))
     assert estimator.sizes[0] == (640, 360)
+
+
+def test_what_is_said_of_the_back_goes_with_a_person_found_in_a_part() -> None:
+    _, found = track([picture_of(FAR)] * 20)
+    assert {one.back_bow for one in found if one is not None} == {BOW}

@@ -18,7 +18,7 @@ from pipeline.media import reading
 from pipeline.media.reading import SampledFrame, shrunk
 from pipeline.pose.estimation import estimate, estimate_two
 from pipeline.pose.static_person import bends, is_idle, travel_m, without
-from pipeline.records import Floats, Pose
+from pipeline.records import Landmarks, Pose
 
 PLAN = synthetic.LiftPlan()
 BODY = np.stack([np.linspace(0.0, 1.0, LANDMARK_COUNT), np.linspace(0.0, 1.0, LANDMARK_COUNT)], axis=1)
@@ -31,7 +31,7 @@ class Tallest:
     def __init__(self) -> None:
         self.calls = 0
 
-    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> tuple[Floats, Floats] | None:
+    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> Landmarks | None:
         self.calls += 1
         count, _, boxes, _ = cv2.connectedComponentsWithStats((picture[:, :, 0] > 200).astype(np.uint8))
         if count < 2:
@@ -41,7 +41,7 @@ class Tallest:
         normalized[:, :2] = (BODY * (width, height) + (left, top)) / picture.shape[1::-1]
         world = np.zeros((LANDMARK_COUNT, 3), np.float32)
         world[:, :2] = 2.0 * BODY * (0.4, 1.0)
-        return normalized, world
+        return Landmarks(normalized, world)
 
     def reset(self) -> None:
         pass

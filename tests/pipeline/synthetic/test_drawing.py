@@ -1,5 +1,6 @@
 """The drawn lifter: the video has the frames, rate and times asked for, and shows what the plan says."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -87,3 +88,32 @@ def test_lifter_outside_the_picture_leaves_the_room_empty() -> None:
     plan = LiftPlan(walk_in_s=4.0, camera=Camera(size=0.8), width=320)
     first, second = draw(plan, np.array([0.0, 0.05]))
     assert np.array_equal(first, second)
+
+
+# A spine that bends
+
+
+@pytest.mark.parametrize("bow", [-0.11, 0.21, float("nan")])
+def test_a_spine_bends_within_reason(bow: float) -> None:
+    with pytest.raises(ValueError, match="bow of the back"):
+        LiftPlan(back_bow=bow)
+
+
+def test_a_spine_that_bends_moves_no_joint() -> None:
+    straight, bent = pose_of(SHORT), pose_of(replace(SHORT, back_bow=0.1))
+    np.testing.assert_array_equal(bent.image, straight.image)
+    np.testing.assert_array_equal(bent.world, straight.world)
+
+
+def test_the_more_a_spine_bends_the_more_of_the_shirt_is_seen_behind_it() -> None:
+    """Of somebody bent; of somebody upright nothing changes."""
+    plan = replace(SHORT, camera=Camera(azimuth_deg=90.0))
+    (rep,) = timeline_of(plan).reps
+
+    def shirt(bow: float, time_s: float) -> int:
+        (picture,) = draw(replace(plan, back_bow=bow), np.array([time_s]))
+        return int((picture.astype(int)[..., 2] - picture[..., 0] > 60).sum())
+
+    hollow, slightly, much = (shirt(bow, rep.start_s) for bow in (-0.05, 0.02, 0.1))
+    assert hollow < slightly < much
+    assert shirt(0.1, rep.top_s) == pytest.approx(shirt(0.02, rep.top_s), rel=0.02)

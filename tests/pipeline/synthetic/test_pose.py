@@ -313,7 +313,10 @@ def short_pose() -> Pose:
 
 def test_dropped_poses_are_not_detected(short_pose: Pose) -> None:
     missing = np.arange(len(short_pose.time)) % 3 == 0
-    assert np.array_equal(drop_poses(short_pose, missing).detected, ~missing)
+    told = replace(short_pose, back_bow=np.ones(len(missing), np.float32))
+    dropped = drop_poses(told, missing)
+    assert np.array_equal(dropped.detected, ~missing)
+    assert np.array_equal(np.isfinite(dropped.back_bow), ~missing)
 
 
 def test_occluded_landmarks_lose_visibility_only_they(short_pose: Pose) -> None:

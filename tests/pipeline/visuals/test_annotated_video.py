@@ -146,3 +146,12 @@ def test_slowed_repetitions_last_longer_and_have_no_sound(tmp_path: Path):
     assert reading.probe(tmp_path / "slow.mp4").duration_s == pytest.approx(info.duration_s + 1.0, abs=0.1)
     with av.open(str(tmp_path / "slow.mp4")) as written:
         assert not written.streams.audio
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_panel_says_that_the_back_looks_rounded(lift, analysis, number):
+    """Of a normal repetition too, and before where to look."""
+    _, pose = lift
+    told = replace(analysis, scores=tuple(replace(score, back_bow=0.06) for score in analysis.scores))
+    before, lines = words(pose, analysis, number), words(pose, told, number)
+    assert lines == (before[0], "the back looks rounded", *before[1:])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
 from pipeline.records import Analysis, Pose, Reason, RepScore, VideoInfo
 from pipeline.synthetic import demo_plan, pose_of, reps_of
@@ -81,3 +82,21 @@ def test_the_loss_is_told_and_compared() -> None:
     assert summary(now, [before, single])[-1].startswith("In an earlier set (one.mp4)")
     html = page(now, "", "", [before])
     assert html.index("one.mp4</td>") < html.index("two.mp4 (this one)")
+
+
+def test_backs_that_look_rounded_are_told(pose: Pose, analysis: Analysis) -> None:
+    first, second, third = analysis.scores
+    told = replace(analysis, scores=(replace(first, back_bow=0.05), replace(second, back_bow=0.06), third))
+    report, paths, speeds = report_of(pose, told, "a.mp4")
+    assert summary(report)[1] == "The back looks rounded in 1, 2."
+    html = page(report, paths, speeds)
+    assert '<span class="normal">normal</span>: the back looks rounded</td>' in html
+    assert ">unusual</span>: the back looks rounded; hips and back on the way up</td>" in html
+    assert "rounded" not in page(*report_of(pose, analysis, "a.mp4"))
+
+
+def test_a_report_of_an_earlier_release_says_nothing_of_backs(pose: Pose, analysis: Analysis) -> None:
+    values = asdict(report_of(pose, analysis, "a.mp4")[0])
+    for rep in values["reps"]:
+        del rep["back"]
+    assert [rep.back for rep in TypeAdapter(SetReport).validate_python(values).reps] == ["", "", ""]

@@ -154,3 +154,9 @@ def test_rates_of_false_alarms_are_told_with_the_one_in_use(full: FlaskClient) -
     found = full.get("/api/models/1/v0001").json
     assert found["rates"] == [asdict(AT)]
     assert (found["rate"], found["judged_at"]) == ({"rate": 0.05, "chosen_for": "model"}, 0.05)
+
+
+def test_what_is_said_of_backs_is_given(full: FlaskClient) -> None:
+    reps = full.get(f"/api/videos/{DRAWN}").json["reps"]
+    assert [rep["back_bow"] for rep in reps] == [None, 0.06, None, None, 0.0]
+    assert [rep["back_is_rounded"] for rep in reps] == [False, True, False, False, False]

@@ -295,6 +295,13 @@ def test_a_video_shows_its_repetitions_with_their_curve(full: FlaskClient) -> No
     assert "<polyline" in shown
 
 
+def test_a_back_that_looks_rounded_is_told_of_its_repetition(full: FlaskClient) -> None:
+    shown = page(full, f"/videos/{DRAWN}")
+    assert shown.count("The back looks rounded.") == 1
+    assert 'id="rep-2"' in shown.partition("The back looks rounded.")[0]
+    assert 'id="rep-3"' in shown.partition("The back looks rounded.")[2]
+
+
 def test_a_repetition_stands_beside_the_most_normal_one(full: FlaskClient) -> None:
     assert "The most normal one, repetition 1" in page(full, f"/videos/{DRAWN}")
 
