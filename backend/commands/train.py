@@ -107,12 +107,15 @@ def check_is_there(client: LabelStudioClient, project: int) -> None:
 
     from backend.errors import BackendError, LabelStudioError, NotInLabelStudio
 
-    with suppress(LabelStudioError):
-        try:
-            client.label_config(project)
-        except NotInLabelStudio as error:
-            there = ", ".join(f"{one.id} ({one.title})" for one in client.projects()) or "none"
-            raise BackendError(f"Label Studio does not have project {project}. It has: {there}.") from error
+    try:
+        client.label_config(project)
+    except NotInLabelStudio as error:
+        there = ""
+        with suppress(LabelStudioError):
+            there = f" It has: {', '.join(f'{one.id} ({one.title})' for one in client.projects()) or 'none'}."
+        raise BackendError(f"Label Studio does not have project {project}.{there}") from error
+    except LabelStudioError:
+        return
 
 
 def _train_here_or_there(project: int) -> None:
