@@ -219,7 +219,7 @@ class RepScore:
 
 FRAME_COLUMNS = [
     *("start_s", "top_s", "end_s", "duration_s", "score", "p_value", "raw", "label", "is_anomaly", "reliable"),
-    *("back_bow", "back_is_rounded", "reasons", "video", "confidence", "model_version"),
+    *("reasons", "video", "confidence", "model_version", "back_bow", "back_is_rounded"),
 ]
 """The columns of `Analysis.to_frame`, also where there are no repetitions."""
 
@@ -270,8 +270,8 @@ class Analysis:
         """The N repetitions as a table of pandas, one row each, in order of time, numbered from 1 by its index.
 
         Columns: `start_s`, `top_s`, `end_s`, `duration_s` (seconds of media time), `score` and `p_value` (0..1), `raw`,
-        `label`, `is_anomaly`, `reliable`, `back_bow` (trunk lengths, NaN where nothing is said of the back),
-        `back_is_rounded`, `reasons` (text), and of the video `video`, `confidence`, `model_version`.
+        `label`, `is_anomaly`, `reliable`, `reasons` (text), of the video `video`, `confidence`, `model_version`, and
+        `back_bow` (trunk lengths, NaN where nothing is said of the back), `back_is_rounded`.
         """
         import pandas
 

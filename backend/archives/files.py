@@ -27,10 +27,10 @@ COLUMNS = (
     "end_s",
     "score",
     "label",
-    "back_is_rounded",
     "reasons",
     "confidence",
     "model_version",
+    "back_is_rounded",
 )
 
 
@@ -63,8 +63,9 @@ def write(folder: Path, done: Iterable[Entry], failed: Iterable[Entry], controls
                     times = (f"{seconds:.3f}" for seconds in (rep.start_s, rep.top_s, rep.end_s))
                     why = ", ".join(str(reason) for reason in score.reasons) if score.is_anomaly else ""
                     rounded = str(score.back_is_rounded).lower()
-                    judged = (f"{score.score:.4f}", score.label, rounded, why, f"{analysis.confidence:.4f}")
-                    table.writerow((shown_address(entry.source), number, *times, *judged, analysis.model_version))
+                    judged = (f"{score.score:.4f}", score.label, why, f"{analysis.confidence:.4f}")
+                    by = analysis.model_version
+                    table.writerow((shown_address(entry.source), number, *times, *judged, by, rounded))
             tasks.write("[]\n" if separator == "[\n" else "\n]\n")
         with _whole(folder / "failed.csv") as file:
             table = csv.writer(file)

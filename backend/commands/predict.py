@@ -26,8 +26,8 @@ from pipeline.records import Analysis, shown_score
 
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _COLUMNS = (
-    *("video", "rep", "start_s", "top_s", "end_s", "score", "label", "reliable", "hindrance"),
-    *("back_bow", "back_is_rounded", "reasons"),
+    *("video", "rep", "start_s", "top_s", "end_s", "score", "label", "reliable", "hindrance", "reasons"),
+    *("back_bow", "back_is_rounded"),
 )
 
 

@@ -32,8 +32,9 @@ _DECIMALS = 1
 @dataclass(frozen=True)
 class RepView:
     """A repetition, numbered from 1; times in seconds. back_bow: in trunk lengths, None where the view says nothing of
-    the back; back_is_rounded: whether it looks so. reasons: in words, the strongest first. fault: that we tick, "" for
-    none; ticked: those that people ticked. x, width: in the chart's units."""
+    the back; back_is_rounded: whether it looks so. hindrance: what was hidden, "" where that kept nobody from judging.
+    reasons: in words, the strongest first. fault: that we tick, "" for none; ticked: those that people ticked. x,
+    width: in the chart's units."""
 
     number: int
     start_s: float
@@ -45,6 +46,7 @@ class RepView:
     reliable: bool
     back_bow: float | None
     back_is_rounded: bool
+    hindrance: str
     reasons: tuple[str, ...]
     fault: str
     ticked: tuple[Ticked, ...]
@@ -209,6 +211,7 @@ def _reps(store: Store, found: Analyzed) -> tuple[RepView, ...]:
             score.reliable,
             score.back_bow,
             score.back_is_rounded,
+            score.hindrance,
             tuple(map(str, score.reasons)),
             faults[number - 1],
             tuple(one for one in ticked if one.number == number),

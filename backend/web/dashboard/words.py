@@ -88,7 +88,8 @@ def of_video(row: VideoRow) -> str:
         return row.error_message + (" It is tried again by itself for a while." if may_pass(row.error_type) else "")
     if row.confidence is None:
         return "Its stored result cannot be read. It is analyzed again when somebody opens the task."
-    said = "" if row.reps else f"{no_repetition(row.why_none or '').capitalize()}."
+    unjudged = f"{row.unreliable} of its repetitions could not be judged." if row.unreliable else ""
+    said = unjudged if row.reps else f"{no_repetition(row.why_none or '').capitalize()}."
     if row.unplayable:
         said = f"Not playable: {row.unplayable}. {PLAYABLE} {said}".strip()
     if row.warning:
