@@ -38,9 +38,13 @@ _SPAN = float(_PLACES[-1] - _PLACES[0])
 # How far out it is looked for and how finely, in trunk lengths: backs are .2 to .4 deep behind the line of the joints.
 _STEP = 0.02
 _REACH = np.arange(0.0, 0.9, _STEP)
+# So near to the picture's edge, in trunk lengths, a mask ends before the body does.
+_MARGIN = 0.05
+# So near to it the joints are guesses, as part of the body beside them is cut off.
+_JOINTS_MARGIN = 0.2
 # What the values at the places are weighted by to give the quadratic coefficient of the parabola nearest to them.
 _CURVATURE: _Doubles = np.polyfit(_PLACES, np.eye(len(_PLACES)), 2)[0]
-# Below so many pixels a step along a ray is less than one pixel of the mask.
+# Of a smaller trunk a pixel of the mask is more than a third of a bow that is told from a straight back.
 _LEAST_TRUNK_PX = 30.0
 # An edge that takes longer, in trunk lengths, from a likely person to an unlikely one is a guess: dark clothes before
 # a dark wall, or somebody behind.
@@ -78,7 +82,9 @@ def may_tell_next(points: NDArray[np.floating[Any]], world: Floats) -> bool:
     return _lean_deg(world) > _LOOK_FROM_DEG and _width_of(points.astype(np.float64)) <= _LOOK_UP_TO
 
 
-def bow_of(mask: Floats, points: NDArray[np.floating[Any]], world: Floats, levels: Levels) -> float:
+def bow_of(
+    mask: Floats, points: NDArray[np.floating[Any]], world: Floats, levels: Levels, shown: NDArray[np.float64]
+) -> float:
     """How far the back's outline bulges between hips and shoulders in one picture.
 
     Along the line from the middle of the hips to that of the shoulders the outline is looked for at right angles, on
@@ -90,6 +96,8 @@ def bow_of(mask: Floats, points: NDArray[np.floating[Any]], world: Floats, level
         points: [33, 2] landmarks in pixels of the mask.
         world: [33, 3] landmarks in metres.
         levels: what the values of the mask mean.
+        shown: [4, 2] the corners of the picture, one after the other, in pixels of the mask, which may show more or
+            less than that: an outline that leaves the picture is not seen.
 
     Returns:
         The bow in lengths of the trunk: about 0 for a straight outline, above it where it bulges, below it where it is
@@ -102,7 +110,11 @@ def bow_of(mask: Floats, points: NDArray[np.floating[Any]], world: Floats, level
     length = float(np.hypot(*(shoulders - hips)))
     if length < _LEAST_TRUNK_PX or _width_of(at) > _WIDEST_SHOULDERS:
         return float("nan")
-    values = _along_rays(mask, hips, (shoulders - hips) / length, _front_of(at, hips), length, levels.outside)
+    if not _within(np.stack([[hips, shoulders]]), shown, _JOINTS_MARGIN * length).all():
+        return float("nan")
+    places = hips + _places((shoulders - hips) / length, _front_of(at, hips)) * length
+    values = _values_at(mask, places, levels.outside)
+    values[~_within(places, shown, _MARGIN * length)] = np.inf  # whatever is there, it is no edge that was seen
     edge, likely, unlikely = (_crossing(values, level) for level in (levels.edge, levels.likely, levels.unlikely))
     if edge is None or likely is None or unlikely is None or float((unlikely - likely).mean()) > _WIDEST_EDGE:
         return float("nan")
@@ -148,19 +160,34 @@ def _front_of(at: _Doubles, hips: _Doubles) -> _Doubles:
     return front
 
 
-def _along_rays(
-    mask: Floats, hips: _Doubles, along: _Doubles, front: _Doubles, length: float, outside: float
-) -> NDArray[np.float32]:
-    """[P, R] values of the mask at the places along the trunk, from its line out to the back."""
+def _places(along: _Doubles, front: _Doubles) -> _Doubles:
+    """[P, R, 2] from the hips, in trunk lengths: at places along the trunk, from its line out to the back."""
     back = np.array([-along[1], along[0]])
     if float(np.median(front @ back)) > 0:
         back = -back
-    places = hips + (_PLACES[:, None, None] * along + _REACH[:, None] * back) * length
+    places: _Doubles = _PLACES[:, None, None] * along + _REACH[:, None] * back
+    return places
+
+
+def _values_at(mask: Floats, places: _Doubles, outside: float) -> NDArray[np.float32]:
+    """[P, R] values of the mask at places [P, R, 2]."""
     x, y = places.astype(np.float32).transpose(2, 0, 1)
     values: NDArray[np.float32] = cv2.remap(
         mask, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(outside,)
     ).astype(np.float32, copy=False)
     return values
+
+
+def _within(places: _Doubles, corners: NDArray[np.float64], margin: float) -> NDArray[np.bool_]:
+    """[P, R] which places [P, R, 2] lie inside a rectangle of these corners [4, 2], turned or not, by that margin."""
+    inside = np.ones(places.shape[:2], bool)
+    for corner, following in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        side = following - corner
+        inward = np.array([-side[1], side[0]]) / np.hypot(*side)
+        if inward @ (corners.mean(axis=0) - corner) < 0:
+            inward = -inward
+        inside &= (places - corner) @ inward >= margin
+    return inside
 
 
 def _crossing(values: NDArray[np.float32], level: float) -> _Doubles | None:

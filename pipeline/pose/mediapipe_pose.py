@@ -154,4 +154,6 @@ def _landmarks(normalized: Any, world: Any, mask: NDArray[np.float32] | None) ->
     metres = np.array([(p.x, p.y, p.z) for p in world], np.float32)
     if mask is None:
         return Landmarks(found, metres)
-    return Landmarks(found, metres, bow_of(mask, found[:, :2] * mask.shape[1::-1], metres, PROBABILITIES))
+    height, width = mask.shape[:2]
+    shown = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
+    return Landmarks(found, metres, bow_of(mask, found[:, :2] * (width, height), metres, PROBABILITIES, shown))

@@ -85,6 +85,13 @@ def in_picture(shares: _Doubles, region: Region) -> _Doubles:
     return turned(shares - 0.5, region) * region.side + (region.x, region.y)
 
 
+def in_region(places: _Doubles, region: Region) -> _Doubles:
+    """Pixels [N, 2] of a picture as shares of a region of it, below 0 or above 1 beside it."""
+    cos, sin = np.cos(region.rotation), np.sin(region.rotation)
+    shares: _Doubles = (places - (region.x, region.y)) / region.side @ np.array([[cos, -sin], [sin, cos]]) + 0.5
+    return shares
+
+
 def turned(points: _Doubles, region: Region) -> _Doubles:
     """Points [N, 2] around the middle of a region as it shows them, turned as they lie in the picture."""
     cos, sin = np.cos(region.rotation), np.sin(region.rotation)

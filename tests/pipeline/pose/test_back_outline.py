@@ -18,6 +18,10 @@ Points = NDArray[np.float64]
 SIZE = 256
 
 
+WHOLE = np.array([(-500.0, -500.0), (800.0, -500.0), (800.0, 800.0), (-500.0, 800.0)])
+"""Corners of a picture that reaches far beyond the mask."""
+
+
 def radius_of(bow: float) -> float:
     """The radius of a circle whose arc over .1 to .95 of the trunk has that height over its chord; in trunk lengths."""
     half = 0.425
@@ -77,28 +81,28 @@ def body(
 @pytest.mark.parametrize("bow", [-0.06, 0.0, 0.03, 0.05, 0.1])
 @pytest.mark.parametrize("trunk_px", [40.0, 70.0, 110.0])
 def test_the_bow_of_an_arc_of_a_circle_is_its_height(bow: float, trunk_px: float) -> None:
-    assert bow_of(*body(bow, trunk_px=trunk_px), LOGITS) == pytest.approx(bow, abs=0.002)
+    assert bow_of(*body(bow, trunk_px=trunk_px), LOGITS, WHOLE) == pytest.approx(bow, abs=0.002)
 
 
 @pytest.mark.parametrize("turned", [-160.0, -40.0, 25.0, 90.0])
 def test_a_mask_may_be_turned(turned: float) -> None:
-    assert bow_of(*body(0.06, turned=turned), LOGITS) == pytest.approx(0.06, abs=0.002)
+    assert bow_of(*body(0.06, turned=turned), LOGITS, WHOLE) == pytest.approx(0.06, abs=0.002)
 
 
 def test_whoever_looks_to_the_left_has_the_same_bow() -> None:
     mask, points, world = body(0.06)
     points[:, 0], world[:, 0] = SIZE - 1 - points[:, 0], -world[:, 0]
-    assert bow_of(np.ascontiguousarray(mask[:, ::-1]), points, world, LOGITS) == pytest.approx(0.06, abs=0.002)
+    assert bow_of(np.ascontiguousarray(mask[:, ::-1]), points, world, LOGITS, WHOLE) == pytest.approx(0.06, abs=0.002)
 
 
 def test_a_mask_may_be_of_probabilities() -> None:
     mask, points, world = body(0.06)
     shares = (1 / (1 + np.exp(-mask))).astype(np.float32)
-    assert bow_of(shares, points, world, PROBABILITIES) == pytest.approx(0.06, abs=0.002)
+    assert bow_of(shares, points, world, PROBABILITIES, WHOLE) == pytest.approx(0.06, abs=0.002)
 
 
 def test_where_the_back_lies_does_not_count() -> None:
-    far, near = (bow_of(*body(0.05, depth=depth), LOGITS) for depth in (0.4, 0.15))
+    far, near = (bow_of(*body(0.05, depth=depth), LOGITS, WHOLE) for depth in (0.4, 0.15))
     assert far == pytest.approx(near, abs=0.001)
 
 
@@ -118,15 +122,33 @@ def test_where_the_back_lies_does_not_count() -> None:
 )
 def test_nothing_is_said_of(unlike: dict[str, float]) -> None:
     """Somebody upright, small, no side view; a guess; a vague edge; a body beside the joints; no edge within reach."""
-    assert not isnan(bow_of(*body(0.05), LOGITS))
-    assert isnan(bow_of(*body(0.05, **unlike), LOGITS))  # type: ignore[arg-type]
+    assert not isnan(bow_of(*body(0.05), LOGITS, WHOLE))
+    assert isnan(bow_of(*body(0.05, **unlike), LOGITS, WHOLE))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("row", range(40, 126, 4))
+def test_a_back_that_leaves_the_picture_says_nothing(row: int) -> None:
+    mask, points, world = body(0.0)
+    shown = np.array([(0.0, 0.0), (SIZE, 0.0), (SIZE, SIZE), (0.0, SIZE)]) + (0.0, row) * np.array([[1], [1], [0], [0]])
+    cut = mask.copy()
+    cut[:row] = LOGITS.outside
+    bow = bow_of(cut, points, world, LOGITS, shown)
+    assert isnan(bow) or bow == pytest.approx(0.0, abs=0.002)
+    assert isnan(bow) or row < 80
+
+
+def test_a_lifter_whose_hips_are_at_the_edge_of_the_picture_says_nothing() -> None:
+    mask, points, world = body(0.0)
+    for left, says in ((SIZE / 2 - 30.0, True), (SIZE / 2 - 10.0, False)):
+        shown = np.array([(left, 0.0), (SIZE, 0.0), (SIZE, SIZE), (left, SIZE)])
+        assert isnan(bow_of(mask, points, world, LOGITS, shown)) != says
 
 
 def test_a_mask_with_a_hole_at_the_joints_says_nothing() -> None:
     mask, points, world = body(0.05)
     x, y = points[[INDEX["left_hip"], INDEX["left_shoulder"]]].mean(axis=0).astype(int)
     mask[y - 3 : y + 4, x - 3 : x + 4] = -9.0
-    assert isnan(bow_of(mask, points, world, LOGITS))
+    assert isnan(bow_of(mask, points, world, LOGITS, WHOLE))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.pose.region import Region, RegionFilter, body_region, crop, in_picture, refined, turned, whole
+from pipeline.pose.region import Region, RegionFilter, body_region, crop, in_picture, in_region, refined, turned, whole
 
 UPRIGHT = np.array([(100.0, 80.0), (100.0, 30.0)])
 
@@ -134,3 +134,10 @@ def test_a_reset_filter_knows_nothing() -> None:
     steadied.filtered(UPRIGHT)
     steadied.reset()
     np.testing.assert_array_equal(steadied.filtered(UPRIGHT + 40), UPRIGHT + 40)
+
+
+def test_places_of_a_picture_are_shares_of_a_region_and_back() -> None:
+    region = Region(100.0, 60.0, 80.0, rotation=0.7)
+    places = np.array([(0.0, 0.0), (640.0, 0.0), (130.5, 20.25)])
+    assert in_picture(in_region(places, region), region) == pytest.approx(places)
+    assert in_region(np.array([(100.0, 60.0)]), region) == pytest.approx(np.array([(0.5, 0.5)]))
