@@ -153,9 +153,7 @@ def main() -> None:
             raise
         sys.exit("\n".join(f"deadlift: {_setting(found)}" for found in error.errors()))
     except OSError as error:
-        # A file that is missing elsewhere is a mistake of ours; a data folder may lie where none can be made.
-        is_ours = error.errno == errno.ENOENT and not _is_in_data_folder(Path(str(error.filename)))
-        if error.errno not in _OF_THE_DISK or is_ours:
+        if error.errno not in _OF_THE_DISK or (error.errno == errno.ENOENT and not _keeps_data_folder(error)):
             raise
         sys.exit(f"deadlift: {_of_a_file(error)}")
     except Exception as error:
@@ -184,6 +182,14 @@ def _is_in_data_folder(path: Path) -> bool:
     except ValueError:  # another setting is wrong, which its own command says
         return False
     return path.absolute().is_relative_to(folder) or folder.is_relative_to(path.absolute())
+
+
+def _keeps_data_folder(error: OSError) -> bool:
+    """Whether a folder could not be made that the data folder is, or lies in. Any other file that is missing is a
+    mistake of ours."""
+    from backend.settings import Settings
+
+    return bool(error.filename) and Settings().data_dir.absolute().is_relative_to(Path(error.filename).absolute())
 
 
 def _setting(found: ErrorDetails) -> str:

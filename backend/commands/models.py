@@ -38,7 +38,7 @@ def list_models(project: Project) -> None:
     table.add_column("Made (UTC)", no_wrap=True)
     for heading in ("Normal", "Anom.", "Videos"):
         table.add_column(heading, justify="right")
-    table.add_column("Verdict", no_wrap=True)
+    table.add_column("Verdict", overflow="fold")
     table.add_column("Version", no_wrap=True)
     table.add_row("*" if in_use == "base" else "", "base", "", "", "", "", "", registry.fallback.version)
     for version in versions:
@@ -196,10 +196,10 @@ def _figures(version: Version) -> dict[str, str]:
 
 
 def _verdict(version: Version) -> str:
-    """The verdict in a word or two, as the dashboard has it."""
-    from backend.models.figures import verdict_of
+    """The verdict in a few words, as the dashboard has it."""
+    from backend.models.figures import VERDICTS, verdict_of
 
-    return verdict_of(version.gate).kind.replace("-", " ")
+    return VERDICTS[verdict_of(version.gate).kind]
 
 
 def _made(version: Version) -> str:

@@ -39,7 +39,7 @@ def report(
     from pipeline.visuals.set_report import page, report_of
 
     reports = [_read(file, lifter) for file in earlier or ()]
-    targets = targets_in(out, [f"{path.stem}-report.html" for path in videos], videos)
+    targets = targets_in(out, [f"{path.stem}-report.html" for path in videos], [*videos, *(earlier or ())], ".json")
 
     def write(number: int, target: Path) -> Analysis:
         pose, analysis = sets.found_in(number)

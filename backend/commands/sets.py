@@ -20,13 +20,19 @@ if TYPE_CHECKING:
     from pipeline.records import Analysis, OnProgress, Pose
 
 
-def targets_in(out: Path, names: Sequence[str], videos: Sequence[Path]) -> list[Path]:
+_FILES = (".avi", ".csv", ".html", ".json", ".m4v", ".mkv", ".mov", ".mp4", ".pdf", ".webm")
+
+
+def targets_in(out: Path, names: Sequence[str], sources: Sequence[Path], beside: str = "") -> list[Path]:
     """Where results go: each by its name into the folder `out`, which is made; a single one also into the file `out`.
 
-    videos: those that the results are made of. Raises BackendError where two would go into one file or one over a
-    video, or the folder cannot be made.
+    sources: files that the results are made of. beside: the suffix of another file that is written beside each. Raises
+    BackendError where two would go into one file or one over a source, or the folder cannot be made.
     """
-    is_file = out.suffix.lower() == Path(names[0]).suffix and not out.is_dir()
+    suffix = Path(names[0]).suffix
+    is_file = out.suffix.lower() in _FILES and not out.is_dir()
+    if is_file and out.suffix.lower() != suffix:
+        raise BackendError(f"{out}: results are files as x{suffix}. Name such a one, or a folder, with --out.")
     if is_file and len(names) > 1:
         raise BackendError(f"{out} is one file, for {len(names)} results. Name a folder with --out.")
     targets = [out] if is_file else [out / name for name in names]
@@ -34,8 +40,9 @@ def targets_in(out: Path, names: Sequence[str], videos: Sequence[Path]) -> list[
         raise BackendError(
             f"Two of the videos would be written to {twice}. Give them in different calls, with other --out."
         )
-    sources = {path.resolve() for path in videos}
-    if over := next((one for one in targets if one.resolve() in sources), None):
+    written = [*targets, *(one.with_suffix(beside) for one in targets if beside)]
+    kept = {path.resolve() for path in sources}
+    if over := next((one for one in written if one.resolve() in kept), None):
         raise BackendError(f"{over} would be written over. Name another file or folder with --out.")
     folder = targets[0].parent
     try:

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 def database(settings: Settings) -> list[Check]:
     """Whether the database, where there is one already, can be used by this release."""
-    from backend.storage.database import database_exists, missing_steps
+    from backend.storage.database import database_exists, missing_steps, open_database
 
     if not database_exists(settings.database_url):
         return []
     try:
         missing = missing_steps(settings.database_url)
+        if not missing:
+            open_database(settings.database_url).dispose()
     except BackendError as error:
         return [Check("Database", "problem", str(error), "Do as it says, then start the server again.")]
     if missing:

@@ -34,7 +34,7 @@ TRIAL_VERSION = "deadlift-doctor"
 """The model version of the prediction that is stored and removed again."""
 _SAMPLE_BYTES = 1 << 20
 _NAMED = 3
-_COPIES = "Set MAKE_PLAYABLE=true for an H.264 copy of each, or make one: deadlift playable."
+_COPIES = "Make an H.264 copy: deadlift playable FILE. With MAKE_PLAYABLE=true new videos get one by themselves."
 _RATE_TOLERANCE = 0.01
 
 

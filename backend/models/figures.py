@@ -7,10 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pipeline.learning.rates import ENOUGH_ANOMALIES, ENOUGH_NORMALS
+from pipeline.learning.rates import are_enough
 
 Kind = Literal["better", "not-worse", "same", "too-few", "refused", "start"]
 
+VERDICTS: dict[Kind, str] = {
+    "better": "better",
+    "not-worse": "not worse, not shown to be better",
+    "same": "no difference seen",
+    "too-few": "too few to tell",
+    "refused": "not promoted",
+    "start": "the beginning",
+}
 _DECISION = 0.5
 _MOST_POINTS = 200
 _Z = 1.96
@@ -131,7 +139,7 @@ def verdict_of(gate: Mapping[str, Any]) -> Verdict:
     more = f" But {remark}" if remark else ""
     judged = f"Judged on {normals} normal and {anomalies} anomalous repetitions of unseen videos"
     figures = figures_of(gate)
-    if normals < ENOUGH_NORMALS or anomalies < ENOUGH_ANOMALIES:
+    if not are_enough(normals, anomalies):
         return Verdict("too-few", f"{judged}: too few to tell. It may be used because nothing speaks against it.{more}")
     better = [figure.title.lower() if figure.title != "AUROC" else "AUROC" for figure in figures if figure.is_better]
     if better:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from backend.models.registry import Json, Model, Registry
 from pipeline.anomaly.versions import percent
-from pipeline.learning.rates import ENOUGH_ANOMALIES, ENOUGH_NORMALS, UnseenAtRate
+from pipeline.learning.rates import ENOUGH_ANOMALIES, ENOUGH_NORMALS, UnseenAtRate, are_enough
 
 ChosenFor = Literal["project", "server", "model"]
 """Whether a rate was chosen for the project or by the server's setting, or is what the model was learnt for."""
@@ -58,7 +58,7 @@ def in_words(found: Sequence[UnseenAtRate], in_use: float | None) -> str:
         f"{_count(first.videos, 'video')} (false alarms: mean over videos), "
         f"{_count(first.anomalies, 'anomalous repetition')}."
     ]
-    if first.normals < ENOUGH_NORMALS or first.anomalies < ENOUGH_ANOMALIES:
+    if not are_enough(first.normals, first.anomalies):
         said.append(
             f"Too few to tell rates apart: that takes {ENOUGH_NORMALS} normal and {ENOUGH_ANOMALIES} anomalous ones, "
             "and more for rates of a few per cent."

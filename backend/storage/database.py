@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 
@@ -79,13 +79,13 @@ def open_database(url: str) -> Engine:
 
 
 def missing_steps(url: str) -> int:
-    """How many steps of the schema a database lacks, which is there; it is left as it is.
+    """How many steps of the schema a database lacks, which is there; it is left as it is. An empty one lacks none.
 
     Raises StorageFault where it cannot be used, and BackendError where a later release made it.
     """
     engine = create_engine(url, connect_args={"timeout": _BUSY_S})
     try:
-        return steps_to_take(engine)
+        return steps_to_take(engine) if inspect(engine).get_table_names() else 0
     except (sqlite3.Error, DBAPIError) as error:
         raise StorageFault(explained(error, _path_of(url))) from error
     finally:

@@ -334,7 +334,8 @@ def counting(annotations: Iterable[Annotation]) -> Annotation:
     """The one of a task's annotations that counts. Give it only those that were neither deleted nor cancelled.
 
     The rule of training, of exported datasets and of what pages count: of a task the annotation of the highest rank
-    counts, and, but for pages, of tasks with the same video the one whose annotation has the highest rank.
+    counts. Of tasks with the same video the one counts whose annotation has the highest rank; pages, and the number of
+    labels from which a training begins, count each task.
     """
     return max(annotations, key=rank)
 

@@ -83,12 +83,19 @@ class Links:
 
 def links(access: Access, titles: ProjectTitles) -> Links:
     """How pages name and link what is in Label Studio."""
-    names = [name for name in (*access.public_urls, access.url) if name]
+    shown = next((name for name in (*access.public_urls, access.url) if name), "")
     # Unless told otherwise Label Studio calls itself localhost, where nobody is logged in who opened it at 127.0.0.1.
-    if all(is_this_machine(urlsplit(name).hostname or "") for name in names):
-        names.reverse()
-    shown = next(iter(names), "")
+    if _is_same_on_this_machine(shown, access.url):
+        shown = access.url
     return Links(shown.rstrip("/"), titles.known())
+
+
+def _is_same_on_this_machine(one: str, other: str) -> bool:
+    """Whether two addresses differ in the name that this machine has for itself, and in nothing else."""
+    mine, its = urlsplit(one), urlsplit(other)
+    if not (is_this_machine(mine.hostname or "") and is_this_machine(its.hostname or "")):
+        return False
+    return (mine.scheme, mine.port, mine.path.rstrip("/")) == (its.scheme, its.port, its.path.rstrip("/"))
 
 
 def file_name(media: str) -> str:

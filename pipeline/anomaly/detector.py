@@ -22,7 +22,7 @@ from pipeline.anomaly.model_files import load_parts, save_parts, version_of
 from pipeline.anomaly.posture import PostureModel, angle_cells, fault_score
 from pipeline.anomaly.reference import Reference, Scale, cells_of, compare, explaining, in_units
 from pipeline.anomaly.versions import version_at
-from pipeline.anomaly.visibility import hidden
+from pipeline.anomaly.visibility import TRUNK, hidden
 from pipeline.anomaly.within_video import compare_within_video, within_video_cells
 from pipeline.config import DetectorConfig
 from pipeline.pose.back_outline import bows_of
@@ -276,7 +276,8 @@ class Detector:
                 continue
             judged = self._judgement(one[1])
             why = reasons(judged.cells, visible(judged.blocks, one[0]), self.config.encode.length)
-            result.append(RepScore(judged.score, judged.p_value, judged.raw, why, reliable, unseen, bow))
+            seen_bow = None if unseen == TRUNK else bow
+            result.append(RepScore(judged.score, judged.p_value, judged.raw, why, reliable, unseen, seen_bow))
         return tuple(result)
 
 

@@ -11,6 +11,7 @@ from pipeline.records import Pose, Rep
 
 Points = NDArray[np.float64]
 
+TRUNK, LEGS = "the trunk is hidden", "the legs are hidden"
 _SEEN = 0.5
 """Mean visibility of the better seen side below which a part of the body counts as hidden."""
 _SHORTEST_THIGH = 0.6
@@ -33,15 +34,15 @@ def hidden(pose: Pose, rep: Rep) -> str:
     if int(during.sum()) < _FEWEST:
         return ""
     if min(_visibility(pose, during, joint) for joint in ("shoulder", "hip")) < _SEEN:
-        return "the trunk is hidden"
+        return TRUNK
     if min(_visibility(pose, during, joint) for joint in ("knee", "ankle")) < _SEEN:
-        return "the legs are hidden"
+        return LEGS
     points: Points = pose.image[during].astype(np.float64) / float(np.median(pixels_per_metre(pose)[during]))
     longest = np.percentile(_length(points, "hip", "knee"), _SHARE) / np.percentile(
         _length(points, "shoulder", "hip"), _SHARE
     )
     is_guessed = longest < _SHORTEST_THIGH and min(_wandering(points, side) for side in SIDES) > _FARTHEST_FEET_M
-    return "the legs are hidden" if is_guessed else ""
+    return LEGS if is_guessed else ""
 
 
 SIDES = ("left", "right")

@@ -21,7 +21,7 @@ from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
 from pipeline.learning.auroc import auroc
-from pipeline.learning.rates import ENOUGH_ANOMALIES, ENOUGH_NORMALS, RATES, UnseenAtRate, unseen_at_rates
+from pipeline.learning.rates import RATES, UnseenAtRate, are_enough, unseen_at_rates
 from pipeline.records import LabelledRep, tiou
 from pipeline.skelemotion import encode
 
@@ -247,7 +247,7 @@ def _figures(scores: _UnseenScores) -> dict[str, float]:
 
 def _how_sure(figures: dict[str, float]) -> str:
     normals, anomalies = int(figures["normals"]), int(figures["anomalies"])
-    if normals < ENOUGH_NORMALS or anomalies < ENOUGH_ANOMALIES:
+    if not are_enough(normals, anomalies):
         judged = f"{normals} normal and {anomalies} anomalous repetitions of unseen videos"
         return f"Too few to tell ({judged}), and nothing speaks against it"
     return "Not worse on unseen videos"

@@ -14,6 +14,11 @@ ENOUGH_NORMALS, ENOUGH_ANOMALIES = 30, 10
 """With fewer, rates would have to differ by more than half for chance to be ruled out."""
 
 
+def are_enough(normals: float, anomalies: float) -> bool:
+    """Whether so many repetitions of unseen videos say anything about a detector."""
+    return normals >= ENOUGH_NORMALS and anomalies >= ENOUGH_ANOMALIES
+
+
 @dataclass(frozen=True)
 class UnseenAtRate:
     """What a nominal rate comes to on unseen videos.

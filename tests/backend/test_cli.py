@@ -82,16 +82,16 @@ def test_a_data_folder_that_cannot_be_written_is_one_line_with_the_setting(tmp_p
     )
 
 
-@pytest.mark.parametrize("name", ["data", "elsewhere"])
+@pytest.mark.parametrize("name", ["data", "data/models/1/weights", "elsewhere"])
 def test_a_place_where_no_folder_can_be_made_is_told_for_the_data_folder_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
 
     def fail() -> None:
-        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(tmp_path / name / "poses"))
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(tmp_path / name))
 
     monkeypatch.setattr("backend.cli.app", fail)
     with pytest.raises(SystemExit if name == "data" else FileNotFoundError) as raised:
         main()
-    assert "Set DATA_DIR to a folder that can be written." in str(raised.value) or name == "elsewhere"
+    assert "Set DATA_DIR to a folder that can be written." in str(raised.value) or name != "data"

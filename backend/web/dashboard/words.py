@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backend.labelstudio.task_columns import no_repetition
+from backend.models.figures import VERDICTS as VERDICTS  # for templates
 from backend.predictions.retries import may_pass
 from backend.storage.overview import VideoRow
 from pipeline.records import ROUNDED_BACK as ROUNDED_BACK  # for templates
@@ -57,14 +58,6 @@ KINDS = {
     "removed": "removed",
 }
 LABELLED = {"yes": "labelled", "no": "not labelled", "normal": "with normal ones", "anomalous": "with anomalies"}
-VERDICTS = {
-    "better": "better",
-    "not-worse": "not worse, not shown to be better",
-    "same": "no difference seen",
-    "too-few": "too few to tell",
-    "refused": "not promoted",
-    "start": "the beginning",
-}
 DONE = {
     "promoted": "The model is in use from now on. New predictions follow one by one.",
     "rolled-back": "The model that was in use before is in use again.",
@@ -75,7 +68,9 @@ DONE = {
     "nothing": "There was nothing to do.",
 }
 """What a page says after a change."""
-PLAYABLE = "MAKE_PLAYABLE=true gives such tasks a copy that browsers play; deadlift playable makes one of a file."
+PLAYABLE = (
+    "`deadlift playable FILE` makes a copy that they do; with MAKE_PLAYABLE=true new videos get one by themselves."
+)
 
 
 def of_video(row: VideoRow) -> str:

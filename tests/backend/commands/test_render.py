@@ -114,6 +114,7 @@ def test_a_single_result_goes_into_a_file_that_is_named(run: Run, tmp_path: Path
     [
         (("a.mp4", "b.mp4"), "mine.mp4", "is one file, for 2 results. Name a folder"),
         (("a.mp4",), "a.mp4", "would be written over"),
+        (("a.mp4",), "mine.mov", "results are files as x.mp4"),
     ],
 )
 def test_a_file_that_cannot_be_the_result_is_refused(
@@ -124,3 +125,4 @@ def test_a_file_that_cannot_be_the_result_is_refused(
     assert told in str(found.exception)
     assert (tmp_path / "a.mp4").read_bytes() == before
     assert not (tmp_path / "mine.mp4").exists()
+    assert not (tmp_path / "mine.mov").exists()

@@ -44,6 +44,15 @@ def test_later_sets_are_beside_earlier_ones(run: Run, tmp_path: Path) -> None:
     assert "a.mp4</td>" in html
 
 
+def test_an_earlier_set_is_not_written_over(run: Run, tmp_path: Path) -> None:
+    run(tmp_path / "a.mp4")
+    stored = tmp_path / "out" / "a-report.json"
+    before = stored.read_bytes()
+    said = str(run(tmp_path / "b.mp4", "--earlier", stored, "--out", stored.with_suffix(".html")).exception)
+    assert f"{stored} would be written over" in said
+    assert stored.read_bytes() == before
+
+
 def test_sets_of_somebody_else_are_refused(run: Run, tmp_path: Path) -> None:
     run(tmp_path / "a.mp4", "--lifter", "Ann")
     stored = tmp_path / "out" / "a-report.json"

@@ -79,8 +79,22 @@ def test_what_keeps_a_database_from_being_used_is_named(settings: Settings, cont
     assert cause in found.found
 
 
-def test_a_database_of_this_release_can_be_used(settings: Settings) -> None:
+def test_a_database_with_damaged_pages_is_a_problem(settings: Settings) -> None:
     Store(settings.database_url).close()
+    with (settings.data_dir / "backend.sqlite3").open("r+b") as file:
+        file.seek(100)
+        file.write(bytes(range(256)) * 15)
+    (found,) = database(settings)
+    assert (found.status, "the database is damaged" in found.found) == ("problem", True)
+
+
+@pytest.mark.parametrize("is_empty", [False, True])
+def test_a_database_of_this_release_can_be_used(settings: Settings, is_empty: bool) -> None:
+    if is_empty:
+        settings.data_dir.mkdir()
+        (settings.data_dir / "backend.sqlite3").touch()
+    else:
+        Store(settings.database_url).close()
     (found,) = database(settings)
     assert found.status == "ok"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from backend.storage import overview
 from backend.storage.analysis_json import dump_analysis
 from backend.storage.database import now
 from backend.storage.jobs import Store
+from backend.storage.labels import Annotation, counting, that_count
 from backend.storage.overview import VideoFilter
 from backend.storage.runs import Runs
 from backend.storage.summaries import RepSummary, VideoSummary, refresh
@@ -125,6 +127,23 @@ def test_what_two_people_labelled_is_counted_once_as_the_newest_has_it(store: St
     label(store, 4, 12, [("a", 0.0, 1.0, "normal")], 4, updated_at="2026-01-02T00:00:00Z")
     assert overview.label_counts(store.engine) == {1: {"normal": (2, 2), "anomalous": (1, 1)}}
     assert store.labels.normals_since(1, datetime(2020, 1, 1)) == 2
+
+
+def test_annotations_count_in_the_database_as_they_do_in_python(store: Store) -> None:
+    chance = Random(0)
+    for number in range(1, 61):
+        given = {
+            "ground_truth": chance.random() < 0.2,
+            "updated_at": f"2026-01-0{chance.randint(1, 3)}T00:00:00Z",
+            "was_cancelled": chance.random() < 0.2,
+        }
+        label(store, number, chance.randint(11, 19), [("a", 0.0, 1.0, "normal")], chance.randint(3, 5), **given)
+    store.labels.delete_annotations(range(1, 61, 7))
+    of_task: dict[int, list[Annotation]] = {}
+    for one in store.labels.valid_annotations(1):
+        of_task.setdefault(one.task, []).append(one)
+    with Session(store.engine) as session:
+        assert set(session.scalars(that_count(1))) == {counting(group).id for group in of_task.values()}
 
 
 def test_of_trainings_that_are_over_the_last_one_is_current(store: Store) -> None:

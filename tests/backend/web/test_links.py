@@ -34,6 +34,7 @@ def test_the_name_of_a_file(media: str, name: str) -> None:
         ("http://127.0.0.1:9", "https://labels.example/ls", "https://labels.example/ls"),
         ("http://label-studio:9", "http://localhost:9", "http://localhost:9"),  # as containers reach it
         ("http://127.0.0.1:9", "http://localhost:9", "http://127.0.0.1:9"),
+        ("http://127.0.0.1:9", "http://localhost:10/ls", "http://localhost:10/ls"),  # a proxy, as somebody set it
     ],
 )
 def test_links_lead_to_where_browsers_open_label_studio(url: str, public: str, shown: str) -> None:

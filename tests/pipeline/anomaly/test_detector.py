@@ -13,6 +13,7 @@ from drawn_lifts import set_of
 from pipeline import synthetic
 from pipeline.anomaly.detector import Detector, load_detector
 from pipeline.config import PoseConfig, TrainConfig
+from pipeline.landmarks import INDEX
 from pipeline.learning import training
 from pipeline.media import reading
 from pipeline.pose.estimation import estimate
@@ -52,6 +53,15 @@ def test_what_is_said_of_the_back_stands_beside_a_score_that_it_does_not_move(ba
     told = base.score(replace(pose, back_bow=np.where(first, np.float32(0.06), np.float32(np.nan))), reps)
     assert [score.back_bow for score in told] == [pytest.approx(0.06), None, None]
     assert tuple(replace(score, back_bow=None) for score in told) == plain
+
+
+def test_nothing_is_said_of_the_back_of_a_trunk_that_is_hidden(base: Detector) -> None:
+    pose, reps = set_of(3, (None,))
+    bent = replace(pose, back_bow=np.full(len(pose.time), np.float32(0.06)))
+    unseen = bent.visibility.copy()
+    unseen[:, [INDEX["left_hip"], INDEX["right_hip"]]] = 0.1
+    (seen,), (hidden,) = base.score(bent, reps), base.score(replace(bent, visibility=unseen), reps)
+    assert (seen.back_bow, hidden.back_bow, hidden.hindrance) == (pytest.approx(0.06), None, "the trunk is hidden")
 
 
 def test_ten_normals_find_a_fault_that_every_repetition_shows(trained: Detector) -> None:
