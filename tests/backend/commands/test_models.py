@@ -70,9 +70,7 @@ def test_a_project_without_models_says_how_to_make_one(invoke: Invoke) -> None:
 def test_the_model_in_use_is_marked(registry: Registry, invoke: Invoke) -> None:
     registry.promote(1, "v0001")
     lines = [line.split() for line in invoke("list").splitlines()]
-    assert ["*", "v0001", "2026-01-02", "03:04", "12", "4", "4", "too", "few", "to", "tell"] in [
-        line[:11] for line in lines
-    ]
+    assert ["*", "v0001", "2026-01-02", "03:04", "12", "4", "4", "too", "few"] in [line[:9] for line in lines]
 
 
 def test_a_list_fits_into_eighty_columns(registry: Registry, invoke: Invoke) -> None:
