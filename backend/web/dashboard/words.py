@@ -69,7 +69,7 @@ DONE = {
 }
 """What a page says after a change."""
 PLAYABLE = (
-    "`deadlift playable FILE` makes a copy that they do; with MAKE_PLAYABLE=true new videos get one by themselves."
+    "deadlift playable FILE makes a copy that they do; with MAKE_PLAYABLE=true new videos get one by themselves."
 )
 
 
