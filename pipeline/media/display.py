@@ -85,6 +85,25 @@ class Display:
         return width, max(1, round(height / self.pixel_aspect))
 
 
+class Displays:
+    """How players show the frames of one stream.
+
+    A frame whose side data was read is in a reference cycle (PyAV 18): its pixels stay in memory until the garbage is
+    collected, hundreds of megabytes in all. So the matrix is read again only where its angle is another one.
+    """
+
+    def __init__(self, stream: VideoStream) -> None:
+        self._stream = stream
+        self._by_angle: dict[int, Display] = {}
+
+    def of(self, frame: VideoFrame) -> Display:
+        """How this frame is shown; a matrix that begins to mirror on the way, at the same angle, is not noticed."""
+        angle = frame.rotation
+        if angle not in self._by_angle:
+            self._by_angle[angle] = display_of(frame, self._stream)
+        return self._by_angle[angle]
+
+
 def display_of(frame: VideoFrame, stream: VideoStream) -> Display:
     """How players show this frame of that stream."""
     aspect = float(stream.sample_aspect_ratio or 1)

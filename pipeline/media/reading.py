@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from pipeline.errors import VideoDamaged, VideoNotFound
 from pipeline.media import clock
 from pipeline.media.canvas import Canvas
-from pipeline.media.display import Display, display_of
+from pipeline.media.display import Display, Displays, display_of
 from pipeline.media.display import Picture as Picture
 from pipeline.media.limits import Limits
 from pipeline.media.opening import INDEXED, READ_ONCE, has_unread_recording, opened, video_stream
@@ -202,6 +202,7 @@ def _shown(
         stream = video_stream(container)
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = _decoding_threads()
+        displays = Displays(stream)
         zero_s = clock.zero_s(container)
         from_s = between[0] if between[0] > 0 and can_seek(path) else 0.0
         sampler, before_s = Sampler(per_second), np.inf
@@ -222,7 +223,7 @@ def _shown(
                 break
             if sampler.takes(time_s):
                 limits.check_duration(path, time_s)
-                display = display_of(frame, stream)
+                display = displays.of(frame)
                 limits.check_size(path, *display.size(frame.width, frame.height))
                 yield time_s, display, frame
         if sampler.last_s == -np.inf:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import io
 from fractions import Fraction
@@ -218,6 +219,20 @@ def test_pictures_of_a_turned_video_have_the_announced_size(tmp_path: Path) -> N
 
 
 # Files that are no video, or not a whole one
+
+
+def test_pictures_that_were_used_are_gone_without_collecting_garbage(tmp_path: Path) -> None:
+    # PyAV 18 keeps a frame whose side data was read in a reference cycle: 360 MiB of 120 pictures of 1080p.
+    path = rotate(write_video(tmp_path / "v.mp4", count=60), 90)
+    gc.collect()
+    gc.disable()
+    try:
+        for sample in reading.samples(path):
+            sample.shrunk(0)
+        alive = sum(isinstance(one, av.VideoFrame) for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive <= 2
 
 
 def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
