@@ -116,6 +116,7 @@ def halved(pose: Pose) -> Pose:
         visibility=pose.visibility[::2],
         time=pose.time[::2],
         shot=pose.shot[::2],
+        back_bow=pose.back_bow[::2],
     )
 
 

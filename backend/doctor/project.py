@@ -34,7 +34,9 @@ TRIAL_VERSION = "deadlift-doctor"
 """The model version of the prediction that is stored and removed again."""
 _SAMPLE_BYTES = 1 << 20
 _NAMED = 3
-_COPIES = "Make an H.264 copy: deadlift playable FILE. With MAKE_PLAYABLE=true new videos get one by themselves."
+_COPIES = (
+    "Give the task a copy: deadlift prelabel FILE --project N --playable. With MAKE_PLAYABLE=true new videos get one."
+)
 _RATE_TOLERANCE = 0.01
 
 

@@ -125,7 +125,8 @@ def _pairs(store: Store, labels: ProjectLabels, controls: Controls) -> list[tupl
         (its.fault, faults)
         for annotation, regions in drawn.items()
         for region, faults in regions
-        if (its := proposal_for(region, reps.get(jobs.get(annotation, 0), []))) is not None
+        if region.label == "anomalous"  # a fault that stayed ticked where somebody called the repetition normal is none
+        and (its := proposal_for(region, reps.get(jobs.get(annotation, 0), []))) is not None
     ]
 
 

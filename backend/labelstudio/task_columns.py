@@ -33,7 +33,7 @@ def columns_of(analysis: Analysis, media: str, data: Json) -> Json:
     if analysis.warning:
         state = f"{analysis.warning}; {state}"
     if analysis.video.unplayable and ORIGINAL not in data:
-        state = f"not playable: {analysis.video.unplayable} (deadlift playable makes a copy); {state}"
+        state = f"not playable: {analysis.video.unplayable} (deadlift prelabel --playable gives it a copy); {state}"
     return {
         FILE: file_name(media),
         STATE: state,

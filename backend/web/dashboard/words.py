@@ -68,7 +68,10 @@ DONE = {
     "nothing": "There was nothing to do.",
 }
 """What a page says after a change."""
-PLAYABLE = "deadlift playable FILE makes a copy that they do; with MAKE_PLAYABLE=true new videos get one by themselves."
+PLAYABLE = (
+    "deadlift prelabel FILE --project N --playable has its task play a copy that they do; with MAKE_PLAYABLE=true new "
+    "videos get one by themselves."
+)
 
 
 def of_video(row: VideoRow) -> str:

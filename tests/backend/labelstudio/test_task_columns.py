@@ -17,5 +17,5 @@ def test_two_lifters_come_before_what_was_found() -> None:
 def test_what_browsers_do_not_play_comes_first() -> None:
     found = analysis((0.1,))
     found = replace(found, video=replace(found.video, unplayable="MPEG-4 Part 2"))
-    told = "not playable: MPEG-4 Part 2 (deadlift playable makes a copy); predicted"
+    told = "not playable: MPEG-4 Part 2 (deadlift prelabel --playable gives it a copy); predicted"
     assert columns_of(found, "a.mp4", {})[STATE] == told

@@ -54,6 +54,7 @@ def joined(first: Pose, second: Pose, pause_s: float = 0.1, same_shot: bool = Fa
         visibility=np.concatenate([first.visibility, second.visibility]),
         time=np.concatenate([first.time, second.time - second.time[0] + first.time[-1] + pause_s]),
         shot=np.concatenate([first.shot, shot]).astype(np.int32),
+        back_bow=np.concatenate([first.back_bow, second.back_bow]),
     )
 
 
@@ -102,6 +103,7 @@ def test_an_empty_recording_has_no_repetition(pose: Pose) -> None:
         visibility=pose.visibility[:0],
         time=pose.time[:0],
         shot=pose.shot[:0],
+        back_bow=pose.back_bow[:0],
     )
     assert cut(nothing) == ()
 
@@ -306,7 +308,7 @@ def test_confidence_counts_time_and_not_poses() -> None:
     lost = (pose.time > 15.0) & (pose.time < 18.0)
     even = synthetic.drop_poses(pose, lost)
     kept = (even.time > 14.0) | (np.arange(len(even.time)) % 3 == 0)
-    names = ("image", "world", "depth", "visibility", "time", "shot")
+    names = ("image", "world", "depth", "visibility", "time", "shot", "back_bow")
     uneven = replace(even, **{name: getattr(even, name)[kept] for name in names})
     assert segment(even, CONFIG).confidence < 0.95 * segment(pose, CONFIG).confidence
     assert segment(uneven, CONFIG).confidence == pytest.approx(segment(even, CONFIG).confidence, rel=0.02)

@@ -45,7 +45,7 @@ def test_the_video_to_label_next_is_one_that_browsers_play(full: FlaskClient) ->
 
 def test_what_browsers_may_not_play_is_told_of_the_video(full: FlaskClient) -> None:
     page = full.get("/videos?issue=codec").text
-    assert "Not playable: MPEG-4 Part 2, which browsers do not play. deadlift playable FILE makes a copy" in page
+    assert "Not playable: MPEG-4 Part 2, which browsers do not play. deadlift prelabel FILE" in page
 
 
 def test_repetitions_that_two_people_labelled_differently_are_listed(full: FlaskClient) -> None:
