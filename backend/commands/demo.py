@@ -100,7 +100,7 @@ def demo(
             console.print(
                 "[bold]For commands[/bold] such as `deadlift jobs`, `models`, `prelabel` and `export`, in their shell:"
             )
-            for line in _environment(running.url, label_studio.token_file, settings.data_dir):
+            for line in _environment(running.url, label_studio.token_file, settings.data_dir, backend_port):
                 console.print(f"  export {line}", soft_wrap=True)
             if exit_when_done:
                 raise typer.Exit(1 if failed else 0)
@@ -164,12 +164,13 @@ def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
     return table
 
 
-def _environment(url: str, token: Path, data_dir: Path) -> tuple[str, str, str]:
+def _environment(url: str, token: Path, data_dir: Path, port: int) -> tuple[str, ...]:
     """The settings of the demo for other commands; its token stays in its file."""
     return (
         f"LABEL_STUDIO_URL={url}",
         f'LABEL_STUDIO_API_KEY="$(cat {shlex.quote(str(token))})"',
         f"DATA_DIR={shlex.quote(str(data_dir))}",
+        f"BACKEND_PORT={port}",
     )
 
 

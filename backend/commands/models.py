@@ -34,6 +34,8 @@ def list_models(project: Project) -> None:
 
     registry = _registry()
     in_use, versions = registry.current_name(project), registry.versions(project)
+    if not versions:
+        _check_is_there(project)
     table = Table("", "Model", box=box.SIMPLE, pad_edge=False, collapse_padding=True)
     table.add_column("Made (UTC)", no_wrap=True)
     for heading in ("Normal", "Anom.", "Videos"):
@@ -49,7 +51,6 @@ def list_models(project: Project) -> None:
     console = Console(highlight=False)
     console.print(table)
     if not versions:
-        _check_is_there(project)
         console.print(
             f"Project {project} has no model of its own in {registry.root} (DATA_DIR). `deadlift train --project "
             f"{project}` makes one.",
