@@ -133,9 +133,13 @@ def compare(first: Name, second: Name, project: Project) -> None:
     for figure in dict.fromkeys([*left, *right]):
         table.add_row(figure, left.get(figure, ""), right.get(figure, ""))
     console = Console(highlight=False)
-    console.print(table)
     if one.run.get("label_digest") != other.run.get("label_digest"):
-        console.print("The figures are of different labels.")
+        console.print(
+            "The figures are of different labels: what differs may be the labels. `deadlift models show` has each beside "
+            "the model that was in use then, on the same ones.",
+            soft_wrap=True,
+        )
+    console.print(table)
 
 
 @app.command()
