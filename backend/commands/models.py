@@ -135,8 +135,8 @@ def compare(first: Name, second: Name, project: Project) -> None:
     console = Console(highlight=False)
     if one.run.get("label_digest") != other.run.get("label_digest"):
         console.print(
-            "The figures are of different labels, and may differ by those. `deadlift models show` has each model beside the "
-            "one that was in use then, on the same labels.",
+            "The figures are of different labels, and may differ by these. `deadlift models show` has each one beside "
+            "the model that was in use then, on the same labels.",
             soft_wrap=True,
         )
     console.print(table)
