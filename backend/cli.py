@@ -153,7 +153,7 @@ def main() -> None:
             raise
         sys.exit("\n".join(f"deadlift: {_setting(found)}" for found in error.errors()))
     except OSError as error:
-        if error.errno not in _OF_THE_DISK or (error.errno == errno.ENOENT and not _keeps_data_folder(error)):
+        if error.errno not in _OF_THE_DISK or (error.errno == errno.ENOENT and not _is_about_data_folder(error)):
             raise
         sys.exit(f"deadlift: {_of_a_file(error)}")
     except Exception as error:
@@ -169,27 +169,23 @@ def _of_a_file(error: OSError) -> str:
     remedy = _OF_THE_DISK[error.errno or 0]
     if not error.filename:
         return f"{error.strerror}. {remedy}"
-    if _is_in_data_folder(Path(str(error.filename))) and "Make room" not in remedy:
+    if _is_about_data_folder(error) and "Make room" not in remedy:
         remedy = "Set DATA_DIR to a folder that can be written."
     return f"{error.filename}: {error.strerror}. {remedy}"
 
 
-def _is_in_data_folder(path: Path) -> bool:
+def _is_about_data_folder(error: OSError) -> bool:
+    """Whether it is in the data folder, or a folder that this lies in. Of what is missing it is the folders alone: that
+    they cannot be made. Any other file that is missing is a mistake of ours."""
     from backend.settings import Settings
 
+    if not error.filename:
+        return False
     try:
-        folder = Settings().data_dir.absolute()
+        folder, path = Settings().data_dir.absolute(), Path(str(error.filename)).absolute()
     except ValueError:  # another setting is wrong, which its own command says
         return False
-    return path.absolute().is_relative_to(folder) or folder.is_relative_to(path.absolute())
-
-
-def _keeps_data_folder(error: OSError) -> bool:
-    """Whether a folder could not be made that the data folder is, or lies in. Any other file that is missing is a
-    mistake of ours."""
-    from backend.settings import Settings
-
-    return bool(error.filename) and Settings().data_dir.absolute().is_relative_to(Path(error.filename).absolute())
+    return folder.is_relative_to(path) or (error.errno != errno.ENOENT and path.is_relative_to(folder))
 
 
 def _setting(found: ErrorDetails) -> str:

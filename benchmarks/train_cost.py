@@ -10,8 +10,10 @@ the machine does not change.
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -77,6 +79,10 @@ def measure(epochs: int) -> None:
     detector, _ = training.train(samples, TrainConfig(), base=base)
     ours = since(begin)
     print(f"default method, {len(samples)} repetitions, from scratch: {ours}; limit 30 s")
+    with tempfile.TemporaryDirectory() as folder:
+        detector.save(Path(folder) / "model")
+        size = sum(file.stat().st_size for file in (Path(folder) / "model").iterdir())
+    print(f"the model's folder: {size / 1e6:.2f} MB; limit 2 MB")
 
     pose, reps = samples[0].pose, [sample.rep for sample in samples[:10]]
     for name, judge in (("known lifter", detector), ("unknown lifter", base)):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.records import Analysis, OnProgress, Pose
 
 
+# What --out names a file by: folders may have other dots in their names.
 _FILES = (".avi", ".csv", ".html", ".json", ".m4v", ".mkv", ".mov", ".mp4", ".pdf", ".webm")
 
 

@@ -35,11 +35,12 @@ def database(settings: Settings) -> list[Check]:
 @contextmanager
 def stored(settings: Settings) -> Iterator[Store | None]:
     """What the server keeps; None where there is no database, or none that is as this release has it."""
+    from backend.storage.database import database_exists, missing_steps
     from backend.storage.jobs import Store
 
     store = None
-    if any(check.status == "ok" for check in database(settings)):
-        with suppress(BackendError):
+    with suppress(BackendError):
+        if database_exists(settings.database_url) and not missing_steps(settings.database_url):
             store = Store(settings.database_url)
     try:
         yield store

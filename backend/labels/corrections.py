@@ -88,9 +88,9 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two annotations of one task. reps: that both, the first or the second have. same_label: of those that both have.
-    boundary_s: mean difference of their boundaries, None where they share no repetition. other_label: the repetitions
-    of both with two labels, in order of time."""
+    """Two annotations of one task: how many repetitions both, the first or the second have. boundary_s: mean difference
+    of their boundaries, None where they share no repetition. other_label: the repetitions of both with two labels, in
+    order of time."""
 
     project: int
     task: int
@@ -99,9 +99,13 @@ class Agreement:
     both: int
     only_first: int
     only_second: int
-    same_label: int
     boundary_s: float | None
     other_label: tuple[Disagreement, ...]
+
+    @property
+    def same_label(self) -> int:
+        """How many repetitions both drew and labelled equally."""
+        return self.both - len(self.other_label)
 
 
 @dataclass(frozen=True)
@@ -259,7 +263,6 @@ def _agreement(first: _Labelled, second: _Labelled) -> Agreement:
         len(pairs),
         len(first.drawn) - len(pairs),
         len(left),
-        sum(a.label == b.label for a, b in pairs),
         sum(apart) / (2 * len(apart)) if apart else None,
         tuple(Disagreement(a.start_s, a.end_s, (a.label, b.label)) for a, b in pairs if a.label != b.label),
     )

@@ -58,10 +58,10 @@ class _Judged:
 
 
 def fault_agreements(store: Store, labels: ProjectLabels) -> list[FaultAgreement]:
-    """Every fault that people ticked for predicted repetitions, or that we had ticked there; the most ticked
-    first. Repetitions without a ticked fault say nothing: many people tick none. The fault comes ticked with the
-    prediction, so that agreement is what people let stand as well as what they chose themselves. Summaries of results
-    must be up to date (`backend.storage.summaries.refresh`)."""
+    """Every fault that people ticked for predicted repetitions that they called anomalous, or that we had ticked there;
+    the most ticked first. Repetitions without a ticked fault say nothing: many people tick none. The fault comes ticked
+    with the prediction, so that agreement is what people let stand as well as what they chose themselves. Summaries of
+    results must be up to date (`backend.storage.summaries.refresh`)."""
     controls = _controls(store, labels.project)
     if controls is None:
         return []

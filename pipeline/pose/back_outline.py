@@ -82,6 +82,11 @@ def may_tell_next(points: NDArray[np.floating[Any]], world: Floats) -> bool:
     return _lean_deg(world) > _LOOK_FROM_DEG and _width_of(points.astype(np.float64)) <= _LOOK_UP_TO
 
 
+def corners_of(width: int, height: int) -> _Doubles:
+    """[4, 2] the corners of a picture of so many pixels, one after the other."""
+    return np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
+
+
 def bow_of(
     mask: Floats, points: NDArray[np.floating[Any]], world: Floats, levels: Levels, shown: NDArray[np.float64]
 ) -> float:

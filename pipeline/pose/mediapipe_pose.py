@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import PoseConfig
 from pipeline.errors import PoseModelError
-from pipeline.pose.back_outline import PROBABILITIES, bow_of
+from pipeline.pose.back_outline import PROBABILITIES, bow_of, corners_of
 from pipeline.records import Landmarks
 
 _NOTHING = np.zeros((64, 64, 3), np.uint8)
@@ -155,5 +155,5 @@ def _landmarks(normalized: Any, world: Any, mask: NDArray[np.float32] | None) ->
     if mask is None:
         return Landmarks(found, metres)
     height, width = mask.shape[:2]
-    shown = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
-    return Landmarks(found, metres, bow_of(mask, found[:, :2] * (width, height), metres, PROBABILITIES, shown))
+    points, shown = found[:, :2] * (width, height), corners_of(width, height)
+    return Landmarks(found, metres, bow_of(mask, points, metres, PROBABILITIES, shown))

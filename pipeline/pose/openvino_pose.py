@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipeline.config import PoseConfig
 from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.pose import compiled, person_detection
-from pipeline.pose.back_outline import LOGITS, bow_of, may_tell_next
+from pipeline.pose.back_outline import LOGITS, bow_of, corners_of, may_tell_next
 from pipeline.pose.region import Region, RegionFilter, body_region, crop, in_picture, in_region, refined, turned, whole
 from pipeline.records import Floats, Landmarks
 
@@ -111,8 +111,7 @@ class OpenVinoPose:
         self._is_outlined = may_tell_next(found.points[:LANDMARK_COUNT], world)
         if found.outline is None:
             return Landmarks(normalized.astype(np.float32), world)
-        corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float64)
-        shown = in_region(corners, region) * _SIZE
+        shown = in_region(corners_of(width, height), region) * _SIZE
         bow = bow_of(found.outline, found.points[:LANDMARK_COUNT] * _SIZE, world, LOGITS, shown)
         return Landmarks(normalized.astype(np.float32), world, bow)
 

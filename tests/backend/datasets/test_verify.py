@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from label_studio_api import FakeLabelStudio
 from labelled_project import LabelledProject
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from backend.cli import app
 from backend.errors import LabelConfigError, NotInLabelStudio
@@ -153,33 +153,28 @@ def test_the_command_says_that_a_dataset_is_whole(dataset: Path) -> None:
     assert (result.exit_code, "whole, digest" in result.output) == (0, True)
 
 
-def test_a_project_that_label_studio_does_not_have_is_named(
+@pytest.fixture
+def export_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label_studio: FakeLabelStudio
-) -> None:
-    given = {
-        "DATA_DIR": tmp_path,
-        "LABEL_STUDIO_URL": label_studio.url,
-        "LABEL_STUDIO_API_KEY": label_studio.refresh_token,
-    }
-    for name, value in given.items():
-        monkeypatch.setenv(name, str(value))
-    result = CliRunner().invoke(app, ["export", "--project=99", "--out", str(tmp_path / "out")])
+) -> Callable[[int], Result]:
+    """Runs `deadlift export` of a project of the small Label Studio, of which nothing is known here yet."""
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio.refresh_token)
+    return lambda project: CliRunner().invoke(app, ["export", f"--project={project}", "--out", str(tmp_path / "out")])
+
+
+def test_a_project_that_label_studio_does_not_have_is_named(export_of: Callable[[int], Result]) -> None:
+    result = export_of(99)
     assert isinstance(result.exception, NotInLabelStudio)
     assert str(result.exception) == "Label Studio does not have project 99."
 
 
 def test_a_project_whose_labeling_config_does_not_fit_is_told_what_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, label_studio: FakeLabelStudio
+    export_of: Callable[[int], Result], label_studio: FakeLabelStudio
 ) -> None:
     label_studio.label_config = "<View><Image name='image' value='$image'/></View>"
-    given = {
-        "DATA_DIR": tmp_path,
-        "LABEL_STUDIO_URL": label_studio.url,
-        "LABEL_STUDIO_API_KEY": label_studio.refresh_token,
-    }
-    for name, value in given.items():
-        monkeypatch.setenv(name, str(value))
-    result = CliRunner().invoke(app, ["export", "--project=1", "--out", str(tmp_path / "out")])
+    result = export_of(1)
     assert isinstance(result.exception, LabelConfigError)
     assert "not known here" not in str(result.exception)
 

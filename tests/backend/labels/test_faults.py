@@ -46,6 +46,13 @@ def test_several_faults_agree_where_one_is_the_same(store: Store, tmp_path: Path
     ]
 
 
+def test_a_fault_that_stayed_ticked_where_somebody_says_normal_is_none(store: Store, tmp_path: Path) -> None:
+    reps = fill_videos(store, tmp_path)
+    label(store, 1, DRAWN, [("rep4", reps[3].start_s, reps[3].end_s, "normal")], faults={"rep4": [BACK]})
+    refresh(store.engine)
+    assert fault_agreements(store, store.labels.of_project(1)) == []
+
+
 def test_nothing_is_counted_where_nobody_ticks(store: Store, tmp_path: Path) -> None:
     assert ticked(store, tmp_path) == []
 
