@@ -118,7 +118,7 @@ def summary(report: SetReport, earlier: Sequence[SetReport] = ()) -> list[str]:
     said = [f"{total} repetition{'s' * (total != 1)}: {', '.join(counts)}."]
     rounded = [str(rep.number) for rep in report.reps if rep.back == ROUNDED_BACK]
     if rounded:
-        said.append(f"{ROUNDED_BACK.capitalize()} in {', '.join(rounded)}.")
+        said.append(f"Number{'s' * (len(rounded) > 1)} {', '.join(rounded)}: {ROUNDED_BACK}.")
     said += [f"Number {rep.number}: look at {rep.why}." for rep in report.reps if rep.verdict == "unusual"]
     hidden = [rep for rep in report.reps if rep.verdict == "not judged"]
     for cause in dict.fromkeys(rep.why for rep in hidden):

@@ -88,7 +88,7 @@ def test_backs_that_look_rounded_are_told(pose: Pose, analysis: Analysis) -> Non
     first, second, third = analysis.scores
     told = replace(analysis, scores=(replace(first, back_bow=0.05), replace(second, back_bow=0.06), third))
     report, paths, speeds = report_of(pose, told, "a.mp4")
-    assert summary(report)[1] == "The back looks rounded in 1, 2."
+    assert summary(report)[1] == "Numbers 1, 2: the back looks rounded."
     html = page(report, paths, speeds)
     assert '<span class="normal">normal</span>: the back looks rounded</td>' in html
     assert ">unusual</span>: the back looks rounded; hips and back on the way up</td>" in html
