@@ -88,9 +88,9 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Two annotations of one task: how many repetitions both, the first or the second have. boundary_s: mean difference
-    of their boundaries, None where they share no repetition. other_label: the repetitions of both with two labels, in
-    order of time."""
+    """Two annotations of one task: how many repetitions both, the first or the second have. boundary_s, most_s: mean
+    and largest difference of their boundaries, None where they share no repetition. other_label: the repetitions of
+    both with two labels, in order of time."""
 
     project: int
     task: int
@@ -100,6 +100,7 @@ class Agreement:
     only_first: int
     only_second: int
     boundary_s: float | None
+    most_s: float | None
     other_label: tuple[Disagreement, ...]
 
     @property
@@ -254,7 +255,7 @@ def _agreement(first: _Labelled, second: _Labelled) -> Agreement:
         if best is not None and tiou(mine, best) >= _AGREE_TIOU:
             left.remove(best)
             pairs.append((mine, best))
-    apart = [abs(a.start_s - b.start_s) + abs(a.end_s - b.end_s) for a, b in pairs]
+    apart = [abs(one - other) for a, b in pairs for one, other in ((a.start_s, b.start_s), (a.end_s, b.end_s))]
     return Agreement(
         first.project,
         first.task,
@@ -263,6 +264,7 @@ def _agreement(first: _Labelled, second: _Labelled) -> Agreement:
         len(pairs),
         len(first.drawn) - len(pairs),
         len(left),
-        sum(apart) / (2 * len(apart)) if apart else None,
+        sum(apart) / len(apart) if apart else None,
+        max(apart, default=None),
         tuple(Disagreement(a.start_s, a.end_s, (a.label, b.label)) for a, b in pairs if a.label != b.label),
     )

@@ -150,7 +150,8 @@ def judge(
             reasons.append(remark)
     most_first = tuple(video for video, _ in doubtful.most_common())
     if reasons:
-        return Verdict(False, "Not promoted: " + "; ".join(reasons) + ".", figures, most_first, at_rates)
+        few = "" if _are_enough(figures) else f" That is by few of unseen videos: {_counts(figures)}."
+        return Verdict(False, f"Not promoted: {'; '.join(reasons)}.{few}", figures, most_first, at_rates)
     words = f"{_how_sure(figures)}: {_in_words(figures)}."
     return Verdict(True, f"{words} But {remark}." if remark else words, figures, most_first, at_rates)
 
@@ -246,11 +247,17 @@ def _figures(scores: _UnseenScores) -> dict[str, float]:
 
 
 def _how_sure(figures: dict[str, float]) -> str:
-    normals, anomalies = int(figures["normals"]), int(figures["anomalies"])
-    if not are_enough(normals, anomalies):
-        judged = f"{normals} normal and {anomalies} anomalous repetitions of unseen videos"
-        return f"Too few to tell ({judged}), and nothing speaks against it"
+    if not _are_enough(figures):
+        return f"Too few to tell ({_counts(figures)} of unseen videos), and nothing speaks against it"
     return "Not worse on unseen videos"
+
+
+def _are_enough(figures: dict[str, float]) -> bool:
+    return are_enough(figures["normals"], figures["anomalies"])
+
+
+def _counts(figures: dict[str, float]) -> str:
+    return f"{figures['normals']:.0f} normal and {figures['anomalies']:.0f} anomalous repetitions"
 
 
 def _in_words(figures: dict[str, float]) -> str:

@@ -37,7 +37,7 @@ class WorkLine:
 @dataclass(frozen=True)
 class AgreementLine:
     """Two people's labels of one task: repetitions that both have, or one alone; equal labels of those that both have;
-    mean difference of their boundaries in seconds; those with two labels."""
+    mean and largest difference of their boundaries in seconds; those with two labels."""
 
     task: int
     url: str
@@ -49,6 +49,7 @@ class AgreementLine:
     only_second: int
     same_label: int
     boundary_s: float | None
+    most_s: float | None
     other_label: tuple[Disagreement, ...]
 
 
@@ -205,6 +206,7 @@ def _agreement_line(one: Agreement, links: Links) -> AgreementLine:
         one.only_second,
         one.same_label,
         one.boundary_s,
+        one.most_s,
         one.other_label,
     )
 

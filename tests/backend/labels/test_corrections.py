@@ -104,6 +104,7 @@ def test_two_people_are_compared(store: Store, reps: tuple[Rep, ...]) -> None:
     (one,) = found(store).agreements
     assert (one.both, one.only_first, one.only_second, one.same_label) == (2, 1, 0, 1)
     assert one.boundary_s == pytest.approx(0.05, abs=0.02)
+    assert one.most_s == pytest.approx(0.1, abs=0.03)
     (other,) = one.other_label
     assert (other.start_s, other.labels) == (pytest.approx(reps[1].start_s, abs=0.03), ("normal", "anomalous"))
 

@@ -35,6 +35,13 @@ def test_what_few_repetitions_say_is_not_called_more_than_that(videos: int, said
     assert f"{verdict.figures['anomalies']:.0f} anomalous" in verdict.reason or videos == 16
 
 
+def test_a_refusal_says_how_few_repetitions_it_rests_on() -> None:
+    verdict = judged(samples(6, 1, honest=False), samples(6, 1), seed=0)
+    assert not verdict.passed
+    counts = f"{verdict.figures['normals']:.0f} normal and {verdict.figures['anomalies']:.0f} anomalous repetitions"
+    assert verdict.reason.endswith(f". That is by few of unseen videos: {counts}.")
+
+
 def test_faults_called_normal_are_named_without_earlier_labels() -> None:
     verdict = judged(samples(15, 1, honest=False), [], seed=0)
     assert verdict.passed  # without earlier labels a rare lift cannot be distinguished from a fault: people decide
