@@ -37,8 +37,11 @@ from backend.errors import (
     UploadRefused,
 )
 from backend.labelstudio.addresses import shown_address
+from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
+from backend.labelstudio.media import MediaFetcher
+from backend.labelstudio.records import Access
 from backend.models.registry import Model
 from backend.predictions import delivery
 from backend.predictions.jobs import known_media
@@ -178,10 +181,10 @@ class ProjectTarget:
             store.forget_video(number, media)  # as it was before, for other models as well
             task = client.task_state(task).task  # without the frame rate of before
         cluster = self._clusters.shown(self._project, analysis)
-        is_file = not is_task(entry.source) and not is_address(entry.source)
-        if is_file and self._context.make_playable and analysis.video.unplayable:
-            has_copy = self._play_copy(task, Path(entry.source))
+        if self._context.make_playable and analysis.video.unplayable and not analysis.video.has_playable_copy:
+            has_copy = self._play_copy(task, entry)
             analysis = replace(analysis, video=replace(analysis.video, has_playable_copy=has_copy))
+            self._ledger.analyzed(entry.id, dump_analysis(analysis))
         prediction = delivery.push(client, delivery.Delivery(task, analysis, ours - {version}, cluster), self._controls)
         job = store.job_for(task, media, version, entry.config)
         store.finish_job(job.id, dump_analysis(analysis))
@@ -191,15 +194,26 @@ class ProjectTarget:
             client.show_model_version(self._project, version, store.model_versions(self._project) - {version})
         return Delivered(number, prediction)
 
-    def _play_copy(self, task: Task, video: Path) -> bool:
-        """Let the task of a file play a copy: beside it where Label Studio reads it where it lies, else uploaded.
+    def _play_copy(self, task: Task, entry: Entry) -> bool:
+        """Let a task play a copy: beside a file that Label Studio reads where it lies, else uploaded.
 
         Returns whether it plays one.
         """
-        client, copy = self._context.client, copy_name(video)
-        if self._tasks.address(str(video)) is None:
+        client = self._context.client
+        if is_task(entry.source) or is_address(entry.source):
+            access = _access(self._context, entry)
+            try:
+                with scratch() as folder:
+                    video = MediaFetcher(access, LabelStudioClient(access)).fetch(entry.media, task.id, folder)
+                    return upload_copy(client, task, self._controls, video, folder)
+            except BackendError as error:
+                log.warning("Task %s: no copy was made that browsers play. %s", task.id, error)
+                return False
+        video = Path(entry.source)
+        if self._tasks.address(entry.source) is None:
             with scratch() as folder:
                 return upload_copy(client, task, self._controls, video, folder)
+        copy = copy_name(video)
         try:
             if not copy.exists() or copy.stat().st_mtime < video.stat().st_mtime:
                 make_playable(video, copy)
@@ -314,13 +328,11 @@ class ArchiveRun:
 
     def _fetched(self, entry: Entry) -> VideoJob:
         """Work on a video that is fetched from Label Studio, or from elsewhere without its token."""
-        access = self._context.current_access()
-        is_others = is_address(entry.source) and access.own_path(entry.source) is None
         return VideoJob(
             task=Task(entry.task or 0, 0, {}),
             media=entry.media,
             controls=replace(self._controls, frame_rate=""),  # set when the prediction is stored
-            access=replace(access, url="", api_key=SecretStr("")) if is_others else access,
+            access=_access(self._context, entry),
             model_dir=self._model.folder,
             pose_dir=self._context.pose_dir,
             config=self._context.config,
@@ -359,6 +371,13 @@ def _first(entries: Iterator[Entry], limit: int, chosen: set[int]) -> Iterator[E
             chosen.add(entry.id)
         if entry.id in chosen:
             yield entry
+
+
+def _access(context: Context, entry: Entry) -> Access:
+    """What a video is fetched with: nobody but Label Studio is shown its token."""
+    access = context.current_access()
+    is_others = is_address(entry.source) and access.own_path(entry.source) is None
+    return replace(access, url="", api_key=SecretStr("")) if is_others else access
 
 
 def _may_pass(error: BaseException) -> bool:

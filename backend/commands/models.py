@@ -133,10 +133,18 @@ def compare(first: Name, second: Name, project: Project) -> None:
     for figure in dict.fromkeys([*left, *right]):
         table.add_row(figure, left.get(figure, ""), right.get(figure, ""))
     console = Console(highlight=False)
+    is_later = other.run.get("parent_name") == one.name
+    if is_later or one.run.get("parent_name") == other.name:
+        later = other if is_later else one
+        console.print(f"On the same repetitions, when {later.name} was judged:")
+        same = Table("", one.name, other.name, box=box.SIMPLE)
+        for title, candidate, current in _judged(later):
+            same.add_row(title, *((current, candidate) if is_later else (candidate, current)))
+        console.print(same)
     if one.run.get("label_digest") != other.run.get("label_digest"):
         console.print(
-            "The figures are of different labels, and may differ by these. `deadlift models show` has each one beside "
-            "the model that was in use then, on the same labels.",
+            "These are each of the labels that there were then, and may differ by them. `deadlift models show` has "
+            "each model beside the one that was in use then, on the same labels.",
             soft_wrap=True,
         )
     console.print(table)
@@ -196,7 +204,8 @@ def _figures(version: Version) -> dict[str, str]:
     }
     rows |= {title: value for title, value, _ in _judged(version)}
     if "suspects" in figures:
-        rows["Normal ones that look odd"] = f"{figures['suspects']:g}"
+        tasks = version.gate.get("doubtful_tasks")
+        rows["Normal ones that look odd"] = f"{figures['suspects']:g}" + (f", {_tasks(tasks)}" if tasks else "")
     return rows | {"Compared with": str(run.get("parent_name", "")), "Verdict": _verdict(version)}
 
 
@@ -205,6 +214,10 @@ def _verdict(version: Version) -> str:
     from backend.models.figures import VERDICTS, verdict_of
 
     return VERDICTS[verdict_of(version.gate).kind]
+
+
+def _tasks(numbers: Sequence[int]) -> str:
+    return f"task{'s' * (len(numbers) > 1)} " + ", ".join(map(str, numbers))
 
 
 def _made(version: Version) -> str:

@@ -156,9 +156,11 @@ def _cell(value: object) -> object:
 def rep_table(analysis: Analysis) -> Table | str:
     """The repetitions of a video for a terminal."""
     count = f"{len(analysis.reps)} rep{'s' * (len(analysis.reps) != 1)}"
-    title = f"{escape(Path(analysis.video.path).name)}: {count}, confidence {analysis.confidence:.2f}"
+    title = f"{escape(Path(analysis.video.path).name)}: {count}"
     if not analysis.reps:
-        return f"{title} ({analysis.nothing})" if analysis.nothing else title
+        why = f" ({analysis.nothing})" if analysis.nothing else ""
+        return f"{title}{why}, confidence {analysis.confidence:.2f}"
+    title += f", cut with confidence {analysis.confidence:.2f}"
     table = Table(title=title, title_justify="left")
     for heading in ("rep", "start s", "top s", "end s", "score"):
         table.add_column(heading, justify="right")
@@ -170,7 +172,7 @@ def rep_table(analysis: Analysis) -> Table | str:
         table.add_row(
             str(number),
             *times,
-            shown_score(score.score),
+            shown_score(score.score) if score.reliable else "",
             label if score.reliable else "[yellow]not judged[/yellow]",
             ", ".join(score.findings),
         )

@@ -62,7 +62,7 @@ def prelabel(
         bool,
         typer.Option(
             "--playable",
-            help="Give files that browsers do not play an H.264 copy (NAME-h264.mp4), which their tasks play.",
+            help="Give videos that browsers do not play an H.264 copy (NAME-h264.mp4), which their tasks play.",
         ),
     ] = False,
     workers: Annotated[
@@ -216,7 +216,8 @@ def _show_plan(
     from backend.archives.plan import plan
 
     videos, version = list(found), setting.model.version
-    states = setting.ledger.known(request.target, version, setting.context.config.digest(), videos)
+    digest, copies = setting.context.config.digest(), setting.context.make_playable and request.project is not None
+    states = setting.ledger.known(request.target, version, digest, videos, copies)
     display.plan(request.target, version, plan(videos, states, setting.destination), passed_over)
 
 
@@ -237,6 +238,8 @@ def _begin(setting: _Setting, request: _Request, found: Iterable[Source], passed
         ledger.start_over(run)
     if request.retry_failed:
         ledger.forgive(run)
+    if setting.context.make_playable and request.project is not None:
+        ledger.ask_for_copies(run)
     if request.out is not None:
         queue_unreadable(ledger, run)
     return run

@@ -19,6 +19,7 @@ from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import DEFAULT_RATE, Controls, effective_rate, parse_controls
 from backend.labelstudio.outgoing import is_public, resolved
 from backend.labelstudio.records import Access, ConnectedBackend, ProjectInfo
+from backend.labelstudio.task_columns import command_for_copies
 from backend.labelstudio.task_data import ORIGINAL, resolve
 from backend.models.registry import Registry
 from backend.settings import Settings
@@ -34,9 +35,6 @@ TRIAL_VERSION = "deadlift-doctor"
 """The model version of the prediction that is stored and removed again."""
 _SAMPLE_BYTES = 1 << 20
 _NAMED = 3
-_COPIES = (
-    "Give the task a copy: deadlift prelabel FILE --project N --playable. With MAKE_PLAYABLE=true new videos get one."
-)
 _RATE_TOLERANCE = 0.01
 
 
@@ -172,7 +170,7 @@ def playable(task: Task, info: VideoInfo) -> Check:
     if not info.unplayable:
         return Check("", "ok", f"browsers play the video of task {task.id}")
     found = f"browsers do not play the video of task {task.id}, which stays black: {info.unplayable}"
-    return Check("", "note", found, _COPIES)
+    return Check("", "note", found, _give_copies(task.project))
 
 
 def _analyzed(settings: Settings, task: Task, controls: Controls) -> VideoInfo | None:
@@ -198,8 +196,13 @@ def _playing(settings: Settings, project: int, task: Task, info: VideoInfo | Non
                 count = count_videos(store.engine, wanted)
                 named = "; ".join(f"task {row.task}: {row.unplayable}" for row in rows)
                 more = f"; and {count - len(rows)} more" if count > len(rows) else ""
-                return [Check("", "note", f"browsers do not play {count} of its videos ({named}{more})", _COPIES)]
+                found = f"browsers do not play {count} of its videos ({named}{more})"
+                return [Check("", "note", found, _give_copies(project))]
     return [] if info is None else [playable(task, info)]
+
+
+def _give_copies(project: int) -> str:
+    return f"Give them copies: {command_for_copies(project)}. With MAKE_PLAYABLE=true new videos get one."
 
 
 def frame_rate(task: Task, controls: Controls, fps: float | None) -> Check:

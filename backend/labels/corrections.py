@@ -78,19 +78,32 @@ class AnnotatorWork:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """A repetition that two people drew and labelled differently: its times as the first drew it, in seconds, and the
-    label of each."""
+    """A repetition that two people labelled differently, or that one of them has elsewhere, or not at all.
+
+    start_s, end_s: as the first of them who has it drew it. labels: of each, "" for who does not have it. apart_s: by
+    how much the boundary differs that differs most, 0 where one does not have it.
+    """
 
     start_s: float
     end_s: float
     labels: tuple[str, str]
+    apart_s: float = 0.0
+
+    @property
+    def is_of_both(self) -> bool:
+        return all(self.labels)
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether a boundary differs by more than rounding to frames explains."""
+        return self.apart_s > MOVED_S
 
 
 @dataclass(frozen=True)
 class Agreement:
     """Two annotations of one task: how many repetitions both, the first or the second have. boundary_s, most_s: mean
-    and largest difference of their boundaries, None where they share no repetition. other_label: the repetitions of
-    both with two labels, in order of time."""
+    and largest difference of their boundaries, None where they share no repetition. differences: in order of time; a
+    boundary differs where a corrected one would count as moved."""
 
     project: int
     task: int
@@ -101,12 +114,12 @@ class Agreement:
     only_second: int
     boundary_s: float | None
     most_s: float | None
-    other_label: tuple[Disagreement, ...]
+    differences: tuple[Disagreement, ...]
 
     @property
     def same_label(self) -> int:
         """How many repetitions both drew and labelled equally."""
-        return self.both - len(self.other_label)
+        return self.both - sum(one.is_of_both and one.labels[0] != one.labels[1] for one in self.differences)
 
 
 @dataclass(frozen=True)
@@ -255,16 +268,26 @@ def _agreement(first: _Labelled, second: _Labelled) -> Agreement:
         if best is not None and tiou(mine, best) >= _AGREE_TIOU:
             left.remove(best)
             pairs.append((mine, best))
-    apart = [abs(one - other) for a, b in pairs for one, other in ((a.start_s, b.start_s), (a.end_s, b.end_s))]
+    apart = [(abs(mine.start_s - its.start_s), abs(mine.end_s - its.end_s)) for mine, its in pairs]
+    differences = [
+        Disagreement(mine.start_s, mine.end_s, (mine.label, its.label), most)
+        for (mine, its), most in zip(pairs, map(max, apart), strict=True)
+        if mine.label != its.label or most > MOVED_S
+    ]
+    paired = {id(mine) for mine, _ in pairs}
+    alone = [mine for mine in first.drawn if id(mine) not in paired]
+    differences += [Disagreement(one.start_s, one.end_s, (one.label, "")) for one in alone]
+    differences += [Disagreement(one.start_s, one.end_s, ("", one.label)) for one in left]
+    every = [shift for both in apart for shift in both]
     return Agreement(
         first.project,
         first.task,
         first.media,
         (first.annotator, second.annotator),
         len(pairs),
-        len(first.drawn) - len(pairs),
+        len(alone),
         len(left),
-        sum(apart) / len(apart) if apart else None,
-        max(apart, default=None),
-        tuple(Disagreement(a.start_s, a.end_s, (a.label, b.label)) for a, b in pairs if a.label != b.label),
+        sum(every) / len(every) if every else None,
+        max(every, default=None),
+        tuple(sorted(differences, key=lambda one: one.start_s)),
     )

@@ -146,11 +146,11 @@ def _region_results(
         }
 
     label = result("timelinelabels", controls.labels, {"timelinelabels": [controls.label_value(score.label)]})
-    words = f"anomaly {shown:.2f}" + ("" if score.reliable else f", {_unjudged(score)}")
+    words = f"anomaly {shown:.2f}" if score.reliable else _unjudged(score)
     if late_start:
         words += f"; the video {late_start}"
     results = [label | {"score": shown, "meta": {"text": [words]}}]
-    if controls.number:
+    if controls.number and score.reliable:
         results.append(result("number", controls.number, {"number": shown}))
     fault = ticked_fault(score, controls)
     if fault:

@@ -26,14 +26,19 @@ _LONGEST_STATE = 300
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 
 
-def columns_of(analysis: Analysis, media: str, data: Json) -> Json:
+def command_for_copies(project: int) -> str:
+    """What gives a project's videos that browsers do not play a copy that they do."""
+    return f"deadlift prelabel --tasks all --project {project} --playable"
+
+
+def columns_of(analysis: Analysis, media: str, data: Json, project: int) -> Json:
     """What is told of an analyzed video. media: its address; data: the task's, which may name a copy to be played."""
     count = len(analysis.reps)
     state = "predicted" if count else no_repetition(analysis.nothing)
     if analysis.warning:
         state = f"{analysis.warning}; {state}"
     if analysis.video.unplayable and ORIGINAL not in data:
-        state = f"not playable: {analysis.video.unplayable} (deadlift prelabel --playable gives it a copy); {state}"
+        state = f"not playable: {analysis.video.unplayable} ({command_for_copies(project)} gives it a copy); {state}"
     return {
         FILE: file_name(media),
         STATE: state,

@@ -172,7 +172,7 @@ def _tidied(
                 if version in delivery.superseded:
                     client.delete_prediction(number)
         data = state.task.data
-        told = data | columns_of(delivery.analysis, controls.media_of(data), data)
+        told = data | columns_of(delivery.analysis, controls.media_of(data), data, state.task.project)
         if told != data:
             client.set_task_data(state.task.id, told)
     except LabelStudioError as error:

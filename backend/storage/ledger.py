@@ -8,8 +8,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import DateTime, Engine, Index, Select, UniqueConstraint, case, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Engine,
+    Index,
+    Select,
+    UniqueConstraint,
+    case,
+    false,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
@@ -73,6 +86,16 @@ class Entry(Base):
     updated_at: Mapped[datetime] = mapped_column(DateTime, default=now, onupdate=now)
 
 
+def _of_video(field: str) -> ColumnElement[Any]:
+    """A field of the video in an entry's result, NULL where there is none."""
+    return case((func.json_valid(Entry.result) == 1, func.json_extract(Entry.result, f"$.video.{field}")))
+
+
+_LACKS_COPY = (func.coalesce(_of_video("unplayable"), "") != "") & (
+    func.coalesce(_of_video("has_playable_copy"), 0) == 0
+)
+
+
 class Ledger:
     """The archive runs of a database. Every method is one transaction and safe to call from any thread."""
 
@@ -118,10 +141,17 @@ class Ledger:
                 session.execute(put.on_conflict_do_update(index_elements=key, set_=changes), rows)
         return run
 
-    def known(self, target: str, model_version: str, config: str, sources: Sequence[Source]) -> list[str]:
-        """The state of each of these videos, as a run over them would begin; nothing is written."""
+    def known(
+        self, target: str, model_version: str, config: str, sources: Sequence[Source], copies: bool = False
+    ) -> list[str]:
+        """The state of each of these videos, as a run over them would begin; nothing is written.
+
+        copies: whether the run would `ask_for_copies`.
+        """
         names = [source.name for source in sources]
-        query = select(Entry.source, Entry.fingerprint, Entry.state).where(
+        again = (Entry.state == "done") & _LACKS_COPY if copies else false()
+        state = case((again, "analyzed"), else_=Entry.state)
+        query = select(Entry.source, Entry.fingerprint, state).where(
             Entry.target == target, Entry.model_version == model_version, Entry.config == config
         )
         states: list[str] = []
@@ -177,6 +207,12 @@ class Ledger:
         """Forget what came of the videos of a run, but not which tasks are theirs."""
         with self._sessions.begin() as session:
             session.execute(update(Entry).where(Entry.run == run).values(state="queued", failures=0, result=""))
+
+    def ask_for_copies(self, run: int) -> None:
+        """Deliver those videos of a run again that browsers do not play, and that have no copy yet."""
+        with self._sessions.begin() as session:
+            lacking = update(Entry).where(Entry.run == run, Entry.state == "done", _LACKS_COPY)
+            session.execute(lacking.values(state="analyzed"))
 
     def forgive(self, run: int) -> None:
         """Give the failed videos of a run all their attempts again."""

@@ -37,7 +37,7 @@ class WorkLine:
 @dataclass(frozen=True)
 class AgreementLine:
     """Two people's labels of one task: repetitions that both have, or one alone; equal labels of those that both have;
-    mean and largest difference of their boundaries in seconds; those with two labels."""
+    mean and largest difference of their boundaries in seconds; the repetitions that differ, in order of time."""
 
     task: int
     url: str
@@ -50,7 +50,7 @@ class AgreementLine:
     same_label: int
     boundary_s: float | None
     most_s: float | None
-    other_label: tuple[Disagreement, ...]
+    differences: tuple[Disagreement, ...]
 
 
 @dataclass(frozen=True)
@@ -207,7 +207,7 @@ def _agreement_line(one: Agreement, links: Links) -> AgreementLine:
         one.same_label,
         one.boundary_s,
         one.most_s,
-        one.other_label,
+        one.differences,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.labelstudio.task_columns import no_repetition
+from backend.labelstudio.task_columns import command_for_copies, no_repetition
 from backend.models.figures import VERDICTS as VERDICTS  # for templates
 from backend.predictions.retries import may_pass
 from backend.storage.overview import VideoRow
@@ -68,10 +68,6 @@ DONE = {
     "nothing": "There was nothing to do.",
 }
 """What a page says after a change."""
-PLAYABLE = (
-    "deadlift prelabel FILE --project N --playable has its task play a copy that they do; with MAKE_PLAYABLE=true new "
-    "videos get one by themselves."
-)
 
 
 def of_video(row: VideoRow) -> str:
@@ -87,7 +83,8 @@ def of_video(row: VideoRow) -> str:
     unjudged = f"{row.unreliable} of its repetitions could not be judged." if row.unreliable else ""
     said = unjudged if row.reps else f"{no_repetition(row.why_none or '').capitalize()}."
     if row.unplayable:
-        said = f"Not playable: {row.unplayable}. {PLAYABLE} {said}".strip()
+        copies = f"{command_for_copies(row.project)} has its task play a copy that they do"
+        said = f"Not playable: {row.unplayable}. {copies}; with MAKE_PLAYABLE=true new videos get one. {said}".strip()
     if row.warning:
         said = f"{row.warning[0].upper()}{row.warning[1:]}. {said}".strip()
     return f"{said} Not in Label Studio yet.".strip() if not row.delivery else said

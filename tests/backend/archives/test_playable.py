@@ -15,10 +15,12 @@ from video_files import write_video
 from backend.archives.sources import files
 from backend.context import Context
 from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access
 from backend.models.registry import Model, Registry
 from backend.storage.analysis_json import load_analysis
 from backend.storage.jobs import Store
+from backend.storage.ledger import Source
 from pipeline.config import PipelineConfig
 from pipeline.media.playability import unplayable
 
@@ -77,3 +79,55 @@ def test_an_uploaded_file_gets_an_uploaded_copy(context: Context, archive: Path,
     assert data["video"].endswith("-a-h264.mp4")
     assert data["deadlift_original"].endswith("-a.mkv")
     assert [path.name for path in archive.iterdir()] == ["a.mkv"]
+
+
+def _task(label_studio: FakeLabelStudio, tmp_path: Path) -> tuple[int, str]:
+    """A task with an upload that browsers do not play: its number and its address."""
+    address = "/data/upload/1/0123abcd-a.mkv"
+    label_studio.files["1/0123abcd-a.mkv"] = write_video(tmp_path / "b.mkv", count=6, fps=25).read_bytes()
+    return label_studio.add_task(address), address
+
+
+def test_a_task_that_somebody_labelled_gets_a_copy_too(
+    context: Context, archive: Path, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    number, address = _task(label_studio, tmp_path)
+    label_studio.tasks[number]["annotations"] = [{"id": 9, "result": []}]
+    run = _run(context, archive, None)
+    run.executor.results["0123abcd-a.mkv"] = run.executor.results["a.mkv"]
+    source = Source(f"task {number}", address, address, Task(number, 1, {"video": address}))
+    assert run(iter([source])) == {f"task {number}": 1}
+    data = label_studio.tasks[number]["data"]
+    assert data["deadlift_original"] == address
+    assert data["video"].endswith("-a-h264.mp4")
+    assert [load_analysis(job.result).video.has_playable_copy for job in context.store.jobs()] == [True]
+
+
+def test_a_copy_that_cannot_be_made_leaves_the_prediction(
+    context: Context, archive: Path, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    number, address = _task(label_studio, tmp_path)
+    label_studio.refuses_uploads = True
+    run = _run(context, archive, None)
+    run.executor.results["0123abcd-a.mkv"] = run.executor.results["a.mkv"]
+    assert run(iter([Source(f"task {number}", address, address, Task(number, 1, {"video": address}))]))
+    assert label_studio.tasks[number]["data"]["video"] == address
+    assert predictions(label_studio) == [1]
+
+
+def test_who_asks_for_copies_later_gets_them_without_another_analysis(
+    context: Context, archive: Path, label_studio: FakeLabelStudio
+) -> None:
+    run = _run(replace(context, make_playable=False), archive, None)
+    run()
+    assert not _data(label_studio)["video"].endswith("-h264.mp4")
+    run = _run(context, archive, None)
+    sources = list(files([str(archive)]))
+    config = context.config.digest()
+    assert run.ledger.known(run.target, VERSION, config, sources, copies=True) == ["analyzed"]
+    run.ledger.ask_for_copies(run.ledger.begin(run.target, VERSION, config, iter(sources)))
+    assert run() == {"a.mkv": 1}
+    assert run.executor.calls == {}
+    assert _data(label_studio)["video"].endswith("-a-h264.mp4")
+    assert predictions(label_studio) == [1]
+    assert run.ledger.known(run.target, VERSION, config, sources, copies=True) == ["done"]

@@ -118,7 +118,24 @@ def test_show_of_base_is_its_card(invoke: Invoke) -> None:
 def test_compare_says_when_the_labels_differ(registry: Registry, invoke: Invoke) -> None:
     shown = invoke("compare", "v0001", "v0002")
     assert ["Verdict", "too", "few", "to", "tell", "not", "promoted"] in [line.split() for line in shown.splitlines()]
-    assert shown.startswith("The figures are of different labels")
+    assert "These are each of the labels that there were then" in shown
+
+
+def test_compare_has_both_on_the_same_repetitions_where_one_was_judged_beside_the_other(
+    registry: Registry, invoke: Invoke
+) -> None:
+    registry.publish(1, load_detector(), "", RUN | {"parent_name": "v0001", "label_digest": "third"}, [])
+    for order, auroc in ((("v0001", "v0003"), ["0.50", "0.91"]), (("v0003", "v0001"), ["0.91", "0.50"])):
+        first = invoke("compare", *order).partition("These are each")[0]
+        assert "On the same repetitions, when v0003 was judged:" in first
+        assert ["AUROC", *auroc] in [line.split() for line in first.splitlines()]
+    assert "On the same repetitions" not in invoke("compare", "v0001", "v0002")
+
+
+def test_compare_names_the_tasks_whose_labels_look_odd(registry: Registry, invoke: Invoke) -> None:
+    gate = RUN["gate"] | {"doubtful_tasks": [4, 7], "figures": {"suspects": 3.0}}
+    registry.publish(1, load_detector(), "", RUN | {"gate": gate}, [])
+    assert "3, tasks 4, 7" in invoke("compare", "v0001", "v0003")
 
 
 def test_compare_with_base_says_where_its_figures_are(registry: Registry, invoke: Invoke) -> None:

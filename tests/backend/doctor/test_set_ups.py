@@ -177,7 +177,7 @@ def test_every_analyzed_video_that_browsers_do_not_play_is_counted(settings: Set
     assert said.status == "note"
     assert said.found.startswith("browsers do not play 4 of its videos (task 25: MPEG-4 Part 2; ")
     assert said.found.endswith("; and 1 more)")
-    assert "deadlift prelabel FILE --project N --playable" in said.remedy
+    assert "deadlift prelabel --tasks all --project 3 --playable" in said.remedy
 
 
 def test_projects_that_were_refused_are_told_without_label_studio(settings: Settings, tmp_path: Path) -> None:

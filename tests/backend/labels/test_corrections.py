@@ -105,8 +105,19 @@ def test_two_people_are_compared(store: Store, reps: tuple[Rep, ...]) -> None:
     assert (one.both, one.only_first, one.only_second, one.same_label) == (2, 1, 0, 1)
     assert one.boundary_s == pytest.approx(0.05, abs=0.02)
     assert one.most_s == pytest.approx(0.1, abs=0.03)
-    (other,) = one.other_label
-    assert (other.start_s, other.labels) == (pytest.approx(reps[1].start_s, abs=0.03), ("normal", "anomalous"))
+    second, third = one.differences
+    assert (second.start_s, second.labels) == (pytest.approx(reps[1].start_s, abs=0.03), ("normal", "anomalous"))
+    assert (third.start_s, third.labels) == (pytest.approx(reps[2].start_s, abs=0.03), ("normal", ""))
+
+
+def test_a_boundary_that_two_people_drew_elsewhere_is_listed(store: Store, reps: tuple[Rep, ...]) -> None:
+    label(store, 1, DRAWN, [region(reps, 1)])
+    label(store, 2, DRAWN, [region(reps, 1, later=0.3), region(reps, 3)], annotator=9)
+    (one,) = found(store).agreements
+    first, second = one.differences
+    assert (first.labels, first.is_moved, first.apart_s) == (("normal", "normal"), True, pytest.approx(0.3, abs=0.05))
+    assert (second.labels, second.is_of_both, second.is_moved) == (("", "normal"), False, False)
+    assert (one.same_label, one.only_second) == (1, 1)
 
 
 def test_labels_that_somebody_skipped_or_deleted_do_not_count(store: Store, reps: tuple[Rep, ...]) -> None:

@@ -175,10 +175,11 @@ def test_a_repetition_that_could_not_be_judged_is_marked_and_has_no_fault() -> N
     why = (Reason("back", "pull", 0.6),)
     unjudged = replace(analysis((0.9,)), scores=(RepScore(0.9, 0.01, 3.0, why, reliable=False),))
     (label,) = results(to_prediction(unjudged, CONTROLS, 30.0), "timelinelabels")
-    assert label["meta"] == {"text": ["anomaly 0.90, not judged reliably: please check"]}
+    assert label["meta"] == {"text": ["not judged reliably: please check"]}
     (note,) = results(to_prediction(unjudged, CONTROLS, 30.0), "textarea")
     assert note["value"]["text"] == ["not judged reliably: please check"]
     assert results(to_prediction(unjudged, CONTROLS, 30.0), "choices") == []
+    assert results(to_prediction(unjudged, CONTROLS, 30.0), "number") == []
 
 
 @pytest.mark.parametrize(("earliest_s", "said"), [(0.03, ""), (0.5, "; the video starts at 0.50 s: Firefox shows it")])

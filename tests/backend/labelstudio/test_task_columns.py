@@ -11,11 +11,13 @@ from backend.labelstudio.task_columns import STATE, columns_of
 
 def test_two_lifters_come_before_what_was_found() -> None:
     found = analysis((0.1,), warning="two people lift: only the one on the left is counted")
-    assert columns_of(found, "a.mp4", {})[STATE] == "two people lift: only the one on the left is counted; predicted"
+    assert columns_of(found, "a.mp4", {}, 3)[STATE] == "two people lift: only the one on the left is counted; predicted"
 
 
 def test_what_browsers_do_not_play_comes_first() -> None:
     found = analysis((0.1,))
     found = replace(found, video=replace(found.video, unplayable="MPEG-4 Part 2"))
-    told = "not playable: MPEG-4 Part 2 (deadlift prelabel --playable gives it a copy); predicted"
-    assert columns_of(found, "a.mp4", {})[STATE] == told
+    told = (
+        "not playable: MPEG-4 Part 2 (deadlift prelabel --tasks all --project 3 --playable gives it a copy); predicted"
+    )
+    assert columns_of(found, "a.mp4", {}, 3)[STATE] == told
