@@ -120,7 +120,7 @@ def analyze_pose(
         config_digest=config.digest(),
         media_digest=media_digest,
         appearance=appearance,
-        nothing="" if found.reps else why_none(pose),
+        nothing="" if found.reps else why_none(pose, config.segment),
         warning=warning_of(pose),
     )
 

@@ -155,8 +155,16 @@ def _state(run: Json) -> str:
 def _store() -> Iterator[Store]:
     from contextlib import closing
 
+    from backend.errors import BackendError
     from backend.settings import Settings
+    from backend.storage.database import database_exists
     from backend.storage.jobs import Store
 
-    with closing(Store(Settings().database_url)) as store:
+    settings = Settings()
+    if not database_exists(settings.database_url):  # opening one would make it
+        raise BackendError(
+            f"{settings.data_dir} has no data of a server. DATA_DIR says where the server keeps them; it makes them "
+            "when it starts."
+        )
+    with closing(Store(settings.database_url)) as store:
         yield store

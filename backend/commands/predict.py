@@ -194,3 +194,4 @@ def _write(target: str, text: str) -> None:
             Path(target).write_text(text + "\n", encoding="utf-8")
         except OSError as error:
             raise BackendError(f"{target} cannot be written ({error.strerror}).") from error
+        typer.echo(f"Written: {target}", err=True)

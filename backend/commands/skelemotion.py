@@ -78,7 +78,7 @@ def skelemotion(
             except OSError as error:
                 raise BackendError(f"{out} cannot be written ({error.strerror or error}).") from error
             written += len(reps)
-            console.print(f"{path}: {counted(len(reps), '' if reps else why_none(pose))}", markup=False)
+            console.print(f"{path}: {counted(len(reps), '' if reps else why_none(pose, config.segment))}", markup=False)
     if written:
         console.print(f"Written: {out}, an array and a picture of each", markup=False)
     if failed:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from pipeline.config import SegmentConfig
 from pipeline.pose.tracks import is_plausible
 from pipeline.records import NOBODY, UNCLEAR, Pose
+from pipeline.reps.proposals import proposals
 
 _SEEN = 0.5
-"""Share of the poses with a whole, plausible body from which "nobody lifts" can be said."""
+"""Share of the poses with a whole, plausible body from which it can be said that nobody lifts."""
 
 
-def why_none(pose: Pose) -> str:
-    """ "nobody is seen", "the person is not seen clearly" or "nobody lifts", of a video without a repetition."""
+def why_none(pose: Pose, config: SegmentConfig) -> str:
+    """Of a video without a repetition: that nobody is seen, or not clearly; that somebody goes down and up, but not as
+    in a deadlift (a squat, say); or that nobody lifts."""
     if not pose.detected.any():
         return NOBODY
     if float(is_plausible(pose).mean()) < _SEEN:
         return UNCLEAR
+    if any(proposal.rep is not None for proposal in proposals(pose, config)):
+        return "somebody goes down and up, but not as in a deadlift"
     return "nobody lifts"

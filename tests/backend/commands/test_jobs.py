@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from backend.cli import app
-from backend.errors import UnknownRun
+from backend.errors import BackendError, UnknownRun
 from backend.labelstudio.format import Task
 from backend.predictions.retries import MOST_ATTEMPTS
 from backend.storage.jobs import Store
@@ -46,6 +46,14 @@ def test_an_empty_folder_says_so(invoke: Invoke) -> None:
     said = invoke()
     assert said.startswith("No training was asked for yet.\nNo video was analyzed yet.\nLooked at ")
     assert "DATA_DIR" in said
+
+
+def test_another_folder_than_the_servers_is_said_and_left_alone(tmp_path: Path) -> None:
+    for arguments in ([], ["cancel", "1"], ["retry"]):
+        wrong = tmp_path / "wrong"
+        with pytest.raises(BackendError, match=r"wrong has no data of a server\. DATA_DIR says where"):
+            CliRunner().invoke(app, ["jobs", *arguments], env={"DATA_DIR": str(wrong)}, catch_exceptions=False)
+        assert not wrong.exists()
 
 
 def test_an_empty_project_says_so(invoke: Invoke, store: Store) -> None:

@@ -62,7 +62,7 @@ def test_json_on_standard_output_is_nothing_but_json(clip: Path) -> None:
 
 
 def test_json_is_written_into_a_file(clip: Path, tmp_path: Path) -> None:
-    run(clip, "--json", tmp_path / "out.json")
+    assert "Written: " in run(clip, "--json", tmp_path / "out.json").stderr
     assert len(json.loads((tmp_path / "out.json").read_text())) == 1
 
 

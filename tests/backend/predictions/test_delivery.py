@@ -189,7 +189,8 @@ def test_what_hinders_is_told_in_words(client: LabelStudioClient, label_studio: 
     found = replace(analysis(), reps=(), scores=(), nothing="nobody is seen")
     found = replace(found, video=replace(found.video, unplayable="HEVC (H.265), which browsers do not play"))
     delivery.push(client, Delivery(Task(number, 1, {}), found), CONTROLS)
-    told = "not playable: HEVC (H.265), which browsers do not play (deadlift prelabel --tasks all --project 1 --playable gives it a copy); "
+    command = "deadlift prelabel --tasks all --project 1 --playable"
+    told = f"not playable: HEVC (H.265), which browsers do not play ({command} gives it a copy); "
     assert label_studio.tasks[number]["data"]["deadlift_state"] == f"{told}no repetition: nobody is seen"
 
 
