@@ -14,6 +14,7 @@ this project in a worktree, with the same libraries: user and system time, and h
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import resource
 import subprocess
@@ -40,6 +41,8 @@ from pipeline.pose.cache import PoseCache
 _PASSES = 2
 _ROW = 33 * 4
 HERE = Path(__file__).resolve().parent.parent
+AS_USERS = {"PYTHONDONTWRITEBYTECODE": ""}
+"""Without it Python compiles the modules of a tree once, as an installation does, and not at each start."""
 
 
 def pictures(path: Path, seconds: float) -> Iterator[NDArray[np.uint8]]:
@@ -102,7 +105,7 @@ def predicting(tree: Path, clip: Path, **environment: str) -> tuple[float, float
                 os.devnull,
             ],
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(tree), "DATA_DIR": folder} | environment,
+            env=os.environ | AS_USERS | {"PYTHONPATH": str(tree), "DATA_DIR": folder} | environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             check=True,
@@ -114,6 +117,8 @@ def predicting(tree: Path, clip: Path, **environment: str) -> tuple[float, float
 def against(revision: str, clip: Path) -> None:
     """Print what predicting costs by a revision, with and without a limit on its threads, and by this tree."""
     with worktree(revision) as tree:
+        for code in (tree / "backend", tree / "pipeline", HERE / "backend", HERE / "pipeline"):
+            compileall.compile_dir(code, quiet=1)
         rows = {
             revision: predicting(tree, clip),
             f"{revision}, OMP_NUM_THREADS=1": predicting(tree, clip, OMP_NUM_THREADS="1"),

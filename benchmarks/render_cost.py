@@ -19,7 +19,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from original_loop import HERE, worktree
+from original_loop import AS_USERS, HERE, worktree
 
 from pipeline.media import reading
 
@@ -30,7 +30,7 @@ def command(tree: Path, data: Path, *arguments: str | Path) -> tuple[float, floa
     subprocess.run(
         [sys.executable, "-c", "from backend.cli import main; main()", *arguments],
         cwd=data,
-        env=os.environ | {"PYTHONPATH": str(tree), "DATA_DIR": str(data), "OMP_NUM_THREADS": "1"},
+        env=os.environ | AS_USERS | {"PYTHONPATH": str(tree), "DATA_DIR": str(data), "OMP_NUM_THREADS": "1"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         check=True,
