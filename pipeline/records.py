@@ -167,6 +167,11 @@ class Reason:
         return f"{self.body_part} during the {self.phase} ({self.share:.0%})"
 
 
+Origin = Literal["statistics", "autoencoder", "posture", "other repetitions"]
+"""What a repetition is judged by: where lifter and camera are known, statistics of its image and what an autoencoder
+cannot explain in them, beside those of normal repetitions; where not, its joint angles, and the others of its video."""
+
+
 @dataclass(frozen=True)
 class RepScore:
     """How anomalous one repetition is.
@@ -176,7 +181,8 @@ class RepScore:
     repetition could not be judged (poses missing, implausibly short, hidden): a person should check it. hindrance: what
     of the body was hidden, in words ("the legs are hidden"), "" where that is not the reason. back_bow: how far the
     outline of the back bulges, in trunk lengths, None where the view allows no statement: a hint for people, which
-    moves neither score nor label.
+    moves neither score nor label. flagged_by: what calls an anomalous repetition so, by itself or, if nothing does,
+    together; () for a normal one.
     """
 
     score: float
@@ -186,6 +192,7 @@ class RepScore:
     reliable: bool = True
     hindrance: str = ""
     back_bow: float | None = None
+    flagged_by: tuple[Origin, ...] = ()
 
     def __post_init__(self) -> None:
         if not (0.0 <= self.score <= 1.0 and 0.0 <= self.p_value <= 1.0):
@@ -222,6 +229,7 @@ class RepScore:
 FRAME_COLUMNS = [
     *("start_s", "top_s", "end_s", "duration_s", "score", "p_value", "raw", "label", "is_anomaly", "reliable"),
     *("reasons", "video", "confidence", "model_version", "back_bow", "back_is_rounded"),
+    "flagged_by",
 ]
 """The columns of `Analysis.to_frame`, also where there are no repetitions."""
 
@@ -273,7 +281,7 @@ class Analysis:
 
         Columns: `start_s`, `top_s`, `end_s`, `duration_s` (seconds of media time), `score` and `p_value` (0..1), `raw`,
         `label`, `is_anomaly`, `reliable`, `reasons` (text), of the video `video`, `confidence`, `model_version`, and
-        `back_bow` (trunk lengths, NaN where nothing is said of the back), `back_is_rounded`.
+        `back_bow` (trunk lengths, NaN where nothing is said of the back), `back_is_rounded`, `flagged_by` (text).
         """
         import pandas
 
@@ -291,6 +299,7 @@ class Analysis:
                 "reliable": score.reliable,
                 "back_bow": float("nan") if score.back_bow is None else score.back_bow,
                 "back_is_rounded": score.back_is_rounded,
+                "flagged_by": "; ".join(score.flagged_by),
                 "reasons": "; ".join(map(str, score.reasons)),
                 "video": self.video.path,
                 "confidence": self.confidence,

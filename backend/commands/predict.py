@@ -27,7 +27,7 @@ from pipeline.records import Analysis, shown_score
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _COLUMNS = (
     *("video", "rep", "start_s", "top_s", "end_s", "score", "label", "reliable", "hindrance", "reasons"),
-    *("back_bow", "back_is_rounded"),
+    *("back_bow", "back_is_rounded", "flagged_by"),
 )
 
 
@@ -129,6 +129,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
                 "hindrance": score.hindrance,
                 "back_bow": None if score.back_bow is None else round(score.back_bow, 3),
                 "back_is_rounded": score.back_is_rounded,
+                "flagged_by": list(score.flagged_by),
                 "reasons": [str(reason) for reason in score.reasons] if score.is_anomaly else [],
             }
             for rep, score in zip(analysis.reps, analysis.scores, strict=True)

@@ -7,7 +7,7 @@ its video; the more unusual of the two findings counts. Each of the three distan
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -20,14 +20,23 @@ from pipeline.anomaly.features import PARTS_OF_WALK, Blocks, Features, angle_blo
 from pipeline.anomaly.methods import Representation, Statistics
 from pipeline.anomaly.model_files import load_parts, save_parts, version_of
 from pipeline.anomaly.posture import PostureModel, angle_cells, fault_score
-from pipeline.anomaly.reference import Reference, Scale, cells_of, compare, explaining, in_units
+from pipeline.anomaly.reference import (
+    Reference,
+    Scale,
+    cells_of,
+    explaining,
+    in_units,
+    joined,
+    origins,
+    ratios,
+)
 from pipeline.anomaly.versions import version_at
 from pipeline.anomaly.visibility import TRUNK, hidden
 from pipeline.anomaly.within_video import compare_within_video, within_video_cells
 from pipeline.config import DetectorConfig
 from pipeline.pose.back_outline import bows_of
 from pipeline.pose.tracks import is_plausible
-from pipeline.records import Floats, Pose, Rep, RepScore
+from pipeline.records import Floats, Origin, Pose, Rep, RepScore
 from pipeline.skelemotion import Encoded, encode
 
 # A repetition shorter than this share of the video's median is cut wrongly: rushed ones are longer.
@@ -46,13 +55,14 @@ class Finding:
     """How far one repetition is from normal ones in one respect, whatever the threshold.
 
     by: the calibration that says what the distance raw means. cells: what each body part and piece of time adds to it,
-    for each of the blocks that were compared.
+    for each of the blocks that were compared. alone: the distance by each of what it was judged by, without the others.
     """
 
     by: _CalibrationName
     raw: float
     cells: Cells
     blocks: Blocks
+    alone: Mapping[Origin, float]
 
 
 _Found = tuple[Encoded, tuple[Finding, ...]]
@@ -64,6 +74,7 @@ class Judgement:
     """What counts of what is found in one repetition.
 
     score, p_value: 0..1, the decision is at a score of 0.5. raw, cells, blocks: of the finding that they are of.
+    flagged_by: see `RepScore`.
     """
 
     score: float
@@ -71,6 +82,7 @@ class Judgement:
     raw: float
     cells: Cells
     blocks: Blocks
+    flagged_by: tuple[Origin, ...]
 
 
 @dataclass(frozen=True)
@@ -181,10 +193,11 @@ class Detector:
                 unknown += rows
                 continue
             views = self.representation.views(in_units(features.rows(rows).blocks, self.scales))
-            for place, (index, raw) in enumerate(zip(rows, compare(views, known), strict=True)):
-                result[index] = (
-                    Finding("in_setting", float(raw), cells_of(views, place, known), explaining(views[0])),
-                )
+            of_blocks, told = ratios(views, known), explaining(views[0])
+            alone = {origin: joined(of_blocks[:, blocks]) for origin, blocks in origins(views[0]).items()}
+            for place, (index, raw) in enumerate(zip(rows, joined(of_blocks), strict=True)):
+                by = {origin: float(far[place]) for origin, far in alone.items()}
+                result[index] = (Finding("in_setting", float(raw), cells_of(views, place, known), told, by),)
         if unknown:
             result.update(zip(unknown, self._findings_of_unknown(features.rows(unknown)), strict=True))
         return [result[index] for index in range(len(features.shots))]
@@ -243,14 +256,17 @@ class Detector:
         """For each repetition of a lifter or camera that is not known one finding or two."""
         of_angles = (angle_block(features),)
         posture = [
-            Finding("in_posture", float(raw), angle_cells(angles, self.posture), of_angles)
+            Finding("in_posture", float(raw), angle_cells(angles, self.posture), of_angles, {"posture": float(raw)})
             for raw, angles in zip(fault_score(features.angles, self.posture), features.angles, strict=True)
         ]
         if len(posture) < self.config.min_siblings:
             return [(one,) for one in posture]
         blocks = in_units(features.blocks, self.scales)
         compared = zip(compare_within_video(blocks), within_video_cells(blocks), strict=True)
-        beside = (Finding("within_video", float(raw), cells, blocks) for raw, cells in compared)
+        beside = (
+            Finding("within_video", float(raw), cells, blocks, {"other repetitions": float(raw)})
+            for raw, cells in compared
+        )
         return list(zip(posture, beside, strict=True))
 
     def _judgement(self, findings: Sequence[Finding]) -> Judgement:
@@ -258,8 +274,10 @@ class Detector:
         judged = []
         for one in findings:
             calibration: Calibration = getattr(self, one.by)
-            p_value = min(1.0, _TESTS[one.by] * calibration.p_value(one.raw))
-            judged.append(Judgement(calibration.score(one.raw), p_value, one.raw, one.cells, one.blocks))
+            score, p_value = calibration.score(one.raw), min(1.0, _TESTS[one.by] * calibration.p_value(one.raw))
+            flagged = [origin for origin, raw in one.alone.items() if calibration.score(raw) >= 0.5] or list(one.alone)
+            by = tuple(flagged) if score >= 0.5 else ()
+            judged.append(Judgement(score, p_value, one.raw, one.cells, one.blocks, by))
         return max(judged, key=lambda judgement: judgement.score)
 
     def _scores(
@@ -277,7 +295,8 @@ class Detector:
             judged = self._judgement(one[1])
             why = reasons(judged.cells, visible(judged.blocks, one[0]), self.config.encode.length)
             seen_bow = None if unseen == TRUNK else bow
-            result.append(RepScore(judged.score, judged.p_value, judged.raw, why, reliable, unseen, seen_bow))
+            by = judged.flagged_by
+            result.append(RepScore(judged.score, judged.p_value, judged.raw, why, reliable, unseen, seen_bow, by))
         return tuple(result)
 
 

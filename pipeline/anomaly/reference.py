@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.anomaly.distances import NormalModel, deviation, distances, fit_normal_model
 from pipeline.anomaly.features import RESIDUAL, Block, Blocks, added_by_rows
-from pipeline.records import Floats
+from pipeline.records import Floats, Origin
 
 # The order of the power mean that joins blocks: 1 would be their mean, infinity the largest of them.
 ORDER = 4
@@ -100,9 +100,35 @@ def fit_reference(name: str, blocks: Blocks, groups: Sequence[str], appearance: 
 def compare(views: Sequence[Blocks], reference: Reference) -> Floats:
     """[N] how far repetitions are from a reference, about 1 for a normal one: the geometric mean over views of them,
     each of blocks in units."""
-    logarithms = [np.log(np.maximum(_distances(blocks, reference), 1e-9)) for blocks in views]
+    return joined(ratios(views, reference))
+
+
+def ratios(views: Sequence[Blocks], reference: Reference) -> _Doubles:
+    """[V, B, N] how far repetitions are from a reference in each block of each view, about 1 for a normal one."""
+    return np.stack(
+        [
+            [
+                distances(flattened(block), normal) / usual
+                for block, normal, usual in zip(blocks, reference.normal_models, reference.usual, strict=True)
+            ]
+            for blocks in views
+        ]
+    )
+
+
+def joined(of_blocks: _Doubles) -> Floats:
+    """[N] the geometric mean over views of what their blocks [V, B, N] say together."""
+    logarithms = [np.log(np.maximum(_joined(view), 1e-9)) for view in of_blocks]
     far: Floats = np.exp(np.mean(logarithms, axis=0)).astype(np.float32)
     return far
+
+
+def origins(blocks: Blocks) -> dict[Origin, list[int]]:
+    """Which of the blocks are statistics, and which are what an autoencoder cannot explain, as far as there are any."""
+    found: dict[Origin, list[int]] = {}
+    for row, block in enumerate(blocks):
+        found.setdefault("autoencoder" if block.name.endswith(RESIDUAL) else "statistics", []).append(row)
+    return found
 
 
 def cells_of(views: Sequence[Blocks], row: int, reference: Reference) -> list[tuple[tuple[str, ...], Floats]]:
@@ -127,17 +153,6 @@ def explaining(blocks: Blocks) -> Blocks:
     the faulty part first more often.
     """
     return tuple(block for block in blocks if not block.name.endswith(RESIDUAL)) or blocks
-
-
-def _distances(blocks: Blocks, reference: Reference) -> Floats:
-    return _joined(
-        np.stack(
-            [
-                distances(flattened(block), normal) / usual
-                for block, normal, usual in zip(blocks, reference.normal_models, reference.usual, strict=True)
-            ]
-        )
-    )
 
 
 def flattened(block: Block) -> Floats:

@@ -21,7 +21,7 @@ from backend.web.dashboard.videos import VideoLine, line
 from backend.web.links import Links
 from pipeline.landmarks import INDEX
 from pipeline.pose.cache import PoseCache
-from pipeline.records import Analysis, Pose
+from pipeline.records import Analysis, Origin, Pose
 from pipeline.reps.signal import lift_signals
 
 _POINTS = 600
@@ -33,8 +33,8 @@ _DECIMALS = 1
 class RepView:
     """A repetition, numbered from 1; times in seconds. back_bow: in trunk lengths, None where the view says nothing of
     the back; back_is_rounded: whether it looks so. hindrance: what was hidden, "" where that kept nobody from judging.
-    reasons: in words, the strongest first. fault: that we tick, "" for none; ticked: those that people ticked. x,
-    width: in the chart's units."""
+    reasons: in words, the strongest first. flagged_by: see `RepScore`. fault: that we tick, "" for none; ticked: those
+    that people ticked. x, width: in the chart's units."""
 
     number: int
     start_s: float
@@ -48,6 +48,7 @@ class RepView:
     back_is_rounded: bool
     hindrance: str
     reasons: tuple[str, ...]
+    flagged_by: tuple[Origin, ...]
     fault: str
     ticked: tuple[Ticked, ...]
     x: float
@@ -213,6 +214,7 @@ def _reps(store: Store, found: Analyzed) -> tuple[RepView, ...]:
             score.back_is_rounded,
             score.hindrance,
             tuple(map(str, score.reasons)),
+            score.flagged_by,
             faults[number - 1],
             tuple(one for one in ticked if one.number == number),
             across(rep.start_s),

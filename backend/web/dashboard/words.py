@@ -7,6 +7,7 @@ from backend.models.figures import VERDICTS as VERDICTS  # for templates
 from backend.predictions.retries import may_pass
 from backend.storage.overview import VideoRow
 from pipeline.records import ROUNDED_BACK as ROUNDED_BACK  # for templates
+from pipeline.records import Origin
 
 STATES = {
     "queued": "waiting",
@@ -56,6 +57,12 @@ KINDS = {
     "relabelled": "relabelled",
     "added": "added",
     "removed": "removed",
+}
+ORIGINS: dict[Origin, str] = {
+    "statistics": "the statistics of its movement",
+    "autoencoder": "what the autoencoder cannot explain in it",
+    "posture": "its joint angles, as this lifter and camera are not known",
+    "other repetitions": "the other repetitions of the video, as this lifter and camera are not known",
 }
 LABELLED = {"yes": "labelled", "no": "not labelled", "normal": "with normal ones", "anomalous": "with anomalies"}
 DONE = {

@@ -155,7 +155,10 @@ print("loaded:", *(name for name in {heavy!r} if name in sys.modules))
 def test_csv_has_a_line_per_repetition_numbered_from_one() -> None:
     found = analysis()
     lines = as_csv([found, replace(found, reps=(), scores=())]).splitlines()
-    assert lines[0] == "video,rep,start_s,top_s,end_s,score,label,reliable,hindrance,reasons,back_bow,back_is_rounded"
+    assert (
+        lines[0]
+        == "video,rep,start_s,top_s,end_s,score,label,reliable,hindrance,reasons,back_bow,back_is_rounded,flagged_by"
+    )
     assert [line.split(",")[1] for line in lines[1:]] == [str(n) for n in range(1, len(found.reps) + 1)]
     first, score = found.reps[0], found.scores[0]
     assert lines[1].split(",")[2:8] == [
@@ -168,7 +171,7 @@ def test_csv_on_standard_output_is_nothing_but_csv(clip: Path) -> None:
     result = run(clip, "--csv", "-")
     assert (
         result.stdout
-        == "video,rep,start_s,top_s,end_s,score,label,reliable,hindrance,reasons,back_bow,back_is_rounded\n"
+        == "video,rep,start_s,top_s,end_s,score,label,reliable,hindrance,reasons,back_bow,back_is_rounded,flagged_by\n"
     )
 
 
@@ -240,6 +243,18 @@ def test_a_back_that_looks_rounded_is_told() -> None:
         (0.061, True),
         (None, False),
     ]
-    assert [line.split(",")[10:] for line in as_csv([found]).splitlines()[1:]] == [["0.061", "true"], ["", "false"]]
+    assert [line.split(",")[10:] for line in as_csv([found]).splitlines()[1:]] == [
+        ["0.061", "true", ""],
+        ["", "false", ""],
+    ]
     assert text(rep_table(found)).count("the back looks rounded") == 1
     assert "the back looks rounded" not in text(rep_table(analysis((0.1, 0.9))))
+
+
+def test_what_flagged_a_repetition_is_written() -> None:
+    found = analysis((0.1, 0.9))
+    flagged = replace(found.scores[1], flagged_by=("statistics", "autoencoder"))
+    found = replace(found, scores=(found.scores[0], flagged))
+    assert [rep["flagged_by"] for rep in as_json(found)["reps"]] == [[], ["statistics", "autoencoder"]]
+    assert as_csv([found]).splitlines()[2].endswith(",statistics; autoencoder")
+    assert list(found.to_frame()["flagged_by"]) == ["", "statistics; autoencoder"]

@@ -11,14 +11,14 @@ import pytest
 from drawn_lifts import set_of
 
 from pipeline import synthetic
-from pipeline.anomaly.detector import Detector, load_detector
+from pipeline.anomaly.detector import Detector, Finding, load_detector
 from pipeline.config import PoseConfig, TrainConfig
 from pipeline.landmarks import INDEX
 from pipeline.learning import training
 from pipeline.media import reading
 from pipeline.pose.estimation import estimate
 from pipeline.pose.estimator import open_estimator
-from pipeline.records import LabelledRep, Rep
+from pipeline.records import LabelledRep, Origin, Rep
 from pipeline.skelemotion import WALK
 
 FAULT = "early_hip_rise"
@@ -62,6 +62,30 @@ def test_nothing_is_said_of_the_back_of_a_trunk_that_is_hidden(base: Detector) -
     unseen[:, [INDEX["left_hip"], INDEX["right_hip"]]] = 0.1
     (seen,), (hidden,) = base.score(bent, reps), base.score(replace(bent, visibility=unseen), reps)
     assert (seen.back_bow, hidden.back_bow, hidden.hindrance) == (pytest.approx(0.06), None, "the trunk is hidden")
+
+
+def test_it_is_said_what_flagged_a_repetition(base: Detector, trained: Detector) -> None:
+    pose, reps = set_of(3, (None, None, FAULT, None, None, None))
+    by = [score.flagged_by for score in base.score(pose, reps)]
+    assert by[2] in (("posture",), ("other repetitions",))
+    assert by[:2] + by[3:] == [()] * 5
+    pose, reps = set_of(4, (FAULT,) * 3)
+    assert [score.flagged_by for score in trained.score(pose, reps)] == [("statistics", "autoencoder")] * 3
+
+
+def test_what_flags_alone_is_beyond_the_threshold_alone(trained: Detector) -> None:
+    calibration = trained.in_setting
+    assert calibration is not None
+    far, near = 2.0 * calibration.threshold, 0.5 * calibration.threshold
+
+    def flagged(raw: float, statistics: float, autoencoder: float) -> tuple[str, ...]:
+        alone: dict[Origin, float] = {"statistics": statistics, "autoencoder": autoencoder}
+        return trained._judgement([Finding("in_setting", raw, [], (), alone)]).flagged_by
+
+    assert flagged(far, far, near) == ("statistics",)
+    assert flagged(far, near, far) == ("autoencoder",)
+    assert flagged(far, near, near) == ("statistics", "autoencoder")  # together
+    assert flagged(near, far, near) == ()
 
 
 def test_ten_normals_find_a_fault_that_every_repetition_shows(trained: Detector) -> None:
