@@ -18,8 +18,8 @@ from pipeline.media import reading
 class Planned:
     """A video, and what a run would do with it.
 
-    state: queued, analyzed, failed or done, as earlier runs left it. task: `linked` or `uploaded` where it would get
-    one, else "". problem: why a file that is still to be analyzed cannot be read, "" where it can, or is not here.
+    state: queued, analyzed, failed or done, as earlier runs left it. task: how it would get one, see `Target.new_task`.
+    problem: why a file that is still to be analyzed cannot be read, "" where it can, or is not here.
     """
 
     video: str

@@ -55,7 +55,7 @@ class ProjectTasks:
             if found is not None:
                 return found
             try:
-                return self._create(address, video) if address is not None else self._upload(Path(name))
+                return self._create(address, video) if address is not None else self._upload(name, Path(name))
             except UploadRefused:  # nothing was made
                 raise
             except LabelStudioError:
@@ -139,10 +139,15 @@ class ProjectTasks:
         self._by_address[plain] = task
         return task
 
-    def _upload(self, path: Path) -> Task:
-        self.check(str(path))
-        number = self._client.upload(self._project, path, upload_name(path))
-        self._owned[number] = str(path)
+    def upload_copy(self, name: str, copy: Path) -> Task:
+        """A task for the video at that path, which plays a copy of it. Raises LabelStudioError."""
+        with self._lock:
+            return self._upload(name, copy)
+
+    def _upload(self, name: str, file: Path) -> Task:
+        self.check(name)
+        number = self._client.upload(self._project, file, upload_name(file))
+        self._owned[number] = name
         # Where it is kept is read before the prediction is stored.
         return Task(number, self._project, {})
 

@@ -34,10 +34,11 @@ from backend.errors import (
     LabelStudioRefused,
     NotInLabelStudio,
     SchedulerLost,
+    StorageFault,
     UploadRefused,
 )
 from backend.labelstudio.addresses import shown_address
-from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.client import UPLOADED, LabelStudioClient
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
 from backend.labelstudio.media import MediaFetcher
@@ -102,7 +103,8 @@ class Target(Protocol):
         """The same, where a prediction of it can go there. Raises UploadRefused: before hours of work."""
 
     def new_task(self, source: Source) -> str:
-        """How a task would be made for a video: `linked` where its file lies, or `uploaded`; "" where none would."""
+        """How a task would be made for a video: `linked` where its file lies, `uploaded`, `copied` (the upload of a
+        copy), or `refused`, as Label Studio takes no such upload; "" where none would be made."""
 
 
 class FolderTarget:
@@ -135,6 +137,8 @@ class ProjectTarget:
         self._project = project
         self._controls = controls
         self._tasks = ProjectTasks(context.client, project, controls, root, ledger.owners(target_name(project)))
+        self._root = root
+        self._has_warned = False
         self._shown = False
         self._clusters = Clusters(context.store)
         self._retrying = Retrying(
@@ -147,12 +151,28 @@ class ProjectTarget:
     def checked(self, source: Source) -> Source:
         if source.task is None:
             self._tasks.check(source.name)
+            self._warn_of_upload(source.name)
         return source
+
+    def _warn_of_upload(self, name: str) -> None:
+        """Somebody who names a root expects no uploads."""
+        if self._root is not None and not self._has_warned and self._tasks.address(name) is None:
+            self._has_warned = True
+            log.warning(
+                "%s is to be uploaded, and maybe others: Label Studio serves files in folders below %s, not those in "
+                "that folder itself, nor others.",
+                name,
+                self._root,
+            )
 
     def new_task(self, source: Source) -> str:
         if source.task is not None or self._tasks.is_there(source.name):
             return ""
-        return "linked" if self._tasks.address(source.name) is not None else "uploaded"
+        if self._tasks.address(source.name) is not None:
+            return "linked"
+        if source.name.lower().endswith(UPLOADED):
+            return "uploaded"
+        return "copied" if self._context.make_playable else "refused"
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
         """Raises LabelStudioError. A task that was deleted is forgotten: the next attempt makes another."""
@@ -168,7 +188,7 @@ class ProjectTarget:
         client, store, version = self._context.client, self._context.store, analysis.model_version
         number = entry.task or self._ledger.task_of(entry)
         if number is None:
-            number = self._tasks.task_for(entry.source, analysis.video).id
+            number, analysis = self._task_for(entry, analysis)
         if number != entry.task:
             self._ledger.has_task(entry.id, number)
         # A server may have promoted a newer model since this run began: its predictions stay.
@@ -193,6 +213,26 @@ class ProjectTarget:
             self._shown = True
             client.show_model_version(self._project, version, store.model_versions(self._project) - {version})
         return Delivered(number, prediction)
+
+    def _task_for(self, entry: Entry, analysis: Analysis) -> tuple[int, Analysis]:
+        """The number of the video's task, and the analysis, which says whether that plays a copy."""
+        try:
+            return self._tasks.task_for(entry.source, analysis.video).id, analysis
+        except UploadRefused:  # mostly for the suffix of its name: Label Studio takes few
+            self._tasks.check(entry.source)
+            if not self._context.make_playable or entry.source.lower().endswith(UPLOADED):
+                raise
+        with scratch() as folder:
+            copy = folder / copy_name(Path(entry.source)).name
+            try:
+                make_playable(Path(entry.source), copy)
+            except OSError as error:
+                raise StorageFault.of(error) from error
+            task = self._tasks.upload_copy(entry.source, copy)
+        analysis = replace(analysis, video=replace(analysis.video, has_playable_copy=True))
+        self._ledger.has_task(entry.id, task.id)
+        self._ledger.analyzed(entry.id, dump_analysis(analysis))
+        return task.id, analysis
 
     def _play_copy(self, task: Task, entry: Entry) -> bool:
         """Let a task play a copy: beside a file that Label Studio reads where it lies, else uploaded.

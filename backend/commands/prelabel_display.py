@@ -31,6 +31,8 @@ _STATES = {
     "unreadable": "of these cannot be read",
     "linked": "new task for the file where it lies",
     "uploaded": "new task by upload",
+    "copied": "new task by upload of an H.264 copy",
+    "refused": "Label Studio takes no such upload: --playable uploads a copy",
 }
 _LINE_EVERY_S = 30.0
 

@@ -28,6 +28,10 @@ from backend.labelstudio.records import (
 )
 from backend.labelstudio.requests import LabelStudioRequests
 
+UPLOADED = (".mp4", ".webm")
+"""How names of videos end that Label Studio 1.23 takes as uploads; settings.SUPPORTED_EXTENSIONS there."""
+_LONGEST_REASON = 200
+
 
 class LabelStudioClient(LabelStudioRequests):
     """Calls to one Label Studio. Every failure is a LabelStudioError or MediaError that says what to do."""
@@ -175,8 +179,9 @@ class LabelStudioClient(LabelStudioRequests):
             if response.status_code >= 400:
                 kind = UploadRefused if response.status_code in (400, 403, 413, 415) else LabelStudioError
                 raise kind(
-                    f"Label Studio answered {response.status_code} to the upload of {path.name}. It takes files of the"
-                    " types that it knows, up to 250 MB; give it larger ones as local files."
+                    f"Label Studio answered {response.status_code} to the upload of {path.name}"
+                    f"{_own_words(response)}. It takes files that end in {' or '.join(UPLOADED)}, up to 250 MB: "
+                    "`deadlift prelabel --playable` uploads an H.264 copy of others; give larger ones as local files."
                 )
             numbers = response.json().get(key)
             if not numbers:
@@ -315,6 +320,17 @@ class LabelStudioClient(LabelStudioRequests):
                 if hook.id is not None:
                     self._api.webhooks.update(id=hook.id, url=hook.url, headers={**(hook.headers or {}), name: value})
         return len(without) if hooks else None
+
+
+def _own_words(response: httpx.Response) -> str:
+    """Label Studio's reason for a refusal, in brackets; "" where it gives none."""
+    with suppress(ValueError, AttributeError):
+        told: Json = response.json()
+        errors = told.get("validation_errors")
+        listed = errors.get("non_field_errors") if isinstance(errors, dict) else errors
+        reason = "; ".join(map(str, listed)) if isinstance(listed, list) else str(told.get("detail") or "")
+        return f" ({reason[:_LONGEST_REASON]})" if reason.isprintable() and reason else ""
+    return ""
 
 
 def _name(user: Json) -> str:

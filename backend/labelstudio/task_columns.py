@@ -37,7 +37,7 @@ def columns_of(analysis: Analysis, media: str, data: Json, project: int) -> Json
     state = "predicted" if count else no_repetition(analysis.nothing)
     if analysis.warning:
         state = f"{analysis.warning}; {state}"
-    if analysis.video.unplayable and ORIGINAL not in data:
+    if analysis.video.unplayable and not analysis.video.has_playable_copy and ORIGINAL not in data:
         state = f"not playable: {analysis.video.unplayable} ({command_for_copies(project)} gives it a copy); {state}"
     return {
         FILE: file_name(media),

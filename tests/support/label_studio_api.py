@@ -228,6 +228,10 @@ class FakeLabelStudio:
             file = request.files["file"]
             if self.refuses_uploads:
                 return jsonify(detail="File size exceeds"), 400
+            suffix = Path(file.filename or "").suffix
+            if suffix not in (".mp4", ".webm"):  # as Label Studio 1.23.2 says it
+                errors = {"non_field_errors": [f"{suffix} extension is not supported"]}
+                return jsonify(status_code=400, detail="Validation error", validation_errors=errors), 400
             with self._lock:
                 upload = next(self._numbers)
                 name = f"{upload:08x}-{file.filename}"

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from archive_runs import Run, predictions
+from archive_runs import CONTROLS, Run, predictions
 from fakes import VERSION, analysis
 from label_studio_api import FakeLabelStudio
 from video_files import write_video
 
+from backend.archives.run import ProjectTarget
 from backend.archives.sources import files
 from backend.context import Context
 from backend.labelstudio.client import LabelStudioClient
@@ -20,7 +21,7 @@ from backend.labelstudio.records import Access
 from backend.models.registry import Model, Registry
 from backend.storage.analysis_json import load_analysis
 from backend.storage.jobs import Store
-from backend.storage.ledger import Source
+from backend.storage.ledger import Ledger, Source
 from pipeline.config import PipelineConfig
 from pipeline.media.playability import unplayable
 
@@ -40,9 +41,8 @@ def context(store: Store, client: LabelStudioClient, access: Access, tmp_path: P
 def _run(context: Context, archive: Path, root: Path | None) -> Run:
     run = Run(context, True, archive, root)
     found = analysis()
-    run.executor.results["a.mkv"] = replace(
-        found, video=replace(found.video, unplayable="Matroska, a kind of file that not all browsers play")
-    )
+    found = replace(found, video=replace(found.video, unplayable="something that not all browsers play"))
+    run.executor.results = dict.fromkeys(("a.mkv", "a.mp4", "0123abcd-a.mkv"), found)
     return run
 
 
@@ -74,11 +74,53 @@ def test_the_next_run_takes_the_copy_for_no_video_of_its_own(
 
 
 def test_an_uploaded_file_gets_an_uploaded_copy(context: Context, archive: Path, label_studio: FakeLabelStudio) -> None:
+    (archive / "a.mkv").rename(archive / "a.mp4")
     _run(context, archive, None)()
     data = _data(label_studio)
     assert data["video"].endswith("-a-h264.mp4")
-    assert data["deadlift_original"].endswith("-a.mkv")
-    assert [path.name for path in archive.iterdir()] == ["a.mkv"]
+    assert data["deadlift_original"].endswith("-a.mp4")
+    assert [path.name for path in archive.iterdir()] == ["a.mp4"]
+
+
+def test_of_a_file_that_label_studio_takes_no_uploads_of_a_copy_is_uploaded(
+    context: Context, archive: Path, label_studio: FakeLabelStudio
+) -> None:
+    run = _run(context, archive, None)
+    assert run() == {"a.mkv": 1}
+    data = _data(label_studio)
+    assert data["video"].endswith("-a-h264.mp4")
+    assert "deadlift_original" not in data
+    assert data["deadlift_state"] == "predicted"
+    assert [load_analysis(job.result).video.has_playable_copy for job in context.store.jobs()] == [True]
+    assert run() == {}
+    assert predictions(label_studio) == [1]
+
+
+def test_without_being_asked_to_no_copy_is_uploaded_and_the_remedy_is_named(context: Context, archive: Path) -> None:
+    run = _run(replace(context, make_playable=False), archive, None)
+    assert run(attempts=1) == {"!a.mkv": 1}
+    (failed,) = run.ledger.of_run(run.number, "failed")
+    assert "(.mkv extension is not supported)" in failed.error_message
+    assert "`deadlift prelabel --playable` uploads an H.264 copy" in failed.error_message
+
+
+def test_a_plan_says_what_is_uploaded_as_a_copy(context: Context, archive: Path) -> None:
+    (source,) = files([str(archive)])
+    for make_playable, how in ((True, "copied"), (False, "refused")):
+        asked = replace(context, make_playable=make_playable)
+        ledger = Ledger(context.store.engine)
+        assert ProjectTarget(asked, ledger, 1, CONTROLS, None).new_task(source) == how
+        assert ProjectTarget(asked, ledger, 1, CONTROLS, archive.parent).new_task(source) == "linked"
+
+
+def test_a_root_that_does_not_hold_a_file_is_told_once(
+    context: Context, archive: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_video(archive / "b.mp4", count=2)
+    target = ProjectTarget(context, Ledger(context.store.engine), 1, CONTROLS, archive)
+    for source in files([str(archive)]):
+        target.checked(source)
+    assert caplog.text.count("is to be uploaded") == 1
 
 
 def _task(label_studio: FakeLabelStudio, tmp_path: Path) -> tuple[int, str]:
@@ -94,7 +136,6 @@ def test_a_task_that_somebody_labelled_gets_a_copy_too(
     number, address = _task(label_studio, tmp_path)
     label_studio.tasks[number]["annotations"] = [{"id": 9, "result": []}]
     run = _run(context, archive, None)
-    run.executor.results["0123abcd-a.mkv"] = run.executor.results["a.mkv"]
     source = Source(f"task {number}", address, address, Task(number, 1, {"video": address}))
     assert run(iter([source])) == {f"task {number}": 1}
     data = label_studio.tasks[number]["data"]
@@ -109,7 +150,6 @@ def test_a_copy_that_cannot_be_made_leaves_the_prediction(
     number, address = _task(label_studio, tmp_path)
     label_studio.refuses_uploads = True
     run = _run(context, archive, None)
-    run.executor.results["0123abcd-a.mkv"] = run.executor.results["a.mkv"]
     assert run(iter([Source(f"task {number}", address, address, Task(number, 1, {"video": address}))]))
     assert label_studio.tasks[number]["data"]["video"] == address
     assert predictions(label_studio) == [1]
@@ -118,6 +158,7 @@ def test_a_copy_that_cannot_be_made_leaves_the_prediction(
 def test_who_asks_for_copies_later_gets_them_without_another_analysis(
     context: Context, archive: Path, label_studio: FakeLabelStudio
 ) -> None:
+    (archive / "a.mkv").rename(archive / "a.mp4")
     run = _run(replace(context, make_playable=False), archive, None)
     run()
     assert not _data(label_studio)["video"].endswith("-h264.mp4")
@@ -126,7 +167,7 @@ def test_who_asks_for_copies_later_gets_them_without_another_analysis(
     config = context.config.digest()
     assert run.ledger.known(run.target, VERSION, config, sources, copies=True) == ["analyzed"]
     run.ledger.ask_for_copies(run.ledger.begin(run.target, VERSION, config, iter(sources)))
-    assert run() == {"a.mkv": 1}
+    assert run() == {"a.mp4": 1}
     assert run.executor.calls == {}
     assert _data(label_studio)["video"].endswith("-a-h264.mp4")
     assert predictions(label_studio) == [1]
