@@ -82,12 +82,14 @@ def _export(request: ExportRequest) -> Exported:
 
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
+    from backend.commands.another_server import warn_of_another_server
     from backend.context import access_of, with_known_names
     from backend.datasets.export import export as run_export
     from backend.settings import Settings
     from backend.storage.jobs import Store
 
     settings = Settings()
+    warn_of_another_server(settings)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with closing(Store(settings.database_url)) as store:
         _pull(settings, store, request.project)

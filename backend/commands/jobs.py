@@ -155,6 +155,7 @@ def _state(run: Json) -> str:
 def _store() -> Iterator[Store]:
     from contextlib import closing
 
+    from backend.commands.another_server import warn_of_another_server
     from backend.errors import BackendError
     from backend.settings import Settings
     from backend.storage.database import database_exists
@@ -166,5 +167,6 @@ def _store() -> Iterator[Store]:
             f"{settings.data_dir} has no data of a server. DATA_DIR says where the server keeps them; it makes them "
             "when it starts."
         )
+    warn_of_another_server(settings)
     with closing(Store(settings.database_url)) as store:
         yield store

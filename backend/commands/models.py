@@ -259,7 +259,10 @@ def _check_is_there(project: int) -> None:
 
 
 def _registry() -> Registry:
+    from backend.commands.another_server import warn_of_another_server
     from backend.context import registry_of
     from backend.settings import Settings
 
-    return registry_of(Settings())
+    settings = Settings()
+    warn_of_another_server(settings)
+    return registry_of(settings)

@@ -89,6 +89,7 @@ def prelabel(
 
     from backend import logs
     from backend.archives.run import exclusive
+    from backend.commands.another_server import warn_of_another_server
     from backend.commands.prelabel_display import Display
     from backend.commands.serve import stop_on_sigterm
     from backend.storage.jobs import Store
@@ -109,6 +110,8 @@ def prelabel(
     stop_on_sigterm()
     settings, display = Settings(), Display(json_progress)
     logs.set_up(logging.WARNING, settings.log_format)
+    if project is not None:
+        warn_of_another_server(settings)
     with (
         private(settings.data_dir),
         exclusive(settings.data_dir, request.target),

@@ -24,12 +24,14 @@ def sampling(
 
     from rich.console import Console
 
+    from backend.commands.another_server import warn_of_another_server
     from backend.context import context_of
     from backend.sampling import order as use_case
     from backend.settings import Settings
     from backend.storage.jobs import Store
 
     settings = Settings()
+    warn_of_another_server(settings)
     with (
         closing(Store(settings.database_url)) as store,
         progress_bar() as bar,

@@ -124,6 +124,7 @@ def _train_here_or_there(project: int) -> None:
     from rich.console import Console
 
     from backend import logs
+    from backend.commands.another_server import warn_of_another_server
     from backend.context import context_of
     from backend.datasets.rows import controls_of
     from backend.errors import BackendError
@@ -133,6 +134,7 @@ def _train_here_or_there(project: int) -> None:
 
     settings = Settings()
     logs.set_up(log_format=settings.log_format)
+    warn_of_another_server(settings)
     store = Store(settings.database_url)
     context = context_of(settings, store)
     if context.client.configured:

@@ -22,6 +22,7 @@ from packaging.specifiers import SpecifierSet
 from backend.labelstudio.addresses import is_this_machine
 from backend.labelstudio.outgoing import is_public, resolved
 from backend.settings import Settings
+from backend.storage.server_lock import is_served
 from pipeline.errors import PipelineError
 
 DISTRIBUTION = "deadlift-ml-backend"
@@ -190,6 +191,9 @@ def port(settings: Settings, version: str) -> Check:
         if took_s > HEALTH_TIMEOUT_S:
             found = f"our backend took {took_s:.1f} s to answer /health, and Label Studio waits {HEALTH_TIMEOUT_S:g} s"
             return Check(subject, "problem", found, "Give it fewer WORKERS, or the machine less to do.")
+        if found := elsewhere(settings):
+            remedy = "Set DATA_DIR to the folder that it named at its start, here and for every other command."
+            return Check(subject, "problem", found, remedy)
         if version and serving != version:
             return Check(subject, "note", f"our backend answers with model {serving}", f"Restart it to get {version}.")
         return Check(subject, "ok", f"our backend answers with model {serving}")
@@ -201,6 +205,16 @@ def port(settings: Settings, version: str) -> Check:
         remedy = "Stop what listens there, or set BACKEND_HOST or BACKEND_PORT."
         return Check(subject, "problem", f"cannot be used ({error.strerror}), and our backend does not answer", remedy)
     return Check(subject, "ok", "free; our backend is not running")
+
+
+def elsewhere(settings: Settings) -> str:
+    """That our backend on this machine's port works in another folder than DATA_DIR, in a sentence; "" where not."""
+    if is_served(settings.data_dir):
+        return ""
+    url = f"http://{_own_host(settings)}:{settings.backend_port}"
+    if backend_at(url)[0] is None:
+        return ""
+    return f"The server on port {settings.backend_port} works in another folder than DATA_DIR, {settings.data_dir}."
 
 
 def _own_host(settings: Settings) -> str:

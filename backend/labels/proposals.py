@@ -115,10 +115,12 @@ def jobs_of(session: Session, annotations: Sequence[Annotation]) -> dict[int, in
 
 def proposal_for(region: Region, reps: Sequence[Rep]) -> Rep | None:
     """The repetition that a region was made of: by its id, else the one that it overlaps; None for a drawn one."""
-    if region.origin == "manual":
-        return None
     said = _OUR_ID.fullmatch(region.region)
-    named = reps[int(said[1]) - 1] if said and region.origin and int(said[1]) <= len(reps) else None
+    if region.origin == "manual" and not said:
+        return None
+    # Label Studio calls a region manual as well that a program stored with our id and somebody then saved.
+    by_id = said and region.origin not in ("", "manual") and int(said[1]) <= len(reps)
+    named = reps[int(said[1]) - 1] if said and by_id else None
     if named is not None and tiou(named, region) > 0:
         return named
     overlap, best = max(((tiou(one, region), number) for number, one in enumerate(reps)), default=(0.0, 0))
@@ -131,7 +133,7 @@ def origin_of(region: Region, proposal: Predicted | None, is_known: bool) -> Ori
 
     is_known: whether it is known what the annotation began with; without that Label Studio's word counts.
     """
-    if region.origin == "manual" or (proposal is None and not region.origin):
+    if proposal is None and region.origin in ("", "manual"):
         return "manual"
     if proposal is None:
         return "untouched" if region.origin == "prediction" and not is_known else "changed"

@@ -17,18 +17,17 @@ from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 import label_studio_sdk  # noqa: F401  # now: importing it takes seconds, and gc.freeze() below must see it
 from cheroot import wsgi
 from cheroot.server import HTTPConnection, HTTPRequest
-from filelock import FileLock, Timeout
 
 from backend.errors import BackendError
 from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.storage.private import private
+from backend.storage.server_lock import served
 from backend.web.app import create_app
 from backend.web.metrics import CAME_AT
 from backend.web.senders import Body, Senders, has_come
@@ -160,7 +159,7 @@ def listening(settings: Settings, insecure: bool = False) -> Iterator[Listening]
         server = _bound(settings, insecure)
         stack.callback(server.stop)
         stack.enter_context(private(settings.data_dir))
-        stack.enter_context(_locked(settings.data_dir))
+        stack.enter_context(served(settings.data_dir))
         store = Store(settings.database_url)
         stack.callback(store.close)
         app = create_app(settings, store=store)
@@ -213,22 +212,3 @@ def _prepare(server: wsgi.Server) -> None:
 
     threading.Thread(target=prepare, daemon=True).start()  # threads that a daemon starts are daemons
     outcome.result()
-
-
-@contextmanager
-def _locked(data_dir: Path) -> Iterator[None]:
-    """Two servers on one folder would both deliver the same prediction."""
-    lock = FileLock(data_dir / "server.lock")
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
-    except Timeout as error:  # a kind of OSError
-        raise BackendError(
-            f"Another server already works with {data_dir}. Stop it, or choose another DATA_DIR."
-        ) from error
-    except OSError as error:
-        raise BackendError(f"{data_dir} cannot be written ({error.strerror}). Choose another DATA_DIR.") from error
-    try:
-        yield
-    finally:
-        lock.release()

@@ -10,6 +10,7 @@ from doctor_servers import KEY, Servers
 from pydantic import SecretStr
 
 from backend.settings import Settings
+from backend.storage.server_lock import served
 
 
 @pytest.fixture
@@ -20,10 +21,12 @@ def servers() -> Iterator[Servers]:
 
 
 @pytest.fixture
-def settings(servers: Servers, tmp_path: Path) -> Settings:
-    return Settings(
-        label_studio_url=servers.url,
-        label_studio_api_key=SecretStr(KEY),
-        backend_port=servers.port,
-        data_dir=tmp_path / "data",
-    )
+def settings(servers: Servers, tmp_path: Path) -> Iterator[Settings]:
+    """Of a server that works in this DATA_DIR."""
+    with served(tmp_path / "data"):
+        yield Settings(
+            label_studio_url=servers.url,
+            label_studio_api_key=SecretStr(KEY),
+            backend_port=servers.port,
+            data_dir=tmp_path / "data",
+        )

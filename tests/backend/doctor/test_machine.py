@@ -67,7 +67,7 @@ def test_a_database_that_is_not_there_yet_is_nothing_to_tell(settings: Settings)
 
 @pytest.mark.parametrize(("content", "cause"), [(b"no database" * 100, "damaged"), (None, "made by a later release")])
 def test_what_keeps_a_database_from_being_used_is_named(settings: Settings, content: bytes | None, cause: str) -> None:
-    settings.data_dir.mkdir()
+    settings.data_dir.mkdir(exist_ok=True)
     path = settings.data_dir / "backend.sqlite3"
     if content is None:
         with closing(sqlite3.connect(path)) as connection:
@@ -91,7 +91,7 @@ def test_a_database_with_damaged_pages_is_a_problem(settings: Settings) -> None:
 @pytest.mark.parametrize("is_empty", [False, True])
 def test_a_database_of_this_release_can_be_used(settings: Settings, is_empty: bool) -> None:
     if is_empty:
-        settings.data_dir.mkdir()
+        settings.data_dir.mkdir(exist_ok=True)
         (settings.data_dir / "backend.sqlite3").touch()
     else:
         Store(settings.database_url).close()
@@ -122,6 +122,15 @@ def test_port_of_our_backend_shows_its_model(settings: Settings) -> None:
 
 def test_backend_with_another_model_than_a_restart_would_load_is_noted(settings: Settings) -> None:
     assert machine.port(settings, "base-2").status == "note"
+
+
+def test_a_server_of_another_folder_is_a_problem(settings: Settings, tmp_path: Path) -> None:
+    found = machine.port(settings.model_copy(update={"data_dir": tmp_path / "other"}), "base-1")
+    assert found.status == "problem"
+    assert found.found == (
+        f"The server on port {settings.backend_port} works in another folder than DATA_DIR, {tmp_path / 'other'}."
+    )
+    assert not (tmp_path / "other").exists()
 
 
 def test_port_of_somebody_else_is_a_problem(settings: Settings, servers: Servers) -> None:

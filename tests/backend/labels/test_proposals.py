@@ -136,7 +136,9 @@ PROPOSED = [PredictedRep(rep.start_s, rep.end_s, "normal", 0.1, 0.9) for rep in 
         (_region("rep2", 6.5, 7.5), 1),  # moved away altogether: its id says what it was
         (_region("rep3", 4.1, 6.1), 1),  # an id of another prediction: it lies on another repetition
         (_region("a5Xk", 4.1, 6.1), 1),
-        (_region("rep2", 4.0, 6.0, "manual"), None),
+        (_region("a5Xk", 4.0, 6.0, "manual"), None),  # drawn anew
+        (_region("rep2", 4.0, 6.0, "manual"), 1),  # stored by a program with our id, and saved in the page
+        (_region("rep2", 6.5, 7.5, "manual"), None),
         (_region("a5Xk", 6.5, 7.5), None),
         (_region("rep9", 6.5, 7.5), None),
         (_region("rep2", 6.5, 7.5, ""), None),  # made by a program, which may count as it likes
@@ -156,7 +158,8 @@ def test_a_region_is_found_by_its_id_or_where_it_lies(region: LabelledRegion, nu
         ("prediction", 0.0, False, True, "changed"),
         ("prediction", 0.0, False, False, "untouched"),
         ("", 0.0, False, True, "manual"),
-        ("manual", 0.0, True, True, "manual"),
+        ("manual", 0.0, False, True, "manual"),
+        ("manual", 0.0, True, True, "untouched"),
     ],
 )
 def test_the_origin_is_what_changed(said: str, moved_s: float, is_proposed: bool, is_known: bool, origin: str) -> None:
