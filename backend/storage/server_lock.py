@@ -1,0 +1,49 @@
+"""Which server works in a data folder: it holds a lock there, so that there is only one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from backend.errors import BackendError
+
+_NAME = "server.lock"
+
+
+@contextmanager
+def served(data_dir: Path) -> Iterator[None]:
+    """While the block runs, this server alone works in the folder: two would both deliver the same prediction.
+
+    Raises BackendError where another one does, or where the folder cannot be written.
+    """
+    lock = FileLock(data_dir / _NAME)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout as error:  # a kind of OSError
+        raise BackendError(
+            f"Another server already works with {data_dir}. Stop it, or choose another DATA_DIR."
+        ) from error
+    except OSError as error:
+        raise BackendError(f"{data_dir} cannot be written ({error.strerror}). Choose another DATA_DIR.") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_served(data_dir: Path) -> bool:
+    """Whether a server works in the folder; nothing is written there."""
+    path = data_dir / _NAME
+    try:
+        if not path.exists():
+            return False
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # of another user, say: it cannot be told
+        return False
