@@ -21,6 +21,7 @@ def connect(
     A project without a labeling config gets the one that comes with the backend. May be repeated: tabs are known by
     their titles, and those that are there stay as they are.
     """
+    from backend.commands.known_project import check_is_there
     from backend.context import access_of
     from backend.errors import LabelStudioError
     from backend.labelstudio import data_manager
@@ -33,6 +34,7 @@ def connect(
     client = LabelStudioClient(access_of(settings))
     if not client.configured:
         raise LabelStudioError("connect needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
+    check_is_there(client, project)
     config = client.label_config(project)
     if is_empty(config):
         given = {"label_config": default_config()}

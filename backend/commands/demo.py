@@ -135,6 +135,7 @@ def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
     from backend.labelstudio.labeling_config import effective_rate, parse_controls
     from backend.labelstudio.task_columns import file_name
     from pipeline.datasets.frames import to_seconds
+    from pipeline.records import shown_score
 
     controls = parse_controls(running.store.label_config(running.project))
     rate = effective_rate(controls, task.data)
@@ -148,7 +149,10 @@ def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
         if result["type"] == "timelinelabels":
             anomalous = value["timelinelabels"] == [controls.anomalous]
             colour = "red" if anomalous else "green"
-            region |= {"label": f"[{colour}]{value['timelinelabels'][0]}[/{colour}]", "score": f"{result['score']:.2f}"}
+            region |= {
+                "label": f"[{colour}]{value['timelinelabels'][0]}[/{colour}]",
+                "score": shown_score(result["score"]),
+            }
         elif result["type"] == "textarea":
             region["note"] = value["text"][0]
     name = file_name(controls.media_of(task.data))

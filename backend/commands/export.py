@@ -109,6 +109,7 @@ def _pull(settings: Settings, store: Store, project: int) -> None:
     """Take over what Label Studio has, as training does; without it, what is known here is exported."""
     import sys
 
+    from backend.commands.known_project import check_is_there
     from backend.context import access_of
     from backend.errors import LabelConfigError, LabelStudioError, NotInLabelStudio
     from backend.labels import labelled
@@ -118,11 +119,14 @@ def _pull(settings: Settings, store: Store, project: int) -> None:
     store_received_events(store)
     client = LabelStudioClient(access_of(settings))
     if not client.configured:
+        told = "the labels known here are exported, without a look at Label Studio"
+        print(f"deadlift: {told}: LABEL_STUDIO_URL or LABEL_STUDIO_API_KEY is not set.", file=sys.stderr)
         return
     try:
         labelled.pull(client, store, project)
     except (LabelStudioError, LabelConfigError) as error:
         if isinstance(error, NotInLabelStudio | LabelConfigError) and not store.label_config(project):
+            check_is_there(client, project)
             raise
         print(f"deadlift: the labels known here are exported, without a look at Label Studio: {error}", file=sys.stderr)
 

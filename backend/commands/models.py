@@ -248,7 +248,7 @@ def _card(folder: Path | None) -> str:
 
 def _check_is_there(project: int) -> None:
     """Raises BackendError for a project that Label Studio, where it is known, does not have."""
-    from backend.commands.train import check_is_there
+    from backend.commands.known_project import check_is_there
     from backend.context import access_of
     from backend.labelstudio.client import LabelStudioClient
     from backend.settings import Settings

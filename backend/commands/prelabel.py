@@ -182,6 +182,7 @@ def _opened(settings: Settings, store: Store, request: _Request) -> _Setting:
     """A project's labeling config and model, or for files those that come with the backend."""
     from backend.archives.project_tasks import new_data
     from backend.archives.run import FolderTarget, ProjectTarget
+    from backend.commands.known_project import check_is_there
     from backend.context import context_of
     from backend.labelstudio.labeling_config import default_config, parse_controls
     from backend.storage.ledger import Ledger
@@ -195,6 +196,7 @@ def _opened(settings: Settings, store: Store, request: _Request) -> _Setting:
         return _Setting(context, ledger, controls, FolderTarget(), context.registry.current(None))
     if not context.client.configured:
         raise LabelStudioError("--project needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
+    check_is_there(context.client, project)
     label_config = context.client.label_config(project)
     controls = parse_controls(label_config)
     if not request.tasks:

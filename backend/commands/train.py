@@ -13,7 +13,6 @@ from pipeline.config import Method
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from backend.labelstudio.client import LabelStudioClient
     from pipeline.learning.training import TrainingProgress
     from pipeline.records import LabelledRep
 
@@ -98,26 +97,6 @@ def _train_project(project: int) -> None:
         _train_here_or_there(project)
 
 
-def check_is_there(client: LabelStudioClient, project: int) -> None:
-    """Raises BackendError, with the projects that there are, for one that Label Studio does not have.
-
-    A Label Studio that does not answer is no reason to refuse: the run says what it could not reach.
-    """
-    from contextlib import suppress
-
-    from backend.errors import BackendError, LabelStudioError, NotInLabelStudio
-
-    try:
-        client.label_config(project)
-    except NotInLabelStudio as error:
-        there = ""
-        with suppress(LabelStudioError):
-            there = f" It has: {', '.join(f'{one.id} ({one.title})' for one in client.projects()) or 'none'}."
-        raise BackendError(f"Label Studio does not have project {project}.{there}") from error
-    except LabelStudioError:
-        return
-
-
 def _train_here_or_there(project: int) -> None:
     import time
 
@@ -125,6 +104,7 @@ def _train_here_or_there(project: int) -> None:
 
     from backend import logs
     from backend.commands.another_server import warn_of_another_server
+    from backend.commands.known_project import check_is_there
     from backend.context import context_of
     from backend.datasets.rows import controls_of
     from backend.errors import BackendError
