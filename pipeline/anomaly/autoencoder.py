@@ -61,6 +61,11 @@ class Networks:
         )
         return Networks(arrays["network.mean"], arrays["network.spread"], tuple(layers))
 
+    @staticmethod
+    def stored_in(arrays: Mapping[str, NDArray[Any]]) -> bool:
+        """Whether there is anything of `arrays` among these."""
+        return any(name.startswith("network.") for name in arrays)
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All that they have learnt, by names for a model's file; weights in half precision."""
         arrays: dict[str, NDArray[Any]] = {"network.mean": self.mean, "network.spread": self.spread}

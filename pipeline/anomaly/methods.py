@@ -16,6 +16,8 @@ from pipeline.config import Method
 
 Arrays = Mapping[str, NDArray[Any]]
 _UNIT = "residual.unit."
+# The fewest videos of which `both` makes networks: three for each quarter.
+_FEWEST_VIDEOS = 12
 
 
 class Representation(Protocol):
@@ -155,13 +157,21 @@ class AnomalyMethod:
     load: Callable[[Arrays], Representation]
 
 
+def _fit_both(
+    statistics: Blocks, groups: Sequence[str], quarters: Sequence[int], seed: int, on_epoch: OnEpoch | None
+) -> Learnt:
+    """By both, or of few videos by the statistics alone: networks of so few find no more, and flag more normal ones."""
+    if len(set(groups)) < _FEWEST_VIDEOS:
+        return Statistics.fit(statistics, groups, quarters, seed, on_epoch)
+    return Unexplained.fit(statistics, groups, quarters, seed, on_epoch, True)
+
+
+def _load_both(arrays: Arrays) -> Representation:
+    return Unexplained.load(arrays, True) if Networks.stored_in(arrays) else Statistics()
+
+
 METHODS: dict[Method, AnomalyMethod] = {
-    "both": AnomalyMethod(
-        lambda statistics, groups, quarters, seed, on_epoch: Unexplained.fit(
-            statistics, groups, quarters, seed, on_epoch, True
-        ),
-        lambda arrays: Unexplained.load(arrays, True),
-    ),
+    "both": AnomalyMethod(_fit_both, _load_both),
     "autoencoder": AnomalyMethod(
         lambda statistics, groups, quarters, seed, on_epoch: Unexplained.fit(
             statistics, groups, quarters, seed, on_epoch, False
