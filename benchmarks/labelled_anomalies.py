@@ -23,7 +23,7 @@ from sklearn.linear_model import LogisticRegression
 from pipeline.anomaly.calibration import calibrate
 from pipeline.anomaly.distances import deviation, distances, fit_normal_model
 from pipeline.anomaly.features import Block, Blocks
-from pipeline.anomaly.reference import ORDER, flattened, in_units, scales_of
+from pipeline.anomaly.reference import ORDER, in_units, scales_of
 from pipeline.learning.auroc import auroc
 from pipeline.original.pictures import load_pictures, picture_blocks
 
@@ -61,8 +61,8 @@ def measured(blocks: Blocks, known: Blocks) -> tuple[Doubles, Doubles]:
     """Distances [B, N] of repetitions from known ones, and how unusual each group of theirs is [N, G]."""
     far, cells = [], []
     for block, its in zip(blocks, known, strict=True):
-        model = fit_normal_model(flattened(its))
-        far.append(distances(flattened(block), model))
+        model = fit_normal_model(its.values)
+        far.append(distances(block.values, model))
         squares = np.stack([deviation(one.ravel(), model).reshape(one.shape) for one in block.values]).sum(axis=-1)
         cells += list(_pooled(block, squares))
     return np.stack(far).astype(np.float64), np.log(np.stack(cells, axis=1) + 1e-6).astype(np.float64)

@@ -23,10 +23,11 @@ from pipeline.records import Floats
 _TAIL = 3
 # The least standard deviation within a video that is believed (of logarithms; of signed distances in their unit).
 _LEAST_WIDTH = 0.05
-# The prior for the standard deviation between videos: a tenth (of logarithms; of signed distances in their unit), which
-# has the weight of one video. It is for two videos and more: who has only one has lengthened its distances already.
-_BETWEEN = 0.1
-_BETWEEN_VIDEOS = 1
+# The prior for the standard deviation between videos (of logarithms; of signed distances in their unit), and the number
+# of videos that it has the weight of. It is for two videos and more: who has only one has lengthened its distances
+# already.
+_BETWEEN = 0.09
+_BETWEEN_VIDEOS = 2
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,9 @@ from pipeline.anomaly.reference import Reference, Scale
 from pipeline.config import DetectorConfig, EncodeConfig
 from pipeline.errors import ModelError
 
-# Of the statistics, as earlier releases wrote them, and of methods with an autoencoder's residuals.
-_FORMAT, _WITH_RESIDUALS = 3, 4
+# Of the statistics, as earlier releases wrote them, of methods with an autoencoder's residuals, and of references that
+# compare whitened features, by any method.
+_FORMAT, _WITH_RESIDUALS, _WHITENED = 3, 4, 5
 _MODEL, _WEIGHTS, _CARD = "model.json", "weights.safetensors", "CARD.md"
 FILES = _MODEL, _WEIGHTS
 """What a detector is read from."""
@@ -87,7 +88,7 @@ def load_parts(folder: Path) -> dict[str, Any]:
         raw = (folder / _WEIGHTS).read_bytes()
         version, method = description["format"], description["config"].get("method")
         # An earlier release's autoencoder compared by its latent.
-        if version not in (_FORMAT, _WITH_RESIDUALS) or (version == _FORMAT and method == "autoencoder"):
+        if version not in (_FORMAT, _WITH_RESIDUALS, _WHITENED) or (version == _FORMAT and method == "autoencoder"):
             raise ModelError(f"{folder}: a model of format {version} by {method}. Train the model again.")
         if hashlib.sha256(raw).hexdigest() != description["weights_sha256"]:
             raise ModelError(f"{folder}: the weights do not belong to model.json. Train or copy the model again.")
@@ -104,7 +105,7 @@ def _described(parts: Parts) -> dict[str, Any]:
     compared = next((list(one.blocks) for one in parts["references"]), statistics)
     others = {"blocks": compared} if compared != statistics else {}
     return {
-        "format": _FORMAT if parts["config"].method == "statistics" else _WITH_RESIDUALS,
+        "format": _format_of(parts),
         "name": parts["name"],
         "config": asdict(parts["config"]),
         "blocks": statistics,
@@ -121,6 +122,12 @@ def _described(parts: Parts) -> dict[str, Any]:
     }
 
 
+def _format_of(parts: Parts) -> int:
+    if any(normal.whitening for one in parts["references"] for normal in one.normal_models):
+        return _WHITENED
+    return _FORMAT if parts["config"].method == "statistics" else _WITH_RESIDUALS
+
+
 def _arrays(parts: Parts) -> _Arrays:
     arrays: _Arrays = {f"scale.{scale.name}": scale.unit for scale in parts["scales"]}
     posture: PostureModel = parts["posture"]
@@ -135,6 +142,7 @@ def _arrays(parts: Parts) -> _Arrays:
                 normal.axes.astype(np.float16),
                 normal.memory_bank.astype(np.float16),
             )
+            arrays |= {f"{prefix}.whitening.{axis}": matrix for axis, matrix in enumerate(normal.whitening)}
     for name, stored in _CALIBRATIONS.items():
         calibration: Calibration | None = parts[name]
         if calibration is not None:
@@ -146,6 +154,7 @@ def _arrays(parts: Parts) -> _Arrays:
 def _parts(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     stored = dict(description["config"])
     blocks: list[str] = description["blocks"]
+    axes = range(2 if description["format"] == _WHITENED else 0)
     references = [
         Reference(
             one["name"],
@@ -157,6 +166,7 @@ def _parts(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -
                     arrays[f"{number}.{block}.variance"],
                     float(rest),
                     arrays[f"{number}.{block}.bank"].astype(np.float32),
+                    tuple(arrays[f"{number}.{block}.whitening.{axis}"] for axis in axes),
                 )
                 for block, rest in zip(one.get("blocks", blocks), one["rest"], strict=True)
             ),

@@ -20,9 +20,14 @@ from pipeline.records import Floats, Origin
 # The order of the power mean that joins blocks: 1 would be their mean, infinity the largest of them.
 ORDER = 4
 # How much further repetitions of a new video are from those of a first one, same lifter and camera, than these are from
-# each other: the ratio of medians, measured on two sets of one lifter.
-_NEW_VIDEO = 1.3
+# each other: the ratio of medians, measured on pictures of twenty videos.
+_NEW_VIDEO = 1.2
+# The share of the squared distance that is due to videos being different, measured there too.
+_OF_VIDEOS = 0.6
 _FEWEST_OTHERS = 6
+# So many videos an autoencoder has to have learnt from to count as much as the statistics, three for each quarter: of
+# fewer, what it cannot explain in new normal repetitions is more than what it cannot explain in those held out.
+_HEARD_FROM = 12
 _Doubles = NDArray[np.float64]
 
 
@@ -71,9 +76,9 @@ def fit_reference(name: str, blocks: Blocks, groups: Sequence[str], appearance: 
         appearance: [D], what the setting is known by.
 
     Returns:
-        The reference, and distances [N], each computed without the repetition's whole video. Where too few would be
-        left without that video, they are computed without the repetition alone, and lengthened by how much further a
-        new video usually is.
+        The reference, and distances [N], each computed without the repetition's whole video, and shortened by how much
+        nearer a new one is to all V videos than to V - 1. Where too few would be left without that video, they are
+        computed without the repetition alone, and lengthened by how much further a new video usually is.
 
     Raises:
         ValueError: fewer than three repetitions.
@@ -81,18 +86,17 @@ def fit_reference(name: str, blocks: Blocks, groups: Sequence[str], appearance: 
     count = len(groups)
     if count < 3:
         raise ValueError(f"Expected three or more repetitions, got {count}.")
-    flat = [flattened(block) for block in blocks]
-    names = np.asarray(groups)
-    raw, further = np.zeros((len(flat), count)), np.ones(count)
-    for video in dict.fromkeys(groups):
+    names, videos = np.asarray(groups), dict.fromkeys(groups)
+    raw, further = np.zeros((len(blocks), count)), np.ones(count)
+    for video in videos:
         mine = names == video
         alone = count - mine.sum() < min(_FEWEST_OTHERS, count - 1)
-        further[mine] = _NEW_VIDEO if alone else 1.0
+        further[mine] = _NEW_VIDEO if alone else _with_one_more(len(videos))
         for held in np.eye(count, dtype=bool)[mine] if alone else [mine]:
-            for row, values in enumerate(flat):
-                raw[row, held] = distances(values[held], fit_normal_model(values[~held]))
-    usual = tuple(float(np.median(row)) for row in raw)
-    normal_models = tuple(fit_normal_model(values) for values in flat)
+            for row, block in enumerate(blocks):
+                raw[row, held] = distances(block.values[held], fit_normal_model(block.values[~held]))
+    usual = tuple(float(np.median(row)) / _voice(block, len(videos)) for row, block in zip(raw, blocks, strict=True))
+    normal_models = tuple(fit_normal_model(block.values) for block in blocks)
     reference = Reference(name, tuple(block.name for block in blocks), normal_models, usual, appearance)
     return reference, (_joined(raw / np.array(usual)[:, None]) * further).astype(np.float32)
 
@@ -108,7 +112,7 @@ def ratios(views: Sequence[Blocks], reference: Reference) -> _Doubles:
     return np.stack(
         [
             [
-                distances(flattened(block), normal) / usual
+                distances(block.values, normal) / usual
                 for block, normal, usual in zip(blocks, reference.normal_models, reference.usual, strict=True)
             ]
             for blocks in views
@@ -158,6 +162,19 @@ def explaining(blocks: Blocks) -> Blocks:
 def flattened(block: Block) -> Floats:
     """Values [N, D] of a block."""
     return np.ascontiguousarray(block.values.reshape(len(block.values), -1))
+
+
+def _voice(block: Block, videos: int) -> float:
+    """0..1 by how much the ratio of a block counts: that of an autoencoder of few videos is heard less."""
+    return min(1.0, float(np.sqrt(videos / _HEARD_FROM))) if block.name.endswith(RESIDUAL) else 1.0
+
+
+def _with_one_more(videos: int) -> float:
+    """The distance of a new video from V videos, 2 or more, as a multiple of that from V - 1 of them.
+
+    The mean of V varies by a V-th of what videos vary by, so a squared distance from it is longer by that much.
+    """
+    return float(np.sqrt((1 + _OF_VIDEOS / videos) / (1 + _OF_VIDEOS / (videos - 1))))
 
 
 def _joined(ratios: _Doubles) -> Floats:

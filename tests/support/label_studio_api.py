@@ -293,6 +293,13 @@ class FakeLabelStudio:
             task.setdefault("annotations", []).append(annotation)
             return jsonify(annotation), 201
 
+        @app.get("/api/projects/")
+        def projects() -> Any:
+            if request.args.get("page", "1") != "1":
+                return jsonify(detail="Invalid page."), 404  # how Label Studio ends a list
+            found = [PROJECT | {"id": number, "title": f"Project {number}"} for number in sorted(self.projects)]
+            return jsonify(count=len(found), next=None, previous=None, results=found)
+
         @app.get("/api/projects/<int:number>/")
         def project(number: int) -> Any:
             if number not in self.projects:

@@ -60,4 +60,5 @@ def test_commands_name_the_projects_that_there_are(
         "LABEL_STUDIO_API_KEY": label_studio.refresh_token,
     }
     result = CliRunner().invoke(app, [*command, "--project", "99"], env=environment)
-    assert str(result.exception).startswith("Label Studio does not have project 99.")
+    said = "Label Studio does not have project 99. It has: 1 (Project 1), 2 (Project 2), 3 (Project 3)."
+    assert str(result.exception) == said

@@ -26,12 +26,12 @@ def test_threshold_of_signed_distances_lies_beyond_the_usual_ones() -> None:
 
 
 def test_videos_that_differ_raise_the_threshold() -> None:
-    values = np.random.default_rng(3).normal(1.0, 0.05, 20).astype(np.float32)
-    apart = values + np.repeat([-0.2, -0.1, 0.1, 0.2], 5).astype(np.float32)
-    videos = [f"v{i // 5}" for i in range(20)]
+    values = np.random.default_rng(3).normal(1.0, 0.05, 40).astype(np.float32)
+    apart = values + np.repeat([-0.2, -0.1, 0.1, 0.2] * 2, 5).astype(np.float32)
+    videos = [f"v{i // 5}" for i in range(40)]
     assert (
         calibrate(apart, videos, 0.1).threshold
-        > calibrate(np.sort(apart)[::-1], [f"v{i % 4}" for i in range(20)], 0.1).threshold
+        > calibrate(np.sort(apart)[::-1], [f"v{i % 8}" for i in range(40)], 0.1).threshold
     )
 
 

@@ -70,7 +70,8 @@ def test_it_is_said_what_flagged_a_repetition(base: Detector, trained: Detector)
     assert by[2] in (("posture",), ("other repetitions",))
     assert by[:2] + by[3:] == [()] * 5
     pose, reps = set_of(4, (FAULT,) * 3)
-    assert [score.flagged_by for score in trained.score(pose, reps)] == [("statistics", "autoencoder")] * 3
+    # An autoencoder of one video is heard too little to flag anything by itself.
+    assert [score.flagged_by for score in trained.score(pose, reps)] == [("statistics",)] * 3
 
 
 def test_what_flags_alone_is_beyond_the_threshold_alone(trained: Detector) -> None:

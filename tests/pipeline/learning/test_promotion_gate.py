@@ -43,7 +43,7 @@ def test_a_refusal_says_how_few_repetitions_it_rests_on() -> None:
 
 
 def test_faults_called_normal_are_named_without_earlier_labels() -> None:
-    verdict = judged(samples(15, 1, honest=False), [], seed=0)
+    verdict = judged(samples(30, 1, honest=False), [], seed=0)
     assert verdict.passed  # without earlier labels a rare lift cannot be distinguished from a fault: people decide
     assert "look anomalous beside the other normal ones" in verdict.reason
     assert verdict.doubtful
@@ -51,7 +51,7 @@ def test_faults_called_normal_are_named_without_earlier_labels() -> None:
 
 def test_labels_are_searched_for_faults_beside_a_base_that_knows_settings() -> None:
     people = TrainConfig()
-    labelled = samples(15, 1, honest=False)
+    labelled = samples(30, 1, honest=False)
     trained = training.fit(samples(5, 2), load_detector(), people, 0).detector()[0]
     assert trained.references
     candidate = training.fit(labelled, trained, people, 0)
