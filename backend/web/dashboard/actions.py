@@ -129,10 +129,10 @@ def cancel(run: int) -> ResponseReturnValue:
 def retry(task: int) -> ResponseReturnValue:
     """Analyze a video once more that failed for a reason that may be gone."""
     ours, project = services(), arguments.whole("project")
-    rows = [row for row in overview.task_jobs(ours.store.engine, task, project) if row.error_type != "Superseded"]
+    rows = overview.task_jobs(ours.store.engine, task, project)
     if not rows:
         raise NotInLabelStudio(f"No video of a task {task} is known here.")
-    newest = rows[0]
+    newest = overview.first_by(ours.context.versions_in_use(), rows)[0]
     if newest.state != "failed" or not may_pass(newest.error_type):
         return _done("nothing", "dashboard.video", task=task, project=newest.project)
     if request.method == "POST":
@@ -152,7 +152,7 @@ def retry_all(project: int) -> ResponseReturnValue:
     """Analyze every video of a project once more that failed for a reason that may be gone."""
     ours = services()
     wanted = overview.failed_with(overview.VideoFilter(project), PASSING)
-    rows = overview.videos(ours.store.engine, wanted, "newest", _MOST_RETRIED)
+    rows = overview.videos(ours.store.engine, ours.context.versions_in_use(), wanted, "newest", _MOST_RETRIED)
     if not rows:
         return _done("nothing", "dashboard.videos", project=project)
     if request.method == "POST":

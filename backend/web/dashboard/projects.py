@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from backend.predictions.retries import PASSING
 from backend.storage import overview, setups, summaries
 from backend.storage.database import iso
-from backend.storage.overview import VideoFilter
+from backend.storage.overview import InUse, VideoFilter
 from backend.storage.runs import Run
 from backend.web.dashboard import words
 from backend.web.links import Links, file_name
@@ -114,11 +114,12 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
     """Everything that the page of projects shows."""
     store = services.store
     summaries.refresh(store.engine)
-    states = overview.states(store.engine)
-    retriable = overview.states(store.engine, error_types=PASSING)
+    in_use = services.context.versions_in_use()
+    states = overview.states(store.engine, in_use)
+    retriable = overview.states(store.engine, in_use, error_types=PASSING)
     labels, runs = overview.label_counts(store.engine), overview.current_runs(store.engine)
     views = []
-    for project in [found.id for found in store.projects()]:
+    for project in in_use:
         (normal, newly), (anomalous, _) = (
             labels.get(project, {}).get(label, (0, 0)) for label in ("normal", "anomalous")
         )
@@ -130,11 +131,11 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
                 states=states.get(project, {}),
                 retriable=retriable.get(project, {}).get("failed", 0),
                 labels=Labels(normal, anomalous, newly, services.retrain_after),
-                model=services.registry.current(project).version,
+                model=in_use[project],
                 model_name=services.registry.current_name(project),
                 damage=services.registry.damage(project),
                 trainings=tuple(training(run) for run in runs.get(project, ())),
-                to_label=next_video(services, links, project),
+                to_label=next_video(services, links, project, in_use),
             )
         )
     base, refused = services.registry.fallback.version, refused_setups(services, links)
@@ -147,10 +148,10 @@ def silence(services: Services) -> Silence | None:
     return Silence(fault.message, iso(fault.since)) if fault is not None else None
 
 
-def next_video(services: Services, links: Links, project: int) -> NextVideo | None:
+def next_video(services: Services, links: Links, project: int, in_use: InUse) -> NextVideo | None:
     """What somebody who labels opens next and can see; videos without a repetition only where there is nothing else."""
     wanted = VideoFilter(project, state="done", labelled="no")
-    for row in overview.videos(services.store.engine, wanted, "to-label", limit=1):
+    for row in overview.videos(services.store.engine, in_use, wanted, "to-label", limit=1):
         if row.confidence is not None and not row.unplayable:
             return NextVideo(row.task, file_name(row.media), links.task(project, row.task), row.confidence)
     return None

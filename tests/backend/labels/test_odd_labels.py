@@ -27,16 +27,16 @@ def _label(store: Store, *spans: tuple[int, int]) -> None:
     save_annotations(store, AnnotationsSaved((({"id": 9, "result": result, "completed_by": 1}, TASK),), CONFIG))
 
 
-def _analyzed(store: Store, nothing: str = "") -> None:
+def _analyzed(store: Store, nothing: str = "", version: str = "base") -> None:
     found = analysis(()) if nothing else analysis()
     found = replace(found, nothing=nothing)
-    job = store.job_for(TASK, TASK.data["video"], "base", "c")
+    job = store.job_for(TASK, TASK.data["video"], version, "c")
     store.finish_job(job.id, dump_analysis(replace(found, video=replace(found.video, duration_s=20.0))))
 
 
 def _words(store: Store) -> dict[int, str]:
     summaries.refresh(store.engine)
-    return {one.number: one.why for one in odd_labels(store.engine, store.labels.of_project(1))}
+    return {one.number: one.why for one in odd_labels(store.engine, store.labels.of_project(1), "base")}
 
 
 def test_usual_labels_are_not_odd(store: Store) -> None:
@@ -59,6 +59,13 @@ def test_a_label_where_nobody_was_seen_is_odd(store: Store) -> None:
     _analyzed(store, "nobody is seen")
     _label(store, (11, 30))
     assert _words(store) == {1: "the model found no lift in the video: nobody is seen"}
+
+
+def test_the_model_in_use_says_whether_there_is_a_lift(store: Store) -> None:
+    _analyzed(store)
+    _analyzed(store, "nobody is seen", "p1-v0001-0badc0de")
+    _label(store, (11, 30), (41, 60))
+    assert _words(store) == {}
 
 
 def test_a_label_that_overlaps_another_is_odd(store: Store) -> None:
