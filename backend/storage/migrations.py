@@ -236,6 +236,11 @@ _COUNTING_JOBS = (
     "CREATE INDEX jobs_newest ON jobs (project, task, model_version, updated_at, id, state, error_type)",
 )
 
+# What a training said of the model that came of it was no longer true after a roll-back.
+_WAS_PUT_IN_USE = (
+    "UPDATE runs SET message = replace(message, ' is in use. ', ' was put in use. ') WHERE state = 'done'",
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _TABLES_OF_0_1_0,
     _NAMES_OF_LABEL_STUDIO,
@@ -248,6 +253,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _UNPLAYABLE,
     _BACKS,
     _COUNTING_JOBS,
+    _WAS_PUT_IN_USE,
 )
 """The statements of each step; the step at index n brings a database from version n to n + 1."""
 

@@ -61,7 +61,7 @@ def test_a_model_is_judged_at_the_rate_of_its_project_and_shown_at_others(lab: L
     assert [one.rate for one in measured(version.gate)] == [0.01, 0.02, 0.05, 0.1, 0.15, 0.2]
     assert measured(version.gate)[0].normals == version.gate["figures"]["normals"]
     assert lab.registry.own_rate(version.model) == 0.05
-    assert run.message.startswith(f"{version.model.version}-at-15% is in use.")
+    assert run.message.startswith(f"{version.model.version}-at-15% was put in use.")
 
 
 def test_the_same_labels_are_not_learnt_twice(trained: Lab) -> None:
