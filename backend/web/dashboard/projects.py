@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from backend.predictions.retries import PASSING
 from backend.storage import overview, setups, summaries
 from backend.storage.database import iso
-from backend.storage.overview import InUse, VideoFilter
+from backend.storage.overview import InUse, Issue, VideoFilter
 from backend.storage.runs import Run
 from backend.web.dashboard import words
 from backend.web.links import Links, file_name
@@ -52,7 +52,8 @@ class Labels:
 
 @dataclass(frozen=True)
 class NextVideo:
-    """The video that nobody has labelled and the model is least sure of. url: of the task in Label Studio."""
+    """The video with repetitions that nobody has labelled and the model is least sure of. url: of the task in Label
+    Studio."""
 
     task: int
     file: str
@@ -62,10 +63,11 @@ class NextVideo:
 
 @dataclass(frozen=True)
 class ProjectView:
-    """One project. to_label: the video that is worth labelling next, None where all that is analyzed is labelled.
-    states: videos by state. retriable: those that failed for a passing reason. model: the version in use. model_name:
-    "v0003" or "base", as it was put in use. damage: why that one is not used, "" where it is. trainings: those that go
-    on or wait, and the last one that is over."""
+    """One project. to_label: the video that is worth labelling next, None where every analyzed one with repetitions
+    that browsers play is labelled. without_reps, not_played: analyzed videos that nobody has labelled, in which no
+    repetition was found, or that browsers do not play. states: videos by state. retriable: those that failed for a
+    passing reason. model: the version in use. model_name: "v0003" or "base", as it was put in use. damage: why that
+    one is not used, "" where it is. trainings: those that go on or wait, and the last one that is over."""
 
     id: int
     title: str
@@ -78,6 +80,8 @@ class ProjectView:
     damage: str
     trainings: tuple[Training, ...]
     to_label: NextVideo | None
+    without_reps: int
+    not_played: int
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,8 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
                 damage=services.registry.damage(project),
                 trainings=tuple(training(run) for run in runs.get(project, ())),
                 to_label=next_video(services, links, project, in_use),
+                without_reps=overview.count_videos(store.engine, in_use, _unlabelled(project, "no-repetitions")),
+                not_played=overview.count_videos(store.engine, in_use, _unlabelled(project, "codec")),
             )
         )
     base, refused = services.registry.fallback.version, refused_setups(services, links)
@@ -149,12 +155,16 @@ def silence(services: Services) -> Silence | None:
 
 
 def next_video(services: Services, links: Links, project: int, in_use: InUse) -> NextVideo | None:
-    """What somebody who labels opens next and can see; videos without a repetition only where there is nothing else."""
-    wanted = VideoFilter(project, state="done", labelled="no")
-    for row in overview.videos(services.store.engine, in_use, wanted, "to-label", limit=1):
-        if row.confidence is not None and not row.unplayable:
+    """What somebody who labels opens next: a video with repetitions, which they can see."""
+    for row in overview.videos(services.store.engine, in_use, _unlabelled(project), "to-label", limit=1):
+        if row.confidence is not None and not row.unplayable and row.reps:
             return NextVideo(row.task, file_name(row.media), links.task(project, row.task), row.confidence)
     return None
+
+
+def _unlabelled(project: int, issue: Issue | None = None) -> VideoFilter:
+    """The analyzed videos of a project that nobody has labelled."""
+    return VideoFilter(project, state="done", labelled="no", issue=issue)
 
 
 def refused_setups(services: Services, links: Links) -> tuple[RefusedSetup, ...]:

@@ -38,7 +38,6 @@ PAGES = (
 
 
 def test_the_video_to_label_next_is_one_that_browsers_play(full: FlaskClient) -> None:
-    assert re.search(r'Label next: <a href="[^"]*/videos/13[^"]*">nobody.mp4</a>', full.get("/", headers=HTML).text)
     order = full.get("/videos?state=done&labelled=no&order=to-label").text
     assert order.index("nobody.mp4") < order.index("few.mp4")
 
@@ -239,6 +238,21 @@ def test_a_training_shows_its_progress_in_words(lone_http: FlaskClient, store: S
     shown = page(lone_http)
     said = ('value="62.0"', "learning what normal repetitions look like, 62 %", "round 3", "loss 0.1250")
     assert all(word in shown for word in said)
+
+
+def test_the_video_to_label_next_is_one_with_repetitions(http: FlaskClient, store: Store, tmp_path: Path) -> None:
+    reps = fill_videos(store, tmp_path)
+    assert f"Label next: drawn.mp4 (task {DRAWN}), of which the model is least sure (0.60)" in words_of(page(http))
+    label(store, 1, DRAWN, [("rep1", reps[0].start_s, reps[0].end_s, "normal")])
+    shown = words_of(page(http))
+    assert "Label next" not in shown
+    assert "Every analyzed video with repetitions that browsers play is labelled." in shown
+    assert "Nobody has looked at 1 in which no repetition was found ." in shown
+    assert "1 that browsers do not play cannot be labelled yet." in shown
+    label(store, 2, FEW, [("x", 1.0, 2.0, "normal")])
+    assert "Every analyzed video with repetitions is labelled. Nobody has looked at 1" in words_of(page(http))
+    label(store, 3, NONE, [])
+    assert "Every analyzed video is labelled." in words_of(page(http))
 
 
 # Videos
