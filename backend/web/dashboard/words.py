@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.labelstudio.task_columns import command_for_copies, no_repetition
+from backend.labelstudio.task_columns import ANOMALIES, CONFIDENCE, MODEL, command_for_copies, no_repetition
 from backend.models.figures import VERDICTS as VERDICTS  # for templates
 from backend.predictions.retries import may_pass
 from backend.storage.overview import VideoRow
@@ -75,6 +75,15 @@ DONE = {
     "nothing": "There was nothing to do.",
 }
 """What a page says after a change."""
+
+
+def kept_by_labelled(model: str) -> str:
+    """What becomes of labelled videos when another model, or another rate of it, is put in use."""
+    return (
+        f"Videos that people labelled keep their predictions. One by {model} comes beside them; where they have one "
+        f"already, nothing changes, and their columns in the Data Manager ({ANOMALIES}, {CONFIDENCE}, {MODEL}) stay "
+        "those of the last model."
+    )
 
 
 def of_video(row: VideoRow) -> str:

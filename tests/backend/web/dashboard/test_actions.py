@@ -78,6 +78,23 @@ def test_after_a_roll_back_a_video_is_shown_by_the_model_in_use_again(
     assert (listed["model_version"], listed["reps"]) == (earlier, 3)
 
 
+@pytest.mark.parametrize(
+    ("address", "model"),
+    [
+        ("/models/1/v0001/promote", "v0001"),
+        ("/models/1/rollback", "base"),
+        ("/projects/1/rate", "v0001 at that rate"),
+    ],
+)
+def test_what_labelled_videos_keep_is_said_before_a_change(
+    lone_http: FlaskClient, registry: Registry, address: str, model: str
+) -> None:
+    registry.promote(1, "v0001")
+    shown = lone_http.get(address).text
+    assert f"Videos that people labelled keep their predictions. One by {model} comes beside them" in shown
+    assert "(deadlift_anomalies, deadlift_confidence, deadlift_model) stay" in shown
+
+
 def test_where_nothing_was_before_nothing_is_rolled_back(lone_http: FlaskClient, registry: Registry) -> None:
     assert lone_http.post("/models/1/rollback").status_code == 404
     assert "nothing to go back to" in lone_http.get("/models/1/rollback").text
