@@ -64,6 +64,10 @@ ORIGINS: dict[Origin, str] = {
     "posture": "its joint angles, as this lifter and camera are not known",
     "other repetitions": "the other repetitions of the video, as this lifter and camera are not known",
 }
+CONFIDENCE_IS = (
+    "Confidence is the least of two things: how sure the boundaries of the repetitions are (deadlift predict prints "
+    "that alone), and how clear each repetition's label is."
+)
 LABELLED = {"yes": "labelled", "no": "not labelled", "normal": "with normal ones", "anomalous": "with anomalies"}
 DONE = {
     "promoted": "The model is in use from now on. New predictions follow one by one.",
