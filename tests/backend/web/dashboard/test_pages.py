@@ -370,6 +370,13 @@ def test_figures_have_their_number_and_interval(full: FlaskClient) -> None:
     assert "False alarms 10% 2% to 40% 10% 2% to 40% 10 normal repetitions" in shown
 
 
+@pytest.mark.parametrize("address", ["/models/1/v0001", "/models/1/compare?first=v0001&second=v0002"])
+def test_the_two_ways_of_counting_false_alarms_are_told(full: FlaskClient, address: str) -> None:
+    figures, _, rates = words_of(page(full, address)).partition("False alarms are counted in two ways")
+    assert ("10 normal repetitions" in figures, "Nominal rate False alarms" in rates) == (True, True)
+    assert "in two ways" not in page(full, "/models/1/v0002"), "it has no table of rates"
+
+
 def test_a_loss_curve_is_drawn(full: FlaskClient) -> None:
     assert "Loss over 2 epochs, from 0.5 to 0.25; on held-out videos 0.5 at the end" in page(full, "/models/1/v0001")
 
