@@ -27,7 +27,7 @@ _KEPT_S = 3600
 def page_links() -> Links:
     """Titles and addresses in Label Studio, for the page that is being answered."""
     ours = services()
-    return links(ours.context.current_access(), ours.titles)
+    return links(ours.context.current_access(), ours.titles, [found.id for found in ours.store.projects()])
 
 
 @bp.get("/")
