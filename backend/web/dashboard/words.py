@@ -81,6 +81,19 @@ DONE = {
 """What a page says after a change."""
 
 
+_ROUNDING = 1e-6
+
+
+def as_unusual(p_value: float) -> str:
+    """How rare a repetition like this is among normal ones, in words. p_value: 0..1, see `RepScore`."""
+    count = round(100 * p_value)
+    if count == 100:
+        return "Every normal repetition is" if p_value > 1 - _ROUNDING else "Nearly every normal repetition is"
+    if count == 0:
+        return "Fewer than 1 of 100 normal repetitions are"
+    return f"{count} of 100 normal repetitions {'is' if count == 1 else 'are'}"
+
+
 def kept_by_labelled(model: str) -> str:
     """What becomes of labelled videos when another model, or another rate of it, is put in use."""
     return (

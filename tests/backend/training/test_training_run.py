@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from drawn_lifts import video
 from fakes import CONFIG
 from training_lab import PER_VIDEO, Lab
 
+from backend.errors import VideosMissing
 from backend.labels.events import save_annotations
 from backend.labelstudio.format import AnnotationsSaved, Json
 from backend.models.rates import measured
-from backend.training.training_run import LEAST_NORMALS, label_digest
+from backend.training.training_run import LEAST_NORMALS, _check_enough, label_digest
 from pipeline.anomaly.detector import load_detector
 from pipeline.config import PipelineConfig
 from pipeline.pose.cache import PoseCache
@@ -39,6 +41,11 @@ def test_too_few_because_videos_are_missing_is_a_failure(lab: Lab) -> None:
     run = lab.train()
     assert run.state == "failed"
     assert "5 videos could not be used" in run.message
+
+
+def test_a_single_video_that_could_not_be_used_is_one() -> None:
+    with pytest.raises(VideosMissing, match=r"1 video could not be used \(a[.]mp4: gone\)"):
+        _check_enough([], ["a.mp4: gone"])
 
 
 def test_a_model_knows_what_it_was_made_of(trained: Lab) -> None:

@@ -21,6 +21,7 @@ from backend.storage.jobs import Store
 from backend.storage.runs import Runs
 from backend.storage.setups import note_refused
 from backend.web.app import create_app
+from backend.web.dashboard.words import as_unusual
 from backend.web.services import services_of
 from pipeline.learning.rates import UnseenAtRate
 
@@ -314,6 +315,17 @@ def test_a_video_shows_its_repetitions_with_their_curve(full: FlaskClient) -> No
     assert len(re.findall(r'<rect class="rep ', shown)) == 5
     assert "Repetition 4: anomalous, 0.92" in shown
     assert "<polyline" in shown
+
+
+def test_how_rare_a_repetition_is_is_said_in_words(full: FlaskClient) -> None:
+    assert "50 of 100 normal repetitions are at least as unusual." in page(full, f"/videos/{DRAWN}")
+    said = [as_unusual(share) for share in (1 - 1e-12, 0.997, 0.01, 0.001)]
+    assert said == [
+        "Every normal repetition is",
+        "Nearly every normal repetition is",
+        "1 of 100 normal repetitions is",
+        "Fewer than 1 of 100 normal repetitions are",
+    ]
 
 
 def test_a_back_that_looks_rounded_is_told_of_its_repetition(full: FlaskClient) -> None:
