@@ -65,7 +65,7 @@ ORIGINS: dict[Origin, str] = {
     "other repetitions": "the other repetitions of the video, as this lifter and camera are not known",
 }
 CONFIDENCE_IS = (
-    "Confidence is the least of two things: how sure the boundaries of the repetitions are (deadlift predict prints "
+    "Confidence is the lower of two things: how sure the boundaries of the repetitions are (deadlift predict prints "
     "that alone), and how clear each repetition's label is."
 )
 LABELLED = {"yes": "labelled", "no": "not labelled", "normal": "with normal ones", "anomalous": "with anomalies"}

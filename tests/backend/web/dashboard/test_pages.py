@@ -295,7 +295,7 @@ def test_videos_are_filtered(full: FlaskClient, asked: str, found: set[str]) -> 
 
 @pytest.mark.parametrize("address", ["/videos", "/quality"])
 def test_what_confidence_is_of_is_said_where_it_is_shown(full: FlaskClient, address: str) -> None:
-    assert "Confidence is the least of two things" in words_of(page(full, address))
+    assert "Confidence is the lower of two things" in words_of(page(full, address))
 
 
 def test_a_failure_is_shown_with_its_reason(full: FlaskClient) -> None:
