@@ -3,6 +3,7 @@ for; and what keeps all of it from working: set-ups that were refused, a damaged
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from backend.predictions.retries import PASSING
@@ -13,6 +14,10 @@ from backend.storage.runs import Run
 from backend.web.dashboard import words
 from backend.web.links import Links, file_name
 from backend.web.services import Services
+
+
+_NOT_OFFERED: tuple[Issue, ...] = ("no-repetitions", "codec")
+"""Analyzed videos of this kind are not offered to be labelled next."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,10 @@ class NextVideo:
 class ProjectView:
     """One project. to_label: the video that is worth labelling next, None where every analyzed one with repetitions
     that browsers play is labelled. without_reps, not_played: analyzed videos that nobody has labelled, in which no
-    repetition was found, or that browsers do not play. states: videos by state. retriable: those that failed for a
-    passing reason. model: the version in use. model_name: "v0003" or "base", as it was put in use. damage: why that
-    one is not used, "" where it is. trainings: those that go on or wait, and the last one that is over."""
+    repetition was found, or that browsers do not play; 0 while there is one to label. states: videos by state.
+    retriable: those that failed for a passing reason. model: the version in use. model_name: "v0003" or "base", as it
+    was put in use. damage: why that one is not used, "" where it is. trainings: those that go on or wait, and the last
+    one that is over."""
 
     id: int
     title: str
@@ -127,6 +133,10 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
         (normal, newly), (anomalous, _) = (
             labels.get(project, {}).get(label, (0, 0)) for label in ("normal", "anomalous")
         )
+        to_label, left = next_video(services, links, project, in_use), Counter[Issue]()
+        if to_label is None:
+            for issue in _NOT_OFFERED:
+                left[issue] = overview.count_videos(store.engine, in_use, _unlabelled(project, issue))
         views.append(
             ProjectView(
                 id=project,
@@ -139,9 +149,9 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
                 model_name=services.registry.current_name(project),
                 damage=services.registry.damage(project),
                 trainings=tuple(training(run) for run in runs.get(project, ())),
-                to_label=next_video(services, links, project, in_use),
-                without_reps=overview.count_videos(store.engine, in_use, _unlabelled(project, "no-repetitions")),
-                not_played=overview.count_videos(store.engine, in_use, _unlabelled(project, "codec")),
+                to_label=to_label,
+                without_reps=left["no-repetitions"],
+                not_played=left["codec"],
             )
         )
     base, refused = services.registry.fallback.version, refused_setups(services, links)

@@ -129,6 +129,12 @@ def test_without_a_job_of_the_model_in_use_the_newest_by_time_counts(store: Stor
     assert [row.model_version for row in overview.first_by({1: "v3"}, rows)] == ["v3", "v2"]
 
 
+def test_of_jobs_that_were_changed_at_once_the_last_made_counts(store: Store) -> None:
+    jobs = [predicted(store, f"v{number}", (0.1,), 30) for number in range(1, 12)]
+    assert [row.job for row in overview.videos(store.engine, {}, VideoFilter())] == [jobs[-1]]
+    assert overview.task_jobs(store.engine, TASK.id)[0].job == jobs[-1]
+
+
 def test_what_a_new_model_made_needless_is_no_failure(store: Store) -> None:
     job = store.job_for(TASK, "a.mp4", "old", "c")
     store.finish_job(job.id, dump_analysis(analysis()))
