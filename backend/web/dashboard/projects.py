@@ -15,7 +15,6 @@ from backend.web.dashboard import words
 from backend.web.links import Links, file_name
 from backend.web.services import Services
 
-
 _NOT_OFFERED: tuple[Issue, ...] = ("no-repetitions", "codec")
 """Analyzed videos of this kind are not offered to be labelled next."""
 
