@@ -39,6 +39,10 @@ class Context:
         """The access, with names of Label Studio that became known since the start."""
         return with_known_names(self.access, self.store)
 
+    def versions_in_use(self) -> dict[int, str]:
+        """The version of the model in use, at its rate of false alarms, of every project that is known."""
+        return {found.id: self.registry.current(found.id).version for found in self.store.projects()}
+
     @property
     def pose_dir(self) -> Path:
         """Where landmarks are kept."""

@@ -186,14 +186,15 @@ def _analyzed(settings: Settings, task: Task, controls: Controls) -> VideoInfo |
 def _playing(settings: Settings, project: int, task: Task, info: VideoInfo | None) -> list[Check]:
     """The analyzed videos that browsers do not play; where there is none, whether they play that of one task."""
     from backend.storage import summaries
-    from backend.storage.overview import VideoFilter, count_videos, videos
+    from backend.storage.overview import InUse, VideoFilter, count_videos, videos
 
     with stored(settings) as store:
         if store is not None:
             summaries.refresh(store.engine)
             wanted = VideoFilter(project, issue="codec")
-            if rows := videos(store.engine, wanted, "newest", limit=_NAMED):
-                count = count_videos(store.engine, wanted)
+            any_model: InUse = {}  # whichever it is, it says the same of the file
+            if rows := videos(store.engine, any_model, wanted, "newest", limit=_NAMED):
+                count = count_videos(store.engine, any_model, wanted)
                 named = "; ".join(f"task {row.task}: {row.unplayable}" for row in rows)
                 more = f"; and {count - len(rows)} more" if count > len(rows) else ""
                 found = f"browsers do not play {count} of its videos ({named}{more})"

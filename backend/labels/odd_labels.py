@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, case, select
 from sqlalchemy.orm import Session
 
 from backend.labels.proposals import MOVED_S
@@ -40,20 +40,20 @@ class OddLabel:
 
 @dataclass(frozen=True)
 class _Video:
-    """What the newest analysis says of a video. nothing: why it has no repetition, in words; "" where it has some."""
+    """What an analysis says of a video. nothing: why it has no repetition, in words; "" where it has some."""
 
     duration_s: float
     nothing: str
 
 
-def odd_labels(engine: Engine, labels: ProjectLabels) -> list[OddLabel]:
-    """The odd labels of a project's annotations, by task and time.
+def odd_labels(engine: Engine, labels: ProjectLabels, in_use: str) -> list[OddLabel]:
+    """The odd labels of a project's annotations, by task and time. in_use: the version of the model in use.
 
     Summaries of results must be up to date (`backend.storage.summaries.refresh`).
     """
     found: list[OddLabel] = []
     with Session(engine) as session:
-        videos = _videos(session, {annotation.task for annotation in labels.annotations})
+        videos = _videos(session, {annotation.task for annotation in labels.annotations}, in_use)
     for annotation in sorted(labels.annotations, key=lambda annotation: (annotation.task, annotation.id)):
         head = annotation.project, annotation.task, annotation.media, annotation.id, annotation.annotator
         drawn, video = labels.regions.get(annotation.id, ()), videos.get((annotation.task, annotation.media))
@@ -64,13 +64,15 @@ def odd_labels(engine: Engine, labels: ProjectLabels) -> list[OddLabel]:
     return found
 
 
-def _videos(session: Session, tasks: Iterable[int]) -> dict[tuple[int, str], _Video]:
-    """The videos of tasks by their newest analysis that can be read, by task and address."""
+def _videos(session: Session, tasks: Iterable[int], in_use: str) -> dict[tuple[int, str], _Video]:
+    """The videos of tasks by the analysis that can be read of the model in use, or else by the newest; by task and
+    address."""
     found: dict[tuple[int, str], _Video] = {}
     for ids in batches(tasks):
         query = select(Job.task, Job.media, VideoSummary.duration_s, VideoSummary.reps, VideoSummary.why_none)
         query = query.join(VideoSummary, VideoSummary.job_id == Job.id).where(Job.task.in_(ids), Job.state == "done")
-        query = query.where(VideoSummary.confidence.is_not(None)).order_by(Job.updated_at, Job.id)
+        query = query.where(VideoSummary.confidence.is_not(None))
+        query = query.order_by(case((Job.model_version == in_use, 1), else_=0), Job.updated_at, Job.id)
         for task, media, duration_s, reps, nothing in session.execute(query):
             found[task, media] = _Video(duration_s, "" if reps else nothing or "nobody lifts")
     return found

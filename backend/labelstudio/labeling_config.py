@@ -187,7 +187,7 @@ def _two_labels(tag: Element) -> tuple[str, str]:
     labels = _labels(tag)
     if len(labels) < 2:
         raise LabelConfigError(
-            f'TimelineLabels "{tag.get("name", "")}" has {len(labels)} labels. '
+            f'TimelineLabels "{tag.get("name", "")}" has {len(labels)} label{"s" * (len(labels) != 1)}. '
             "Expected two: one for normal and one for anomalous repetitions."
         )
     by_meaning = _by_meaning(labels)

@@ -50,7 +50,7 @@ class Job(Base):
         UniqueConstraint("project", "task", "media", "model_version", "config"),
         Index("jobs_by_task", "task"),
         Index("jobs_by_state", "state"),
-        Index("jobs_newest", "project", "task", "id", "state", "error_type"),
+        Index("jobs_newest", "project", "task", "model_version", "updated_at", "id", "state", "error_type"),
         Index("jobs_by_update", "state", "updated_at"),
         Index("jobs_by_prediction", "prediction_id"),
         Index("jobs_undelivered", "project", "id", sqlite_where=text("state = 'done' AND delivery != 'pushed'")),

@@ -64,8 +64,8 @@ class StoredRegion(NamedTuple):
 
 @dataclass(frozen=True)
 class ProjectLabels:
-    """The annotations of a project that were neither deleted nor skipped, the oldest first, and their regions in order
-    of time, by annotation."""
+    """The annotations of a project that were neither deleted nor skipped, of each person the one of a task that counts,
+    the oldest first; and their regions in order of time, by annotation."""
 
     project: int
     annotations: Sequence[Annotation]
@@ -307,12 +307,15 @@ class LabelStore:
             return session.scalars(_valid(project, skipped)).all()
 
     def of_project(self, project: int, task: int | None = None) -> ProjectLabels:
-        """All that people labelled in a project, or in one task of it."""
+        """What people labelled in a project, or in one task of it.
+
+        Somebody who annotated a task twice labelled one video: see `counting`.
+        """
         query = _valid(project)
         if task is not None:
             query = query.where(Annotation.task == task)
         with self._sessions.begin() as session:
-            annotations = session.scalars(query).all()
+            annotations = _one_of_each(session.scalars(query))
             return ProjectLabels(project, annotations, regions_of(session, [one.id for one in annotations]))
 
     def normals_since(self, project: int, moment: datetime) -> int:
@@ -343,6 +346,14 @@ def counting(annotations: Iterable[Annotation]) -> Annotation:
 def rank(annotation: Annotation) -> tuple[bool, str, int]:
     """A ground truth comes before all others, then the newest; of annotations of the same moment the last made."""
     return annotation.ground_truth, annotation.updated_at, annotation.id
+
+
+def _one_of_each(annotations: Iterable[Annotation]) -> list[Annotation]:
+    """Of each person the annotation of a task that counts; all of those that are of nobody known."""
+    found: dict[tuple[int, int | None, int], list[Annotation]] = {}
+    for one in annotations:
+        found.setdefault((one.task, one.annotator, one.id if one.annotator is None else 0), []).append(one)
+    return sorted(map(counting, found.values()), key=lambda one: one.id)
 
 
 def that_count(project: int | None = None) -> Select[int]:

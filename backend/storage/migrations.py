@@ -230,6 +230,17 @@ _UNPLAYABLE = (
 # Results of earlier releases say nothing of backs, so that their rows are right.
 _BACKS = ("ALTER TABLE rep_summaries ADD COLUMN back_bow DOUBLE",)
 
+# Which job of a task counts is a matter of its model and time as well.
+_COUNTING_JOBS = (
+    "DROP INDEX jobs_newest",
+    "CREATE INDEX jobs_newest ON jobs (project, task, model_version, updated_at, id, state, error_type)",
+)
+
+# What a training said of the model that came of it was no longer true after a roll-back.
+_WAS_PUT_IN_USE = (
+    "UPDATE runs SET message = replace(message, ' is in use. ', ' was put in use. ') WHERE state = 'done'",
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _TABLES_OF_0_1_0,
     _NAMES_OF_LABEL_STUDIO,
@@ -241,6 +252,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _REASONS,
     _UNPLAYABLE,
     _BACKS,
+    _COUNTING_JOBS,
+    _WAS_PUT_IN_USE,
 )
 """The statements of each step; the step at index n brings a database from version n to n + 1."""
 

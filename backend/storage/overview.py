@@ -1,13 +1,13 @@
-"""Lists of videos for people to look through: of each task its newest job, filtered, sorted and counted in SQL."""
+"""Lists of videos for people to look through: of each task the job that counts, filtered, sorted and counted in SQL."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, get_args
 
-from sqlalchemy import ColumnElement, Engine, Subquery, case, func, select, tuple_
+from sqlalchemy import ColumnElement, Engine, String, Subquery, case, cast, func, select, tuple_
 from sqlalchemy.orm import Session
 
 from backend.storage.database import batches
@@ -31,6 +31,9 @@ Issue = Literal[
 Labelled = Literal["yes", "no", "normal", "anomalous"]
 Order = Literal["least-certain", "to-label", "newest", "most-anomalies", "file"]
 
+InUse = Mapping[int, str]
+"""The version of the model in use, at its rate of false alarms, by project."""
+
 LOW_FPS = 15.0
 """Below it the moments of a lift lie too far apart to be cut well."""
 
@@ -41,7 +44,7 @@ class VideoFilter:
 
     text: part of the address, or the number of the task. score: at least one repetition that could be judged has a
     score in [first, second), or up to 1 where second is 1. confidence: the same of the video's. anomalous: whether a
-    repetition was called anomalous. annotator: who labelled it. model: the version that analyzed it last. error_types:
+    repetition was called anomalous. annotator: who labelled it. model: the version of the job that counts. error_types:
     why it failed, as names of exceptions.
     """
 
@@ -60,7 +63,7 @@ class VideoFilter:
 
 @dataclass(frozen=True)
 class VideoRow:
-    """The newest job of a task, and what it says where it is done; rates in frames per second, times in seconds."""
+    """A job of a task, and what it says where it is done; rates in frames per second, times in seconds."""
 
     job: int
     project: int
@@ -116,28 +119,42 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def newest_jobs(project: int | None = None) -> Subquery:
-    """The id of the newest job of each task, without those that a new model made needless."""
-    is_superseded = (Job.state == "failed") & (Job.error_type == "Superseded")
-    query = select(func.max(Job.id).label("id")).where(~is_superseded).group_by(Job.project, Job.task)
+def counting_jobs(in_use: InUse, project: int | None = None) -> Subquery:
+    """The id of the job of each task that counts: the newest by the model in use, where there is none the newest.
+
+    After a roll-back the model in use is not the one of the last analysis. What a new model made needless is left out.
+    """
+    is_in_use = tuple_(Job.project, Job.model_version).in_(list(in_use.items()))
+    rank = case((is_in_use, "1"), else_="0").concat(cast(Job.updated_at, String)).concat(func.printf("%019d", Job.id))
+    # Beside max() SQLite gives other columns of the row that has it: a fifth of the time that row_number() takes.
+    query = select(Job.id, func.max(rank).label("rank")).where(~_is_superseded()).group_by(Job.project, Job.task)
     if project is not None:
         query = query.where(Job.project == project)
     return query.subquery()
 
 
+def first_by(in_use: InUse, rows: Iterable[VideoRow]) -> list[VideoRow]:
+    """Jobs of one task, the newest first, in the order in which they count: see `counting_jobs`."""
+    return sorted(rows, key=lambda row: in_use.get(row.project) != row.model_version)
+
+
+def _is_superseded() -> ColumnElement[bool]:
+    return (Job.state == "failed") & (Job.error_type == "Superseded")
+
+
 def videos(
-    engine: Engine, wanted: VideoFilter, order: Order = "least-certain", limit: int = 50, offset: int = 0
+    engine: Engine, in_use: InUse, wanted: VideoFilter, order: Order = "least-certain", limit: int = 50, offset: int = 0
 ) -> list[VideoRow]:
     """One page of the videos that the filter lets pass."""
     with Session(engine) as session:
-        rows = session.execute(_chosen(select(*_COLUMNS), wanted).order_by(*_ORDERS[order]).limit(limit).offset(offset))
-        return [VideoRow(**row._mapping) for row in rows]
+        query = _chosen(select(*_COLUMNS), in_use, wanted).order_by(*_ORDERS[order])
+        return [VideoRow(**row._mapping) for row in session.execute(query.limit(limit).offset(offset))]
 
 
-def count_videos(engine: Engine, wanted: VideoFilter) -> int:
+def count_videos(engine: Engine, in_use: InUse, wanted: VideoFilter) -> int:
     """How many videos the filter lets pass."""
     with Session(engine) as session:
-        return session.scalar(_chosen(select(func.count()), wanted)) or 0
+        return session.scalar(_chosen(select(func.count()), in_use, wanted)) or 0
 
 
 def failed_with(wanted: VideoFilter, error_types: tuple[str, ...]) -> VideoFilter:
@@ -145,10 +162,10 @@ def failed_with(wanted: VideoFilter, error_types: tuple[str, ...]) -> VideoFilte
     return replace(wanted, state=wanted.state or "failed", error_types=error_types)
 
 
-def states(engine: Engine, error_types: Sequence[str] | None = None) -> dict[int, dict[str, int]]:
+def states(engine: Engine, in_use: InUse, error_types: Sequence[str] | None = None) -> dict[int, dict[str, int]]:
     """Of each project how many tasks are in each state; error_types: those alone that failed with one of them."""
-    newest = newest_jobs()
-    query = select(Job.project, Job.state, func.count()).join(newest, newest.c.id == Job.id)
+    counting = counting_jobs(in_use)
+    query = select(Job.project, Job.state, func.count()).join(counting, counting.c.id == Job.id)
     if error_types is not None:
         query = query.where(Job.state == "failed", Job.error_type.in_(error_types))
     found: dict[int, dict[str, int]] = {}
@@ -187,10 +204,10 @@ def current_runs(engine: Engine) -> dict[int, list[Run]]:
     return found
 
 
-def outcomes(engine: Engine) -> dict[tuple[int, str, str], int]:
+def outcomes(engine: Engine, in_use: InUse) -> dict[tuple[int, str, str], int]:
     """How many tasks there are, by project, state, and the name of the error where they failed."""
-    newest = newest_jobs()
-    query = select(Job.project, Job.state, Job.error_type, func.count()).join(newest, newest.c.id == Job.id)
+    counting = counting_jobs(in_use)
+    query = select(Job.project, Job.state, Job.error_type, func.count()).join(counting, counting.c.id == Job.id)
     with Session(engine) as session:
         rows = session.execute(query.group_by(Job.project, Job.state, Job.error_type))
         return {(project, state, error_type): count for project, state, error_type, count in rows}
@@ -204,45 +221,48 @@ def run_counts(engine: Engine) -> dict[tuple[int, str], int]:
 
 
 def task_jobs(engine: Engine, task: int, project: int | None = None) -> list[VideoRow]:
-    """Every job of a task, the newest first."""
+    """Every job of a task, the newest first; without what a new model made needless."""
     query = select(*_COLUMNS).outerjoin(VideoSummary, VideoSummary.job_id == Job.id).where(Job.task == task)
+    query = query.where(~_is_superseded()).order_by(Job.updated_at.desc(), Job.id.desc())
     if project is not None:
         query = query.where(Job.project == project)
     with Session(engine) as session:
-        return [VideoRow(**row._mapping) for row in session.execute(query.order_by(Job.id.desc()).limit(500))]
+        return [VideoRow(**row._mapping) for row in session.execute(query.limit(500))]
 
 
-def confidences(engine: Engine, project: int | None) -> list[float]:
+def confidences(engine: Engine, in_use: InUse, project: int | None) -> list[float]:
     """The confidences of all analyzed videos."""
-    newest = newest_jobs(project)
-    query = select(VideoSummary.confidence).join(newest, newest.c.id == VideoSummary.job_id)
+    counting = counting_jobs(in_use, project)
+    query = select(VideoSummary.confidence).join(counting, counting.c.id == VideoSummary.job_id)
     with Session(engine) as session:
         return [found for found in session.scalars(query) if found is not None]
 
 
-def issue_counts(engine: Engine, project: int | None) -> dict[Issue, int]:
+def issue_counts(engine: Engine, in_use: InUse, project: int | None) -> dict[Issue, int]:
     """How many videos have each issue."""
     names: tuple[Issue, ...] = get_args(Issue)
-    counts = [func.sum(case((_issue(name, project), 1), else_=0)) for name in names]
-    query = _chosen(select(*counts), VideoFilter(project))
+    counts = [func.sum(case((_issue(name, in_use, project), 1), else_=0)) for name in names]
+    query = _chosen(select(*counts), in_use, VideoFilter(project))
     with Session(engine) as session:
         row = session.execute(query).one()
     return {name: count or 0 for name, count in zip(names, row, strict=True)}
 
 
-def duplicates(engine: Engine, project: int | None, limit: int) -> list[tuple[str, list[tuple[int, int, str]]]]:
+def duplicates(
+    engine: Engine, in_use: InUse, project: int | None, limit: int
+) -> list[tuple[str, list[tuple[int, int, str]]]]:
     """Videos of equal bytes that several tasks have: the digest, and (project, task, address) of each."""
-    newest = newest_jobs(project)
+    counting = counting_jobs(in_use, project)
     several = (
         select(VideoSummary.media_digest)
-        .join(newest, newest.c.id == VideoSummary.job_id)
+        .join(counting, counting.c.id == VideoSummary.job_id)
         .where(VideoSummary.media_digest != "")
         .group_by(VideoSummary.media_digest)
         .having(func.count() > 1)
         .limit(limit)
     )
     query = select(VideoSummary.media_digest, Job.project, Job.task, Job.media).join(Job, Job.id == VideoSummary.job_id)
-    query = query.join(newest, newest.c.id == Job.id).where(VideoSummary.media_digest.in_(several))
+    query = query.join(counting, counting.c.id == Job.id).where(VideoSummary.media_digest.in_(several))
     found: dict[str, list[tuple[int, int, str]]] = {}
     with Session(engine) as session:
         for digest, its_project, task, media in session.execute(query.order_by(Job.project, Job.task)):
@@ -250,11 +270,11 @@ def duplicates(engine: Engine, project: int | None, limit: int) -> list[tuple[st
     return list(found.items())
 
 
-def repetitions(engine: Engine, project: int | None) -> list[RepRow]:
-    """Every repetition, by the newest job of each task."""
-    newest = newest_jobs(project)
+def repetitions(engine: Engine, in_use: InUse, project: int | None) -> list[RepRow]:
+    """Every repetition, by the job of each task that counts."""
+    counting = counting_jobs(in_use, project)
     columns = (Job.project, Job.task, Job.id, RepSummary.number, RepSummary.start_s, RepSummary.end_s)
-    query = select(*columns, RepSummary.score, RepSummary.reliable).join(newest, newest.c.id == Job.id)
+    query = select(*columns, RepSummary.score, RepSummary.reliable).join(counting, counting.c.id == Job.id)
     with Session(engine) as session:
         return [RepRow(*row) for row in session.execute(query.join(RepSummary, RepSummary.job_id == Job.id))]
 
@@ -279,14 +299,14 @@ def media_of_tasks(engine: Engine, tasks: Iterable[int]) -> dict[int, str]:
     return found
 
 
-def _chosen(query: Any, wanted: VideoFilter) -> Any:
-    """The query, of the newest job of each task and its summary, narrowed down to the videos that are wanted."""
-    newest = newest_jobs(wanted.project)
-    query = query.select_from(Job).join(newest, newest.c.id == Job.id)
-    return query.outerjoin(VideoSummary, VideoSummary.job_id == Job.id).where(*_conditions(wanted))
+def _chosen(query: Any, in_use: InUse, wanted: VideoFilter) -> Any:
+    """The query, of the job of each task that counts and its summary, narrowed down to the videos that are wanted."""
+    counting = counting_jobs(in_use, wanted.project)
+    query = query.select_from(Job).join(counting, counting.c.id == Job.id)
+    return query.outerjoin(VideoSummary, VideoSummary.job_id == Job.id).where(*_conditions(in_use, wanted))
 
 
-def _conditions(wanted: VideoFilter) -> list[ColumnElement[bool]]:
+def _conditions(in_use: InUse, wanted: VideoFilter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if wanted.state is not None:
         found.append(Job.state == wanted.state)
@@ -299,7 +319,7 @@ def _conditions(wanted: VideoFilter) -> list[ColumnElement[bool]]:
         is_number = wanted.text.isdecimal() and len(wanted.text) < _DIGITS
         found.append(named | (Job.task == int(wanted.text)) if is_number else named)
     if wanted.issue is not None:
-        found.append(_issue(wanted.issue, wanted.project))
+        found.append(_issue(wanted.issue, in_use, wanted.project))
     if wanted.anomalous is not None:
         found.append(VideoSummary.anomalies > 0 if wanted.anomalous else VideoSummary.anomalies == 0)
     if wanted.labelled is not None or wanted.annotator is not None:
@@ -328,11 +348,11 @@ def _labelled(kind: Labelled | None, annotator: int | None) -> ColumnElement[boo
     return place.not_in(query) if kind == "no" else place.in_(query)
 
 
-def _issue(name: Issue, project: int | None) -> ColumnElement[bool]:
+def _issue(name: Issue, in_use: InUse, project: int | None) -> ColumnElement[bool]:
     is_done = Job.state == "done"
     if name == "duplicate":
-        newest = newest_jobs(project)
-        several = select(VideoSummary.media_digest).join(newest, newest.c.id == VideoSummary.job_id)
+        counting = counting_jobs(in_use, project)
+        several = select(VideoSummary.media_digest).join(counting, counting.c.id == VideoSummary.job_id)
         several = several.where(VideoSummary.media_digest != "").group_by(VideoSummary.media_digest)
         return is_done & VideoSummary.media_digest.in_(several.having(func.count() > 1))
     if name == "codec":

@@ -342,10 +342,10 @@ class Trainer:
             return outcome.reason
         judged_against = self._registry.version(project, outcome.name).run["parent_name"]
         if judged_against != in_use:
-            return f"Not promoted: it was compared with {judged_against}, and {in_use} is in use now."
+            return f"Not promoted: it was compared with {judged_against}, and {in_use} was put in use meanwhile."
         version = self._registry.promote(project, outcome.name).version
         self._catch_up(project)
-        return f"{version} is in use. {outcome.reason}"
+        return f"{version} was put in use. {outcome.reason}"  # not "is": pages say it of the past as well
 
 
 def _seconds(moment: datetime) -> float:

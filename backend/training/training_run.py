@@ -211,7 +211,9 @@ def _check_enough(samples: Sequence[LabelledRep], skipped: Sequence[str]) -> Non
         return
     message = f"Too few labels: {normals} normal repetitions, {LEAST_NORMALS} are needed. Label more and train again."
     if skipped:
-        raise VideosMissing(f"{message} {len(skipped)} videos could not be used ({skipped[0]}).")
+        raise VideosMissing(
+            f"{message} {len(skipped)} video{'s' * (len(skipped) != 1)} could not be used ({skipped[0]})."
+        )
     raise TooFewLabels(message)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +17,8 @@ from backend.labelstudio.records import Access
 log = logging.getLogger(__name__)
 
 _KEPT_S = 60.0
+_AGAIN_S = 5.0
+"""After Label Studio did not answer."""
 _FIRST_WAIT_S = 0.2
 """A page waits so long for titles that are not known yet; later ones come with the next page."""
 _LENGTH_OF_PREFIX = 8
@@ -28,16 +31,21 @@ class ProjectTitles:
         self._client = client
         self._titles: dict[int, str] = {}
         self._people: dict[int, str] = {}
-        self._asked_at = -_KEPT_S
+        self._due_at = 0.0
+        self._asked_with: set[int] = set()
         self._lock = threading.Lock()
 
-    def known(self) -> dict[int, str]:
-        """The titles, as far as they are known; asks for them where that is a while ago."""
+    def known(self, projects: Iterable[int] = ()) -> dict[int, str]:
+        """The titles, as far as they are known; asks for them where that is a while ago, or for the first time for one
+        of these projects. One that Label Studio does not list is not asked for with each page."""
+        wanted = set(projects)
         with self._lock:
-            is_due = self._client.configured and time.monotonic() - self._asked_at > _KEPT_S
-            is_first = is_due and not self._titles
+            is_new = not wanted <= self._asked_with | set(self._titles)
+            is_due = self._client.configured and (is_new or time.monotonic() >= self._due_at)
+            is_first = is_due and (is_new or not self._titles)
             if is_due:
-                self._asked_at = time.monotonic()
+                self._asked_with |= wanted
+                self._due_at = time.monotonic() + _KEPT_S
         if is_due:
             asking = threading.Thread(target=self._ask, name="project-titles", daemon=True)
             asking.start()
@@ -57,6 +65,8 @@ class ProjectTitles:
             self._people = self._client.people()  # last: not every token may list them
         except BackendError as error:
             log.info("Titles of projects or names of people are not known: %s", error)
+            if not self._titles:
+                self._due_at = time.monotonic() + _AGAIN_S
         except Exception:  # the top of a thread
             log.exception("Titles of projects and names of people were not read.")
 
@@ -81,13 +91,13 @@ class Links:
         return self.titles.get(project) or f"Project {project}"
 
 
-def links(access: Access, titles: ProjectTitles) -> Links:
-    """How pages name and link what is in Label Studio."""
+def links(access: Access, titles: ProjectTitles, projects: Iterable[int] = ()) -> Links:
+    """How pages name and link what is in Label Studio. projects: those that are ours."""
     shown = next((name for name in (*access.public_urls, access.url) if name), "")
     # Unless told otherwise Label Studio calls itself localhost, where nobody is logged in who opened it at 127.0.0.1.
     if _is_same_on_this_machine(shown, access.url):
         shown = access.url
-    return Links(shown.rstrip("/"), titles.known())
+    return Links(shown.rstrip("/"), titles.known(projects))
 
 
 def _is_same_on_this_machine(one: str, other: str) -> bool:

@@ -98,9 +98,14 @@ class _ServerFigures:
         yield _info(pipeline.__version__, ours.registry.fallback.version)
         yield _queue(ours.preannotator.queue())
         yield _gauge("deadlift_queue_limit", "Jobs that the server works on at most.", (), [((), MOST_ACTIVE)])
-        states, errors = _states_and_errors(overview.outcomes(engine))
-        yield self._by_project("deadlift_tasks", "Tasks by the state of their newest job.", "state", states)
-        yield self._by_project("deadlift_failed_tasks", "Tasks whose newest job failed, by error.", "type", errors)
+        states, errors = _states_and_errors(overview.outcomes(engine, ours.context.versions_in_use()))
+        yield self._by_project(
+            "deadlift_tasks",
+            "Tasks by the state of the job that counts: the newest by the model in use, or else the newest.",
+            "state",
+            states,
+        )
+        yield self._by_project("deadlift_failed_tasks", "Tasks whose job that counts failed, by error.", "type", errors)
         yield self._by_project(
             "deadlift_labelled_repetitions",
             "Repetitions that people labelled.",

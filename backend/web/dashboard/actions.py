@@ -13,7 +13,7 @@ from backend.predictions.retries import PASSING, may_pass
 from backend.settings import LEAST_FALSE_ALARM_RATE, MOST_FALSE_ALARM_RATE
 from backend.storage import overview
 from backend.training.schedule import START_TRAINING
-from backend.web.dashboard import arguments
+from backend.web.dashboard import arguments, words
 from backend.web.dashboard.blueprint import bp
 from backend.web.dashboard.models import model_view
 from backend.web.dashboard.pages import page_links
@@ -40,8 +40,8 @@ def promote(project: int, name: str) -> ResponseReturnValue:
     return _ask(
         f"Use {name} for {page_links().title(project)}?",
         f"In use now: {ours.registry.current_name(project)}. Videos that nobody has begun to label get new "
-        "predictions; those of the model in use now are removed from them, unless REMOVE_SUPERSEDED is off. You can "
-        "roll back.",
+        "predictions; those of the model in use now are removed from them, unless REMOVE_SUPERSEDED is off. "
+        f"{words.kept_by_labelled(name)} You can roll back.",
         "Use it",
         url_for("dashboard.models", project=project),
         warning,
@@ -61,7 +61,8 @@ def rollback(project: int) -> ResponseReturnValue:
         raise BadRequest(f"{page_links().title(project)} uses what it began with: there is nothing to go back to.")
     return _ask(
         f"Go back to {history[-2]} for {page_links().title(project)}?",
-        f"In use now: {history[-1]}. Videos that nobody has begun to label get predictions of {history[-2]} again.",
+        f"In use now: {history[-1]}. Videos that nobody has begun to label get predictions of {history[-2]} again. "
+        f"{words.kept_by_labelled(history[-2])}",
         "Go back",
         url_for("dashboard.models", project=project),
     )
@@ -129,10 +130,10 @@ def cancel(run: int) -> ResponseReturnValue:
 def retry(task: int) -> ResponseReturnValue:
     """Analyze a video once more that failed for a reason that may be gone."""
     ours, project = services(), arguments.whole("project")
-    rows = [row for row in overview.task_jobs(ours.store.engine, task, project) if row.error_type != "Superseded"]
+    rows = overview.task_jobs(ours.store.engine, task, project)
     if not rows:
         raise NotInLabelStudio(f"No video of a task {task} is known here.")
-    newest = rows[0]
+    newest = overview.first_by(ours.context.versions_in_use(), rows)[0]
     if newest.state != "failed" or not may_pass(newest.error_type):
         return _done("nothing", "dashboard.video", task=task, project=newest.project)
     if request.method == "POST":
@@ -152,7 +153,7 @@ def retry_all(project: int) -> ResponseReturnValue:
     """Analyze every video of a project once more that failed for a reason that may be gone."""
     ours = services()
     wanted = overview.failed_with(overview.VideoFilter(project), PASSING)
-    rows = overview.videos(ours.store.engine, wanted, "newest", _MOST_RETRIED)
+    rows = overview.videos(ours.store.engine, ours.context.versions_in_use(), wanted, "newest", _MOST_RETRIED)
     if not rows:
         return _done("nothing", "dashboard.videos", project=project)
     if request.method == "POST":

@@ -36,7 +36,7 @@ def projects() -> ResponseReturnValue:
 @api.get("/videos")
 def videos() -> ResponseReturnValue:
     wanted, order, page = arguments.video_filter(), arguments.order(), arguments.page_number()
-    return _json(videos_view(services().store, page_links(), wanted, order, page))
+    return _json(videos_view(services().context, page_links(), wanted, order, page))
 
 
 @api.get("/videos/<int:task>")
@@ -46,7 +46,7 @@ def video(task: int) -> ResponseReturnValue:
 
 @api.get("/videos/<int:task>/landmarks")
 def video_landmarks(task: int) -> ResponseReturnValue:
-    found = analyzed(services().store, task, arguments.whole("project"))
+    found = analyzed(services().context, task, arguments.whole("project"))
     pose = pose_of(services().context, found.analysis) if found is not None else None
     if pose is None:
         raise NotInLabelStudio(f"No landmarks of task {task} are kept.")
@@ -65,7 +65,7 @@ def model(project: int, name: str) -> ResponseReturnValue:
 
 @api.get("/labels/<int:project>")
 def labels(project: int) -> ResponseReturnValue:
-    return _json(labels_view(services().store, page_links(), project))
+    return _json(labels_view(services().context, page_links(), project))
 
 
 @api.get("/labels/<int:project>/repetitions")
@@ -76,7 +76,7 @@ def repetitions(project: int) -> ResponseReturnValue:
 
 @api.get("/quality")
 def quality() -> ResponseReturnValue:
-    return _json(quality_view(services().store, page_links(), arguments.whole("project")))
+    return _json(quality_view(services().context, page_links(), arguments.whole("project")))
 
 
 def _json(value: Any) -> ResponseReturnValue:

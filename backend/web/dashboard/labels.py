@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backend.context import Context
 from backend.labels.corrections import Agreement, AnnotatorWork, Correction, Disagreement, Kind, report
 from backend.labels.faults import FaultAgreement, fault_agreements
 from backend.labels.odd_labels import OddLabel, odd_labels
@@ -119,11 +120,12 @@ class CorrectionsView:
     repetitions: tuple[CorrectionLine, ...]
 
 
-def labels_view(store: Store, links: Links, project: int) -> LabelsView:
+def labels_view(context: Context, links: Links, project: int) -> LabelsView:
     """How a project was labelled."""
+    store, in_use = context.store, context.registry.current(project).version
     summaries.refresh(store.engine)
     labels = store.labels.of_project(project)
-    found, odd = report(store.engine, labels), odd_labels(store.engine, labels)
+    found, odd = report(store.engine, labels), odd_labels(store.engine, labels, in_use)
     both, either = _agreed(found.agreements)
     shared = sum(one.both for one in found.agreements)
     agreements = sorted(found.agreements, key=_least_agreed)

@@ -72,7 +72,7 @@ def document() -> Json:
         },
         "paths": {
             "/api/projects": _get("Projects, their models, and what goes on", ProjectsView),
-            "/api/videos": _get("Videos by their newest analysis", VideosView, *listed),
+            "/api/videos": _get("Videos by the analysis of the model in use, or else the newest", VideosView, *listed),
             "/api/videos/{task}": _get("One video with its repetitions", VideoView, of_task, project),
             "/api/videos/{task}/landmarks": _get("Its skeleton through time", Landmarks, of_task, project),
             "/api/models/{project}": _get("Models and trainings of a project", ModelsView, of_project, page),

@@ -27,7 +27,7 @@ _KEPT_S = 3600
 def page_links() -> Links:
     """Titles and addresses in Label Studio, for the page that is being answered."""
     ours = services()
-    return links(ours.context.current_access(), ours.titles)
+    return links(ours.context.current_access(), ours.titles, [found.id for found in ours.store.projects()])
 
 
 @bp.get("/")
@@ -41,7 +41,7 @@ def projects() -> ResponseReturnValue:
 @bp.get("/videos")
 def videos() -> ResponseReturnValue:
     shown, wanted, order = page_links(), arguments.video_filter(), arguments.order()
-    view = videos_view(services().store, shown, wanted, order, arguments.page_number())
+    view = videos_view(services().context, shown, wanted, order, arguments.page_number())
     return _page("videos.html", view=view, wanted=wanted, order=order, projects=_projects(shown))
 
 
@@ -49,7 +49,7 @@ def videos() -> ResponseReturnValue:
 def video(task: int) -> ResponseReturnValue:
     ours = services()
     view = video_view(ours.context, page_links(), task, arguments.whole("project"))
-    found = analyzed(ours.store, task, view.line.project)
+    found = analyzed(ours.context, task, view.line.project)
     length = columns(ours.context, found) if found is not None and view.reps else 1
     body, phases = rows_of_body(), columns_of_phases(length)
     return _page("video.html", view=view, length=length, body=body, phases=phases)
@@ -57,7 +57,7 @@ def video(task: int) -> ResponseReturnValue:
 
 @bp.get("/videos/<int:task>/skeleton.svg")
 def skeleton(task: int) -> ResponseReturnValue:
-    found = analyzed(services().store, task, arguments.whole("project"))
+    found = analyzed(services().context, task, arguments.whole("project"))
     if found is None:
         raise NotInLabelStudio(f"The video of task {task} is not analyzed yet.")
     return _drawing(lockout_svg(services().context, found), "image/svg+xml")
@@ -65,7 +65,7 @@ def skeleton(task: int) -> ResponseReturnValue:
 
 @bp.get("/videos/<int:task>/motion.png")
 def motion(task: int) -> ResponseReturnValue:
-    found = analyzed(services().store, task, arguments.whole("project"))
+    found = analyzed(services().context, task, arguments.whole("project"))
     picture = motion_png(services().context, found) if found is not None else None
     if picture is None:
         raise NotInLabelStudio(f"No repetition of task {task} can be drawn: its landmarks are no longer kept.")
@@ -107,7 +107,7 @@ def labels() -> ResponseReturnValue:
     project = _project(shown)
     if project is None:
         return _page("nothing.html", title="Labels")
-    return _page("labels.html", view=labels_view(services().store, shown, project), projects=_projects(shown))
+    return _page("labels.html", view=labels_view(services().context, shown, project), projects=_projects(shown))
 
 
 @bp.get("/labels/repetitions")
@@ -123,7 +123,7 @@ def repetitions() -> ResponseReturnValue:
 @bp.get("/quality")
 def quality() -> ResponseReturnValue:
     shown = page_links()
-    view = quality_view(services().store, shown, arguments.whole("project"))
+    view = quality_view(services().context, shown, arguments.whole("project"))
     return _page("quality.html", view=view, projects=_projects(shown))
 
 

@@ -3,16 +3,20 @@ for; and what keeps all of it from working: set-ups that were refused, a damaged
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from backend.predictions.retries import PASSING
 from backend.storage import overview, setups, summaries
 from backend.storage.database import iso
-from backend.storage.overview import VideoFilter
+from backend.storage.overview import InUse, Issue, VideoFilter
 from backend.storage.runs import Run
 from backend.web.dashboard import words
 from backend.web.links import Links, file_name
 from backend.web.services import Services
+
+_NOT_OFFERED: tuple[Issue, ...] = ("no-repetitions", "codec")
+"""Analyzed videos of this kind are not offered to be labelled next."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class Labels:
 
 @dataclass(frozen=True)
 class NextVideo:
-    """The video that nobody has labelled and the model is least sure of. url: of the task in Label Studio."""
+    """The video with repetitions that nobody has labelled and the model is least sure of. url: of the task in Label
+    Studio."""
 
     task: int
     file: str
@@ -62,10 +67,12 @@ class NextVideo:
 
 @dataclass(frozen=True)
 class ProjectView:
-    """One project. to_label: the video that is worth labelling next, None where all that is analyzed is labelled.
-    states: videos by state. retriable: those that failed for a passing reason. model: the version in use. model_name:
-    "v0003" or "base", as it was put in use. damage: why that one is not used, "" where it is. trainings: those that go
-    on or wait, and the last one that is over."""
+    """One project. to_label: the video that is worth labelling next, None where every analyzed one with repetitions
+    that browsers play is labelled. without_reps, not_played: analyzed videos that nobody has labelled, in which no
+    repetition was found, or that browsers do not play; 0 while there is one to label. states: videos by state.
+    retriable: those that failed for a passing reason. model: the version in use. model_name: "v0003" or "base", as it
+    was put in use. damage: why that one is not used, "" where it is. trainings: those that go on or wait, and the last
+    one that is over."""
 
     id: int
     title: str
@@ -78,6 +85,8 @@ class ProjectView:
     damage: str
     trainings: tuple[Training, ...]
     to_label: NextVideo | None
+    without_reps: int
+    not_played: int
 
 
 @dataclass(frozen=True)
@@ -114,14 +123,19 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
     """Everything that the page of projects shows."""
     store = services.store
     summaries.refresh(store.engine)
-    states = overview.states(store.engine)
-    retriable = overview.states(store.engine, error_types=PASSING)
+    in_use = services.context.versions_in_use()
+    states = overview.states(store.engine, in_use)
+    retriable = overview.states(store.engine, in_use, error_types=PASSING)
     labels, runs = overview.label_counts(store.engine), overview.current_runs(store.engine)
     views = []
-    for project in [found.id for found in store.projects()]:
+    for project in in_use:
         (normal, newly), (anomalous, _) = (
             labels.get(project, {}).get(label, (0, 0)) for label in ("normal", "anomalous")
         )
+        to_label, left = next_video(services, links, project, in_use), Counter[Issue]()
+        if to_label is None:
+            for issue in _NOT_OFFERED:
+                left[issue] = overview.count_videos(store.engine, in_use, _unlabelled(project, issue))
         views.append(
             ProjectView(
                 id=project,
@@ -130,11 +144,13 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
                 states=states.get(project, {}),
                 retriable=retriable.get(project, {}).get("failed", 0),
                 labels=Labels(normal, anomalous, newly, services.retrain_after),
-                model=services.registry.current(project).version,
+                model=in_use[project],
                 model_name=services.registry.current_name(project),
                 damage=services.registry.damage(project),
                 trainings=tuple(training(run) for run in runs.get(project, ())),
-                to_label=next_video(services, links, project),
+                to_label=to_label,
+                without_reps=left["no-repetitions"],
+                not_played=left["codec"],
             )
         )
     base, refused = services.registry.fallback.version, refused_setups(services, links)
@@ -147,13 +163,17 @@ def silence(services: Services) -> Silence | None:
     return Silence(fault.message, iso(fault.since)) if fault is not None else None
 
 
-def next_video(services: Services, links: Links, project: int) -> NextVideo | None:
-    """What somebody who labels opens next and can see; videos without a repetition only where there is nothing else."""
-    wanted = VideoFilter(project, state="done", labelled="no")
-    for row in overview.videos(services.store.engine, wanted, "to-label", limit=1):
-        if row.confidence is not None and not row.unplayable:
+def next_video(services: Services, links: Links, project: int, in_use: InUse) -> NextVideo | None:
+    """What somebody who labels opens next: a video with repetitions, which they can see."""
+    for row in overview.videos(services.store.engine, in_use, _unlabelled(project), "to-label", limit=1):
+        if row.confidence is not None and not row.unplayable and row.reps:
             return NextVideo(row.task, file_name(row.media), links.task(project, row.task), row.confidence)
     return None
+
+
+def _unlabelled(project: int, issue: Issue | None = None) -> VideoFilter:
+    """The analyzed videos of a project that nobody has labelled."""
+    return VideoFilter(project, state="done", labelled="no", issue=issue)
 
 
 def refused_setups(services: Services, links: Links) -> tuple[RefusedSetup, ...]:

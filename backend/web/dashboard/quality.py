@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
+from backend.context import Context
 from backend.storage import overview, summaries
-from backend.storage.jobs import Store
 from backend.web.dashboard.arguments import PAGE_SIZE
 from backend.web.dashboard.charts import Bar, histogram
 from backend.web.links import Links, file_name
@@ -61,13 +61,13 @@ class QualityView:
     duplicates: tuple[tuple[TaskLink, ...], ...]
 
 
-def quality_view(store: Store, links: Links, project: int | None) -> QualityView:
+def quality_view(context: Context, links: Links, project: int | None) -> QualityView:
     """The quality of a project's predictions and files, or of all projects'."""
-    summaries.refresh(store.engine)
-    engine = store.engine
-    reps = overview.repetitions(engine, project)
+    engine, in_use = context.store.engine, context.versions_in_use()
+    summaries.refresh(engine)
+    reps = overview.repetitions(engine, in_use, project)
     scores = [rep.score for rep in reps if rep.reliable]
-    confidences = overview.confidences(engine, project)
+    confidences = overview.confidences(engine, in_use, project)
     typical, unusual = _outliers(reps)
     shown = unusual[:PAGE_SIZE]
     addresses = overview.media_of_jobs(engine, {rep.job for rep in shown})
@@ -79,13 +79,13 @@ def quality_view(store: Store, links: Links, project: int | None) -> QualityView
         scores=histogram(scores),
         videos=len(confidences),
         confidences=histogram(confidences),
-        issues={str(name): count for name, count in overview.issue_counts(engine, project).items()},
+        issues={str(name): count for name, count in overview.issue_counts(engine, in_use, project).items()},
         typical_s=typical,
         outlier_total=len(unusual),
         outliers=tuple(_outlier(rep, addresses.get(rep.job, ""), links) for rep in shown),
         duplicates=tuple(
             tuple(TaskLink(its, task, links.task(its, task), file_name(media)) for its, task, media in tasks)
-            for _, tasks in overview.duplicates(engine, project, PAGE_SIZE)
+            for _, tasks in overview.duplicates(engine, in_use, project, PAGE_SIZE)
         ),
     )
 

@@ -79,10 +79,10 @@ class LabelLine:
 
 @dataclass(frozen=True)
 class VideoView:
-    """A task's video. line: its newest analysis; shown: the model version that repetitions and curve are of, "" where
-    it was never analyzed. normal_rep: the number of the repetition that is the least unusual, None where none is
-    normal. has_landmarks: whether a skeleton can be drawn. highest_m: the height that the chart of the curves
-    has. predictions: every analysis, the newest first."""
+    """A task's video. line: the job that counts; shown: the version that repetitions and curve are of, "" where it
+    was never analyzed. normal_rep: the number of the repetition that is the least unusual, None where none is normal.
+    has_landmarks: whether a skeleton can be drawn. highest_m: the height that the chart of the curves has. predictions:
+    every analysis, the newest first."""
 
     line: VideoLine
     shown: str
@@ -113,17 +113,20 @@ class Landmarks:
 
 @dataclass(frozen=True)
 class Analyzed:
-    """The newest readable analysis of a task, by which job."""
+    """The readable analysis of a task that counts, by which job."""
 
     row: VideoRow
     analysis: Analysis
 
 
-def analyzed(store: Store, task: int, project: int | None = None) -> Analyzed | None:
-    """The newest analysis of a task that can be read; None without one. Raises NotInLabelStudio for an unknown task."""
-    summaries.refresh(store.engine)
-    for row in _jobs(store, task, project):
-        job = store.job(row.job) if row.state == "done" and row.confidence is not None else None
+def analyzed(context: Context, task: int, project: int | None = None) -> Analyzed | None:
+    """The analysis of a task that counts, of those that can be read: by the model in use, or else the newest.
+
+    None without one. Raises NotInLabelStudio for an unknown task.
+    """
+    summaries.refresh(context.store.engine)
+    for row in overview.first_by(context.versions_in_use(), _jobs(context.store, task, project)):
+        job = context.store.job(row.job) if row.state == "done" and row.confidence is not None else None
         if job is not None:
             return Analyzed(row, load_analysis(job.result))
     return None
@@ -139,12 +142,12 @@ def pose_of(context: Context, analysis: Analysis) -> Pose | None:
 def video_view(context: Context, links: Links, task: int, project: int | None = None) -> VideoView:
     """Everything about the video of a task. Raises NotInLabelStudio for one that was never asked for."""
     store = context.store
-    found = analyzed(store, task, project)
+    found = analyzed(context, task, project)
     rows = _jobs(store, task, project)
     pose = pose_of(context, found.analysis) if found is not None else None
     signals, high = _signals(context, pose, found.analysis) if found is not None and pose is not None else ((), 0.0)
     return VideoView(
-        line=line(rows[0], links),
+        line=line(overview.first_by(context.versions_in_use(), rows)[0], links),
         shown=found.row.model_version if found is not None else "",
         duration_s=found.analysis.video.duration_s if found is not None else 0.0,
         late_start=found.analysis.video.late_start if found is not None else "",
@@ -185,8 +188,8 @@ def landmarks(pose: Pose) -> Landmarks:
 
 
 def _jobs(store: Store, task: int, project: int | None) -> list[VideoRow]:
-    """Without what a new model made needless, which may be all that there is of a task: it is begun anew soon."""
-    rows = [row for row in overview.task_jobs(store.engine, task, project) if row.error_type != "Superseded"]
+    """The newest first. What a new model made needless may be all that there is of a task: it is begun anew soon."""
+    rows = overview.task_jobs(store.engine, task, project)
     if not rows:
         raise NotInLabelStudio(f"No video of a task {task} is known here. Label Studio asks for it when it is opened.")
     return [row for row in rows if row.project == rows[0].project]

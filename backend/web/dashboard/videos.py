@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backend.context import Context
 from backend.labelstudio.addresses import shown_address
 from backend.predictions.retries import PASSING, may_pass
 from backend.storage import overview, summaries
 from backend.storage.database import iso
-from backend.storage.jobs import Store
 from backend.storage.overview import Order, VideoFilter, VideoRow
 from backend.web.dashboard import words
 from backend.web.dashboard.arguments import PAGE_SIZE, Window
@@ -17,7 +17,7 @@ from backend.web.links import Links, file_name
 
 @dataclass(frozen=True)
 class VideoLine:
-    """A task's video by its newest analysis.
+    """A task's video by one of its analyses.
 
     reps, anomalies, unreliable (could not be judged), confidence 0..1, duration_s, fps, codec: None before it is
     analyzed. unplayable: why browsers do not play what people are shown, "" where they do. why: reason of the state in
@@ -60,12 +60,13 @@ class VideosView:
     videos: tuple[VideoLine, ...]
 
 
-def videos_view(store: Store, links: Links, wanted: VideoFilter, order: Order, page: int) -> VideosView:
+def videos_view(context: Context, links: Links, wanted: VideoFilter, order: Order, page: int) -> VideosView:
     """One page of the videos that the filter lets pass."""
-    summaries.refresh(store.engine)
-    window = Window(page, overview.count_videos(store.engine, wanted))
-    rows = overview.videos(store.engine, wanted, order, PAGE_SIZE, window.offset)
-    retriable = overview.count_videos(store.engine, overview.failed_with(wanted, PASSING))
+    engine, in_use = context.store.engine, context.versions_in_use()
+    summaries.refresh(engine)
+    window = Window(page, overview.count_videos(engine, in_use, wanted))
+    rows = overview.videos(engine, in_use, wanted, order, PAGE_SIZE, window.offset)
+    retriable = overview.count_videos(engine, in_use, overview.failed_with(wanted, PASSING))
     lines = tuple(line(row, links) for row in rows)
     return VideosView(window.total, window.number, window.pages, retriable, lines)
 

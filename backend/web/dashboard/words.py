@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.labelstudio.task_columns import command_for_copies, no_repetition
+from backend.labelstudio.task_columns import ANOMALIES, CONFIDENCE, MODEL, command_for_copies, no_repetition
 from backend.models.figures import VERDICTS as VERDICTS  # for templates
 from backend.predictions.retries import may_pass
 from backend.storage.overview import VideoRow
@@ -64,6 +64,10 @@ ORIGINS: dict[Origin, str] = {
     "posture": "its joint angles, as this lifter and camera are not known",
     "other repetitions": "the other repetitions of the video, as this lifter and camera are not known",
 }
+CONFIDENCE_IS = (
+    "Confidence is the lower of two things: how sure the boundaries of the repetitions are (deadlift predict prints "
+    "that alone), and how clear each repetition's label is."
+)
 LABELLED = {"yes": "labelled", "no": "not labelled", "normal": "with normal ones", "anomalous": "with anomalies"}
 DONE = {
     "promoted": "The model is in use from now on. New predictions follow one by one.",
@@ -75,6 +79,28 @@ DONE = {
     "nothing": "There was nothing to do.",
 }
 """What a page says after a change."""
+
+
+_ROUNDING = 1e-6
+
+
+def as_unusual(p_value: float) -> str:
+    """How rare a repetition like this is among normal ones, in words. p_value: 0..1, see `RepScore`."""
+    count = round(100 * p_value)
+    if count == 100:
+        return "Every normal repetition is" if p_value > 1 - _ROUNDING else "Nearly every normal repetition is"
+    if count == 0:
+        return "Fewer than 1 of 100 normal repetitions are"
+    return f"{count} of 100 normal repetitions {'is' if count == 1 else 'are'}"
+
+
+def kept_by_labelled(model: str) -> str:
+    """What becomes of labelled videos when another model, or another rate of it, is put in use."""
+    return (
+        f"Videos that people labelled keep their predictions. One by {model} comes beside them; where they have one "
+        f"already, nothing changes, and their columns in the Data Manager ({ANOMALIES}, {CONFIDENCE}, {MODEL}) stay "
+        "those of the last model."
+    )
 
 
 def of_video(row: VideoRow) -> str:

@@ -98,6 +98,23 @@ def test_work_is_counted_by_person_and_model(store: Store, reps: tuple[Rep, ...]
     ]
 
 
+def test_who_annotated_a_task_twice_labelled_one_video(store: Store, reps: tuple[Rep, ...]) -> None:
+    label(store, 1, DRAWN, [region(reps, 1), region(reps, 2)], updated_at="2026-01-03T00:00:00Z")
+    label(store, 2, DRAWN, [region(reps, 1, label="anomalous")])
+    label(store, 3, DRAWN, [region(reps, 1)], annotator=9)
+    assert [(one.annotator, one.annotations, one.counts["relabelled"]) for one in found(store).work] == [
+        (3, 1, 0),
+        (9, 1, 0),
+    ]
+    assert [one.annotators for one in found(store).agreements] == [(3, 9)]
+
+
+def test_annotations_of_nobody_known_are_not_one_person_s(store: Store, reps: tuple[Rep, ...]) -> None:
+    for number in (1, 2):
+        label(store, number, DRAWN, [region(reps, 1)], completed_by=None)
+    assert [one.annotations for one in found(store).work] == [2]
+
+
 def test_two_people_are_compared(store: Store, reps: tuple[Rep, ...]) -> None:
     label(store, 1, DRAWN, [region(reps, 1), region(reps, 2), region(reps, 3)])
     label(store, 2, DRAWN, [region(reps, 1), region(reps, 2, label="anomalous", later=0.1)], annotator=9)

@@ -113,7 +113,7 @@ def test_a_label_of_neither_kind_means_nothing() -> None:
         ("<View/>", "no TimelineLabels"),
         ('<View><Video name="video" value="$video"/></View>', "no TimelineLabels"),
         ('<View><TimelineLabels name="r" toName="x"><Label value="a"/></TimelineLabels></View>', "no TimelineLabels"),
-        (CONFIG.replace('<Label value="Anomalous rep"/>', ""), "has 1 labels"),
+        (CONFIG.replace('<Label value="Anomalous rep"/>', ""), r"has 1 label\."),
         (CONFIG.replace('value="$video"', ""), "has no value"),
     ],
 )
@@ -182,12 +182,12 @@ def test_the_timeline_of_repetitions_is_found_among_several(timelines: str) -> N
 
 def test_a_timeline_that_says_it_is_meant_but_lacks_a_label_is_refused() -> None:
     lacking = _REPS.replace('<Label value="Bad" predicted_values="anomalous"/>', "")
-    with pytest.raises(LabelConfigError, match='"reps" has 1 labels'):
+    with pytest.raises(LabelConfigError, match=r'"reps" has 1 label\.'):
         parse_controls(f"<View>{_VIEW}{lacking}{_VIDEO}</View>")
 
 
 def test_only_timelines_without_two_labels_are_refused() -> None:
-    with pytest.raises(LabelConfigError, match='"set" has 1 labels'):
+    with pytest.raises(LabelConfigError, match=r'"set" has 1 label\.'):
         parse_controls(f"<View>{_SET}{_VIDEO}</View>")
 
 

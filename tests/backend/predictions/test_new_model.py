@@ -196,6 +196,25 @@ def test_a_video_that_is_asked_for_after_a_promotion_is_not_judged_by_the_old_mo
     assert {job.model_version: job.state for job in store.jobs()} == {VERSION: "failed", version: "running"}
 
 
+def test_rolling_back_changes_nothing_of_labelled_tasks(
+    service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.add_task(task_id=1)
+    finish(service, executor, store, 1)
+    label_studio.tasks[1] |= {"total_annotations": 1, "annotations": [{"id": 5, "parent_prediction": None}]}
+    version = promote(tmp_path)
+    service.resume()
+    executor.finish(1, analysis(version=version))
+    until(lambda: delivered(store, 1, version))
+    assert label_studio.tasks[1]["data"]["deadlift_model"] == version
+    Registry(tmp_path / "models", Model(VERSION, None)).rollback(1)
+    service.resume()
+    label_studio.add_task(task_id=2)  # once this one is delivered, the other would have been
+    finish(service, executor, store, 2)
+    assert [p["model_version"] for p in label_studio.of_task(1)] == [VERSION, version]
+    assert label_studio.tasks[1]["data"]["deadlift_model"] == version
+
+
 def test_rolling_back_brings_the_earlier_predictions_back(
     service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, tmp_path: Path
 ) -> None:

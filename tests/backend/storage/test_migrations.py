@@ -22,8 +22,8 @@ from backend.storage.annotation_json import sources
 from backend.storage.database import Base
 from backend.storage.jobs import Job, Store
 from backend.storage.ledger import Ledger
-from backend.storage.migrations import STEPS, upgrade
-from backend.storage.runs import Runs
+from backend.storage.migrations import _WAS_PUT_IN_USE, STEPS, upgrade
+from backend.storage.runs import Run, Runs
 from backend.storage.setups import refused_setups
 from backend.storage.summaries import VideoSummary
 from pipeline.config import PoseConfig
@@ -127,6 +127,19 @@ def test_only_steps_that_are_missing_are_taken(released: Path) -> None:
     engine.dispose()
     assert version_of(released) == 2
     assert {"one", "two"} <= tables_of(released).keys()
+
+
+def test_what_came_of_a_training_is_told_of_the_past(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/earlier.sqlite3")
+    upgrade(engine, STEPS[: STEPS.index(_WAS_PUT_IN_USE)])
+    with Session(engine) as session, session.begin():
+        for state, message in (("done", "p1-v0003-0badc0de is in use. Not worse."), ("failed", "It is in use. ")):
+            session.add(Run(project=1, reason="Start Training", state=state, message=message))
+    upgrade(engine)
+    with Session(engine) as session:
+        messages = session.scalars(select(Run.message).order_by(Run.id)).all()
+    engine.dispose()
+    assert messages == ["p1-v0003-0badc0de was put in use. Not worse.", "It is in use. "]
 
 
 # What the last release kept is read

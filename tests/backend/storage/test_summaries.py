@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from dashboard_data import label
 from fakes import VERSION, analysis
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from backend.labelstudio.format import Task
 from backend.storage import overview
 from backend.storage.analysis_json import dump_analysis
 from backend.storage.database import now
-from backend.storage.jobs import Store
+from backend.storage.jobs import Job, Store
 from backend.storage.labels import Annotation, counting, that_count
 from backend.storage.overview import VideoFilter
 from backend.storage.runs import Runs
@@ -34,7 +34,7 @@ def finish(store: Store, result: str) -> int:
 
 def row(store: Store) -> overview.VideoRow:
     refresh(store.engine)
-    (found,) = overview.videos(store.engine, VideoFilter())
+    (found,) = overview.videos(store.engine, {}, VideoFilter())
     return found
 
 
@@ -54,7 +54,7 @@ def test_a_changed_result_is_summarized_again(store: Store) -> None:
 def test_a_result_that_cannot_be_read_has_no_confidence(store: Store) -> None:
     finish(store, "{}")
     assert row(store).confidence is None
-    assert overview.issue_counts(store.engine, 1)["unreadable"] == 1
+    assert overview.issue_counts(store.engine, {}, 1)["unreadable"] == 1
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_whether_browsers_play_what_people_are_shown(store: Store, found: dict[s
     info = replace(analysis().video, **found)
     finish(store, dump_analysis(replace(analysis(), video=info)))
     assert row(store).unplayable == told
-    assert overview.issue_counts(store.engine, 1)["codec"] == bool(told)
+    assert overview.issue_counts(store.engine, {}, 1)["codec"] == bool(told)
 
 
 def test_summaries_go_with_their_job(store: Store) -> None:
@@ -90,8 +90,8 @@ def test_files_that_several_tasks_have_are_found(store: Store) -> None:
         job = store.job_for(Task(number, 1, {}), f"{number}.mp4", VERSION, "c")
         store.finish_job(job.id, dump_analysis(replace(analysis(), media_digest="a" if number < 3 else "b")))
     refresh(store.engine)
-    assert overview.duplicates(store.engine, 1, 10) == [("a", [(1, 1, "1.mp4"), (1, 2, "2.mp4")])]
-    assert overview.count_videos(store.engine, VideoFilter(issue="duplicate")) == 2
+    assert overview.duplicates(store.engine, {}, 1, 10) == [("a", [(1, 1, "1.mp4"), (1, 2, "2.mp4")])]
+    assert overview.count_videos(store.engine, {}, VideoFilter(issue="duplicate")) == 2
 
 
 def test_tasks_are_counted_by_their_newest_job(store: Store) -> None:
@@ -99,14 +99,47 @@ def test_tasks_are_counted_by_their_newest_job(store: Store) -> None:
         job = store.job_for(Task(number, 1, {}), "a.mp4", "old", "c")
         store.finish_job(job.id, dump_analysis(analysis()))
     store.job_for(Task(1, 1, {}), "a.mp4", "new", "c")
-    assert overview.states(store.engine) == {1: {"done": 1, "queued": 1}}
+    assert overview.states(store.engine, {}) == {1: {"done": 1, "queued": 1}}
+
+
+def predicted(store: Store, version: str, scores: tuple[float, ...], minute: int) -> int:
+    """A finished job of the task, last changed at that minute of an hour long ago."""
+    job = store.job_for(TASK, "a.mp4", version, "c")
+    store.finish_job(job.id, dump_analysis(analysis(scores)))
+    with Session(store.engine) as session, session.begin():
+        session.execute(update(Job).where(Job.id == job.id).values(updated_at=datetime(2026, 1, 2, 13, minute)))
+    return job.id
+
+
+def test_after_a_roll_back_the_job_of_the_model_in_use_counts(store: Store) -> None:
+    earlier, _ = predicted(store, "v2", (0.1,), 30), predicted(store, "v3", (0.9, 0.9), 31)
+    refresh(store.engine)
+    (found,) = overview.videos(store.engine, {1: "v2"}, VideoFilter())
+    assert (found.job, found.anomalies) == (earlier, 0)
+    assert [rep.job for rep in overview.repetitions(store.engine, {1: "v2"}, 1)] == [earlier]
+    assert overview.count_videos(store.engine, {1: "v2"}, VideoFilter(model="v3")) == 0
+
+
+def test_without_a_job_of_the_model_in_use_the_newest_by_time_counts(store: Store) -> None:
+    made_first, _ = predicted(store, "v2", (0.1,), 32), predicted(store, "v3", (0.9,), 31)
+    for in_use in ({1: "v4"}, {2: "v3"}, {}):
+        assert [row.job for row in overview.videos(store.engine, in_use, VideoFilter())] == [made_first]
+    rows = overview.task_jobs(store.engine, TASK.id)
+    assert [row.model_version for row in rows] == ["v2", "v3"]
+    assert [row.model_version for row in overview.first_by({1: "v3"}, rows)] == ["v3", "v2"]
+
+
+def test_of_jobs_that_were_changed_at_once_the_last_made_counts(store: Store) -> None:
+    jobs = [predicted(store, f"v{number}", (0.1,), 30) for number in range(1, 12)]
+    assert [row.job for row in overview.videos(store.engine, {}, VideoFilter())] == [jobs[-1]]
+    assert overview.task_jobs(store.engine, TASK.id)[0].job == jobs[-1]
 
 
 def test_what_a_new_model_made_needless_is_no_failure(store: Store) -> None:
     job = store.job_for(TASK, "a.mp4", "old", "c")
     store.finish_job(job.id, dump_analysis(analysis()))
     store.fail_job(store.job_for(TASK, "a.mp4", "new", "c").id, "Superseded", "The model is newer now.")
-    assert overview.states(store.engine) == {1: {"done": 1}}
+    assert overview.states(store.engine, {}) == {1: {"done": 1}}
 
 
 def test_labels_are_counted_as_the_training_counts_them(store: Store) -> None:

@@ -145,5 +145,5 @@ def test_what_was_judged_against_another_model_is_not_promoted(lab: Lab) -> None
     assert begun is not None
     outcome = lab.trainer._train(begun)
     lab.registry.promote(1, "v0001")
-    assert "v0001 is in use now" in lab.trainer._promoted(1, outcome)
+    assert "v0001 was put in use meanwhile" in lab.trainer._promoted(1, outcome)
     assert run.id == begun.id

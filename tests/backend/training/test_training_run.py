@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from drawn_lifts import video
 from fakes import CONFIG
 from training_lab import PER_VIDEO, Lab
 
+from backend.errors import VideosMissing
 from backend.labels.events import save_annotations
 from backend.labelstudio.format import AnnotationsSaved, Json
 from backend.models.rates import measured
-from backend.training.training_run import LEAST_NORMALS, label_digest
+from backend.training.training_run import LEAST_NORMALS, _check_enough, label_digest
 from pipeline.anomaly.detector import load_detector
 from pipeline.config import PipelineConfig
 from pipeline.pose.cache import PoseCache
@@ -41,6 +43,11 @@ def test_too_few_because_videos_are_missing_is_a_failure(lab: Lab) -> None:
     assert "5 videos could not be used" in run.message
 
 
+def test_a_single_video_that_could_not_be_used_is_one() -> None:
+    with pytest.raises(VideosMissing, match=r"1 video could not be used \(a[.]mp4: gone\)"):
+        _check_enough([], ["a.mp4: gone"])
+
+
 def test_a_model_knows_what_it_was_made_of(trained: Lab) -> None:
     (version,) = trained.registry.versions(1)
     assert version.run["labels"] == {"normal": 5 * (PER_VIDEO - 1), "anomalous": 5, "videos": 5, "skipped": []}
@@ -61,7 +68,7 @@ def test_a_model_is_judged_at_the_rate_of_its_project_and_shown_at_others(lab: L
     assert [one.rate for one in measured(version.gate)] == [0.01, 0.02, 0.05, 0.1, 0.15, 0.2]
     assert measured(version.gate)[0].normals == version.gate["figures"]["normals"]
     assert lab.registry.own_rate(version.model) == 0.05
-    assert run.message.startswith(f"{version.model.version}-at-15% is in use.")
+    assert run.message.startswith(f"{version.model.version}-at-15% was put in use.")
 
 
 def test_the_same_labels_are_not_learnt_twice(trained: Lab) -> None:

@@ -58,6 +58,44 @@ def test_titles_come_from_label_studio() -> None:
     assert links(access, ProjectTitles(TitledClient(access))).title(1) == "Squad of spring"
 
 
+class CountingClient(TitledClient):
+    """Knows the projects that it has; counts how often it was asked."""
+
+    def __init__(self, access: Access) -> None:
+        super().__init__(access)
+        self.titles: dict[int, str] = {1: "Squad of spring"}
+        self.asked = 0
+
+    def projects(self) -> Iterator[ProjectInfo]:
+        self.asked += 1
+        if not self.titles:
+            raise LabelStudioError("Label Studio does not answer.")
+        return iter([ProjectInfo(number, title, "", "") for number, title in self.titles.items()])
+
+
+def test_the_title_of_a_new_project_is_asked_for_at_once() -> None:
+    client = CountingClient(Access("http://127.0.0.1:9", SecretStr("x")))
+    names = ProjectTitles(client)
+    assert names.known([1]) == {1: "Squad of spring"}
+    client.titles[2] = "Squad of autumn"
+    assert names.known([1, 2])[2] == "Squad of autumn"
+    for _ in range(3):  # Label Studio has no project 9
+        assert 9 not in names.known([1, 2, 9])
+    assert client.asked == 3
+
+
+def test_titles_are_asked_for_again_soon_where_label_studio_did_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.web.links._AGAIN_S", 0.0)
+    client = CountingClient(Access("http://127.0.0.1:9", SecretStr("x")))
+    client.titles, titles = {}, client.titles
+    names = ProjectTitles(client)
+    assert names.known([1]) == {}
+    client.titles = titles
+    assert names.known([1]) == titles
+    names.known([1])
+    assert client.asked == 2
+
+
 def test_names_come_from_label_studio() -> None:
     access = Access("http://127.0.0.1:9", SecretStr("x"))
     names = ProjectTitles(TitledClient(access))

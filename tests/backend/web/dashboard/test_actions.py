@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from dashboard_data import BROKEN, LOST, add_model, fill_videos
-from fakes import VERSION
+from dashboard_data import BROKEN, DRAWN, LOST, RATE, add_model, fill_videos, media
+from fakes import VERSION, analysis
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from backend.labelstudio.format import Task
 from backend.models.registry import Registry
+from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
 from backend.web.services import services_of
@@ -54,6 +56,43 @@ def test_a_model_is_promoted_and_rolled_back(lone_http: FlaskClient, registry: R
     assert registry.current_name(1) == "v0001"
     lone_http.post("/models/1/rollback")
     assert registry.current_name(1) == "base"
+
+
+def test_after_a_roll_back_a_video_is_shown_by_the_model_in_use_again(
+    lone_http: FlaskClient, registry: Registry, store: Store
+) -> None:
+    add_model(registry, 2, 10, 2)
+    task, versions = Task(DRAWN, 1, {"video": media("drawn"), "fps": RATE}), []
+    for name, scores in (("v0001", (0.1, 0.2, 0.9)), ("v0002", (0.9,))):
+        lone_http.post(f"/models/1/{name}/promote")
+        versions.append(registry.current(1).version)
+        job = store.job_for(task, media("drawn"), versions[-1], "c")
+        store.finish_job(job.id, dump_analysis(analysis(scores)))
+    earlier, newer = versions
+    assert lone_http.get(f"/api/videos/{DRAWN}").json["shown"] == newer
+    lone_http.post("/models/1/rollback")
+    found = lone_http.get(f"/api/videos/{DRAWN}").json
+    assert (found["shown"], found["line"]["model_version"], len(found["reps"])) == (earlier, earlier, 3)
+    assert [one["model_version"] for one in found["predictions"]] == [newer, earlier, VERSION]
+    listed = {one["task"]: one for one in lone_http.get("/api/videos").json["videos"]}[DRAWN]
+    assert (listed["model_version"], listed["reps"]) == (earlier, 3)
+
+
+@pytest.mark.parametrize(
+    ("address", "model"),
+    [
+        ("/models/1/v0001/promote", "v0001"),
+        ("/models/1/rollback", "base"),
+        ("/projects/1/rate", "v0001 at that rate"),
+    ],
+)
+def test_what_labelled_videos_keep_is_said_before_a_change(
+    lone_http: FlaskClient, registry: Registry, address: str, model: str
+) -> None:
+    registry.promote(1, "v0001")
+    shown = lone_http.get(address).text
+    assert f"Videos that people labelled keep their predictions. One by {model} comes beside them" in shown
+    assert "(deadlift_anomalies, deadlift_confidence, deadlift_model) stay" in shown
 
 
 def test_where_nothing_was_before_nothing_is_rolled_back(lone_http: FlaskClient, registry: Registry) -> None:

@@ -21,6 +21,7 @@ from backend.storage.jobs import Store
 from backend.storage.runs import Runs
 from backend.storage.setups import note_refused
 from backend.web.app import create_app
+from backend.web.dashboard.words import as_unusual
 from backend.web.services import services_of
 from pipeline.learning.rates import UnseenAtRate
 
@@ -38,7 +39,6 @@ PAGES = (
 
 
 def test_the_video_to_label_next_is_one_that_browsers_play(full: FlaskClient) -> None:
-    assert re.search(r'Label next: <a href="[^"]*/videos/13[^"]*">nobody.mp4</a>', full.get("/", headers=HTML).text)
     order = full.get("/videos?state=done&labelled=no&order=to-label").text
     assert order.index("nobody.mp4") < order.index("few.mp4")
 
@@ -241,6 +241,21 @@ def test_a_training_shows_its_progress_in_words(lone_http: FlaskClient, store: S
     assert all(word in shown for word in said)
 
 
+def test_the_video_to_label_next_is_one_with_repetitions(http: FlaskClient, store: Store, tmp_path: Path) -> None:
+    reps = fill_videos(store, tmp_path)
+    assert f"Label next: drawn.mp4 (task {DRAWN}), of which the model is least sure (0.60)" in words_of(page(http))
+    label(store, 1, DRAWN, [("rep1", reps[0].start_s, reps[0].end_s, "normal")])
+    shown = words_of(page(http))
+    assert "Label next" not in shown
+    assert "Every analyzed video with repetitions that browsers play is labelled." in shown
+    assert "Nobody has looked at 1 in which no repetition was found ." in shown
+    assert "1 that browsers do not play cannot be labelled yet." in shown
+    label(store, 2, FEW, [("x", 1.0, 2.0, "normal")])
+    assert "Every analyzed video with repetitions is labelled. Nobody has looked at 1" in words_of(page(http))
+    label(store, 3, NONE, [])
+    assert "Every analyzed video is labelled." in words_of(page(http))
+
+
 # Videos
 
 
@@ -278,6 +293,11 @@ def test_videos_are_filtered(full: FlaskClient, asked: str, found: set[str]) -> 
     assert set(order(page(full, f"/videos?{asked}"))) == found
 
 
+@pytest.mark.parametrize("address", ["/videos", "/quality"])
+def test_what_confidence_is_of_is_said_where_it_is_shown(full: FlaskClient, address: str) -> None:
+    assert "Confidence is the lower of two things" in words_of(page(full, address))
+
+
 def test_a_failure_is_shown_with_its_reason(full: FlaskClient) -> None:
     assert "not a readable media file &lt;script&gt;." in page(full, "/videos?state=failed")
 
@@ -295,6 +315,17 @@ def test_a_video_shows_its_repetitions_with_their_curve(full: FlaskClient) -> No
     assert len(re.findall(r'<rect class="rep ', shown)) == 5
     assert "Repetition 4: anomalous, 0.92" in shown
     assert "<polyline" in shown
+
+
+def test_how_rare_a_repetition_is_is_said_in_words(full: FlaskClient) -> None:
+    assert "50 of 100 normal repetitions are at least as unusual." in page(full, f"/videos/{DRAWN}")
+    said = [as_unusual(share) for share in (1 - 1e-12, 0.997, 0.01, 0.001)]
+    assert said == [
+        "Every normal repetition is",
+        "Nearly every normal repetition is",
+        "1 of 100 normal repetitions is",
+        "Fewer than 1 of 100 normal repetitions are",
+    ]
 
 
 def test_a_back_that_looks_rounded_is_told_of_its_repetition(full: FlaskClient) -> None:
@@ -349,6 +380,13 @@ def test_a_model_that_was_not_promoted_says_why(full: FlaskClient) -> None:
 def test_figures_have_their_number_and_interval(full: FlaskClient) -> None:
     shown = words_of(page(full, "/models/1/v0001"))
     assert "False alarms 10% 2% to 40% 10% 2% to 40% 10 normal repetitions" in shown
+
+
+@pytest.mark.parametrize("address", ["/models/1/v0001", "/models/1/compare?first=v0001&second=v0002"])
+def test_the_two_ways_of_counting_false_alarms_are_told(full: FlaskClient, address: str) -> None:
+    figures, _, rates = words_of(page(full, address)).partition("False alarms are counted in two ways")
+    assert ("10 normal repetitions" in figures, "Nominal rate False alarms" in rates) == (True, True)
+    assert "in two ways" not in page(full, "/models/1/v0002"), "it has no table of rates"
 
 
 def test_a_loss_curve_is_drawn(full: FlaskClient) -> None:
