@@ -33,7 +33,8 @@ def plan(sources: Sequence[Source], states: Iterable[str], target: Target) -> It
     for source, state in zip(sources, states, strict=True):
         shown = shown_address(source.name)
         problem = _problem(source) if state in ("queued", "failed") else ""
-        yield Planned(shown, state, "" if problem else target.new_task(source), problem)
+        task = "" if problem or state == "done" else target.new_task(source)
+        yield Planned(shown, state, task, problem)
 
 
 def counts(planned: Iterable[Planned]) -> dict[str, int]:

@@ -110,8 +110,7 @@ class ProjectTasks:
                 continue
             by_address[self._plain(media)] = task
             if (self._client.own_path(media) or "").startswith(UPLOADS):
-                # Eight characters of Label Studio's, a dash, and the cleaned name.
-                by_name[unquote(media.rpartition("/")[2])[9:]].append(task)
+                by_name[uploaded_name(media)].append(task)
         self._served = set(self._client.local_files(self._project)) if self._root is not None else set()
         self._by_name, self._by_address = by_name, by_address  # all of it, or nothing
 
@@ -142,7 +141,20 @@ class ProjectTasks:
     def upload_copy(self, name: str, copy: Path) -> Task:
         """A task for the video at that path, which plays a copy of it. Raises LabelStudioError."""
         with self._lock:
-            return self._upload(name, copy)
+            try:
+                return self._upload(name, copy)
+            except UploadRefused:
+                raise
+            except LabelStudioError:
+                self._by_address = None  # as in `task_for`
+                raise
+
+    def uploaded_as(self, upload: str, name: str) -> Task | None:
+        """The task of the video at that path that was uploaded under a name that no other video has."""
+        with self._lock:
+            self._read_project()
+            mine = (task for task in self._by_name.get(upload, []) if self._owned.get(task.id, name) == name)
+            return next(mine, None)
 
     def _upload(self, name: str, file: Path) -> Task:
         self.check(name)
@@ -201,6 +213,11 @@ def local_address(name: str, root: Path | None) -> str | None:
     """The address of such a file below Label Studio's root, None for one that it does not serve."""
     path = served_path(name, root)
     return None if path is None else _LOCAL + quote(path)
+
+
+def uploaded_name(media: str) -> str:
+    """The name that was uploaded, of its address: behind eight characters of Label Studio's and a dash."""
+    return unquote(media.rpartition("/")[2])[9:]
 
 
 def upload_name(path: Path) -> str:

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from backend.archives.project_tasks import ProjectTasks
+from backend.archives.project_tasks import ProjectTasks, upload_name, uploaded_name
 from backend.compute.dask_executor import Executor
 from backend.context import Context
 from backend.errors import (
@@ -43,6 +43,7 @@ from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
 from backend.labelstudio.media import MediaFetcher
 from backend.labelstudio.records import Access
+from backend.labelstudio.task_data import ORIGINAL
 from backend.models.registry import Model
 from backend.predictions import delivery
 from backend.predictions.jobs import known_media
@@ -62,6 +63,8 @@ _DELIVERING = 2
 """Videos that may be on their way to Label Studio while the workers have others."""
 _POLL_S = 5.0
 """Seconds after which the number of workers is asked for again."""
+_LONGEST_STEM = 40
+"""Characters of a file's name that are kept in that of its copy: Label Studio's own part and a digest come beside."""
 _MOST_THREADS = 1024
 """Threads start when they are needed: one per video in hand."""
 
@@ -138,7 +141,7 @@ class ProjectTarget:
         self._controls = controls
         self._tasks = ProjectTasks(context.client, project, controls, root, ledger.owners(target_name(project)))
         self._root = root
-        self._has_warned = False
+        self._warned: set[str] = set()
         self._shown = False
         self._clusters = Clusters(context.store)
         self._retrying = Retrying(
@@ -155,15 +158,26 @@ class ProjectTarget:
         return source
 
     def _warn_of_upload(self, name: str) -> None:
-        """Somebody who names a root expects no uploads."""
-        if self._root is not None and not self._has_warned and self._tasks.address(name) is None:
-            self._has_warned = True
-            log.warning(
-                "%s is to be uploaded, and maybe others: Label Studio serves files in folders below %s, not those in "
-                "that folder itself, nor others.",
-                name,
-                self._root,
+        """Before hours of work: somebody who names a root expects no uploads, and some files are not taken."""
+        if self._tasks.address(name) is not None:
+            return
+        if self._root is not None:
+            self._warn(
+                f"{name}: is uploaded, unless it has a task. Label Studio serves files in folders below {self._root}, "
+                "not those in that folder itself, nor others."
             )
+        if not (self._context.make_playable or name.lower().endswith(UPLOADED)):
+            self._warn(
+                f"{name}: fails at its end, unless it has a task. Label Studio takes uploads that end in "
+                f"{' or '.join(UPLOADED)}; --playable uploads an H.264 copy of others."
+            )
+
+    def _warn(self, text: str) -> None:
+        """Once for each kind: there may be thousands of such files."""
+        kind = text.partition(":")[2]
+        if kind not in self._warned:
+            self._warned.add(kind)
+            log.warning("%s This holds for others like it.", text)
 
     def new_task(self, source: Source) -> str:
         if source.task is not None or self._tasks.is_there(source.name):
@@ -188,7 +202,7 @@ class ProjectTarget:
         client, store, version = self._context.client, self._context.store, analysis.model_version
         number = entry.task or self._ledger.task_of(entry)
         if number is None:
-            number, analysis = self._task_for(entry, analysis)
+            number = self._task_for(entry, analysis).id
         if number != entry.task:
             self._ledger.has_task(entry.id, number)
         # A server may have promoted a newer model since this run began: its predictions stay.
@@ -201,10 +215,8 @@ class ProjectTarget:
             store.forget_video(number, media)  # as it was before, for other models as well
             task = client.task_state(task).task  # without the frame rate of before
         cluster = self._clusters.shown(self._project, analysis)
-        if self._context.make_playable and analysis.video.unplayable and not analysis.video.has_playable_copy:
-            has_copy = self._play_copy(task, entry)
-            analysis = replace(analysis, video=replace(analysis.video, has_playable_copy=has_copy))
-            self._ledger.analyzed(entry.id, dump_analysis(analysis))
+        if analysis.video.unplayable:
+            analysis = self._with_copy(task, entry, analysis)
         prediction = delivery.push(client, delivery.Delivery(task, analysis, ours - {version}, cluster), self._controls)
         job = store.job_for(task, media, version, entry.config)
         store.finish_job(job.id, dump_analysis(analysis))
@@ -214,25 +226,35 @@ class ProjectTarget:
             client.show_model_version(self._project, version, store.model_versions(self._project) - {version})
         return Delivered(number, prediction)
 
-    def _task_for(self, entry: Entry, analysis: Analysis) -> tuple[int, Analysis]:
-        """The number of the video's task, and the analysis, which says whether that plays a copy."""
-        try:
-            return self._tasks.task_for(entry.source, analysis.video).id, analysis
-        except UploadRefused:  # mostly for the suffix of its name: Label Studio takes few
-            self._tasks.check(entry.source)
-            if not self._context.make_playable or entry.source.lower().endswith(UPLOADED):
-                raise
+    def _task_for(self, entry: Entry, analysis: Analysis) -> Task:
+        """The video's task, found or made: by the upload of a copy where Label Studio takes none of the video."""
+        copied = self._tasks.uploaded_as(_copy_upload(entry, analysis), entry.source)
+        if copied is not None:
+            return copied
+        is_taken = self._tasks.address(entry.source) is not None or entry.source.lower().endswith(UPLOADED)
+        if is_taken or not self._context.make_playable or self._tasks.is_there(entry.source):
+            return self._tasks.task_for(entry.source, analysis.video)
+        self._tasks.check(entry.source)
         with scratch() as folder:
-            copy = folder / copy_name(Path(entry.source)).name
+            copy = folder / _copy_upload(entry, analysis)
             try:
                 make_playable(Path(entry.source), copy)
             except OSError as error:
                 raise StorageFault.of(error) from error
-            task = self._tasks.upload_copy(entry.source, copy)
-        analysis = replace(analysis, video=replace(analysis.video, has_playable_copy=True))
-        self._ledger.has_task(entry.id, task.id)
-        self._ledger.analyzed(entry.id, dump_analysis(analysis))
-        return task.id, analysis
+            return self._tasks.upload_copy(entry.source, copy)
+
+    def _with_copy(self, task: Task, entry: Entry, analysis: Analysis) -> Analysis:
+        """The analysis of a video that browsers do not play, which says whether its task plays a copy.
+
+        The task tells, not what an earlier run noted: it may have been made anew, or by a run that was killed.
+        """
+        media = self._controls.media_of(task.data)
+        has_copy = ORIGINAL in task.data or uploaded_name(media) == _copy_upload(entry, analysis)
+        has_copy = has_copy or (self._context.make_playable and self._play_copy(task, entry))
+        if has_copy != analysis.video.has_playable_copy:
+            analysis = replace(analysis, video=replace(analysis.video, has_playable_copy=has_copy))
+            self._ledger.analyzed(entry.id, dump_analysis(analysis))
+        return analysis
 
     def _play_copy(self, task: Task, entry: Entry) -> bool:
         """Let a task play a copy: beside a file that Label Studio reads where it lies, else uploaded.
@@ -246,7 +268,7 @@ class ProjectTarget:
                 with scratch() as folder:
                     video = MediaFetcher(access, LabelStudioClient(access)).fetch(entry.media, task.id, folder)
                     return upload_copy(client, task, self._controls, video, folder)
-            except BackendError as error:
+            except (BackendError, OSError) as error:
                 log.warning("Task %s: no copy was made that browsers play. %s", task.id, error)
                 return False
         video = Path(entry.source)
@@ -411,6 +433,12 @@ def _first(entries: Iterator[Entry], limit: int, chosen: set[int]) -> Iterator[E
             chosen.add(entry.id)
         if entry.id in chosen:
             yield entry
+
+
+def _copy_upload(entry: Entry, analysis: Analysis) -> str:
+    """The name that a copy of a file is uploaded under in its place: by the file's content, so that it is found."""
+    path = Path(entry.source)
+    return upload_name(copy_name(path.with_name(f"{path.stem[:_LONGEST_STEM]}-{analysis.media_digest[:8]}")))
 
 
 def _access(context: Context, entry: Entry) -> Access:

@@ -260,9 +260,9 @@ def _provenance(region: StoredRegion, noted: Provenance | None, found: _FoundAnn
     agreement = _agreement(region, found.by_others)
     if agreement is None and noted is not None:
         agreement = noted.agreement
-    if region.origin == "manual":
-        return Provenance(agreement=agreement)
     proposals = found.proposals
+    if region.origin == "manual" and proposal_for(region, proposals.reps if proposals else ()) is None:
+        return Provenance(agreement=agreement)
     if noted is not None and (proposals is None or not proposals.is_named):
         return replace(noted, agreement=agreement)
     if proposals is None:

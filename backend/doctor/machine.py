@@ -209,10 +209,10 @@ def port(settings: Settings, version: str) -> Check:
 
 def elsewhere(settings: Settings) -> str:
     """That our backend on this machine's port works in another folder than DATA_DIR, in a sentence; "" where not."""
-    if is_served(settings.data_dir):
+    if is_served(settings.data_dir) is not False:
         return ""
-    url = f"http://{_own_host(settings)}:{settings.backend_port}"
-    if backend_at(url)[0] is None:
+    health = _health(f"http://{_own_host(settings)}:{settings.backend_port}")[0]
+    if not health.get("instance"):  # nobody, or the label-studio-ml runner, which holds no folder
         return ""
     return f"The server on port {settings.backend_port} works in another folder than DATA_DIR, {settings.data_dir}."
 
@@ -224,14 +224,21 @@ def _own_host(settings: Settings) -> str:
 
 def backend_at(url: str) -> tuple[str | None, float]:
     """The model version of the deadlift backend at an address, None if there is none, and the seconds it took."""
+    body, took_s = _health(url)
+    return (str(body.get("model_version", "")) if body else None), took_s
+
+
+def _health(url: str) -> tuple[dict[str, Any], float]:
+    """What the deadlift backend at an address says of itself, {} if there is none, and the seconds it took."""
     try:
         # trust_env: a proxy of the environment may not know the way
         response = httpx.get(f"{url.rstrip('/')}/health", timeout=PATIENCE_S, trust_env=False)
         body = response.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-        return None, 0.0
-    ours = isinstance(body, dict) and body.get("model_class") == "DeadliftModel"
-    return (str(body.get("model_version", "")) if ours else None), response.elapsed.total_seconds()
+        return {}, 0.0
+    if not isinstance(body, dict) or body.get("model_class") != "DeadliftModel":
+        return {}, 0.0
+    return body, response.elapsed.total_seconds()
 
 
 def refuses_host(url: str, settings: Settings) -> bool:

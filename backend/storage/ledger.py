@@ -212,7 +212,7 @@ class Ledger:
         """Deliver those videos of a run again that browsers do not play, and that have no copy yet."""
         with self._sessions.begin() as session:
             lacking = update(Entry).where(Entry.run == run, Entry.state == "done", _LACKS_COPY)
-            session.execute(lacking.values(state="analyzed"))
+            session.execute(lacking.values(state="analyzed", failures=0))
 
     def forgive(self, run: int) -> None:
         """Give the failed videos of a run all their attempts again."""

@@ -11,6 +11,8 @@ from filelock import FileLock, Timeout
 from backend.errors import BackendError
 
 _NAME = "server.lock"
+_ASKED_S = 1.0
+"""Whoever asks whether there is a server holds the lock for a moment."""
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def served(data_dir: Path) -> Iterator[None]:
     lock = FileLock(data_dir / _NAME)
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_ASKED_S)
     except Timeout as error:  # a kind of OSError
         raise BackendError(
             f"Another server already works with {data_dir}. Stop it, or choose another DATA_DIR."
@@ -35,8 +37,8 @@ def served(data_dir: Path) -> Iterator[None]:
         lock.release()
 
 
-def is_served(data_dir: Path) -> bool:
-    """Whether a server works in the folder; nothing is written there."""
+def is_served(data_dir: Path) -> bool | None:
+    """Whether a server works in the folder, None where that cannot be told; nothing is written there."""
     path = data_dir / _NAME
     try:
         if not path.exists():
@@ -45,5 +47,5 @@ def is_served(data_dir: Path) -> bool:
             return False
     except Timeout:
         return True
-    except OSError:  # of another user, say: it cannot be told
-        return False
+    except OSError:  # of another user, say
+        return None

@@ -25,8 +25,8 @@ _NEW_VIDEO = 1.2
 # The share of the squared distance that is due to videos being different, measured there too.
 _OF_VIDEOS = 0.6
 _FEWEST_OTHERS = 6
-# So many videos an autoencoder has to have learnt from to count as much as the statistics, three for each quarter: of
-# fewer, what it cannot explain in new normal repetitions is more than what it cannot explain in those held out.
+# So many videos of a setting have to be known for what autoencoders cannot explain to count as much as the statistics.
+# With fewer, it flags more normal repetitions of new videos than it should.
 _HEARD_FROM = 12
 _Doubles = NDArray[np.float64]
 
@@ -165,8 +165,8 @@ def flattened(block: Block) -> Floats:
 
 
 def _voice(block: Block, videos: int) -> float:
-    """0..1 by how much the ratio of a block counts: that of an autoencoder of few videos is heard less."""
-    return min(1.0, float(np.sqrt(videos / _HEARD_FROM))) if block.name.endswith(RESIDUAL) else 1.0
+    """0..1 by how much the ratio of a block counts: what an autoencoder says beside few videos is heard less."""
+    return min(1.0, videos / _HEARD_FROM) if block.name.endswith(RESIDUAL) else 1.0
 
 
 def _with_one_more(videos: int) -> float:

@@ -98,7 +98,7 @@ class Servers:
         @app.get("/health")
         def health() -> Response:
             time.sleep(self.health_s)
-            return jsonify(status="UP", model_class=self.model_class, model_version="base-1")
+            return jsonify(status="UP", model_class=self.model_class, model_version="base-1", instance="i")
 
         @app.get("/api/current-user/whoami")
         def whoami() -> Response:

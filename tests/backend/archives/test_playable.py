@@ -41,7 +41,8 @@ def context(store: Store, client: LabelStudioClient, access: Access, tmp_path: P
 def _run(context: Context, archive: Path, root: Path | None) -> Run:
     run = Run(context, True, archive, root)
     found = analysis()
-    found = replace(found, video=replace(found.video, unplayable="something that not all browsers play"))
+    video = replace(found.video, unplayable="something that not all browsers play")
+    found = replace(found, video=video, media_digest="0f1e2d3c" * 8)
     run.executor.results = dict.fromkeys(("a.mkv", "a.mp4", "0123abcd-a.mkv"), found)
     return run
 
@@ -88,7 +89,7 @@ def test_of_a_file_that_label_studio_takes_no_uploads_of_a_copy_is_uploaded(
     run = _run(context, archive, None)
     assert run() == {"a.mkv": 1}
     data = _data(label_studio)
-    assert data["video"].endswith("-a-h264.mp4")
+    assert data["video"].endswith("-a-0f1e2d3c-h264.mp4")
     assert "deadlift_original" not in data
     assert data["deadlift_state"] == "predicted"
     assert [load_analysis(job.result).video.has_playable_copy for job in context.store.jobs()] == [True]
@@ -120,7 +121,58 @@ def test_a_root_that_does_not_hold_a_file_is_told_once(
     target = ProjectTarget(context, Ledger(context.store.engine), 1, CONTROLS, archive)
     for source in files([str(archive)]):
         target.checked(source)
-    assert caplog.text.count("is to be uploaded") == 1
+    assert caplog.text.count("is uploaded, unless it has a task") == 1
+    assert "fails at its end" not in caplog.text
+
+
+def test_it_is_said_at_once_what_label_studio_will_not_take(
+    context: Context, archive: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = ProjectTarget(replace(context, make_playable=False), Ledger(context.store.engine), 1, CONTROLS, None)
+    for source in files([str(archive)]):
+        target.checked(source)
+    assert "a.mkv: fails at its end, unless it has a task. Label Studio takes uploads that end in .mp4" in caplog.text
+
+
+def _copies(label_studio: FakeLabelStudio) -> list[str]:
+    return [name for name in label_studio.files if name.endswith("-h264.mp4")]
+
+
+def test_a_prediction_that_label_studio_did_not_take_makes_no_second_copy(
+    context: Context, archive: Path, label_studio: FakeLabelStudio
+) -> None:
+    run = _run(context, archive, None)
+    label_studio.failures = [503] * 3
+    assert run() == {"!a.mkv": 1, "a.mkv": 1}
+    assert len(_copies(label_studio)) == 1
+    assert "deadlift_original" not in _data(label_studio)
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_what_is_known_may_be_forgotten_and_the_task_still_plays_its_copy(
+    context: Context, archive: Path, label_studio: FakeLabelStudio, is_asked: bool
+) -> None:
+    _run(context, archive, None)()
+    with context.store.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM ledger")  # as after a kill between the upload and the note of it
+    _run(replace(context, make_playable=is_asked), archive, None)()
+    assert len(_copies(label_studio)) == 1
+    assert _data(label_studio)["deadlift_state"] == "predicted"
+
+
+def test_a_task_that_was_made_anew_gets_a_copy_again(
+    context: Context, archive: Path, label_studio: FakeLabelStudio
+) -> None:
+    (archive / "a.mkv").rename(archive / "a.mp4")
+    run = _run(context, archive, None)
+    run()
+    label_studio.tasks.clear()
+    run.ledger.start_over(run.number)
+    with context.store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE ledger SET state = 'analyzed', result = replace(result, 'false', 'true')")
+    run()
+    run()
+    assert _data(label_studio)["deadlift_original"].endswith("-a.mp4")
 
 
 def _task(label_studio: FakeLabelStudio, tmp_path: Path) -> tuple[int, str]:

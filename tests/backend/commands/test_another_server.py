@@ -22,7 +22,7 @@ SAID = "works in another folder than DATA_DIR"
 def port() -> Iterator[int]:
     """Of something that answers as our backend does."""
     site = Flask("backend")
-    site.get("/health")(lambda: jsonify(model_class="DeadliftModel", model_version="base-1"))
+    site.get("/health")(lambda: jsonify(model_class="DeadliftModel", model_version="base-1", instance="i"))
     server = make_server("127.0.0.1", 0, site)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield server.server_port
