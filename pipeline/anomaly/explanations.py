@@ -24,6 +24,8 @@ _FOOT_DRIFT = 0.1
 _HIDDEN_FOOT_DRIFT = 0.5
 # No joint of the walk stands for the back: it shows at its ends.
 _ENDS = {"back": ("shoulders", "hips")}
+# The head goes where the trunk takes it, so that a fault of the hips shows in it as well: it counts that much.
+_FOLLOWING = {"head": 2 / 3}
 _PLACE = [CHANNELS.index("x"), CHANNELS.index("y")]
 _ANKLES = {side: WALK.index(INDEX[f"{side}_ankle"]) for side in ("left", "right")}
 
@@ -109,7 +111,7 @@ def _excess(cells: Cells, shown: Sequence[Floats]) -> Iterator[tuple[str, Floats
         weighed = values * weights[:, None]
         excess = np.clip(weighed - np.median(weighed), 0.0, None)
         names, shares = _part_shares(parts)
-        yield from zip(names, shares @ excess, strict=True)
+        yield from ((name, _FOLLOWING.get(name, 1.0) * added) for name, added in zip(names, shares @ excess, strict=True))
 
 
 @lru_cache(maxsize=16)

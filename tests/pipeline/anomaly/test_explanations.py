@@ -56,6 +56,12 @@ def test_strongest_cell_comes_first() -> None:
     assert [(one.body_part, one.phase) for one in found] == [("back", "lowering"), ("hips", "pull")]
 
 
+@pytest.mark.parametrize(("head", "first"), [(4.0, "hips"), (5.0, "head")])
+def test_the_head_that_goes_along_does_not_come_before_what_moves_it(head: float, first: str) -> None:
+    found = reasons(cells(hips=(0, 3.0), head=(1, head)), weights(), LENGTH)
+    assert found[0].body_part == first
+
+
 def test_shares_are_of_the_whole() -> None:
     found = reasons(cells(hips=(0, 3.0), back=(11, 5.0)), weights(), LENGTH)
     assert [one.share for one in found] == pytest.approx([5 / 8, 3 / 8])
