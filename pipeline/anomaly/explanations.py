@@ -111,7 +111,8 @@ def _excess(cells: Cells, shown: Sequence[Floats]) -> Iterator[tuple[str, Floats
         weighed = values * weights[:, None]
         excess = np.clip(weighed - np.median(weighed), 0.0, None)
         names, shares = _part_shares(parts)
-        yield from ((name, _FOLLOWING.get(name, 1.0) * added) for name, added in zip(names, shares @ excess, strict=True))
+        for name, added in zip(names, shares @ excess, strict=True):
+            yield name, _FOLLOWING.get(name, 1.0) * added
 
 
 @lru_cache(maxsize=16)
