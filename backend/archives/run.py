@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -51,6 +51,7 @@ from backend.predictions.playable import play_copy, upload_copy
 from backend.predictions.worker import FileJob, VideoJob, analyze_file, analyze_task
 from backend.sampling.clusters import Clusters
 from backend.storage.analysis_json import dump_analysis, load_analysis
+from backend.storage.jobs import Job
 from backend.storage.ledger import Entry, Ledger, Source, is_address, is_task
 from backend.storage.scratch import scratch
 from pipeline.errors import PipelineError, VideoError
@@ -217,8 +218,10 @@ class ProjectTarget:
         cluster = self._clusters.shown(self._project, analysis)
         if analysis.video.unplayable:
             analysis = self._with_copy(task, entry, analysis)
-        prediction = delivery.push(client, delivery.Delivery(task, analysis, ours - {version}, cluster), self._controls)
         job = store.job_for(task, media, version, entry.config)
+        analysis = _as_stored(job, state.prediction_ids(version), analysis)
+        prediction = delivery.push(client, delivery.Delivery(task, analysis, ours - {version}, cluster), self._controls)
+        analysis = _as_stored(store.job(job.id) or job, [prediction], analysis)
         store.finish_job(job.id, dump_analysis(analysis))
         store.mark_pushed(job.id, prediction)
         if is_current and not self._shown:  # Label Studio takes only a version that it has predictions of
@@ -433,6 +436,20 @@ def _first(entries: Iterator[Entry], limit: int, chosen: set[int]) -> Iterator[E
             chosen.add(entry.id)
         if entry.id in chosen:
             yield entry
+
+
+def _as_stored(job: Job, predictions: Sequence[int], analysis: Analysis) -> Analysis:
+    """The analysis that one of these predictions is of, where a server stored it, else the new one.
+
+    A server may have been faster, with the copy that the task plays: what Label Studio shows is what we keep.
+    """
+    if job.state != "done" or job.prediction_id not in predictions:
+        return analysis
+    try:
+        stored = load_analysis(job.result)
+    except BackendError:  # of another release
+        return analysis
+    return replace(stored, video=replace(stored.video, has_playable_copy=analysis.video.has_playable_copy))
 
 
 def _copy_upload(entry: Entry, analysis: Analysis) -> str:

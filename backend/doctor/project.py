@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from backend.doctor.database import stored
-from backend.doctor.machine import Check, backend_at, refuses_host
+from backend.doctor.machine import Check, backend_at, elsewhere, refuses_host
 from backend.errors import LabelConfigError, LabelStudioError, MediaError, MediaTooLarge
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
@@ -100,7 +100,8 @@ def connection(
         return
     found = f"{controls.labels} on {controls.video}: {controls.normal}, {controls.anomalous}"
     yield Check(f"{subject}: labeling config", "ok", found)
-    if version and project.model_version not in ("", version):
+    # Of another folder the version says nothing.
+    if version and project.model_version not in ("", version) and not elsewhere(settings):
         remedy = f"Choose {version} in Settings > Model, or Predictions, to see and sort by its scores."
         yield Check(f"{subject}: version", "note", f"shows predictions of {project.model_version}", remedy)
     task, _, _ = next(client.tasks(project.id), (None, 0, None))

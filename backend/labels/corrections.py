@@ -18,7 +18,7 @@ from backend.storage.database import batches
 from backend.storage.jobs import Job
 from backend.storage.labels import ProjectLabels, StoredRegion
 from backend.storage.summaries import RepSummary
-from pipeline.records import tiou
+from pipeline.records import Analysis, tiou
 
 Kind = Literal["accepted", "moved", "relabelled", "added", "removed"]
 KINDS: tuple[Kind, ...] = ("accepted", "moved", "relabelled", "added", "removed")
@@ -156,6 +156,30 @@ class LabelReport:
     corrections: tuple[Correction, ...]
     work: tuple[AnnotatorWork, ...]
     agreements: tuple[Agreement, ...]
+
+
+@dataclass(frozen=True)
+class Called:
+    """What somebody called a repetition of an analysis, by its number from 1."""
+
+    number: int
+    annotator: int | None
+    label: str
+
+
+def called(analysis: Analysis, labels: ProjectLabels) -> list[Called]:
+    """What people called the repetitions of an analysis, also of one that they did not begin with."""
+    reps = [
+        _Predicted(number, rep.start_s, rep.end_s, score.score)
+        for number, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1)
+    ]
+    found: list[Called] = []
+    for one in labels.annotations:
+        for region in labels.regions.get(one.id, ()):
+            best = max(reps, key=lambda rep: tiou(rep, region), default=None)
+            if best is not None and tiou(best, region) >= _AGREE_TIOU:
+                found.append(Called(best.number, one.annotator, region.label))
+    return sorted(found, key=lambda one: (one.number, one.annotator or 0))
 
 
 def report(engine: Engine, labels: ProjectLabels) -> LabelReport:

@@ -83,6 +83,11 @@ class Curve:
     points: tuple[CurvePoint, ...]
     decision: CurvePoint
 
+    @property
+    def is_enough(self) -> bool:
+        """Whether there are repetitions enough to tell anything by it."""
+        return are_enough(self.normals, self.anomalies)
+
 
 def share(count: float, n: int) -> Rate:
     """A rate of n repetitions with Wilson's interval; all of 0..1 where there are none."""

@@ -147,7 +147,7 @@ class JobRunner:
         delivering, controls = False, work.controls
         try:
             measured = future.result()
-            self._store.finish_job(job_id, dump_analysis(measured.analysis))
+            self._store.finish_jobs({job_id: dump_analysis(measured.analysis)}, is_first=True)
             self.figures.done(work.task.project, measured.analysis, measured.cost)
             if self._client.configured:
                 self.deliverer.go_on([job_id], controls)
@@ -188,7 +188,7 @@ class JobRunner:
             for job_id in [job_id for job_id in work if job_id not in results]:
                 self._submit({job_id: work[job_id]})
                 going_on.add(job_id)
-            self._store.finish_jobs(results)
+            self._store.finish_jobs(results, is_first=True)
             for job_id in results:
                 self.figures.done(work[job_id].task.project, judged[job_id], None)
             if results and self._client.configured:

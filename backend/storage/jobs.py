@@ -197,13 +197,17 @@ class Store:
     def finish_job(self, job_id: int, result: str) -> None:
         self.finish_jobs({job_id: result})
 
-    def finish_jobs(self, results: Mapping[int, str]) -> None:
-        """Keep what came of jobs, by id; those that were forgotten meanwhile are left out."""
+    def finish_jobs(self, results: Mapping[int, str], is_first: bool = False) -> None:
+        """Keep what came of jobs, by id; those that were forgotten meanwhile are left out.
+
+        is_first: leave out those as well that somebody else (an archive run) finished meanwhile, and delivered.
+        """
         with self._transaction() as session:
             for job_id, result in results.items():
+                wanted = (Job.id == job_id) & (Job.state != "done") if is_first else Job.id == job_id
                 session.execute(
                     update(Job)
-                    .where(Job.id == job_id)
+                    .where(wanted)
                     .values(state="done", result=result, error_type="", error_message="", updated_at=now())
                 )
 

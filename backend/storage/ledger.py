@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
 
+from backend.errors import UploadRefused
 from backend.labelstudio.format import Task
 from backend.storage.database import Base, now
 
@@ -94,6 +95,9 @@ def _of_video(field: str) -> ColumnElement[Any]:
 _LACKS_COPY = (func.coalesce(_of_video("unplayable"), "") != "") & (
     func.coalesce(_of_video("has_playable_copy"), 0) == 0
 )
+_WANTS_COPY = ((Entry.state == "done") & _LACKS_COPY) | (
+    (Entry.state == "failed") & (Entry.error_type == UploadRefused.__name__)
+)
 
 
 class Ledger:
@@ -149,7 +153,7 @@ class Ledger:
         copies: whether the run would `ask_for_copies`.
         """
         names = [source.name for source in sources]
-        again = (Entry.state == "done") & _LACKS_COPY if copies else false()
+        again = _WANTS_COPY if copies else false()
         state = case((again, "analyzed"), else_=Entry.state)
         query = select(Entry.source, Entry.fingerprint, state).where(
             Entry.target == target, Entry.model_version == model_version, Entry.config == config
@@ -209,9 +213,10 @@ class Ledger:
             session.execute(update(Entry).where(Entry.run == run).values(state="queued", failures=0, result=""))
 
     def ask_for_copies(self, run: int) -> None:
-        """Deliver those videos of a run again that browsers do not play, and that have no copy yet."""
+        """Deliver those videos of a run again that browsers do not play, and that have no copy yet, and those that were
+        given up as Label Studio took no upload of them."""
         with self._sessions.begin() as session:
-            lacking = update(Entry).where(Entry.run == run, Entry.state == "done", _LACKS_COPY)
+            lacking = update(Entry).where(Entry.run == run, _WANTS_COPY)
             session.execute(lacking.values(state="analyzed", failures=0))
 
     def forgive(self, run: int) -> None:

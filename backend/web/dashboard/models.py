@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from backend.models.figures import Curve, Figure, Verdict, curve, figures_of, ve
 from backend.models.rates import RateInUse, in_words, measured, rate_in_use
 from backend.models.registry import BASE, Json, Version
 from backend.storage import summaries
+from backend.storage.labels import Annotation, counting
 from backend.storage.overview import media_of_tasks
 from backend.web.dashboard.arguments import PAGE_SIZE, Window
 from backend.web.dashboard.projects import Training, training
@@ -131,7 +133,13 @@ def model_views(services: Services, links: Links, project: int, names: Sequence[
     """Several models of a project. Raises UnknownVersion."""
     versions = [_version(services, project, name) for name in names]
     summaries.refresh(services.store.engine)
-    corrections = report(services.store.engine, services.store.labels.of_project(project)).corrections
+    labels = services.store.labels.of_project(project)
+    of_task = defaultdict[int, list[Annotation]](list)
+    for annotation in labels.annotations:
+        of_task[annotation.task].append(annotation)
+    counted = {counting(annotations).id for annotations in of_task.values()}
+    found = report(services.store.engine, labels).corrections
+    corrections = [one for one in found if one.annotation in counted]
     return [_view(services, links, project, version, corrections) for version in versions]
 
 

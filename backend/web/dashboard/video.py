@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.context import Context
 from backend.errors import NotInLabelStudio
+from backend.labels.corrections import Called, called
 from backend.labels.faults import Ticked, stands_for, ticked_for
 from backend.labels.proposals import Proposals, proposals_of
 from backend.storage import overview, summaries
@@ -33,8 +34,8 @@ _DECIMALS = 1
 class RepView:
     """A repetition, numbered from 1; times in seconds. back_bow: in trunk lengths, None where the view says nothing of
     the back; back_is_rounded: whether it looks so. hindrance: what was hidden, "" where that kept nobody from judging.
-    reasons: in words, the strongest first. flagged_by: see `RepScore`. fault: that we tick, "" for none; ticked: those
-    that people ticked. x, width: in the chart's units."""
+    reasons: in words, the strongest first. flagged_by: see `RepScore`. called: by people, where otherwise.
+    fault: that we tick, "" for none; ticked: those that people ticked. x, width: in the chart's units."""
 
     number: int
     start_s: float
@@ -49,6 +50,7 @@ class RepView:
     hindrance: str
     reasons: tuple[str, ...]
     flagged_by: tuple[Origin, ...]
+    called: tuple[Called, ...]
     fault: str
     ticked: tuple[Ticked, ...]
     x: float
@@ -199,6 +201,7 @@ def _reps(store: Store, found: Analyzed) -> tuple[RepView, ...]:
     analysis, row = found.analysis, found.row
     faults = stands_for(store, row.project, analysis)
     ticked = ticked_for(store, row.project, row.task, analysis)
+    said = called(analysis, store.labels.of_project(row.project, row.task))
 
     def across(seconds: float) -> float:
         return seconds / analysis.video.duration_s * charts.WIDTH
@@ -218,6 +221,7 @@ def _reps(store: Store, found: Analyzed) -> tuple[RepView, ...]:
             score.hindrance,
             tuple(map(str, score.reasons)),
             score.flagged_by,
+            tuple(one for one in said if one.number == number and one.label != score.label),
             faults[number - 1],
             tuple(one for one in ticked if one.number == number),
             across(rep.start_s),

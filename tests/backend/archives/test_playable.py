@@ -19,7 +19,7 @@ from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access
 from backend.models.registry import Model, Registry
-from backend.storage.analysis_json import load_analysis
+from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.jobs import Store
 from backend.storage.ledger import Ledger, Source
 from pipeline.config import PipelineConfig
@@ -224,3 +224,31 @@ def test_who_asks_for_copies_later_gets_them_without_another_analysis(
     assert _data(label_studio)["video"].endswith("-a-h264.mp4")
     assert predictions(label_studio) == [1]
     assert run.ledger.known(run.target, VERSION, config, sources, copies=True) == ["done"]
+
+
+def test_with_playable_a_refused_upload_is_tried_again_as_a_copy(
+    context: Context, archive: Path, label_studio: FakeLabelStudio
+) -> None:
+    run = _run(replace(context, make_playable=False), archive, None)
+    assert run() == {"!a.mkv": 2}
+    run = _run(context, archive, None)
+    sources, config = list(files([str(archive)])), context.config.digest()
+    assert run.ledger.known(run.target, VERSION, config, sources, copies=True) == ["analyzed"]
+    run.ledger.ask_for_copies(run.ledger.begin(run.target, VERSION, config, iter(sources)))
+    assert run() == {"a.mkv": 1}
+    assert _data(label_studio)["video"].endswith("-h264.mp4")
+
+
+def test_what_a_server_stored_first_is_what_is_kept(
+    context: Context, archive: Path, label_studio: FakeLabelStudio
+) -> None:
+    run = _run(context, archive, None)
+    run()
+    (job,) = context.store.jobs()
+    mine = load_analysis(job.result)
+    context.store.finish_job(job.id, dump_analysis(replace(mine, confidence=0.25)))  # of the copy, by a server
+    run.ledger.start_over(run.number)
+    run()
+    (job,) = context.store.jobs()
+    assert load_analysis(job.result).confidence == 0.25 != mine.confidence
+    assert _data(label_studio)["deadlift_confidence"] == 0.25

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from dashboard_data import DRAWN, fill_videos, label
+from fakes import analysis
 
-from backend.labels.corrections import LabelReport, report
+from backend.labels.corrections import LabelReport, called, report
 from backend.storage import summaries
 from backend.storage.jobs import Store
-from pipeline.records import Rep
+from pipeline.records import Rep, RepScore
 
 
 @pytest.fixture
@@ -135,6 +137,19 @@ def test_a_boundary_that_two_people_drew_elsewhere_is_listed(store: Store, reps:
     assert (first.labels, first.is_moved, first.apart_s) == (("normal", "normal"), True, pytest.approx(0.3, abs=0.05))
     assert (second.labels, second.is_of_both, second.is_moved) == (("", "normal"), False, False)
     assert (one.same_label, one.only_second) == (1, 1)
+
+
+def test_what_people_called_repetitions_is_found_also_by_another_models_prediction(
+    store: Store, reps: tuple[Rep, ...]
+) -> None:
+    label(store, 1, DRAWN, [region(reps, 1), region(reps, 2, label="anomalous"), region(reps, 3, name="a5Xk")])
+    scores = tuple(RepScore(0.1, 0.5, 1.0) for _ in reps)
+    other = replace(analysis(()), reps=reps, scores=scores, model_version="another")
+    assert [(one.number, one.annotator, one.label) for one in called(other, store.labels.of_project(1))] == [
+        (1, 3, "normal"),
+        (2, 3, "anomalous"),
+        (3, 3, "normal"),
+    ]
 
 
 def test_labels_that_somebody_skipped_or_deleted_do_not_count(store: Store, reps: tuple[Rep, ...]) -> None:

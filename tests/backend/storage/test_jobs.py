@@ -315,3 +315,13 @@ def test_who_annotated_is_kept(store: Store) -> None:
 def test_an_annotator_in_an_unknown_shape_is_nobody(store: Store, odd: Any) -> None:
     put(store, completed_by=odd)
     assert store.labels.annotations()[0].annotator is None
+
+
+def test_what_an_archive_run_delivered_meanwhile_stays(store: Store) -> None:
+    job = store.job_for(Task(1, 1, {}), "a.mp4", "m", "c").id
+    store.start_jobs([job])
+    store.finish_job(job, "of the archive run")
+    store.finish_jobs({job: "of the server"}, is_first=True)
+    assert [one.result for one in store.jobs()] == ["of the archive run"]
+    store.finish_jobs({job: "anew"})
+    assert [one.result for one in store.jobs()] == ["anew"]
