@@ -73,7 +73,8 @@ def opened(path: str | Path, limits: Limits = Limits()) -> Iterator[InputContain
         container = av.open(str(file), mode="r", metadata_errors="ignore", options=options)
     except (av.FFmpegError, ValueError) as error:
         raise NotAVideo(
-            f"{path}: not a readable media file ({_reason(error)}). Expected a video such as MP4."
+            f"{path}: not a readable media file ({_reason(error)}). Expected a video such as MP4; one that was cut "
+            "short on its way has to be copied or uploaded again."
         ) from error
     with container:
         if not _pictures_in(container):

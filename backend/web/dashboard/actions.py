@@ -12,7 +12,6 @@ from backend.models.registry import BASE
 from backend.predictions.retries import PASSING, may_pass
 from backend.settings import LEAST_FALSE_ALARM_RATE, MOST_FALSE_ALARM_RATE
 from backend.storage import overview
-from backend.training.schedule import START_TRAINING
 from backend.web.dashboard import arguments, words
 from backend.web.dashboard.blueprint import bp
 from backend.web.dashboard.models import model_view
@@ -97,7 +96,7 @@ def train(project: int) -> ResponseReturnValue:
     if not ours.store.label_config(project):
         raise NotInLabelStudio(f"Project {project} is not connected to this server.")
     if request.method == "POST":
-        ours.trainer.request(project, START_TRAINING)
+        ours.trainer.request(project, "the dashboard")
         return _done("requested", "dashboard.models", project=project)
     return _ask(
         f"Train a new model for {title}?",
