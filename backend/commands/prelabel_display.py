@@ -62,7 +62,9 @@ class Display:
             return
         before = f", {known['done']} of them done before" if known["done"] else ""
         self._progress_console.print(
-            f"{known['videos']} videos for {target}{before}; {to_do} to do. Model {model_version}.", soft_wrap=True
+            f"{known['videos']} video{'s' * (known['videos'] != 1)} for {target}{before}; {to_do} to do. "
+            f"Model {model_version}.",
+            soft_wrap=True,
         )
         self._total = to_do
 
