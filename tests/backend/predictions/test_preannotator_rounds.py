@@ -130,7 +130,7 @@ def test_a_result_that_a_locked_database_did_not_take_is_not_lost(
 
     lone_service.predict([task(1)], CONFIG)
     with monkeypatch.context() as patched:
-        patched.setattr(store, "finish_job", locked)
+        patched.setattr(store, "finish_jobs", locked)
         executor.finish(1)
     assert [job.state for job in store.jobs()] == ["running"]
     lone_service.resume()
