@@ -125,7 +125,7 @@ def test_whoever_asks_to_be_left_alone_is(lone_service: Preannotator, executor: 
 def test_a_result_that_a_locked_database_did_not_take_is_not_lost(
     lone_service: Preannotator, executor: FakeExecutor, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def locked(*arguments: object) -> None:
+    def locked(*arguments: object, **named: object) -> None:
         raise OperationalError("UPDATE", {}, Exception("database is locked"))
 
     lone_service.predict([task(1)], CONFIG)
