@@ -13,49 +13,30 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Protocol
 
-from filelock import FileLock, Timeout
-from pydantic import SecretStr
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
-
-from backend.archives.project_tasks import ProjectTasks, upload_name, uploaded_name
+from backend.archives.targets import Target, access_for
 from backend.compute.dask_executor import Executor
 from backend.context import Context
 from backend.errors import (
     BackendError,
-    LabelStudioError,
-    LabelStudioRefused,
-    NotInLabelStudio,
     SchedulerLost,
-    StorageFault,
-    UploadRefused,
 )
 from backend.labelstudio.addresses import shown_address
-from backend.labelstudio.client import UPLOADED, LabelStudioClient
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
-from backend.labelstudio.media import MediaFetcher
-from backend.labelstudio.records import Access
-from backend.labelstudio.task_data import ORIGINAL
 from backend.models.registry import Model
-from backend.predictions import delivery
 from backend.predictions.jobs import known_media
-from backend.predictions.playable import play_copy, upload_copy
 from backend.predictions.worker import FileJob, VideoJob, analyze_file, analyze_task
-from backend.sampling.clusters import Clusters
 from backend.storage.analysis_json import dump_analysis, load_analysis
-from backend.storage.jobs import Job
-from backend.storage.ledger import Entry, Ledger, Source, is_address, is_task
-from backend.storage.scratch import scratch
-from pipeline.errors import PipelineError, VideoError
-from pipeline.media.playable_copy import copy_name, make_playable
+from backend.storage.folder_locks import held
+from backend.storage.ledger import Entry, Ledger
+from pipeline.errors import PipelineError
 from pipeline.records import Analysis
 
 log = logging.getLogger(__name__)
@@ -64,8 +45,6 @@ _DELIVERING = 2
 """Videos that may be on their way to Label Studio while the workers have others."""
 _POLL_S = 5.0
 """Seconds after which the number of workers is asked for again."""
-_LONGEST_STEM = 40
-"""Characters of a file's name that are kept in that of its copy: Label Studio's own part and a digest come beside."""
 _MOST_THREADS = 1024
 """Threads start when they are needed: one per video in hand."""
 
@@ -87,212 +66,6 @@ class Finished:
 
 OnProgress = Callable[[Finished], None]
 """Called after every attempt at a video."""
-
-
-@dataclass(frozen=True)
-class Delivered:
-    """The numbers of a task and its prediction in Label Studio."""
-
-    task: int | None
-    prediction: int | None
-
-
-class Target(Protocol):
-    """Where predictions go."""
-
-    def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
-        """Bring a prediction there, unless it is there."""
-
-    def checked(self, source: Source) -> Source:
-        """The same, where a prediction of it can go there. Raises UploadRefused: before hours of work."""
-
-    def new_task(self, source: Source) -> str:
-        """How a task would be made for a video: `linked` where its file lies, `uploaded`, `copied` (the upload of a
-        copy), or `refused`, as Label Studio takes no such upload; "" where none would be made."""
-
-
-class FolderTarget:
-    """Files are written from the ledger when the run is over."""
-
-    def checked(self, source: Source) -> Source:
-        return source
-
-    def new_task(self, source: Source) -> str:
-        return ""
-
-    def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
-        return Delivered(None, None)
-
-
-class ProjectTarget:
-    """A Label Studio project. What is delivered is also noted as the job of its task, so that a server knows it."""
-
-    def __init__(
-        self,
-        context: Context,
-        ledger: Ledger,
-        project: int,
-        controls: Controls,
-        root: Path | None,
-        pause_s: float = 1.0,
-    ) -> None:
-        self._context = context
-        self._ledger = ledger
-        self._project = project
-        self._controls = controls
-        self._tasks = ProjectTasks(context.client, project, controls, root, ledger.owners(target_name(project)))
-        self._root = root
-        self._warned: set[str] = set()
-        self._shown = False
-        self._clusters = Clusters(context.store)
-        self._retrying = Retrying(
-            retry=retry_if_exception(_may_pass),
-            stop=stop_after_attempt(3),
-            wait=wait_exponential(pause_s),
-            reraise=True,
-        )
-
-    def checked(self, source: Source) -> Source:
-        if source.task is None:
-            self._tasks.check(source.name)
-            self._warn_of_upload(source.name)
-        return source
-
-    def _warn_of_upload(self, name: str) -> None:
-        """Before hours of work: somebody who names a root expects no uploads, and some files are not taken."""
-        if self._tasks.address(name) is not None:
-            return
-        if self._root is not None:
-            self._warn(
-                f"{name}: is uploaded, unless it has a task. Label Studio serves files in folders below {self._root}, "
-                "not those in that folder itself, nor others."
-            )
-        if not (self._context.make_playable or name.lower().endswith(UPLOADED)):
-            self._warn(
-                f"{name}: fails at its end, unless it has a task. Label Studio takes uploads that end in "
-                f"{' or '.join(UPLOADED)}; --playable uploads an H.264 copy of others."
-            )
-
-    def _warn(self, text: str) -> None:
-        """Once for each kind: there may be thousands of such files."""
-        kind = text.partition(":")[2]
-        if kind not in self._warned:
-            self._warned.add(kind)
-            log.warning("%s This holds for others like it.", text)
-
-    def new_task(self, source: Source) -> str:
-        if source.task is not None or self._tasks.is_there(source.name):
-            return ""
-        if self._tasks.address(source.name) is not None:
-            return "linked"
-        if source.name.lower().endswith(UPLOADED):
-            return "uploaded"
-        return "copied" if self._context.make_playable else "refused"
-
-    def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
-        """Raises LabelStudioError. A task that was deleted is forgotten: the next attempt makes another."""
-        try:
-            return self._retrying(self._deliver, entry, analysis)
-        except NotInLabelStudio:
-            if not is_task(entry.source):
-                self._ledger.forget_task(entry)
-                self._tasks.forget()
-            raise
-
-    def _deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
-        client, store, version = self._context.client, self._context.store, analysis.model_version
-        number = entry.task or self._ledger.task_of(entry)
-        if number is None:
-            number = self._task_for(entry, analysis).id
-        if number != entry.task:
-            self._ledger.has_task(entry.id, number)
-        # A server may have promoted a newer model since this run began: its predictions stay.
-        is_current = self._context.registry.current(self._project).version == version
-        ours = store.model_versions(self._project) if self._context.remove_superseded and is_current else set()
-        state = client.task_state(Task(number, self._project, {}))
-        task, media = state.task, self._controls.media_of(state.task.data)
-        if self._is_replaced(entry, number, media, analysis):
-            delivery.withdraw(client, state, store.model_versions(self._project) | {version}, self._controls)
-            store.forget_video(number, media)  # as it was before, for other models as well
-            task = client.task_state(task).task  # without the frame rate of before
-        cluster = self._clusters.shown(self._project, analysis)
-        if analysis.video.unplayable:
-            analysis = self._with_copy(task, entry, analysis)
-        job = store.job_for(task, media, version, entry.config)
-        analysis = _as_stored(job, state.prediction_ids(version), analysis)
-        prediction = delivery.push(client, delivery.Delivery(task, analysis, ours - {version}, cluster), self._controls)
-        analysis = _as_stored(store.job(job.id) or job, [prediction], analysis)
-        store.finish_job(job.id, dump_analysis(analysis))
-        store.mark_pushed(job.id, prediction)
-        if is_current and not self._shown:  # Label Studio takes only a version that it has predictions of
-            self._shown = True
-            client.show_model_version(self._project, version, store.model_versions(self._project) - {version})
-        return Delivered(number, prediction)
-
-    def _task_for(self, entry: Entry, analysis: Analysis) -> Task:
-        """The video's task, found or made: by the upload of a copy where Label Studio takes none of the video."""
-        copied = self._tasks.uploaded_as(_copy_upload(entry, analysis), entry.source)
-        if copied is not None:
-            return copied
-        is_taken = self._tasks.address(entry.source) is not None or entry.source.lower().endswith(UPLOADED)
-        if is_taken or not self._context.make_playable or self._tasks.is_there(entry.source):
-            return self._tasks.task_for(entry.source, analysis.video)
-        self._tasks.check(entry.source)
-        with scratch() as folder:
-            copy = folder / _copy_upload(entry, analysis)
-            try:
-                make_playable(Path(entry.source), copy)
-            except OSError as error:
-                raise StorageFault.of(error) from error
-            return self._tasks.upload_copy(entry.source, copy)
-
-    def _with_copy(self, task: Task, entry: Entry, analysis: Analysis) -> Analysis:
-        """The analysis of a video that browsers do not play, which says whether its task plays a copy.
-
-        The task tells, not what an earlier run noted: it may have been made anew, or by a run that was killed.
-        """
-        media = self._controls.media_of(task.data)
-        has_copy = ORIGINAL in task.data or uploaded_name(media) == _copy_upload(entry, analysis)
-        has_copy = has_copy or (self._context.make_playable and self._play_copy(task, entry))
-        if has_copy != analysis.video.has_playable_copy:
-            analysis = replace(analysis, video=replace(analysis.video, has_playable_copy=has_copy))
-            self._ledger.analyzed(entry.id, dump_analysis(analysis))
-        return analysis
-
-    def _play_copy(self, task: Task, entry: Entry) -> bool:
-        """Let a task play a copy: beside a file that Label Studio reads where it lies, else uploaded.
-
-        Returns whether it plays one.
-        """
-        client = self._context.client
-        if is_task(entry.source) or is_address(entry.source):
-            access = _access(self._context, entry)
-            try:
-                with scratch() as folder:
-                    video = MediaFetcher(access, LabelStudioClient(access)).fetch(entry.media, task.id, folder)
-                    return upload_copy(client, task, self._controls, video, folder)
-            except (BackendError, OSError) as error:
-                log.warning("Task %s: no copy was made that browsers play. %s", task.id, error)
-                return False
-        video = Path(entry.source)
-        if self._tasks.address(entry.source) is None:
-            with scratch() as folder:
-                return upload_copy(client, task, self._controls, video, folder)
-        copy = copy_name(video)
-        try:
-            if not copy.exists() or copy.stat().st_mtime < video.stat().st_mtime:
-                make_playable(video, copy)
-        except (OSError, VideoError) as error:
-            log.warning("%s: no copy was made that browsers play. %s", video, error)
-            return False
-        return play_copy(client, task, self._controls, self._tasks.address(str(copy)) or "")
-
-    def _is_replaced(self, entry: Entry, task: int, media: str, analysis: Analysis) -> bool:
-        """Whether another video was known under the address of a file that Label Studio reads where it lies."""
-        if is_task(entry.source) or is_address(entry.source) or self._tasks.address(entry.source) is None:
-            return False
-        known = known_media(self._context.store, [(task, media)]).get((task, media))
-        return known is not None and known.media_digest != analysis.media_digest
 
 
 class ArchiveRun:
@@ -397,7 +170,7 @@ class ArchiveRun:
             task=Task(entry.task or 0, 0, {}),
             media=entry.media,
             controls=replace(self._controls, frame_rate=""),  # set when the prediction is stored
-            access=_access(self._context, entry),
+            access=access_for(self._context, entry),
             model_dir=self._model.folder,
             pose_dir=self._context.pose_dir,
             config=self._context.config,
@@ -410,23 +183,8 @@ class ArchiveRun:
 def exclusive(data_dir: Path, target: str) -> Iterator[None]:
     """No other run for the same target meanwhile: both would make its tasks. Raises BackendError."""
     name = f"prelabel-{hashlib.sha256(target.encode()).hexdigest()[:12]}.lock"
-    lock = FileLock(data_dir / name, timeout=0)
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise BackendError(f"Another run already works on {target}. Wait for its end.") from error
-    except OSError as error:
-        raise BackendError(f"{data_dir} cannot be written ({error.strerror}). Choose another DATA_DIR.") from error
-    try:
+    with held(data_dir, name, f"Another run already works on {target}. Wait for its end."):
         yield
-    finally:
-        lock.release()
-
-
-def target_name(project: int | None = None, folder: Path | None = None) -> str:
-    """How the ledger calls a target."""
-    return f"project {project}" if project is not None else f"folder {folder and folder.absolute()}"
 
 
 def _first(entries: Iterator[Entry], limit: int, chosen: set[int]) -> Iterator[Entry]:
@@ -436,35 +194,3 @@ def _first(entries: Iterator[Entry], limit: int, chosen: set[int]) -> Iterator[E
             chosen.add(entry.id)
         if entry.id in chosen:
             yield entry
-
-
-def _as_stored(job: Job, predictions: Sequence[int], analysis: Analysis) -> Analysis:
-    """The analysis that one of these predictions is of, where a server stored it, else the new one.
-
-    A server may have been faster, with the copy that the task plays: what Label Studio shows is what we keep.
-    """
-    if job.state != "done" or job.prediction_id not in predictions:
-        return analysis
-    try:
-        stored = load_analysis(job.result)
-    except BackendError:  # of another release
-        return analysis
-    return replace(stored, video=replace(stored.video, has_playable_copy=analysis.video.has_playable_copy))
-
-
-def _copy_upload(entry: Entry, analysis: Analysis) -> str:
-    """The name that a copy of a file is uploaded under in its place: by the file's content, so that it is found."""
-    path = Path(entry.source)
-    return upload_name(copy_name(path.with_name(f"{path.stem[:_LONGEST_STEM]}-{analysis.media_digest[:8]}")))
-
-
-def _access(context: Context, entry: Entry) -> Access:
-    """What a video is fetched with: nobody but Label Studio is shown its token."""
-    access = context.current_access()
-    is_others = is_address(entry.source) and access.own_path(entry.source) is None
-    return replace(access, url="", api_key=SecretStr("")) if is_others else access
-
-
-def _may_pass(error: BaseException) -> bool:
-    lasting = NotInLabelStudio | UploadRefused | LabelStudioRefused
-    return isinstance(error, LabelStudioError) and not isinstance(error, lasting)

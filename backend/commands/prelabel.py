@@ -17,7 +17,7 @@ from backend.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from backend.archives.run import Target
+    from backend.archives.targets import Target
     from backend.commands.prelabel_display import Display
     from backend.compute.dask_executor import DaskExecutor
     from backend.context import Context
@@ -162,7 +162,7 @@ class _Request:
 
     @property
     def target(self) -> str:
-        from backend.archives.run import target_name
+        from backend.archives.targets import target_name
 
         return target_name(self.project, self.out)
 
@@ -181,7 +181,7 @@ class _Setting:
 def _opened(settings: Settings, store: Store, request: _Request) -> _Setting:
     """A project's labeling config and model, or for files those that come with the backend."""
     from backend.archives.project_tasks import new_data
-    from backend.archives.run import FolderTarget, ProjectTarget
+    from backend.archives.targets import FolderTarget, ProjectTarget
     from backend.commands.known_project import check_is_there
     from backend.context import context_of
     from backend.labelstudio.labeling_config import default_config, parse_controls

@@ -22,7 +22,7 @@ from packaging.specifiers import SpecifierSet
 from backend.labelstudio.addresses import is_this_machine
 from backend.labelstudio.outgoing import is_public, resolved
 from backend.settings import Settings
-from backend.storage.server_lock import is_served
+from backend.storage.folder_locks import is_served
 from pipeline.errors import PipelineError
 
 DISTRIBUTION = "deadlift-ml-backend"

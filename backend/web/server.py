@@ -25,9 +25,9 @@ from cheroot.server import HTTPConnection, HTTPRequest
 
 from backend.errors import BackendError
 from backend.settings import Settings
+from backend.storage.folder_locks import served
 from backend.storage.jobs import Store
 from backend.storage.private import private
-from backend.storage.server_lock import served
 from backend.web.app import create_app
 from backend.web.metrics import CAME_AT
 from backend.web.senders import Body, Senders, has_come

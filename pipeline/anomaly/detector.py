@@ -20,16 +20,7 @@ from pipeline.anomaly.features import PARTS_OF_WALK, Blocks, Features, angle_blo
 from pipeline.anomaly.methods import Representation, Statistics
 from pipeline.anomaly.model_files import load_parts, save_parts, version_of
 from pipeline.anomaly.posture import PostureModel, angle_cells, fault_score
-from pipeline.anomaly.reference import (
-    Reference,
-    Scale,
-    cells_of,
-    explaining,
-    in_units,
-    joined,
-    origins,
-    ratios,
-)
+from pipeline.anomaly.reference import Reference, Scale, cells_of, explaining, in_units, joined, origins, ratios
 from pipeline.anomaly.versions import version_at
 from pipeline.anomaly.visibility import TRUNK, hidden
 from pipeline.anomaly.within_video import compare_within_video, within_video_cells

@@ -12,8 +12,9 @@ from typing import Any
 from fakes import CONFIG, VERSION, analysis
 from label_studio_api import FakeLabelStudio
 
-from backend.archives.run import ArchiveRun, Finished, FolderTarget, ProjectTarget, Target, target_name
+from backend.archives.run import ArchiveRun, Finished
 from backend.archives.sources import files
+from backend.archives.targets import FolderTarget, ProjectTarget, Target, target_name
 from backend.context import Context
 from backend.labelstudio.labeling_config import parse_controls
 from backend.models.registry import Model

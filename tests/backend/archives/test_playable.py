@@ -12,8 +12,8 @@ from fakes import VERSION, analysis
 from label_studio_api import FakeLabelStudio
 from video_files import write_video
 
-from backend.archives.run import ProjectTarget
 from backend.archives.sources import files
+from backend.archives.targets import ProjectTarget
 from backend.context import Context
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
@@ -117,7 +117,7 @@ def test_a_plan_says_what_is_uploaded_as_a_copy(context: Context, archive: Path)
 def test_a_root_that_does_not_hold_a_file_is_told_once(
     context: Context, archive: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write_video(archive / "b.mp4", count=2)
+    write_video(archive / "b: two.mp4", count=2)
     target = ProjectTarget(context, Ledger(context.store.engine), 1, CONTROLS, archive)
     for source in files([str(archive)]):
         target.checked(source)

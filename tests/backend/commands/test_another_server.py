@@ -13,7 +13,7 @@ from werkzeug.serving import make_server
 
 from backend.cli import app
 from backend.storage.database import open_database
-from backend.storage.server_lock import served
+from backend.storage.folder_locks import served
 
 SAID = "works in another folder than DATA_DIR"
 

@@ -10,7 +10,7 @@ from doctor_servers import KEY, Servers
 from pydantic import SecretStr
 
 from backend.settings import Settings
-from backend.storage.server_lock import served
+from backend.storage.folder_locks import served
 
 
 @pytest.fixture
