@@ -3,9 +3,10 @@
     python benchmarks/calibration.py --normal DIR [--anomalous DIR] [--method both] [--draws 20]
 
 DIR holds SkeleMotion pictures named VIDEO_rep_NUMBER...png. For each number of normals, videos are drawn at random
-until they have so many repetitions; the method learns from these, and all others are judged. One video, another in
-each draw, is never among the drawn ones: give as many draws as there are videos. Beside what is found at a nominal
-rate stands what would be found at the threshold that has this rate on the unseen videos: no calibration does better.
+until they have so many repetitions; the method learns from these, and all others are judged. Units of drawn lifters'
+pictures are known beforehand, as a base model knows those of its images. One video, another in each draw, is never
+among the drawn ones: give as many draws as there are videos, or a multiple. Beside what is found at a nominal rate
+stands what would be found at the threshold that has this rate on the unseen videos: no calibration does better.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from rich.table import Table
 from pipeline.anomaly.calibration import calibrate
 from pipeline.anomaly.features import Blocks
 from pipeline.anomaly.methods import METHODS, quarters_of
-from pipeline.anomaly.reference import compare, fit_reference, in_units, scales_of
+from pipeline.anomaly.reference import compare, fit_reference, in_units
 from pipeline.config import Method
+from pipeline.original.drawn import drawn_scales
 from pipeline.original.pictures import load_pictures, picture_blocks
 
 _RATES = (0.05, 0.1, 0.2)
@@ -47,9 +49,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--counts", default="10,20,50,100,250", help="of normal repetitions")
     options = parser.parse_args()
-    normal = load_pictures(options.normal)
-    blocks, names = picture_blocks(normal), np.array(normal.groups)
-    odd = picture_blocks(load_pictures(options.anomalous)) if options.anomalous else None
+    normal, units = load_pictures(options.normal), drawn_scales()
+    blocks, names = in_units(picture_blocks(normal), units), np.array(normal.groups)
+    odd = in_units(picture_blocks(load_pictures(options.anomalous)), units) if options.anomalous else None
     kinds = ("false alarms", "found", "at best")
     table = Table("normals", *(f"{kind} at {rate:.0%}" for rate in _RATES for kind in kinds), title=options.method)
     for count in map(int, options.counts.split(",")):
@@ -86,15 +88,13 @@ def judged(
 ) -> dict[float, Result]:
     """What a method that has learnt from the known repetitions says of all repetitions of other videos."""
     groups, quarter = names[known].tolist(), quarters_of(names[known].tolist())
-    scales = scales_of(tuple(block.rows(known) for block in blocks), groups)
-    blocks = in_units(blocks, scales)
     mine = tuple(block.rows(known) for block in blocks)
     learnt = METHODS[method].fit(mine, groups, [quarter[group] for group in groups], 0, None)
     reference, own = fit_reference("normal", learnt.own, groups, np.full(1, np.nan, np.float32))
     unseen = np.flatnonzero(~np.isin(names, groups))
     views = learnt.representation.views
     far = compare(views(tuple(block.rows(unseen) for block in blocks)), reference)
-    faults = compare(views(in_units(odd, scales)), reference) if odd is not None else np.zeros(1)
+    faults = compare(views(odd), reference) if odd is not None else np.zeros(1)
     result = {}
     for rate in _RATES:
         threshold = calibrate(own, groups, rate).threshold

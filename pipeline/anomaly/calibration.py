@@ -26,7 +26,7 @@ _LEAST_WIDTH = 0.05
 # The prior for the standard deviation between videos (of logarithms; of signed distances in their unit), and the number
 # of videos that it has the weight of. It is for two videos and more: who has only one has lengthened its distances
 # already.
-_BETWEEN = 0.1
+_BETWEEN = 0.05
 _BETWEEN_VIDEOS = 2
 
 

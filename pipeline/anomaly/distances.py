@@ -148,7 +148,8 @@ def deviation(values: Floats, normal: NormalModel) -> Floats:
 
 def _inverse_root(values: _Doubles, whitening: _Doubles, share: float) -> _Doubles:
     """[A, A] the inverse square root of the covariance of axis 2 of centred values [R, C, A, F] after axis 1 is
-    whitened; the covariance has a mean variance of 1, and a share of it is the identity's."""
+    whitened; the covariance has a mean variance of 1, and a share of it is the identity's. Whitened,
+    axis 2 has a mean variance of 1 as well."""
     count, others, size, kinds = values.shape
     turned = (whitening @ values.reshape(count, others, -1)).reshape(count, others, size, kinds)
     flat = np.swapaxes(turned, 2, 3).reshape(-1, size)
@@ -156,8 +157,10 @@ def _inverse_root(values: _Doubles, whitening: _Doubles, share: float) -> _Doubl
     scale = np.trace(covariance) / size
     if scale <= 0.0:
         return np.eye(size)
-    variance, axes = np.linalg.eigh((1.0 - share) * covariance / scale + share * np.eye(size))
-    root: _Doubles = (axes / np.sqrt(variance)) @ axes.T
+    variance, axes = np.linalg.eigh(covariance / scale)
+    shrunk = (1.0 - share) * np.maximum(variance, 0.0) + share
+    # Whitened values keep a mean variance of 1, whatever the share: distances from few and from many are of one scale.
+    root: _Doubles = (axes / np.sqrt(shrunk * (variance / shrunk).mean())) @ axes.T
     return root
 
 

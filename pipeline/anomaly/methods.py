@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from pipeline.anomaly.autoencoder import NETWORKS, Networks, OnEpoch, fit_networks
 from pipeline.anomaly.features import Blocks
-from pipeline.anomaly.reference import Scale, in_units, scales_of
+from pipeline.anomaly.reference import Scale, half_way, in_units, scales_of
 from pipeline.config import Method
 
 Arrays = Mapping[str, NDArray[Any]]
-_UNIT = "residual.unit."
+OWN_UNIT, _RESIDUAL_UNIT = "own.unit.", "residual.unit."
 
 
 class Representation(Protocol):
     """What a method has learnt, if anything: it makes of statistics what repetitions of a setting are compared by."""
 
     def views(self, statistics: Blocks) -> tuple[Blocks, ...]:
-        """Of statistics in units (`reference.in_units`), what is compared: one view or several, whose logarithmic
-        distances are averaged."""
+        """Of statistics in units of the base (`reference.in_units`), what is compared: one view or several, whose
+        logarithmic distances are averaged."""
 
     def without(self, quarter: int) -> Representation:
         """What was learnt from the videos of the other quarters alone."""
@@ -71,28 +71,44 @@ def quarters_of(groups: Sequence[str], known: Mapping[str, int] | None = None) -
 
 @dataclass(frozen=True)
 class Statistics:
-    """Compares by the statistics as they are; there is nothing to learn."""
+    """Compares by the statistics, in units of its own; without any, as in models of earlier releases, in the base's."""
+
+    units: tuple[Scale, ...] = ()
 
     @staticmethod
     def fit(
         statistics: Blocks, groups: Sequence[str], quarters: Sequence[int], seed: int, on_epoch: OnEpoch | None
     ) -> Learnt:
-        return Learnt(Statistics(), statistics, tuple(quarters), by_video=True)
+        learnt = Statistics.of(statistics, groups)
+        return Learnt(learnt, learnt.in_own_units(statistics), tuple(quarters), by_video=True)
+
+    @staticmethod
+    def of(statistics: Blocks, groups: Sequence[str]) -> Statistics:
+        """Units of statistics of N normal repetitions; groups: the video of each."""
+        return Statistics(half_way(scales_of(statistics, groups)))
+
+    @staticmethod
+    def load(arrays: Arrays) -> Statistics:
+        """What `arrays` gave."""
+        return Statistics(_stored_units(arrays, OWN_UNIT))
+
+    def in_own_units(self, statistics: Blocks) -> Blocks:
+        return in_units(statistics, self.units) if self.units else statistics
 
     def views(self, statistics: Blocks) -> tuple[Blocks, ...]:
-        return (statistics,)
+        return (self.in_own_units(statistics),)
 
     def without(self, quarter: int) -> Statistics:
         return self
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        return {}
+        return _units(self.units, OWN_UNIT)
 
 
 @dataclass(frozen=True)
 class Unexplained:
-    """Compares by what autoencoders cannot explain (their residuals, scales being their units), and by the statistics
-    as well, or without them.
+    """Compares by what autoencoders cannot explain in statistics (their residuals, scales being their units), and by
+    the statistics as well, or without them.
 
     A normal repetition counts as the network says that has not seen its video, and a new one as each of them says, on
     average: cross-conformal prediction (Vovk, "Cross-conformal predictors", Annals of Mathematics and Artificial
@@ -100,6 +116,7 @@ class Unexplained:
     then fewer are flagged than the nominal rate allows.
     """
 
+    statistics: Statistics
     networks: Networks
     scales: tuple[Scale, ...]
     with_statistics: bool
@@ -117,30 +134,41 @@ class Unexplained:
         without a quarter of the repetitions."""
         by_video = len(set(quarters)) == NETWORKS
         fold = np.array(quarters if by_video else [row % NETWORKS for row in range(len(groups))], np.intp)
-        networks, unseen = fit_networks(statistics, fold, seed, on_epoch)
-        learnt = Unexplained(networks, scales_of(unseen, groups), with_statistics)
-        return Learnt(learnt, learnt._beside(statistics, unseen), tuple(quarters), by_video)
+        units = Statistics.of(statistics, groups)
+        own = units.in_own_units(statistics)
+        networks, unseen = fit_networks(own, fold, seed, on_epoch)
+        learnt = Unexplained(units, networks, scales_of(unseen, groups), with_statistics)
+        return Learnt(learnt, learnt._beside(own, unseen), tuple(quarters), by_video)
 
     @staticmethod
     def load(arrays: Arrays, with_statistics: bool) -> Unexplained:
         """What `arrays` gave. Raises KeyError where something is missing."""
-        stored = ([*name.removeprefix(_UNIT).split(".", 1), name] for name in arrays if name.startswith(_UNIT))
-        scales = (Scale(block, arrays[name]) for _, block, name in sorted(stored, key=lambda one: int(one[0])))
-        return Unexplained(Networks.load(arrays), tuple(scales), with_statistics)
+        scales = _stored_units(arrays, _RESIDUAL_UNIT)
+        return Unexplained(Statistics.load(arrays), Networks.load(arrays), scales, with_statistics)
 
     def views(self, statistics: Blocks) -> tuple[Blocks, ...]:
-        return tuple(self._beside(statistics, residuals) for residuals in self.networks.residuals(statistics))
+        own = self.statistics.in_own_units(statistics)
+        return tuple(self._beside(own, residuals) for residuals in self.networks.residuals(own))
 
     def without(self, quarter: int) -> Unexplained:
         return replace(self, networks=self.networks.only(quarter))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        units = {f"{_UNIT}{number}.{scale.name}": scale.unit for number, scale in enumerate(self.scales)}
-        return self.networks.arrays() | units
+        return self.statistics.arrays() | self.networks.arrays() | _units(self.scales, _RESIDUAL_UNIT)
 
     def _beside(self, statistics: Blocks, residuals: Blocks) -> Blocks:
         added = in_units(residuals, self.scales)
         return statistics + added if self.with_statistics else added
+
+
+def _units(scales: Sequence[Scale], prefix: str) -> dict[str, NDArray[Any]]:
+    return {f"{prefix}{number}.{scale.name}": scale.unit for number, scale in enumerate(scales)}
+
+
+def _stored_units(arrays: Arrays, prefix: str) -> tuple[Scale, ...]:
+    """What `_units` gave, in its order."""
+    stored = ([*name.removeprefix(prefix).split(".", 1), name] for name in arrays if name.startswith(prefix))
+    return tuple(Scale(block, arrays[name]) for _, block, name in sorted(stored, key=lambda one: int(one[0])))
 
 
 @dataclass(frozen=True)
@@ -168,6 +196,6 @@ METHODS: dict[Method, AnomalyMethod] = {
         ),
         lambda arrays: Unexplained.load(arrays, False),
     ),
-    "statistics": AnomalyMethod(Statistics.fit, lambda arrays: Statistics()),
+    "statistics": AnomalyMethod(Statistics.fit, Statistics.load),
 }
 """`DetectorConfig.method` chooses; distances, calibration and reasons are the same for all."""

@@ -22,15 +22,16 @@ from numpy.typing import NDArray
 
 from pipeline.anomaly.calibration import Calibration
 from pipeline.anomaly.distances import NormalModel
-from pipeline.anomaly.methods import METHODS, Representation, Statistics
+from pipeline.anomaly.methods import METHODS, OWN_UNIT, Representation, Statistics
 from pipeline.anomaly.posture import PostureModel
 from pipeline.anomaly.reference import Reference, Scale
 from pipeline.config import DetectorConfig, EncodeConfig
 from pipeline.errors import ModelError
 
-# Of the statistics, as earlier releases wrote them, of methods with an autoencoder's residuals, and of references that
-# compare whitened features, by any method.
-_FORMAT, _WITH_RESIDUALS, _WHITENED = 3, 4, 5
+# Of the statistics, as earlier releases wrote them, of methods with an autoencoder's residuals, of references that
+# compare whitened features, by any method, and of such with units of their own.
+_FORMAT, _WITH_RESIDUALS, _WHITENED, _OWN_UNITS = 3, 4, 5, 6
+_FORMATS = _FORMAT, _WITH_RESIDUALS, _WHITENED, _OWN_UNITS
 _MODEL, _WEIGHTS, _CARD = "model.json", "weights.safetensors", "CARD.md"
 FILES = _MODEL, _WEIGHTS
 """What a detector is read from."""
@@ -88,7 +89,7 @@ def load_parts(folder: Path) -> dict[str, Any]:
         raw = (folder / _WEIGHTS).read_bytes()
         version, method = description["format"], description["config"].get("method")
         # An earlier release's autoencoder compared by its latent.
-        if version not in (_FORMAT, _WITH_RESIDUALS, _WHITENED) or (version == _FORMAT and method == "autoencoder"):
+        if version not in _FORMATS or (version == _FORMAT and method == "autoencoder"):
             raise ModelError(f"{folder}: a model of format {version} by {method}. Train the model again.")
         if hashlib.sha256(raw).hexdigest() != description["weights_sha256"]:
             raise ModelError(f"{folder}: the weights do not belong to model.json. Train or copy the model again.")
@@ -123,6 +124,8 @@ def _described(parts: Parts) -> dict[str, Any]:
 
 
 def _format_of(parts: Parts) -> int:
+    if any(name.startswith(OWN_UNIT) for name in parts["representation"].arrays()):
+        return _OWN_UNITS
     if any(normal.whitening for one in parts["references"] for normal in one.normal_models):
         return _WHITENED
     return _FORMAT if parts["config"].method == "statistics" else _WITH_RESIDUALS
@@ -154,7 +157,7 @@ def _arrays(parts: Parts) -> _Arrays:
 def _parts(description: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     stored = dict(description["config"])
     blocks: list[str] = description["blocks"]
-    axes = range(2 if description["format"] == _WHITENED else 0)
+    axes = range(2 if description["format"] >= _WHITENED else 0)
     references = [
         Reference(
             one["name"],

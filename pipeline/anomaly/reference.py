@@ -20,10 +20,11 @@ from pipeline.records import Floats, Origin
 # The order of the power mean that joins blocks: 1 would be their mean, infinity the largest of them.
 ORDER = 4
 # How much further repetitions of a new video are from those of a first one, same lifter and camera, than these are from
-# each other: the ratio of medians, measured on pictures of twenty videos.
-_NEW_VIDEO = 1.2
-# The share of the squared distance that is due to videos being different, measured there too.
-_OF_VIDEOS = 0.6
+# each other: the ratio of geometric means, measured on pictures of twenty videos.
+_NEW_VIDEO = 1.14
+# By the number of videos, how far a new one is from all of them, as a multiple of how far it is from all but one of
+# them: measured there too. From four videos on one more makes no difference.
+_ONE_MORE = {2: 0.9, 3: 0.96}
 _FEWEST_OTHERS = 6
 # So many videos of a setting have to be known for what autoencoders cannot explain to count as much as the statistics.
 # With fewer, it flags more normal repetitions of new videos than it should.
@@ -66,6 +67,15 @@ def in_units(blocks: Blocks, scales: Sequence[Scale]) -> Blocks:
     )
 
 
+def half_way(own: Sequence[Scale]) -> tuple[Scale, ...]:
+    """The geometric mean of 1 and units: half way from the units that values are in to units of their own.
+
+    Few repetitions say little of how much each feature varies, and those of other people little of this lifter; half
+    way, new videos were separated best, from ten known repetitions to two hundred.
+    """
+    return tuple(Scale(one.name, np.sqrt(one.unit)) for one in own)
+
+
 def fit_reference(name: str, blocks: Blocks, groups: Sequence[str], appearance: Floats) -> tuple[Reference, Floats]:
     """A reference of normal repetitions, and how far each of them is from the others: what to calibrate on.
 
@@ -91,7 +101,7 @@ def fit_reference(name: str, blocks: Blocks, groups: Sequence[str], appearance: 
     for video in videos:
         mine = names == video
         alone = count - mine.sum() < min(_FEWEST_OTHERS, count - 1)
-        further[mine] = _NEW_VIDEO if alone else _with_one_more(len(videos))
+        further[mine] = _NEW_VIDEO if alone else _ONE_MORE.get(len(videos), 1.0)
         for held in np.eye(count, dtype=bool)[mine] if alone else [mine]:
             for row, block in enumerate(blocks):
                 raw[row, held] = distances(block.values[held], fit_normal_model(block.values[~held]))
@@ -167,14 +177,6 @@ def flattened(block: Block) -> Floats:
 def _voice(block: Block, videos: int) -> float:
     """0..1 by how much the ratio of a block counts: what an autoencoder says beside few videos is heard less."""
     return min(1.0, videos / _HEARD_FROM) if block.name.endswith(RESIDUAL) else 1.0
-
-
-def _with_one_more(videos: int) -> float:
-    """The distance of a new video from V videos, 2 or more, as a multiple of that from V - 1 of them.
-
-    The mean of V varies by a V-th of what videos vary by, so a squared distance from it is longer by that much.
-    """
-    return float(np.sqrt((1 + _OF_VIDEOS / videos) / (1 + _OF_VIDEOS / (videos - 1))))
 
 
 def _joined(ratios: _Doubles) -> Floats:

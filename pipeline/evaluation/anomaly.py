@@ -15,11 +15,12 @@ from pipeline.anomaly.calibration import Calibration, calibrate
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import Block, Blocks
 from pipeline.anomaly.methods import METHODS, Learnt, quarters_of
-from pipeline.anomaly.reference import Reference, compare, fit_reference, in_units, scales_of
+from pipeline.anomaly.reference import Reference, compare, fit_reference, in_units
 from pipeline.config import Method, TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
 from pipeline.learning.auroc import auroc
+from pipeline.original.drawn import drawn_scales
 from pipeline.original.model import OriginalModel, network_input
 from pipeline.original.pictures import Pictures, picture_blocks
 from pipeline.records import LabelledRep
@@ -119,7 +120,8 @@ def judge_pictures(
     """Judge pictures at several nominal rates of false alarms, 0..1: by a reference, or else by leaving one video out.
 
     By leaving one video out, every normal video is judged by a model of the other normal ones, which is calibrated on
-    them as well, each without its own video. An anomalous repetition gets its mean score by all those models.
+    them as well, each without its own video. An anomalous repetition gets its mean score by all those models. What is
+    known beforehand is the units of drawn lifters' pictures, as the shipped model knows those of its images.
 
     Args:
         normal: pictures to judge, without a reference of three or more videos.
@@ -138,7 +140,8 @@ def judge_pictures(
     """
     if reference is not None:
         return _judge_by_reference(normal, anomalous, rates, method, reference)
-    blocks, odd = picture_blocks(normal), picture_blocks(anomalous)
+    units = drawn_scales()
+    blocks, odd = (in_units(picture_blocks(pictures), units) for pictures in (normal, anomalous))
     names = np.array(normal.groups)
     scores, far = np.zeros((len(rates), len(names))), np.zeros((len(rates), len(anomalous.groups)))
     videos = list(dict.fromkeys(normal.groups))
@@ -163,9 +166,8 @@ def _learnt(
     not learnt from its video, and views of the anomalous ones."""
     known = np.flatnonzero(~np.isin(names, without))
     groups = names[known].tolist()
-    scales = scales_of(_rows(blocks, known), groups)
-    learnt = _fitted(in_units(_rows(blocks, known), scales), groups, method)
-    good, bad = (learnt.representation.views(in_units(all_of, scales)) for all_of in (blocks, odd))
+    learnt = _fitted(_rows(blocks, known), groups, method)
+    good, bad = (learnt.representation.views(all_of) for all_of in (blocks, odd))
     unseen = []
     for block, own in zip(good[0], learnt.own, strict=True):
         values = block.values.copy()
@@ -184,11 +186,11 @@ def _judge_by_reference(
 ) -> dict[float, Judged]:
     if len(reference.groups) < 3:
         raise DatasetError(f"Expected 3 or more pictures to learn from, got {len(reference.groups)}.")
-    known, good, odd = (picture_blocks(pictures) for pictures in (reference, normal, anomalous))
-    scales = scales_of(known, reference.groups)
-    learnt = _fitted(in_units(known, scales), reference.groups, method)
+    units = drawn_scales()
+    known, good, odd = (in_units(picture_blocks(pictures), units) for pictures in (reference, normal, anomalous))
+    learnt = _fitted(known, reference.groups, method)
     judge = _PictureJudge.of(learnt.own, reference.groups, rates)
-    judged = [judge.scores(learnt.representation.views(in_units(one, scales))) for one in (good, odd)]
+    judged = [judge.scores(learnt.representation.views(one)) for one in (good, odd)]
     return _by_rate(rates, np.concatenate(judged, axis=1), normal, anomalous)
 
 

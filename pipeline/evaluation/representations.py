@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import Features, appearance_features, blocks_of, features_of
@@ -22,17 +21,15 @@ from pipeline.evaluation.anomaly import Doubles, Judged, duration_baseline
 from pipeline.learning import training
 from pipeline.learning.auroc import auroc
 from pipeline.learning.samples import of_label
-from pipeline.original.model import grey_of, orientation_image
-from pipeline.original.pictures import Pictures, picture_blocks, picture_images
-from pipeline.records import LabelledRep, Pose, Rep
+from pipeline.original.drawn import FRAMES_PER_SECOND, pictures_of
+from pipeline.original.pictures import picture_blocks, picture_images
+from pipeline.records import LabelledRep
 from pipeline.skelemotion import encode
 from pipeline.synthetic.fault_pairs import fault_pairs
 from pipeline.synthetic.samples import synthetic_samples
 
 _DRAWN_VIDEOS = 60
 _DRAWN_FAULTY_VIDEOS = 40
-# The original measures motion over ten frames of videos of about this rate.
-_FRAMES_PER_SECOND = 30.0
 _OURS_PER_SECOND = 10.0
 # Joints of the walk and columns of a picture for each cell that faults are looked for in, and what makes a cosine as
 # large as an angle in degrees.
@@ -70,9 +67,9 @@ def compare_representations(
         raise DatasetError("Expected good repetitions of three or more videos to compare on.")
     report = on_progress or _ignore
     first = _compare(ours, _ours, _OURS_PER_SECOND, config, seed, lambda share: report(0.3 * share))
-    second = _compare(theirs, _pictured, _FRAMES_PER_SECOND, config, seed, lambda share: report(0.3 + 0.7 * share))
+    second = _compare(theirs, _pictured, FRAMES_PER_SECOND, config, seed, lambda share: report(0.3 + 0.7 * share))
     odd = np.array([sample.label == "anomalous" for sample in ours])
-    static = _pictures(theirs).static_share
+    static = pictures_of(theirs).static_share
     far = duration_baseline(np.array([sample.rep.duration_s for sample in ours]), odd)
     trivial = {
         "share of static pixels": auroc(static[~odd], static[odd]),
@@ -151,7 +148,7 @@ def _ours(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:
 def _pictured(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:
     """What the default method's features are, made of the original's pictures alone; only the appearance of lifter and
     camera is the same as ours."""
-    pictures = _pictures(samples)
+    pictures = pictures_of(samples)
     encoded = [encode(sample.pose, sample.rep, config.detector.encode) for sample in samples]
     channels = picture_images(pictures)
     count, kinds, rows, columns = channels.shape
@@ -161,15 +158,6 @@ def _pictured(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:
     return Features(
         picture_blocks(pictures), angles.astype(np.float32), appearances, tuple(one.shot for one in encoded)
     )
-
-
-def _pictures(samples: Sequence[LabelledRep]) -> Pictures:
-    greys: list[NDArray[np.uint8]] = [_grey(sample.pose, sample.rep) for sample in samples]
-    return Pictures(np.stack(greys), (), tuple(sample.group for sample in samples))
-
-
-def _grey(pose: Pose, rep: Rep) -> NDArray[np.uint8]:
-    return grey_of(orientation_image(pose, rep))
 
 
 def _ignore(_: float) -> None:
