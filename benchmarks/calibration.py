@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -23,7 +24,7 @@ from rich.table import Table
 from pipeline.anomaly.calibration import calibrate
 from pipeline.anomaly.features import Blocks
 from pipeline.anomaly.methods import METHODS, quarters_of
-from pipeline.anomaly.reference import compare, fit_reference, in_units
+from pipeline.anomaly.reference import Scale, compare, fit_reference, in_units
 from pipeline.config import Method
 from pipeline.original.drawn import drawn_scales
 from pipeline.original.pictures import load_pictures, picture_blocks
@@ -49,9 +50,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--counts", default="10,20,50,100,250", help="of normal repetitions")
     options = parser.parse_args()
-    normal, units = load_pictures(options.normal), drawn_scales()
-    blocks, names = in_units(picture_blocks(normal), units), np.array(normal.groups)
-    odd = in_units(picture_blocks(load_pictures(options.anomalous)), units) if options.anomalous else None
+    normal, scales = load_pictures(options.normal), drawn_scales()
+    blocks, names = picture_blocks(normal), np.array(normal.groups)
+    odd = picture_blocks(load_pictures(options.anomalous)) if options.anomalous else None
     kinds = ("false alarms", "found", "at best")
     table = Table("normals", *(f"{kind} at {rate:.0%}" for rate in _RATES for kind in kinds), title=options.method)
     for count in map(int, options.counts.split(",")):
@@ -61,7 +62,7 @@ def main() -> None:
         for draw in range(options.draws):
             known = drawn(names, count, draw, rng)
             least = min(least, len(known))
-            for rate, result in judged(blocks, odd, names, known, options.method).items():
+            for rate, result in judged(blocks, odd, scales, names, known, options.method).items():
                 results[rate].append(result)
         cells = []
         for rate in _RATES:
@@ -84,17 +85,22 @@ def drawn(names: np.ndarray, count: int, draw: int, rng: np.random.Generator) ->
 
 
 def judged(
-    blocks: Blocks, odd: Blocks | None, names: np.ndarray, known: np.ndarray, method: Method
+    blocks: Blocks,
+    odd: Blocks | None,
+    scales: Sequence[Scale],
+    names: np.ndarray,
+    known: np.ndarray,
+    method: Method,
 ) -> dict[float, Result]:
     """What a method that has learnt from the known repetitions says of all repetitions of other videos."""
     groups, quarter = names[known].tolist(), quarters_of(names[known].tolist())
     mine = tuple(block.rows(known) for block in blocks)
-    learnt = METHODS[method].fit(mine, groups, [quarter[group] for group in groups], 0, None)
+    learnt = METHODS[method].fit(mine, scales, groups, [quarter[group] for group in groups], 0, None)
     reference, own = fit_reference("normal", learnt.own, groups, np.full(1, np.nan, np.float32))
     unseen = np.flatnonzero(~np.isin(names, groups))
     views = learnt.representation.views
-    far = compare(views(tuple(block.rows(unseen) for block in blocks)), reference)
-    faults = compare(views(odd), reference) if odd is not None else np.zeros(1)
+    far = compare(views(in_units(tuple(block.rows(unseen) for block in blocks), scales)), reference)
+    faults = compare(views(in_units(odd, scales)), reference) if odd is not None else np.zeros(1)
     result = {}
     for rate in _RATES:
         threshold = calibrate(own, groups, rate).threshold

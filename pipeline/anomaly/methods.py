@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -76,16 +77,10 @@ class Statistics:
     units: tuple[Scale, ...] = ()
 
     @staticmethod
-    def fit(
-        statistics: Blocks, groups: Sequence[str], quarters: Sequence[int], seed: int, on_epoch: OnEpoch | None
-    ) -> Learnt:
-        learnt = Statistics.of(statistics, groups)
-        return Learnt(learnt, learnt.in_own_units(statistics), tuple(quarters), by_video=True)
-
-    @staticmethod
-    def of(statistics: Blocks, groups: Sequence[str]) -> Statistics:
-        """Units of statistics of N normal repetitions; groups: the video of each."""
-        return Statistics(half_way(scales_of(statistics, groups)))
+    def fit(blocks: Blocks, scales: Sequence[Scale], groups: Sequence[str], quarters: Sequence[int]) -> Learnt:
+        """Units half way from those of the base, scales, to those of these repetitions."""
+        learnt = Statistics(half_way(scales, scales_of(blocks, groups)))
+        return Learnt(learnt, learnt.in_own_units(in_units(blocks, scales)), tuple(quarters), by_video=True)
 
     @staticmethod
     def load(arrays: Arrays) -> Statistics:
@@ -116,29 +111,20 @@ class Unexplained:
     then fewer are flagged than the nominal rate allows.
     """
 
-    statistics: Statistics
+    statistics: Representation
     networks: Networks
     scales: tuple[Scale, ...]
     with_statistics: bool
 
     @staticmethod
-    def fit(
-        statistics: Blocks,
-        groups: Sequence[str],
-        quarters: Sequence[int],
-        seed: int,
-        on_epoch: OnEpoch | None,
-        with_statistics: bool,
-    ) -> Learnt:
-        """Networks of normal repetitions: each without those of a quarter, or where videos do not fill four quarters,
-        without a quarter of the repetitions."""
-        by_video = len(set(quarters)) == NETWORKS
-        fold = np.array(quarters if by_video else [row % NETWORKS for row in range(len(groups))], np.intp)
-        units = Statistics.of(statistics, groups)
-        own = units.in_own_units(statistics)
-        networks, unseen = fit_networks(own, fold, seed, on_epoch)
-        learnt = Unexplained(units, networks, scales_of(unseen, groups), with_statistics)
-        return Learnt(learnt, learnt._beside(own, unseen), tuple(quarters), by_video)
+    def fit(statistics: Learnt, groups: Sequence[str], seed: int, on_epoch: OnEpoch | None, beside: bool) -> Learnt:
+        """Networks of what `Statistics.fit` gave: each without the repetitions of a quarter of the videos, or where
+        videos do not fill four quarters, without a quarter of the repetitions. beside: with the statistics."""
+        by_video = len(set(statistics.quarters)) == NETWORKS
+        fold = np.array(statistics.quarters if by_video else [row % NETWORKS for row in range(len(groups))], np.intp)
+        networks, unseen = fit_networks(statistics.own, fold, seed, on_epoch)
+        learnt = Unexplained(statistics.representation, networks, scales_of(unseen, groups), beside)
+        return Learnt(learnt, learnt._beside(statistics.own, unseen), statistics.quarters, by_video)
 
     @staticmethod
     def load(arrays: Arrays, with_statistics: bool) -> Unexplained:
@@ -147,7 +133,7 @@ class Unexplained:
         return Unexplained(Statistics.load(arrays), Networks.load(arrays), scales, with_statistics)
 
     def views(self, statistics: Blocks) -> tuple[Blocks, ...]:
-        own = self.statistics.in_own_units(statistics)
+        (own,) = self.statistics.views(statistics)
         return tuple(self._beside(own, residuals) for residuals in self.networks.residuals(own))
 
     def without(self, quarter: int) -> Unexplained:
@@ -171,31 +157,47 @@ def _stored_units(arrays: Arrays, prefix: str) -> tuple[Scale, ...]:
     return tuple(Scale(block, arrays[name]) for _, block, name in sorted(stored, key=lambda one: int(one[0])))
 
 
+Fit = Callable[[Blocks, Sequence[Scale], Sequence[str], Sequence[int], int, OnEpoch | None], Learnt]
+
+
+def _fit_statistics(
+    blocks: Blocks,
+    scales: Sequence[Scale],
+    groups: Sequence[str],
+    quarters: Sequence[int],
+    seed: int,
+    on_epoch: OnEpoch | None,
+) -> Learnt:
+    return Statistics.fit(blocks, scales, groups, quarters)
+
+
+def _fit_networks(
+    beside: bool,
+    blocks: Blocks,
+    scales: Sequence[Scale],
+    groups: Sequence[str],
+    quarters: Sequence[int],
+    seed: int,
+    on_epoch: OnEpoch | None,
+) -> Learnt:
+    return Unexplained.fit(Statistics.fit(blocks, scales, groups, quarters), groups, seed, on_epoch, beside)
+
+
 @dataclass(frozen=True)
 class AnomalyMethod:
     """How a method learns, and comes back from arrays.
 
-    fit: from the statistics in units of normal repetitions, the video of each, the quarter 0..3 of each of these, a
-    seed, and what is called after every epoch.
+    fit: from the statistics of normal repetitions, the units of the base, the video of each repetition, the quarter
+    0..3 of each of these, a seed, and what is called after every epoch.
     """
 
-    fit: Callable[[Blocks, Sequence[str], Sequence[int], int, OnEpoch | None], Learnt]
+    fit: Fit
     load: Callable[[Arrays], Representation]
 
 
 METHODS: dict[Method, AnomalyMethod] = {
-    "both": AnomalyMethod(
-        lambda statistics, groups, quarters, seed, on_epoch: Unexplained.fit(
-            statistics, groups, quarters, seed, on_epoch, True
-        ),
-        lambda arrays: Unexplained.load(arrays, True),
-    ),
-    "autoencoder": AnomalyMethod(
-        lambda statistics, groups, quarters, seed, on_epoch: Unexplained.fit(
-            statistics, groups, quarters, seed, on_epoch, False
-        ),
-        lambda arrays: Unexplained.load(arrays, False),
-    ),
-    "statistics": AnomalyMethod(Statistics.fit, Statistics.load),
+    "both": AnomalyMethod(partial(_fit_networks, True), partial(Unexplained.load, with_statistics=True)),
+    "autoencoder": AnomalyMethod(partial(_fit_networks, False), partial(Unexplained.load, with_statistics=False)),
+    "statistics": AnomalyMethod(_fit_statistics, Statistics.load),
 }
 """`DetectorConfig.method` chooses; distances, calibration and reasons are the same for all."""

@@ -67,13 +67,13 @@ def in_units(blocks: Blocks, scales: Sequence[Scale]) -> Blocks:
     )
 
 
-def half_way(own: Sequence[Scale]) -> tuple[Scale, ...]:
-    """The geometric mean of 1 and units: half way from the units that values are in to units of their own.
+def half_way(base: Sequence[Scale], own: Sequence[Scale]) -> tuple[Scale, ...]:
+    """Units half way (by ratios) from those of a base to those of its own, for values that are in units of the base.
 
-    Few repetitions say little of how much each feature varies, and those of other people little of this lifter; half
-    way, new videos were separated best, from ten known repetitions to two hundred.
+    Few repetitions say little of how much each feature varies, and those of other people little of this lifter. Half
+    way, new videos were separated as well as by either or better, from ten known repetitions to two hundred.
     """
-    return tuple(Scale(one.name, np.sqrt(one.unit)) for one in own)
+    return tuple(Scale(mine.name, np.sqrt(mine.unit / known.unit)) for known, mine in zip(base, own, strict=True))
 
 
 def fit_reference(name: str, blocks: Blocks, groups: Sequence[str], appearance: Floats) -> tuple[Reference, Floats]:

@@ -15,7 +15,7 @@ from pipeline.anomaly.calibration import Calibration, calibrate
 from pipeline.anomaly.detector import Detector
 from pipeline.anomaly.features import Block, Blocks
 from pipeline.anomaly.methods import METHODS, Learnt, quarters_of
-from pipeline.anomaly.reference import Reference, compare, fit_reference, in_units
+from pipeline.anomaly.reference import Reference, Scale, compare, fit_reference, in_units
 from pipeline.config import Method, TrainConfig
 from pipeline.errors import DatasetError
 from pipeline.learning import training
@@ -140,14 +140,13 @@ def judge_pictures(
     """
     if reference is not None:
         return _judge_by_reference(normal, anomalous, rates, method, reference)
-    units = drawn_scales()
-    blocks, odd = (in_units(picture_blocks(pictures), units) for pictures in (normal, anomalous))
+    blocks, odd, scales = picture_blocks(normal), picture_blocks(anomalous), drawn_scales()
     names = np.array(normal.groups)
     scores, far = np.zeros((len(rates), len(names))), np.zeros((len(rates), len(anomalous.groups)))
     videos = list(dict.fromkeys(normal.groups))
     if len(videos) < 3:
         raise DatasetError(f"Expected pictures of 3 or more normal videos, got {len(videos)}.")
-    folds = [_learnt(blocks, names, odd, videos[fold::_FOLDS], method) for fold in range(_FOLDS)]
+    folds = [_learnt(blocks, names, odd, scales, videos[fold::_FOLDS], method) for fold in range(_FOLDS)]
     for number, video in enumerate(videos):
         good, unseen, bad = folds[number % _FOLDS]
         rest, held = np.flatnonzero(names != video), np.flatnonzero(names == video)
@@ -160,14 +159,19 @@ def judge_pictures(
 
 
 def _learnt(
-    blocks: Blocks, names: NDArray[np.str_], odd: Blocks, without: Sequence[str], method: Method
+    blocks: Blocks,
+    names: NDArray[np.str_],
+    odd: Blocks,
+    scales: Sequence[Scale],
+    without: Sequence[str],
+    method: Method,
 ) -> tuple[tuple[Blocks, ...], Blocks, tuple[Blocks, ...]]:
     """Views of all normal pictures by a method that has not seen some of their videos, the blocks of each as if it had
     not learnt from its video, and views of the anomalous ones."""
     known = np.flatnonzero(~np.isin(names, without))
     groups = names[known].tolist()
-    learnt = _fitted(_rows(blocks, known), groups, method)
-    good, bad = (learnt.representation.views(all_of) for all_of in (blocks, odd))
+    learnt = _fitted(_rows(blocks, known), scales, groups, method)
+    good, bad = (learnt.representation.views(in_units(all_of, scales)) for all_of in (blocks, odd))
     unseen = []
     for block, own in zip(good[0], learnt.own, strict=True):
         values = block.values.copy()
@@ -176,9 +180,9 @@ def _learnt(
     return good, tuple(unseen), bad
 
 
-def _fitted(blocks: Blocks, groups: Sequence[str], method: Method) -> Learnt:
+def _fitted(blocks: Blocks, scales: Sequence[Scale], groups: Sequence[str], method: Method) -> Learnt:
     quarter = quarters_of(groups)
-    return METHODS[method].fit(blocks, groups, [quarter[group] for group in groups], 0, None)
+    return METHODS[method].fit(blocks, scales, groups, [quarter[group] for group in groups], 0, None)
 
 
 def _judge_by_reference(
@@ -186,11 +190,11 @@ def _judge_by_reference(
 ) -> dict[float, Judged]:
     if len(reference.groups) < 3:
         raise DatasetError(f"Expected 3 or more pictures to learn from, got {len(reference.groups)}.")
-    units = drawn_scales()
-    known, good, odd = (in_units(picture_blocks(pictures), units) for pictures in (reference, normal, anomalous))
-    learnt = _fitted(known, reference.groups, method)
+    scales = drawn_scales()
+    known, good, odd = (picture_blocks(pictures) for pictures in (reference, normal, anomalous))
+    learnt = _fitted(known, scales, reference.groups, method)
     judge = _PictureJudge.of(learnt.own, reference.groups, rates)
-    judged = [judge.scores(learnt.representation.views(one)) for one in (good, odd)]
+    judged = [judge.scores(learnt.representation.views(in_units(one, scales))) for one in (good, odd)]
     return _by_rate(rates, np.concatenate(judged, axis=1), normal, anomalous)
 
 

@@ -123,9 +123,8 @@ class Fit:
         quarters = quarters_of(known.groups) if quarters is None else quarters
         learnt = None
         if _settings(known, config)[1]:
-            statistics = in_units(known.features.blocks, base.scales)
             method, of_each = METHODS[config.detector.method], [quarters[group] for group in known.groups]
-            learnt = method.fit(statistics, known.groups, of_each, seed, on_epoch)
+            learnt = method.fit(known.features.blocks, base.scales, known.groups, of_each, seed, on_epoch)
         return Fit(base, known, config, seed, report, quarters, learnt)
 
     def detector(self, name: str = "model") -> tuple[Detector, TrainingReport]:
