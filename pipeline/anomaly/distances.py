@@ -20,8 +20,6 @@ from pipeline.records import Floats
 
 _NEIGHBOURS = 3
 _MOST_AXES = 64
-# The share of the features' mean variance that is added to each one's: what never varied in few repetitions may do so.
-_LEAST_SPREAD = np.float32(0.3)
 # The covariances that features are whitened by are shrunk by at least so much, and by half for so many repetitions: the
 # more normal ones are known, the better their neighbours tell what is usual in directions that vary much.
 _LEAST_SHRINKAGE = 0.2
@@ -49,9 +47,10 @@ class NormalModel:
 
     @cached_property
     def spread(self) -> Floats:
-        """[D] the variance of each feature, with a floor."""
+        """[D] the variance of each feature, with the mean variance added: what never varied in few repetitions may do
+        so."""
         variance = self.memory_bank.var(axis=0)
-        result: Floats = variance + _LEAST_SPREAD * variance.mean() + np.float32(1e-9)
+        result: Floats = variance + variance.mean() + np.float32(1e-9)
         return result
 
     @cached_property
@@ -148,8 +147,7 @@ def deviation(values: Floats, normal: NormalModel) -> Floats:
 
 def _inverse_root(values: _Doubles, whitening: _Doubles, share: float) -> _Doubles:
     """[A, A] the inverse square root of the covariance of axis 2 of centred values [R, C, A, F] after axis 1 is
-    whitened; the covariance has a mean variance of 1, and a share of it is the identity's. Whitened,
-    axis 2 has a mean variance of 1 as well."""
+    whitened, with a share of it the identity's, and of such a size that these values keep their mean variance."""
     count, others, size, kinds = values.shape
     turned = (whitening @ values.reshape(count, others, -1)).reshape(count, others, size, kinds)
     flat = np.swapaxes(turned, 2, 3).reshape(-1, size)
@@ -159,7 +157,7 @@ def _inverse_root(values: _Doubles, whitening: _Doubles, share: float) -> _Doubl
         return np.eye(size)
     variance, axes = np.linalg.eigh(covariance / scale)
     shrunk = (1.0 - share) * np.maximum(variance, 0.0) + share
-    # Whitened values keep a mean variance of 1, whatever the share: distances from few and from many are of one scale.
+    # Values keep their mean variance, whatever the share: distances from few and from many are of one scale.
     root: _Doubles = (axes / np.sqrt(shrunk * (variance / shrunk).mean())) @ axes.T
     return root
 

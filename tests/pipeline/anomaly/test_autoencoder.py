@@ -15,7 +15,8 @@ from pipeline.anomaly import autoencoder
 from pipeline.anomaly.autoencoder import EPOCHS, Networks, fit_networks, sequences
 from pipeline.anomaly.detector import Detector, load_detector
 from pipeline.anomaly.features import Block, Blocks, features_of
-from pipeline.anomaly.methods import METHODS, quarters_of
+from pipeline.anomaly.methods import METHODS, OWN_UNIT, Statistics, Unexplained, quarters_of
+from pipeline.anomaly.reference import Scale
 from pipeline.config import DetectorConfig, Method, TrainConfig
 from pipeline.errors import ModelError
 from pipeline.learning import training
@@ -26,6 +27,7 @@ FAULT = "early_hip_rise"
 NAMES = ("posture", "speed", "direction")
 GROUPS = tuple(f"video-{number // 3}" for number in range(48))
 FOLD = np.arange(48) // 3 % 4
+UNITS = Scale("posture", np.ones((5, 12, 2), np.float32)), Scale("speed", np.ones((2, 6, 2), np.float32))
 
 
 def waves(count: int, seed: int = 0) -> Blocks:
@@ -54,6 +56,14 @@ def normals(videos: int) -> list[LabelledRep]:
 def trained(method: Method, videos: int = 12) -> Detector:
     config = TrainConfig(detector=DetectorConfig(method=method))
     return training.train(normals(videos), config, base=load_detector())[0]
+
+
+def in_units_of_the_base(detector: Detector) -> Detector:
+    """As earlier releases made it, which had no units of their own."""
+    known = detector.representation
+    if isinstance(known, Unexplained):
+        return replace(detector, representation=replace(known, statistics=Statistics()))
+    return replace(detector, representation=Statistics())
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +173,7 @@ def test_pieces_of_time_that_cannot_be_halved_twice_are_refused() -> None:
 
 @pytest.mark.parametrize("method", ["both", "autoencoder", "statistics"])
 def test_every_method_comes_back_from_its_arrays(method: Method) -> None:
-    learnt = METHODS[method].fit(waves(36), GROUPS[:36], FOLD[:36].tolist(), 0, None).representation
+    learnt = METHODS[method].fit(waves(36), UNITS, GROUPS[:36], FOLD[:36].tolist(), 0, None).representation
     loaded = METHODS[method].load(learnt.arrays())
     for first, second in zip(learnt.views(waves(3, 1)), loaded.views(waves(3, 1)), strict=True):
         for before, after in zip(first, second, strict=True):
@@ -172,7 +182,7 @@ def test_every_method_comes_back_from_its_arrays(method: Method) -> None:
 
 
 def test_without_a_video_it_compares_by_the_network_that_has_not_seen_it() -> None:
-    learnt = METHODS["both"].fit(waves(48), GROUPS, FOLD.tolist(), 0, None)
+    learnt = METHODS["both"].fit(waves(48), UNITS, GROUPS, FOLD.tolist(), 0, None)
     held, rest = [15, 16, 17], [row for row in range(48) if row not in (15, 16, 17)]
     without = learnt.without(held, rest)
     assert without is not None
@@ -184,7 +194,7 @@ def test_without_a_video_it_compares_by_the_network_that_has_not_seen_it() -> No
 @pytest.mark.parametrize(("videos", "held"), [(16, [0, 3]), (3, [0])], ids=["of two quarters", "of no four quarters"])
 def test_what_all_networks_have_seen_cannot_be_left_out(videos: int, held: list[int]) -> None:
     count = 3 * videos
-    learnt = METHODS["both"].fit(waves(count), GROUPS[:count], FOLD[:count].tolist(), 0, None)
+    learnt = METHODS["both"].fit(waves(count), UNITS, GROUPS[:count], FOLD[:count].tolist(), 0, None)
     assert learnt.without(held, [row for row in range(count) if row not in held]) is None
 
 
@@ -266,7 +276,7 @@ def test_a_model_without_whitening_is_as_earlier_releases_wrote_it(method: Metho
         new.references[0],
         normal_models=tuple(replace(normal, whitening=()) for normal in new.references[0].normal_models),
     )
-    earlier = replace(new, references=(known,))
+    earlier = replace(in_units_of_the_base(new), references=(known,))
     earlier.save(tmp_path / "model")
     written = json.loads((tmp_path / "model" / "model.json").read_text())
     assert written["format"] == number
@@ -276,9 +286,18 @@ def test_a_model_without_whitening_is_as_earlier_releases_wrote_it(method: Metho
     assert all(normal.whitening == () for normal in loaded.references[0].normal_models)
 
 
-def test_a_model_that_whitens_cannot_be_read_by_earlier_releases(tmp_path: Path) -> None:
-    trained("statistics").save(tmp_path / "model")
+@pytest.mark.parametrize("method", ["statistics", "both"])
+def test_a_model_with_units_of_its_own_cannot_be_read_by_earlier_releases(method: Method, tmp_path: Path) -> None:
+    trained(method).save(tmp_path / "model")
+    assert json.loads((tmp_path / "model" / "model.json").read_text())["format"] == 6
+    assert Detector.load(tmp_path / "model").version == trained(method).version
+
+
+@pytest.mark.parametrize("method", ["statistics", "both"])
+def test_a_model_without_units_of_its_own_is_read(method: Method, tmp_path: Path) -> None:
+    in_units_of_the_base(trained(method)).save(tmp_path / "model")
     assert json.loads((tmp_path / "model" / "model.json").read_text())["format"] == 5
+    assert not any(name.startswith(OWN_UNIT) for name in Detector.load(tmp_path / "model").representation.arrays())
 
 
 def test_an_earlier_releases_autoencoder_has_to_be_trained_again(tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ def test_few_repetitions_tell_the_covariance_of_rows_and_of_pieces_of_time() -> 
     values = drawn(rng, 10, rows, pieces)
     of_rows, of_pieces = whitening_of(values)
     # Of the covariance with a mean variance of 1, a fifth is the identity's.
-    variance = np.diag(rows) ** 2
-    expected = 1 / np.sqrt(0.8 * variance / variance.mean() + 0.2)
+    variance = np.diag(rows) ** 2 / np.mean(np.diag(rows) ** 2)
+    shrunk = 0.8 * variance + 0.2
+    expected = 1 / np.sqrt(shrunk * np.mean(variance / shrunk))
     np.testing.assert_allclose(np.diag(of_rows), expected, rtol=0.15)
     np.testing.assert_allclose(of_rows, of_rows.T, atol=1e-6)
     assert of_pieces[0, 1] < -0.2 < abs(of_pieces[2:, 2:][~np.eye(28, dtype=bool)]).mean() - 0.1
@@ -35,6 +36,13 @@ def test_more_repetitions_are_whitened_less() -> None:
         of_rows, _ = whitening_of(drawn(rng, count, np.diag([3.0, 1.0, 1.0]), np.eye(8)))
         gains.append(of_rows[1, 1] / of_rows[0, 0])
     assert gains[0] > gains[1] > gains[2] > 1.0
+
+
+@pytest.mark.parametrize("count", [10, 60, 400])
+def test_whitened_values_keep_their_mean_variance(count: int) -> None:
+    values = drawn(np.random.default_rng(3), count, np.diag([3.0, 1.0, 0.1]), np.diag(np.linspace(0.2, 2.0, 8)))
+    before, after = (of.var(axis=0).mean() for of in (values, whitened(values, whitening_of(values))))
+    assert after == pytest.approx(before, rel=0.04)
 
 
 def test_whitening_multiplies_rows_and_pieces_of_time() -> None:

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from pipeline.anomaly.features import RESIDUAL, Block
-from pipeline.anomaly.reference import fit_reference, ratios
+from pipeline.anomaly.reference import Scale, fit_reference, half_way, in_units, ratios
 
 
 @pytest.mark.parametrize(
     ("videos", "usual"),
     [
-        (1, 1.2),  # without the repetition alone: a new video is further away
-        (2, np.sqrt((1 + 0.6 / 2) / (1 + 0.6))),  # without the video: a new one is nearer to both than to one of them
-        (3, np.sqrt((1 + 0.6 / 3) / (1 + 0.6 / 2))),
+        (1, 1.14),  # without the repetition alone: a new video is further away
+        (2, 0.9),  # without the video: a new one is nearer to both than to one of them
+        (3, 0.96),
+        (6, 1.0),
     ],
 )
 def test_own_distances_are_those_that_a_new_video_would_have(videos: int, usual: float) -> None:
@@ -42,3 +43,11 @@ def test_an_autoencoder_of_few_videos_is_heard_less(videos: int, share: float) -
     reference, _ = fit_reference("gym", blocks, groups, np.zeros(1, np.float32))
     ((statistics, residuals),) = ratios([blocks], reference)
     assert residuals == pytest.approx(share * statistics, rel=1e-5)
+
+
+def test_units_are_half_way_between_those_of_the_base_and_ones_own() -> None:
+    base, own = (Scale("posture", np.full((1, 1, 2), unit, np.float32)) for unit in (2.0, 8.0))
+    block = Block("posture", np.full((1, 1, 1, 2), 12.0, np.float32), ("back",))
+    in_base = in_units((block,), (base,))
+    (found,) = in_units(in_base, half_way((base,), (own,)))
+    np.testing.assert_allclose(found.values, 12.0 / 4.0)
