@@ -67,8 +67,7 @@ def test_what_was_answered_before_the_clock_was_set_back_is_stored(
     service.resume()
     assert label_studio.of_task(number) == []  # Label Studio is perhaps just storing the answer
     backdate(store, -86400)
-    service.resume()
-    until(lambda: delivered(store, number))
+    until(lambda: service.resume() or delivered(store, number))  # the job may be looked at for the first time still
 
 
 @pytest.mark.parametrize(("seconds", "is_in_it"), [(-30, False), (-5, True), (0, True), (60, True), (3600, False)])
