@@ -12,13 +12,12 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 from backend.context import Context
-from backend.errors import LabelStudioError, LabelStudioRefused, NotInLabelStudio, WorkerLost
+from backend.errors import LabelStudioError, LabelStudioRefused, NotInLabelStudio
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
 from backend.logs import call_about, subjects
 from backend.predictions import delivery
 from backend.predictions.active import IMPORTED, ActiveJobs
-from backend.predictions.retries import is_of_no_video
 from backend.sampling.clusters import Clusters
 from backend.storage.analysis_json import load_analysis
 from backend.storage.database import batches, now
@@ -94,12 +93,12 @@ class Deliverer:
             for job_id in job_ids:
                 self._active.end(job_id)
 
-    def tell_failure(self, job_id: int, controls: Controls, error: Exception) -> None:
-        """Show on the task that its video failed, soon; not what has nothing to do with the video."""
-        if not self._client.configured or self.rests or is_of_no_video(error) or isinstance(error, WorkerLost):
+    def tell_failure(self, job_id: int, controls: Controls, message: str) -> None:
+        """Show on the task that its video failed, soon, whatever is tried again: people see what they wait for."""
+        if not self._client.configured or self._client.fault is not None:
             return
         with suppress(RuntimeError):  # shutting down
-            self._threads.submit(call_about, subjects(), self._told_failure, job_id, controls, str(error))
+            self._threads.submit(call_about, subjects(), self._told_failure, job_id, controls, message)
 
     def put_off(self, job_id: int, error: BaseException) -> None:
         """Leave a job alone for as long as whoever refused asks for."""
@@ -130,7 +129,7 @@ class Deliverer:
 
     def _told_failure(self, job_id: int, controls: Controls, message: str) -> None:
         job = self._store.job(job_id)
-        if job is None or self.rests:
+        if job is None or job.state != "failed" or self._client.fault is not None:
             return
         try:
             delivery.tell_failure(self._client, Task(job.task, job.project, job.data), controls, message)

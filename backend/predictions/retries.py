@@ -21,8 +21,7 @@ RETRY_AFTER = timedelta(seconds=60)
 MOST_ATTEMPTS = 5
 """Of a video whose host does not answer, or whose worker dies: it may be the video's own fault."""
 
-_OUR_OWN_KINDS = (LabelStudioError, SchedulerLost, StorageFault)
-OUR_OWN = tuple(kind.__name__ for kind in _OUR_OWN_KINDS)
+OUR_OWN = tuple(kind.__name__ for kind in (LabelStudioError, SchedulerLost, StorageFault))
 """Failures, as a job names them, that no video causes: Label Studio is away or busy, the disk is full. They are waited
 for however long they last. An error of Label Studio that would be the same the next time is of another kind."""
 OF_THE_VIDEO = tuple(kind.__name__ for kind in (MediaUnreachable, MediaTooSlow, WorkerLost))
@@ -38,11 +37,6 @@ PASSING = (*OUR_OWN, *OF_THE_VIDEO)
 def may_pass(error_type: str) -> bool:
     """Whether a job that failed with an error of that name may succeed without a change of anything."""
     return error_type in PASSING
-
-
-def is_of_no_video(error: Exception) -> bool:
-    """Whether no video causes an error: one of OUR_OWN, also of those that would be the same the next time."""
-    return isinstance(error, _OUR_OWN_KINDS)
 
 
 def is_retried(job: Job | Failure) -> bool:
