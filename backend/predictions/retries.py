@@ -14,6 +14,7 @@ from backend.errors import (
 )
 from backend.storage.database import now
 from backend.storage.jobs import Job
+from backend.storage.overview import VideoRow
 from backend.storage.waiting import Failure
 
 RETRY_AFTER = timedelta(seconds=60)
@@ -39,7 +40,7 @@ def may_pass(error_type: str) -> bool:
     return error_type in PASSING
 
 
-def is_retried(job: Job | Failure) -> bool:
+def is_retried(job: Job | Failure | VideoRow) -> bool:
     """Whether a failed job is tried again by itself."""
     return job.error_type in OUR_OWN or (job.error_type in OF_THE_VIDEO and job.attempts < MOST_ATTEMPTS)
 
