@@ -124,7 +124,7 @@ def _train_here_or_there(project: int) -> None:
     # A server notices what is promoted by itself.
     trainer = create_trainer(settings, context, lambda _: None, starts=True)
     try:
-        run = trainer.request(project, "command line")
+        run = trainer.request(project, "the command line")
         with progress_bar() as bar:
             task = bar.add_task("waiting", total=100.0)
             while run.state in ("queued", "running"):

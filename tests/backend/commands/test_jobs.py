@@ -113,7 +113,9 @@ def test_a_training_that_is_over_is_not_cancelled(invoke: Invoke, store: Store) 
     run = runs.request(1, "Start Training")
     runs.begin()
     runs.finish(run.id, "done", "In use.")
+    before = runs.run(run.id).updated_at
     assert invoke("cancel", str(run.id)) == f"Run {run.id} was over already: done.\n"
+    assert (runs.run(run.id).updated_at, runs.run(run.id).is_cancelled) == (before, False)
 
 
 def test_an_unknown_training_is_an_error(invoke: Invoke) -> None:
