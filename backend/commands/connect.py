@@ -23,14 +23,19 @@ def connect(
     """
     from backend.commands.known_project import check_is_there
     from backend.context import access_of
-    from backend.errors import LabelStudioError
+    from backend.errors import BackendError, LabelStudioError
     from backend.labelstudio import data_manager
+    from backend.labelstudio.addresses import public_url
     from backend.labelstudio.client import LabelStudioClient
     from backend.labelstudio.labeling_config import default_config, is_empty, parse_controls
     from backend.local_labelstudio.demo import BACKEND_TITLE
     from backend.settings import Settings
 
     settings = Settings()
+    url = backend.strip().rstrip("/") or f"http://localhost:{settings.backend_port}"
+    if not public_url(url):
+        meant = url if "//" not in backend and public_url(f"http://{url}") else "192.168.1.5:9090"
+        raise BackendError(f"{backend} is no address of a backend: it begins with http://, as in http://{meant}.")
     client = LabelStudioClient(access_of(settings))
     if not client.configured:
         raise LabelStudioError("connect needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
@@ -42,7 +47,6 @@ def connect(
         typer.echo(f"Project {project} has the labeling config of the backend now.")
     else:
         parse_controls(config)
-    url = backend.rstrip("/") or f"http://localhost:{settings.backend_port}"
     user, password = settings.basic_auth_user, settings.basic_auth_pass.get_secret_value()
     client.connect_backend(project, url, BACKEND_TITLE, user, password)
     typer.echo(f"Project {project} is connected to {url}.")

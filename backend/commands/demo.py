@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shlex
-import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -105,8 +104,9 @@ def demo(
             if exit_when_done:
                 raise typer.Exit(1 if failed else 0)
             console.print("Ctrl-C stops both servers; what you label is kept for the next time.")
-            while True:
-                time.sleep(3600)
+            label_studio.wait()
+            if fault := label_studio.fault():
+                raise fault
     except KeyboardInterrupt:
         console.print("Stopped.")
 

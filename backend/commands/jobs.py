@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from backend.labelstudio.format import Json
-    from backend.storage.jobs import Job, Store
+    from backend.storage.jobs import Store
+    from backend.storage.overview import State, VideoRow
 
 app = typer.Typer(help="Videos and trainings that the server works on.", invoke_without_command=True)
+
+_ALL = 1_000_000
+"""More videos than there are."""
 
 ProjectOption = Annotated[int | None, typer.Option(help="Only this Label Studio project.", show_default=False)]
 
@@ -25,7 +29,7 @@ def jobs(
     project: ProjectOption = None,
     limit: Annotated[int, typer.Option(min=1, help="Newest trainings and videos to show, of each.")] = 20,
 ) -> None:
-    """Show trainings and videos, the newest first."""
+    """Show trainings and videos, the newest first: of each video what the model in use made of it."""
     if context.invoked_subcommand is not None:
         return
     from rich.console import Console
@@ -37,7 +41,7 @@ def jobs(
     whose = "" if project is None else f" of project {project}"
     with _store() as store:
         runs = [run.as_json() for run in Runs(store).runs(project, limit)]
-        videos = store.jobs(project, limit)
+        videos = _videos(store, project, limit)
     _print_trainings(console, runs, whose)
     _print_videos(console, videos, whose)
     if not (runs or videos):
@@ -81,9 +85,9 @@ def retry(
                 raise UnknownRun(f"No failed video has the number {', '.join(unknown)}. `deadlift jobs` lists them.")
             chosen = list(found)
         else:
-            failed = [one for one in store.jobs(project, limit=1_000_000) if one.state == "failed"]
-            chosen = [one.id for one in failed if may_pass(one.error_type)]
-            lasting = sum(one.error_type != "Superseded" for one in failed) - len(chosen)
+            failed = _videos(store, project, _ALL, "failed")
+            chosen = [one.job for one in failed if may_pass(one.error_type)]
+            lasting = len(failed) - len(chosen)
         for number in chosen:
             store.requeue_job(number)
     typer.echo(f"{len(chosen)} to be tried again." if chosen else "No video has failed for a reason that may pass.")
@@ -113,7 +117,17 @@ def _print_trainings(console: Console, runs: Sequence[Json], whose: str) -> None
     console.print(table)
 
 
-def _print_videos(console: Console, videos: Sequence[Job], whose: str) -> None:
+def _videos(store: Store, project: int | None, limit: int, state: State | None = None) -> list[VideoRow]:
+    """One job of each task, as the dashboard shows them: others are of models that were in use before."""
+    from backend.context import context_of
+    from backend.settings import Settings
+    from backend.storage import overview
+
+    in_use = context_of(Settings(), store).versions_in_use()
+    return overview.videos(store.engine, in_use, overview.VideoFilter(project, state), "newest", limit)
+
+
+def _print_videos(console: Console, videos: Sequence[VideoRow], whose: str) -> None:
     from rich import box
     from rich.table import Table
 
@@ -132,9 +146,9 @@ def _print_videos(console: Console, videos: Sequence[Job], whose: str) -> None:
         text = {"pushed": "stored", "answered": "answered"}.get(job.delivery, "")
         if job.state == "failed":
             text = job.error_message
-        table.add_row(str(job.id), str(job.project), str(job.task), job.state, job.model_version, text)
+        table.add_row(str(job.job), str(job.project), str(job.task), job.state, job.model_version, text)
     console.print(table)
-    failed = [job for job in videos if job.state == "failed" and job.error_type != "Superseded"]
+    failed = [job for job in videos if job.state == "failed"]
     if any(is_retried(job) for job in failed):
         console.print("Videos that failed for a reason that may pass are tried again by the server.")
     if any(may_pass(job.error_type) and not is_retried(job) for job in failed):

@@ -32,10 +32,8 @@ def list_models(project: Project) -> None:
 
     from backend.models.rates import rate_in_use
 
-    registry = _registry()
+    registry = _registry_of(project)
     in_use, versions = registry.current_name(project), registry.versions(project)
-    if not versions:
-        _check_is_there(project)
     table = Table("", "Model", box=box.SIMPLE, pad_edge=False, collapse_padding=True)
     table.add_column("Made (UTC)", no_wrap=True)
     for heading in ("Normal", "Anom.", "Videos"):
@@ -70,7 +68,7 @@ def show(name: Name, project: Project) -> None:
 
     from pipeline.anomaly.versions import percent
 
-    registry = _registry()
+    registry = _registry_of(project)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     if name in ("base", registry.fallback.version):
         console.print(f"{registry.fallback.version}, what projects start with.\n{_card(registry.fallback.folder)}")
@@ -121,7 +119,7 @@ def compare(first: Name, second: Name, project: Project) -> None:
 
     from backend.errors import UnknownVersion
 
-    registry = _registry()
+    registry = _registry_of(project)
     if "base" in (first, second):
         raise UnknownVersion(
             f"base has no labels of project {project} to be judged by. `deadlift models show` of a model that was made "
@@ -153,13 +151,13 @@ def compare(first: Name, second: Name, project: Project) -> None:
 @app.command()
 def promote(name: Name, project: Project) -> None:
     """Use a model from now on, whatever the gate said."""
-    typer.echo(f"{_registry().promote(project, name).version} is in use for project {project}.")
+    typer.echo(f"{_registry_of(project).promote(project, name).version} is in use for project {project}.")
 
 
 @app.command()
 def rollback(project: Project) -> None:
     """Use again what was in use before the last promotion."""
-    typer.echo(f"{_registry().rollback(project).version} is in use for project {project}.")
+    typer.echo(f"{_registry_of(project).rollback(project).version} is in use for project {project}.")
 
 
 def curve(values: Sequence[float]) -> str:
@@ -246,23 +244,17 @@ def _card(folder: Path | None) -> str:
     return card.read_text(encoding="utf-8").strip() if card.is_file() else ""
 
 
-def _check_is_there(project: int) -> None:
-    """Raises BackendError for a project that Label Studio, where it is known, does not have."""
-    from backend.commands.known_project import check_is_there
-    from backend.context import access_of
-    from backend.labelstudio.client import LabelStudioClient
-    from backend.settings import Settings
-
-    client = LabelStudioClient(access_of(Settings()))
-    if client.configured:
-        check_is_there(client, project)
-
-
-def _registry() -> Registry:
+def _registry_of(project: int) -> Registry:
+    """The models. Raises BackendError for a project that has none and that Label Studio, where it is known, lacks."""
     from backend.commands.another_server import warn_of_another_server
-    from backend.context import registry_of
+    from backend.commands.known_project import check_is_there
+    from backend.context import access_of, registry_of
+    from backend.labelstudio.client import LabelStudioClient
     from backend.settings import Settings
 
     settings = Settings()
     warn_of_another_server(settings)
-    return registry_of(settings)
+    registry, client = registry_of(settings), LabelStudioClient(access_of(settings))
+    if client.configured and not registry.versions(project):
+        check_is_there(client, project)
+    return registry

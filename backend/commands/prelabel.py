@@ -155,9 +155,13 @@ class _Request:
     playable: bool
 
     def __post_init__(self) -> None:
-        if (self.project is None) == (self.out is None):
+        if self.project is not None and self.out is not None:
+            raise BackendError("Where shall the predictions go? Give either --project or --out, not both.")
+        if self.project is None and self.out is None:
             raise BackendError("Where shall the predictions go? Give either --project or --out.")
-        if bool(self.sources) == bool(self.tasks) or (self.tasks and self.project is None):
+        if self.sources and self.tasks:
+            raise BackendError("Which videos? Give files or folders, or --tasks of a --project, not both.")
+        if not self.sources and (not self.tasks or self.project is None):
             raise BackendError("Which videos? Give files or folders, or --tasks of a --project.")
 
     @property

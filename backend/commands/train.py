@@ -13,6 +13,8 @@ from pipeline.config import Method
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from backend.storage.runs import Run
+    from backend.training.trainer import Trainer
     from pipeline.learning.training import TrainingProgress
     from pipeline.records import LabelledRep
 
@@ -98,8 +100,6 @@ def _train_project(project: int) -> None:
 
 
 def _train_here_or_there(project: int) -> None:
-    import time
-
     from rich.console import Console
 
     from backend import logs
@@ -124,19 +124,38 @@ def _train_here_or_there(project: int) -> None:
     # A server notices what is promoted by itself.
     trainer = create_trainer(settings, context, lambda _: None, starts=True)
     try:
-        run = trainer.request(project, "command line")
-        with progress_bar() as bar:
-            task = bar.add_task("waiting", total=100.0)
-            while run.state in ("queued", "running"):
-                bar.update(task, completed=run.percent, description=run.phase or "waiting")
-                time.sleep(0.2)
-                run = trainer.runs.run(run.id)
+        run = _followed(trainer, trainer.request(project, "the command line"), settings.data_dir)
     finally:
         trainer.close()
         store.close()
     if run.state != "done":
         raise BackendError(f"Run {run.id} {run.state}. {run.message}")
     Console().print(run.message, soft_wrap=True)
+
+
+def _followed(trainer: Trainer, run: Run, data_dir: Path) -> Run:
+    """The run as it is when it is over, its progress shown until then; where somebody stops that, what becomes of it
+    is said."""
+    import time
+
+    from backend.storage.folder_locks import is_served
+
+    try:
+        with progress_bar() as bar:
+            task = bar.add_task("waiting", total=100.0)
+            while run.state in ("queued", "running"):
+                bar.update(task, completed=run.percent, description=run.phase or "waiting")
+                time.sleep(0.2)
+                run = trainer.runs.run(run.id)
+    except KeyboardInterrupt:
+        where = "in the server" if is_served(data_dir) else "once a server or another training starts in this folder"
+        typer.echo(
+            f"Training {run.id} goes on {where}. `deadlift jobs` shows how far it is, `deadlift jobs cancel {run.id}` "
+            "ends it.",
+            err=True,
+        )
+        raise
+    return run
 
 
 def _samples(

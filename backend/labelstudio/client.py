@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import httpx
 
-from backend.errors import LabelStudioError, NotInLabelStudio, UploadRefused
+from backend.errors import LabelStudioError, LabelStudioRefused, NotInLabelStudio, UploadRefused
 from backend.labelstudio.addresses import LOCAL_FILES, path_prefix
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import task_rate
@@ -146,15 +146,27 @@ class LabelStudioClient(LabelStudioRequests):
     def connect_backend(self, project: int, url: str, title: str, user: str = "", password: str = "") -> None:
         """Connect an ML backend to the project, or move the one of that title to a new address.
 
-        user, password: what Label Studio is to send to it, "" for nothing.
+        user, password: what Label Studio is to send to it, "" for nothing. Raises LabelStudioRefused where Label Studio
+        does not find it there.
         """
+        from label_studio_sdk.core import ApiError
+
         auth: Any = {"auth_method": "BASIC_AUTH", "basic_auth_user": user, "basic_auth_pass": password} if user else {}
         with self._asking(f"an ML backend for project {project}"):
-            for backend in self._api.ml.list(project=project):
-                if backend.title == title and backend.id is not None:
-                    self._api.ml.update(id=backend.id, url=url, project=str(project), **auth)
-                    return
-            self._api.ml.create(url=url, project=project, title=title, is_interactive=False, **auth)
+            there = [one.id for one in self._api.ml.list(project=project) if one.title == title and one.id is not None]
+            try:
+                if there:
+                    self._api.ml.update(id=there[0], url=url, project=str(project), **auth)
+                else:
+                    self._api.ml.create(url=url, project=project, title=title, is_interactive=False, **auth)
+            except ApiError as error:
+                if error.status_code != 400:
+                    raise
+                raise LabelStudioRefused(
+                    f"Label Studio did not reach a backend at {url} for project {project} (400). Does `deadlift serve` "
+                    "run, with the BASIC_AUTH_USER and BASIC_AUTH_PASS that this command has? The address is the one "
+                    "that Label Studio reaches it at: in a container, localhost is the container."
+                ) from error
 
     def upload(self, project: int, path: Path, name: str = "") -> int:
         """Import a file as a task of the project, under its own name or another one; returns the task's id."""

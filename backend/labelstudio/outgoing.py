@@ -9,6 +9,7 @@ was checked: a name may stand for another one the next time it is looked up.
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 import ssl
 import threading
@@ -36,9 +37,13 @@ from backend.errors import (
 from backend.labelstudio.addresses import looks_served, origin_of, own_path, shown_address
 from backend.labelstudio.records import Access
 
+log = logging.getLogger(__name__)
+
 _MAX_REDIRECTS = 5
 _TIMEOUT = httpx.Timeout(10.0, read=60.0)
 API_TIMEOUT_S = 60.0
+_SILENCE_S = 5.0
+"""So long nobody is told that an answer is waited for."""
 _LONGEST_PAUSE_S = 3600.0
 _SHORT = 64 * 1024
 _OWN_NAME = " If it is Label Studio's own name, set LABEL_STUDIO_HOST to the address that browsers open it at instead."
@@ -309,13 +314,31 @@ def api_client(url: str, timeout_s: float = API_TIMEOUT_S) -> httpx.Client:
             busy.retry_after_s, busy.answers_nobody = retry_after_s(response), True
             raise busy
 
-    return httpx.Client(
+    return _ApiClient(
         timeout=timeout_s,
         verify=_tls(),
         follow_redirects=True,
         max_redirects=_MAX_REDIRECTS,
         event_hooks={"request": [check], "response": [heed]},
     )
+
+
+class _ApiClient(httpx.Client):
+    """Says what it waits for where a request stays without an answer: whoever gave a command would see nothing. Uploads
+    take their time."""
+
+    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        if request.headers.get("content-type", "").startswith("multipart/"):
+            return super().send(request, **options)
+        where = shown_address(urljoin(str(request.url), "/"))
+        told = f"Label Studio at {where} has not answered for {_SILENCE_S:g} s; waiting for it."
+        waiting = threading.Timer(_SILENCE_S, log.warning, [told])
+        waiting.daemon = True
+        waiting.start()
+        try:
+            return super().send(request, **options)
+        finally:
+            waiting.cancel()
 
 
 def retry_after_s(response: httpx.Response) -> float:

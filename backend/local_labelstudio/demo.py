@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from pydantic import SecretStr
 
-from backend.errors import BackendError
+from backend.errors import BackendError, LabelStudioError
 from backend.labelstudio import data_manager
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Json, Task
@@ -22,7 +22,7 @@ from backend.labelstudio.records import Access
 from backend.local_labelstudio.server import LabelStudioServer
 from backend.settings import Settings
 from backend.storage.jobs import Job, Store
-from backend.web.server import listening
+from backend.web.server import check_listening, listening
 from pipeline.errors import PipelineError
 from pipeline.media.reading import probe
 
@@ -52,8 +52,9 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
     """Start both servers, create the project once, upload videos that it does not have yet; stop both at the end.
 
     `settings` say where the backend listens and keeps its data; address and token of Label Studio are filled in here.
-    Raises LabelStudioError, or BackendError for a taken port.
+    Raises LabelStudioError, or BackendError for a taken port or data folder.
     """
+    check_listening(settings)  # Label Studio takes long to start
     with label_studio:
         token = label_studio.personal_token()
         settings = settings.model_copy(
@@ -76,7 +77,10 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
                     client.upload(project, video)
             version = backend.services.preannotator.model_version(project)
             known = frozenset(task.id for task, _, versions in before if version in versions)
-            yield Demo(label_studio.url, backend.url, project, client, backend.services.store, version, known)
+            try:
+                yield Demo(label_studio.url, backend.url, project, client, backend.services.store, version, known)
+            except LabelStudioError as error:
+                raise label_studio.fault() or error from error
 
 
 def wait_for_predictions(demo: Demo, progress: Callable[[int, int], None]) -> list[tuple[Task, list[Json]]]:

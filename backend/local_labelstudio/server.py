@@ -179,6 +179,18 @@ class LabelStudioServer:
             raise
         self._progress(f"Label Studio {VERSION} is ready at {self.url}")
 
+    def wait(self) -> None:
+        """Return when the process has ended, by itself or by `stop()`."""
+        if self._process is not None:
+            self._process.wait()
+
+    def fault(self) -> LabelStudioError | None:
+        """That the process ended by itself, where it did."""
+        code = self._process.poll() if self._process is not None else None
+        if code is None:
+            return None
+        return LabelStudioError(f"Label Studio ended with exit code {code}. Its log is {self.log_path}.")
+
     def stop(self) -> None:
         """Stop the process and whatever it started; does nothing when it does not run."""
         process, self._process = self._process, None

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 from backend.context import Context
-from backend.errors import LabelStudioError, LabelStudioRefused, NotInLabelStudio, WorkerLost
+from backend.errors import LabelStudioError, LabelStudioRefused, NotInLabelStudio
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
 from backend.logs import call_about, subjects
 from backend.predictions import delivery
 from backend.predictions.active import IMPORTED, ActiveJobs
-from backend.predictions.retries import is_of_no_video
 from backend.sampling.clusters import Clusters
 from backend.storage.analysis_json import load_analysis
 from backend.storage.database import batches, now
@@ -39,9 +40,13 @@ TOGETHER = 10
 
 
 class Deliverer:
-    """Each job by one thread at a time, of those in `active`, which it ends. Close it to stop its threads."""
+    """Each job by one thread at a time, of those in `active`, which it ends. Close it to stop its threads.
+
+    on_overtaken gets tasks that a prediction was brought to while another model was put in use.
+    """
 
     def __init__(self, context: Context, active: ActiveJobs, retry_after_s: float) -> None:
+        self.on_overtaken: Callable[[Sequence[Task], Controls], None] = lambda tasks, controls: None
         self._remove_superseded = context.remove_superseded
         self._store = context.store
         self._client = context.client
@@ -51,6 +56,9 @@ class Deliverer:
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="deliver")
         self._clusters = Clusters(context.store)
         self._shown: dict[int, str] = {}
+        self._pushed: set[tuple[int, str]] = set()  # project and model version
+        self._tasks: set[int] = set()  # that a thread brings predictions to
+        self._is_task_free = threading.Condition()
         self._rest_until = 0.0  # of time.monotonic
 
     @property
@@ -85,17 +93,23 @@ class Deliverer:
             for job_id in job_ids:
                 self._active.end(job_id)
 
-    def tell_failure(self, job_id: int, controls: Controls, error: Exception) -> None:
-        """Show on the task that its video failed, soon; not what has nothing to do with the video."""
-        if not self._client.configured or self.rests or is_of_no_video(error) or isinstance(error, WorkerLost):
+    def tell_failure(self, job_id: int, controls: Controls, message: str) -> None:
+        """Show on the task that its video failed, soon, whatever is tried again: people see what they wait for."""
+        if not self._client.configured or self._client.fault is not None:
             return
         with suppress(RuntimeError):  # shutting down
-            self._threads.submit(call_about, subjects(), self._told_failure, job_id, controls, str(error))
+            self._threads.submit(call_about, subjects(), self._told_failure, job_id, controls, message)
 
     def put_off(self, job_id: int, error: BaseException) -> None:
         """Leave a job alone for as long as whoever refused asks for."""
         refused = isinstance(error, LabelStudioRefused)
         self._active.put_off(job_id, _REFUSED_S if refused else getattr(error, "retry_after_s", 0.0))
+
+    def others_pushed(self, project: int, version: str) -> bool:
+        """Whether a project got predictions of other model versions than that since this was last asked."""
+        its_own = {one for one in self._pushed.copy() if one[0] == project}
+        self._pushed -= its_own
+        return bool(its_own - {(project, version)})
 
     def show_version(self, project: int) -> None:
         """Once per model: a project's score column and sampling use one model version, which must be the one in use."""
@@ -115,7 +129,7 @@ class Deliverer:
 
     def _told_failure(self, job_id: int, controls: Controls, message: str) -> None:
         job = self._store.job(job_id)
-        if job is None or self.rests:
+        if job is None or job.state != "failed" or self._client.fault is not None:
             return
         try:
             delivery.tell_failure(self._client, Task(job.task, job.project, job.data), controls, message)
@@ -126,16 +140,19 @@ class Deliverer:
 
     def _deliver(self, job_ids: Sequence[int], controls: Controls) -> None:
         stored: set[int] = set()
+        overtaken: list[Job] = []
         waiting = set(job_ids)
         try:
             if self.rests:  # of many that were begun together only the first ones are tried
                 return
-            jobs = [job for job in self._store.jobs_by_id(job_ids).values() if self._is_wanted(job)]
+            jobs = self._store.jobs_by_id(job_ids).values()
             for project in {job.project for job in jobs}:
-                for job in self._push(project, [job for job in jobs if job.project == project], controls):
-                    stored.add(project)
-                    waiting.discard(job.id)
-                    self._active.end(job.id)  # whoever waits for it need not wait for the others
+                its_jobs = [job for job in jobs if job.project == project]
+                with self._alone_with({job.task for job in its_jobs}):
+                    for job in self._push(project, its_jobs, controls, overtaken):
+                        stored.add(project)
+                        waiting.discard(job.id)
+                        self._active.end(job.id)  # whoever waits for it need not wait for the others
         except Exception:  # the top of a thread
             log.exception("Jobs %s could not be delivered.", list(job_ids))
         finally:
@@ -143,22 +160,57 @@ class Deliverer:
                 self._active.end(job_id)
         for project in stored:
             self.show_version(project)
+        if overtaken:
+            self._give_way(overtaken, controls)
+
+    @contextmanager
+    def _alone_with(self, tasks: AbstractSet[int]) -> Iterator[None]:
+        """While no other thread brings a prediction of another model to one of the tasks: each removes the other's."""
+        with self._is_task_free:
+            self._is_task_free.wait_for(lambda: not tasks & self._tasks)
+            self._tasks |= tasks
+        try:
+            yield
+        finally:
+            with self._is_task_free:
+                self._tasks -= tasks
+                self._is_task_free.notify_all()
+
+    def _give_way(self, jobs: Sequence[Job], controls: Controls) -> None:
+        """Have the model that was put in use while these were pushed look after their tasks: its predictions may be
+        gone, or not be alone."""
+        try:
+            self.on_overtaken([Task(job.task, job.project, job.data) for job in jobs], controls)
+        except Exception:  # the top of a thread
+            log.exception("Tasks %s may lack a prediction of the model in use.", [job.task for job in jobs])
+
+    def _is_in_use(self, job: Job) -> bool:
+        return job.model_version == self._registry.current(job.project).version
 
     def _is_wanted(self, job: Job) -> bool:
         # Label Studio is perhaps just storing the answer. If it does not, the next round delivers.
         if job.delivery == "answered" and in_grace_period(job, now()):
             return False
-        if job.model_version != self._registry.current(job.project).version:
+        if not self._is_in_use(job):
             log.info("Task %s: its prediction by %s is out of date.", job.task, job.model_version)
             return False
         return True
 
-    def _push(self, project: int, jobs: Sequence[Job], controls: Controls) -> Iterator[Job]:
-        """Yields jobs as Label Studio stores their predictions; the next round or start tries the others again."""
-        ours = self._store.model_versions(project) if self._remove_superseded else set()
+    def _push(self, project: int, jobs: Sequence[Job], controls: Controls, overtaken: list[Job]) -> Iterator[Job]:
+        """Yields jobs as Label Studio stores their predictions; the next round or start tries the others again.
+
+        Adds to `overtaken` those that may have changed something there, while another model was put in use.
+        """
         for attempt in range(1, _ATTEMPTS + 1):
-            deliveries = [self._delivery(job, ours) for job in jobs]
+            jobs = [job for job in jobs if self._is_wanted(job)]
+            if not jobs:
+                return
+            superseded = self._superseded(project)
+            deliveries = [self._delivery(job, superseded) for job in jobs]
             outcomes = delivery.push_all(self._client, deliveries, controls)
+            # In this order: a model that is put in use later is one that a round looks after.
+            self._pushed.update((project, job.model_version) for job in jobs)
+            overtaken += [job for job in jobs if not self._is_in_use(job)]
             failed: list[Job] = []
             rest_s = 0.0
             for job, made, outcome in zip(jobs, deliveries, outcomes, strict=True):
@@ -182,10 +234,17 @@ class Deliverer:
             jobs = failed
             time.sleep(attempt * self._retry_after_s)
 
-    def _delivery(self, job: Job, ours: set[str]) -> delivery.Delivery:
+    def _superseded(self, project: int) -> set[str]:
+        """The model versions whose predictions may go: never that of the model in use at this moment."""
+        if not self._remove_superseded:
+            return set()
+        return self._store.model_versions(project) - {self._registry.current(project).version}
+
+    def _delivery(self, job: Job, superseded: set[str]) -> delivery.Delivery:
         analysis = load_analysis(job.result)
         cluster = self._clusters.shown(job.project, analysis)
-        return delivery.Delivery(Task(job.task, job.project, job.data), analysis, ours - {job.model_version}, cluster)
+        others = superseded - {job.model_version}
+        return delivery.Delivery(Task(job.task, job.project, job.data), analysis, others, cluster)
 
 
 def in_grace_period(job: Job, moment: datetime) -> bool:

@@ -158,24 +158,26 @@ class JobRunner:
             log.warning("Job %s failed: %s", job_id, error)
             self.deliverer.put_off(job_id, error)
             self.figures.failed(work.task.project, type(error).__name__)
-            self._note_failure(job_id, type(error).__name__, str(error))
-            self.deliverer.tell_failure(job_id, controls, error)
+            self._note_failure(job_id, type(error).__name__, str(error), controls)
         except DBAPIError as error:
             log.warning("What came of job %s was not kept. %s It is taken up again.", job_id, explained(error))
         except Exception:  # the top of a worker: whatever happened, the server and the other jobs go on
             log.exception("Job %s failed unexpectedly.", job_id)
             self.figures.failed(work.task.project, "InternalError")
-            self._note_failure(job_id, "InternalError", "Unexpected error; the server's log has the details.")
+            unexpected = "Unexpected error; the server's log has the details."
+            self._note_failure(job_id, "InternalError", unexpected, controls)
         finally:
             if not delivering:
                 self.active.end(job_id)
 
-    def _note_failure(self, job_id: int, error_type: str, message: str) -> None:
-        """A job whose failure cannot be written down is taken up again in the next round."""
+    def _note_failure(self, job_id: int, error_type: str, message: str, controls: Controls) -> None:
+        """Keep why a job failed, and tell it on its task. Where it cannot be kept, the next round takes the job up."""
         try:
             self._store.fail_job(job_id, error_type, message)
         except DBAPIError as error:
             log.warning("Job %s: %s", job_id, explained(error))
+        else:
+            self.deliverer.tell_failure(job_id, controls, message)
 
     def _judged(self, work: Mapping[int, VideoJob], future: Future[list[Analysis | None]]) -> None:
         """Runs in a thread of the executor. Those that could not be judged together go on one by one, each with its own
@@ -198,8 +200,8 @@ class JobRunner:
             log.info("Jobs %s were cancelled; they are taken up again.", list(work))
         except SchedulerLost as error:
             log.warning("Jobs %s failed: %s", list(work), error)
-            for job_id in work:
-                self._store.fail_job(job_id, type(error).__name__, str(error))
+            for job_id, its in work.items():
+                self._note_failure(job_id, type(error).__name__, str(error), its.controls)
         except Exception:  # the top of a call: they are taken up again in the next round
             log.exception("What came of jobs %s was not kept.", list(work))
         finally:

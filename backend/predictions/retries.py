@@ -14,6 +14,7 @@ from backend.errors import (
 )
 from backend.storage.database import now
 from backend.storage.jobs import Job
+from backend.storage.overview import VideoRow
 from backend.storage.waiting import Failure
 
 RETRY_AFTER = timedelta(seconds=60)
@@ -21,8 +22,7 @@ RETRY_AFTER = timedelta(seconds=60)
 MOST_ATTEMPTS = 5
 """Of a video whose host does not answer, or whose worker dies: it may be the video's own fault."""
 
-_OUR_OWN_KINDS = (LabelStudioError, SchedulerLost, StorageFault)
-OUR_OWN = tuple(kind.__name__ for kind in _OUR_OWN_KINDS)
+OUR_OWN = tuple(kind.__name__ for kind in (LabelStudioError, SchedulerLost, StorageFault))
 """Failures, as a job names them, that no video causes: Label Studio is away or busy, the disk is full. They are waited
 for however long they last. An error of Label Studio that would be the same the next time is of another kind."""
 OF_THE_VIDEO = tuple(kind.__name__ for kind in (MediaUnreachable, MediaTooSlow, WorkerLost))
@@ -40,12 +40,7 @@ def may_pass(error_type: str) -> bool:
     return error_type in PASSING
 
 
-def is_of_no_video(error: Exception) -> bool:
-    """Whether no video causes an error: one of OUR_OWN, also of those that would be the same the next time."""
-    return isinstance(error, _OUR_OWN_KINDS)
-
-
-def is_retried(job: Job | Failure) -> bool:
+def is_retried(job: Job | Failure | VideoRow) -> bool:
     """Whether a failed job is tried again by itself."""
     return job.error_type in OUR_OWN or (job.error_type in OF_THE_VIDEO and job.attempts < MOST_ATTEMPTS)
 

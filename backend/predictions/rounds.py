@@ -70,7 +70,11 @@ class Rounds:
         for project in projects:
             self._deliver(project.id)
         for project in projects:
-            newest = self._starts.model_version(project.id), self._catch_up_requests[project.id]
+            version = self._starts.model_version(project.id)
+            newest = version, self._catch_up_requests[project.id]
+            if self._runner.deliverer.others_pushed(project.id, version):
+                # Another model may have been in use for a moment, between two looks at which one is.
+                self._caught_up.pop(project.id, None)
             if self._caught_up.get(project.id) != newest and not self._closed.is_set():
                 self._catch_up(project.id, project.label_config)
 

@@ -31,6 +31,7 @@ class Starts:
         self._client = context.client
         self._registry = context.registry
         self._runner = runner
+        runner.deliverer.on_overtaken = self.enqueue
         self.config = context.config.digest()
 
     def model_version(self, project: int | None = None) -> str:
@@ -69,7 +70,7 @@ class Starts:
             log.exception("New tasks were not taken up; they are at the next start.")
 
     def enqueue(self, tasks: Sequence[Task], controls: Controls) -> None:
-        """Start on tasks that Label Studio has no prediction of, whatever was delivered before."""
+        """Start on tasks that Label Studio may have no prediction of, whatever was delivered before."""
         wanted = []
         for task in tasks:
             try:
@@ -79,7 +80,9 @@ class Starts:
         jobs = [job for job in self.jobs_for(wanted) if job is not None]
         self.start_all(jobs, controls, IMPORTED)
         if self._client.configured:
-            self._runner.deliverer.deliver([job.id for job in jobs if job.state == "done"], controls)
+            done = [job.id for job in jobs if job.state == "done"]
+            self._store.deliver_again(done)  # the next rounds deliver what there is no room for now
+            self._runner.deliverer.deliver(done, controls)
 
     def start_all(self, jobs: Sequence[Job], controls: Controls, priority: int) -> None:
         """Start on the jobs that are to do. What fails unexpectedly is taken up in the next round."""

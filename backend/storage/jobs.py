@@ -253,6 +253,13 @@ class Store:
                 .values(delivery="pushed", delivered_at=now(), prediction_id=prediction_id)
             )
 
+    def deliver_again(self, job_ids: Iterable[int]) -> None:
+        """Note that Label Studio may lack the predictions of jobs that were delivered."""
+        with self._transaction() as session:
+            for ids in batches(job_ids):
+                lacking = update(Job).where(Job.id.in_(ids), Job.delivery == "pushed")
+                session.execute(lacking.values(delivery="", updated_at=Job.updated_at))
+
     def forget_job(self, job_id: int) -> None:
         with self._transaction() as session:
             session.execute(delete(Job).where(Job.id == job_id))

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from backend.storage.database import batches
 from backend.storage.jobs import Job
 from backend.storage.labels import Annotation, LabelledRegion, that_count
-from backend.storage.runs import Run
+from backend.storage.runs import LEARNT_NOTHING, Run
 from backend.storage.summaries import RepSummary, VideoSummary
 
 State = Literal["queued", "running", "done", "failed"]
@@ -177,9 +177,9 @@ def states(engine: Engine, in_use: InUse, error_types: Sequence[str] | None = No
 
 def label_counts(engine: Engine) -> dict[int, dict[str, tuple[int, int]]]:
     """Of each project, by label: how many repetitions people left in annotations that count, and how many of them since
-    the last training."""
+    the last training that learnt from them, or failed."""
     learnt = select(Run.project, func.max(func.coalesce(Run.labels_at, Run.created_at)).label("until"))
-    learnt_until = learnt.where(Run.state != "skipped").group_by(Run.project).subquery()
+    learnt_until = learnt.where(Run.state.not_in(LEARNT_NOTHING)).group_by(Run.project).subquery()
     is_new = learnt_until.c.until.is_(None) | (Annotation.received_at > learnt_until.c.until)
     counts = func.count(), func.sum(case((is_new, 1), else_=0))
     query = select(Annotation.project, LabelledRegion.label, *counts).join(LabelledRegion)

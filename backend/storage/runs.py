@@ -15,6 +15,9 @@ from backend.storage.database import Base, now
 from backend.storage.jobs import Store
 
 MOST_ATTEMPTS = 3
+LEARNT_NOTHING = ("skipped", "cancelled")
+"""The states of runs after which their labels count as new still. Those of failed runs do not: every further label
+would start a run that fails in the same way."""
 
 
 class Run(Base):
@@ -149,10 +152,14 @@ class Runs:
                 )
 
     def cancel(self, run_id: int) -> Run:
-        """End a run: at once while it waits, at its next sign of life while it runs. Raises UnknownRun."""
+        """End a run: at once while it waits, at its next sign of life while it runs; one that is over stays as it is.
+
+        Raises UnknownRun.
+        """
         self.run(run_id)
         with self._sessions.begin() as session:
-            session.execute(update(Run).where(Run.id == run_id).values(is_cancelled=True))
+            is_open = Run.state.in_(("queued", "running"))
+            session.execute(update(Run).where(Run.id == run_id, is_open).values(is_cancelled=True))
             session.execute(
                 update(Run)
                 .where(Run.id == run_id, Run.state == "queued")
@@ -162,7 +169,7 @@ class Runs:
 
     def learnt_until(self, project: int) -> datetime:
         """Labels after this moment were not learnt from yet, nor is a run for them going on."""
-        return self._latest(Run.project == project, Run.state != "skipped")
+        return self._latest(Run.project == project, Run.state.not_in(LEARNT_NOTHING))
 
     def asked_until(self, project: int) -> datetime:
         """Labels after this moment were not asked to be learnt from yet."""

@@ -226,7 +226,9 @@ def _made_before(registry: Registry, work: TrainWork, digest: str, base: str) ->
         if version.name == work.parent_name:
             return RunOutcome(version.name, True, f"Nothing new: {version.name} has learnt from exactly these labels.")
         if run.get("parent") == work.parent.version:
-            return RunOutcome(version.name, False, f"Nothing new: {version.name} was made of exactly these labels.")
+            known = f"Nothing new: {version.name} was made of exactly these labels, and is not in use."
+            chosen = f" `deadlift models promote {version.name} --project {work.project}` puts it in use."
+            return RunOutcome(version.name, False, f"{known} {version.gate.get('reason', '')}{chosen}")
     return None
 
 

@@ -176,6 +176,13 @@ def listening(settings: Settings, insecure: bool = False) -> Iterator[Listening]
         yield Listening(f"http://{shown}:{port}", server, services)
 
 
+def check_listening(settings: Settings) -> None:
+    """Raises BackendError where `listening` would at once: port and data folder are free otherwise."""
+    _bound(settings, insecure=False).stop()
+    with private(settings.data_dir), served(settings.data_dir):
+        pass
+
+
 def _bound(settings: Settings, insecure: bool) -> wsgi.Server:
     """A server that has the port and no application yet: whoever connects waits."""
     host, port = settings.backend_host, settings.backend_port

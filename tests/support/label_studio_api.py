@@ -71,6 +71,7 @@ class FakeLabelStudio:
         self.rejects_token = False
         self.refuses_uploads = False
         self.backend_url = "http://127.0.0.1:9090"  # the ML backend that its projects list
+        self.finds_backend = True  # where somebody connects one
         self.connections: list[Json] = []  # what was sent to connect ML backends
         self.connected = {1}  # the projects that list one
         self.ml_backend = ""  # address that is asked for predictions
@@ -325,6 +326,8 @@ class FakeLabelStudio:
 
         @app.patch("/api/ml/<int:number>")
         def patch_backend(number: int) -> Any:
+            if not self.finds_backend:
+                return jsonify(detail="Can't connect to ML backend"), 400
             return jsonify({"id": number, "title": "Deadlift", "project": 1, "url": request.json["url"]})
 
         @app.get("/api/ml/")
@@ -335,6 +338,8 @@ class FakeLabelStudio:
 
         @app.post("/api/ml/")
         def connect() -> Any:
+            if not self.finds_backend:
+                return jsonify(detail="Can't connect to ML backend"), 400
             self.connections.append(request.json)
             return jsonify({"id": 2, **request.json}), 201
 

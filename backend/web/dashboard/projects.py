@@ -42,6 +42,11 @@ class Training:
     def is_open(self) -> bool:
         return self.state_name in ("queued", "running")
 
+    @property
+    def may_be_ended(self) -> bool:
+        """Whether it goes on or waits, and nobody has ended it yet."""
+        return self.is_open and self.state != words.ENDING
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -193,7 +198,9 @@ def training(run: Run) -> Training:
         id=run.id,
         project=run.project,
         state_name=run.state,
-        state="ending" if run.is_cancelled and run.state == "running" else words.RUN_STATES.get(run.state, run.state),
+        state=words.ENDING
+        if run.is_cancelled and run.state == "running"
+        else words.RUN_STATES.get(run.state, run.state),
         reason=run.reason,
         phase=words.PHASES.get(run.phase, run.phase),
         percent=told["percent"],

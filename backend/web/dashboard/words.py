@@ -17,12 +17,14 @@ STATES = {
 }
 RUN_STATES = {
     "queued": "waiting",
-    "running": "training",
+    "running": "going on",
     "done": "finished",
     "skipped": "too few labels",
     "failed": "failed",
     "cancelled": "cancelled",
 }
+ENDING = "ending"
+"""A training that goes on and that somebody ended."""
 PHASES = {
     "": "beginning",
     "labels": "reading what people labelled",

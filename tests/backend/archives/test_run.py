@@ -235,6 +235,19 @@ def test_a_server_finds_what_was_delivered_among_its_jobs(into_project: Run, sto
     assert load_analysis(store.jobs(1)[0].result) == analysis()
 
 
+def test_what_another_model_overtook_while_it_was_stored_is_given_to_that_model(
+    into_project: Run, label_studio: FakeLabelStudio, context: Context, store: Store
+) -> None:
+    def overtaken() -> None:
+        label_studio.before_storing = lambda: None
+        context.registry.choose_rate(1, 0.1)
+
+    label_studio.before_storing = overtaken
+    into_project()
+    in_use = context.registry.current(1).version
+    assert in_use in [job.model_version for job in store.unfinished_jobs([1])]
+
+
 def test_the_project_shows_the_scores_of_the_new_version(into_project: Run, label_studio: FakeLabelStudio) -> None:
     into_project()
     assert label_studio.project_version == VERSION

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fakes import analysis
 from typer.testing import CliRunner
 
 from backend.cli import app
+from backend.context import registry_of
 from backend.errors import BackendError, UnknownRun
 from backend.labelstudio.format import Task
 from backend.predictions.retries import MOST_ATTEMPTS
+from backend.settings import Settings
+from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
 
@@ -29,8 +33,8 @@ def invoke(tmp_path: Path, store: Store) -> Invoke:
     return run
 
 
-def failed_job(store: Store, task: int, kind: str = "MediaNotFound") -> int:
-    job = store.job_for(Task(task, 1, {}), "/data/upload/1/a.mp4", "base", "c")
+def failed_job(store: Store, task: int, kind: str = "MediaNotFound", version: str = "base") -> int:
+    job = store.job_for(Task(task, 1, {}), "/data/upload/1/a.mp4", version, "c")
     store.start_jobs([job.id])
     store.fail_job(job.id, kind, "The video is gone.")
     return job.id
@@ -109,7 +113,9 @@ def test_a_training_that_is_over_is_not_cancelled(invoke: Invoke, store: Store) 
     run = runs.request(1, "Start Training")
     runs.begin()
     runs.finish(run.id, "done", "In use.")
+    before = runs.run(run.id).updated_at
     assert invoke("cancel", str(run.id)) == f"Run {run.id} was over already: done.\n"
+    assert (runs.run(run.id).updated_at, runs.run(run.id).is_cancelled) == (before, False)
 
 
 def test_an_unknown_training_is_an_error(invoke: Invoke) -> None:
@@ -129,6 +135,24 @@ def test_those_whose_reason_may_have_passed_are_tried_again_and_no_others(invoke
     said = invoke("retry")
     assert [state(store, job) for job in jobs] == ["queued", "failed", "failed"]
     assert said.startswith("1 to be tried again.\n1 failed for reasons that stay until something is changed")
+
+
+def test_a_video_is_listed_and_counted_once_whatever_models_judged_it(
+    invoke: Invoke, store: Store, tmp_path: Path
+) -> None:
+    store.remember_project(1, "<View/>")
+    registry = registry_of(Settings(data_dir=tmp_path))
+    first = registry.current(1).version
+    second = registry.choose_rate(1, 0.16).version
+    lasting = [failed_job(store, 5, version=version) for version in (first, second)]
+    delivered = store.job_for(Task(6, 1, {}), "/data/upload/1/b.mp4", first, "c")
+    store.finish_job(delivered.id, dump_analysis(analysis()))
+    store.mark_pushed(delivered.id, 9)
+    waiting = store.job_for(Task(6, 1, {}), "/data/upload/1/b.mp4", second, "c")
+    failed_job(store, 7, "Superseded", second)
+    listed = [line.split()[0] for line in invoke().splitlines() if line.strip()[:1].isdecimal()]
+    assert listed == [str(waiting.id), str(lasting[1])]
+    assert "1 failed for reasons that stay" in invoke("retry")
 
 
 def test_what_has_not_failed_is_not_tried_again(invoke: Invoke, store: Store) -> None:

@@ -176,5 +176,6 @@ def test_a_project_that_label_studio_does_not_have_is_named(
 ) -> None:
     monkeypatch.setenv("LABEL_STUDIO_URL", label_studio.url)
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio.refresh_token)
-    with pytest.raises(BackendError, match="does not have project 99"):
-        invoke("list", project=99)
+    for command in (["list"], ["rollback"], ["promote", "base"], ["show", "1"]):
+        with pytest.raises(BackendError, match="does not have project 99"):
+            invoke(*command, project=99)

@@ -54,9 +54,9 @@ def run(*arguments: object) -> Result:
     ("arguments", "words"),
     [
         (["a.mp4"], "Where"),
-        (["a.mp4", "--project=1", "--out=o"], "Where"),
+        (["a.mp4", "--project=1", "--out=o"], "--project or --out, not both"),
         (["--project=1"], "Which"),
-        (["a.mp4", "--project=1", "--tasks=all"], "Which"),
+        (["a.mp4", "--project=1", "--tasks=all"], "--tasks of a --project, not both"),
         (["--tasks=all", "--out=o"], "Which"),
         (["gone.mp4", "--out=o"], "no such file"),
     ],

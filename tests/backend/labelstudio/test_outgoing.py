@@ -14,7 +14,7 @@ from label_studio_api import FakeLabelStudio, token
 from media_server import MediaServer, reply
 from pydantic import SecretStr
 
-from backend.errors import LabelStudioRefused, MediaForbidden, MediaTooSlow, MediaUnreachable
+from backend.errors import LabelStudioError, LabelStudioRefused, MediaForbidden, MediaTooSlow, MediaUnreachable
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.outgoing import MediaRequests, Patience, Resolve, is_public
 from backend.labelstudio.records import Access
@@ -227,3 +227,23 @@ def test_a_redirect_without_end_is_refused_at_once() -> None:
     finally:
         server.close()
     assert len(server.requests) == 6
+
+
+def test_a_label_studio_that_never_answers_is_named_while_it_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("backend.labelstudio.outgoing._SILENCE_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        client = LabelStudioClient(Access(url, SecretStr(token("refresh"))), timeout_s=0.5)
+        with pytest.raises(LabelStudioError, match="cannot be reached"):
+            client.label_config(1)
+    said = f"Label Studio at {url}/ has not answered for 0.05 s; waiting for it."
+    assert said in caplog.messages
+
+
+def test_a_label_studio_that_answers_is_not_said_to_be_waited_for(
+    client: LabelStudioClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.label_config(1)
+    assert not [one for one in caplog.messages if "has not answered" in one]

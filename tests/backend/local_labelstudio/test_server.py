@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -71,6 +72,16 @@ def test_the_block_stops_it_when_an_error_leaves_it(server: Start) -> None:
     with pytest.raises(ZeroDivisionError), started:
         raise ZeroDivisionError
     assert started.pid is None
+
+
+def test_one_that_ends_by_itself_is_told_with_its_exit_code_and_log(server: Start) -> None:
+    label_studio = server()
+    label_studio.start()
+    assert label_studio.pid is not None
+    assert label_studio.fault() is None
+    os.killpg(label_studio.pid, signal.SIGKILL)
+    label_studio.wait()
+    assert str(label_studio.fault()) == f"Label Studio ended with exit code -9. Its log is {label_studio.log_path}."
 
 
 def test_one_that_ignores_the_request_to_end_is_killed(server: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ def executor() -> Worker:
 
 @pytest.fixture
 def promoted(
-    service: Preannotator, executor: Worker, label_studio: FakeLabelStudio, tmp_path: Path
+    service: Preannotator, executor: Worker, label_studio: FakeLabelStudio, store: Store, tmp_path: Path
 ) -> Callable[..., None]:
     """Has every task predicted; what is returned puts another model into use and waits for its predictions."""
     pose, _ = drawn_video(1, 3)
@@ -72,7 +72,7 @@ def promoted(
         label_studio.add_task(task_id=number)
         PoseCache(tmp_path / "poses").put(f"d{number}", PipelineConfig().pose, pose)
     service.predict([Task(number, 1, {"video": "/data/upload/1/a.mp4"}) for number in TASKS], CONFIG)
-    until(lambda: all(label_studio.of_task(number) for number in TASKS))
+    until(lambda: [job.delivery for job in store.jobs(1)] == ["pushed"] * len(TASKS))
     executor.alone.clear()
     registry = Registry(tmp_path / "models", Model(VERSION, None))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawn_lifts import video as drawn_video
@@ -296,3 +297,85 @@ def test_another_rate_judges_the_same_repetitions(access: Access, tmp_path: Path
     again = analyze_task(replace(work, rate=0.2))
     assert (again.reps, again.model_version) == (first.reps, f"{first.model_version}-at-20%")
     assert sum(one.score for one in again.scores) > sum(one.score for one in first.scores)
+
+
+class Switch:
+    """A task that has a prediction of the first model, and a second one, whose prediction is about to be stored."""
+
+    def __init__(
+        self, service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, folder: Path
+    ) -> None:
+        self.service, self.executor, self.store, self.label_studio = service, executor, store, label_studio
+        self.registry = Registry(folder / "models", Model(VERSION, None))
+        label_studio.add_task(task_id=1)
+        finish(service, executor, store, 1)
+        self.second = promote(folder)
+        service.resume()
+
+    def store_second(self) -> None:
+        """The second model's prediction is stored in Label Studio."""
+        self.executor.finish(1, analysis(version=self.second))
+        until(lambda: delivered(self.store, 1, self.second))
+
+    def back(self) -> None:
+        """The first model is in use again, and whoever looks which one it is has noticed."""
+        self.registry.rollback(1)
+        self.service.resume()
+
+    def versions(self) -> list[str]:
+        return [prediction["model_version"] for prediction in self.label_studio.of_task(1)]
+
+
+@pytest.fixture
+def switch(
+    service: Preannotator, executor: FakeExecutor, store: Store, label_studio: FakeLabelStudio, tmp_path: Path
+) -> Switch:
+    return Switch(service, executor, store, label_studio, tmp_path)
+
+
+def test_a_prediction_that_was_overtaken_while_it_was_stored_gives_way(switch: Switch) -> None:
+    def overtaken() -> None:
+        switch.label_studio.before_storing = lambda: None
+        switch.back()  # finds the first model's prediction, which is still there
+
+    switch.label_studio.before_storing = overtaken
+    switch.store_second()
+    until(lambda: switch.versions() == [VERSION])
+    until(lambda: switch.label_studio.tasks[1]["data"]["deadlift_model"] == VERSION)
+
+
+def test_a_prediction_that_was_removed_before_it_was_wanted_again_comes_back(switch: Switch) -> None:
+    """The model of the second prediction is in use until all of the first one is gone."""
+
+    class Predictions(dict[int, Any]):
+        def pop(self, number: int, *default: Any) -> Any:
+            if self[number]["model_version"] == VERSION:
+                switch.registry.rollback(1)
+            return super().pop(number, *default)
+
+    switch.label_studio.predictions = Predictions(switch.label_studio.predictions)
+    switch.store_second()
+    until(lambda: switch.versions() == [VERSION])
+
+
+def test_a_model_that_was_in_use_between_two_looks_leaves_no_prediction(switch: Switch) -> None:
+    switch.executor.begin(1)
+    switch.back()
+    switch.registry.promote(1, "v0001")
+    switch.store_second()
+    until(lambda: switch.versions() == [switch.second])
+    switch.back()  # looks for the first time since
+    until(lambda: switch.versions() == [VERSION])
+
+
+def test_a_roll_back_delivers_again_what_there_is_no_room_for_at_once(
+    switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch.store_second()
+    until(lambda: switch.versions() == [switch.second])
+    with monkeypatch.context() as patched:
+        patched.setattr("backend.predictions.active.MOST_ACTIVE", 0)
+        switch.back()
+    assert switch.versions() == [switch.second]
+    switch.service.resume()
+    until(lambda: switch.versions() == [VERSION])

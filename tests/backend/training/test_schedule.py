@@ -10,6 +10,7 @@ from training_lab import PER_VIDEO, Lab
 
 from backend.labelstudio.records import Access
 from backend.storage.jobs import Store
+from backend.storage.overview import label_counts
 
 
 def test_enough_new_labels_start_a_run(store: Store, tmp_path: Path) -> None:
@@ -65,3 +66,28 @@ def test_labels_that_were_too_few_count_with_later_ones(store: Store, tmp_path: 
     lab.trainer.labels_changed([1])
     lab.trainer.count_labels()
     assert [run.state for run in lab.trainer.runs.runs()] == ["queued", "skipped"]
+
+
+def test_labels_of_a_training_that_was_cancelled_count_with_later_ones(store: Store, tmp_path: Path) -> None:
+    lab = Lab(store, tmp_path, Access("", SecretStr("")), after=2 * (PER_VIDEO - 1))
+    lab.label(1)
+    runs = lab.trainer.runs
+    runs.cancel(lab.trainer.request(1, "the dashboard").id)
+    new = {one: new for one, (_, new) in label_counts(store.engine)[1].items()}
+    assert new["normal"] == PER_VIDEO - 1
+    lab.label(2)
+    lab.trainer.labels_changed([1])
+    lab.trainer.count_labels()
+    assert [run.state for run in runs.runs()] == ["queued", "cancelled"]
+
+
+def test_a_training_that_failed_does_not_start_again_with_every_label(store: Store, tmp_path: Path) -> None:
+    lab = Lab(store, tmp_path, Access("", SecretStr("")), after=2 * (PER_VIDEO - 1))
+    lab.label(1)
+    lab.label(2)
+    runs = lab.trainer.runs
+    runs.finish(lab.trainer.request(1, "the dashboard").id, "failed", "The disk is full.")
+    lab.label(3)
+    lab.trainer.labels_changed([1])
+    lab.trainer.count_labels()
+    assert [run.state for run in runs.runs()] == ["failed"]

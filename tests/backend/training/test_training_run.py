@@ -85,6 +85,16 @@ def test_faults_called_normal_are_not_promoted(trained: Lab) -> None:
     assert trained.registry.current_name(1) == "v0001"
 
 
+def test_why_a_model_of_the_same_labels_is_not_in_use_is_said_again(trained: Lab) -> None:
+    for task in range(1, 6):
+        trained.label(task, called=0)
+    refused = trained.train().message
+    again = trained.train().message
+    assert again.startswith("Nothing new: v0002 was made of exactly these labels, and is not in use. Not promoted: ")
+    assert refused in again
+    assert again.endswith("`deadlift models promote v0002 --project 1` puts it in use.")
+
+
 def test_a_refusal_names_the_tasks_to_look_at_again(trained: Lab) -> None:
     for task in (1, 3, 4, 5):
         trained.label(task, called=0)

@@ -108,6 +108,18 @@ def test_a_training_is_asked_for_and_ended(lone_http: FlaskClient, registry: Reg
     assert Runs(store).run(run.id).state == "cancelled"
 
 
+def test_a_training_that_somebody_ended_is_not_offered_to_be_ended_again(lone_http: FlaskClient, store: Store) -> None:
+    runs = Runs(store)
+    run = runs.request(1, "the dashboard")
+    runs.begin()
+    page = "/models?project=1"
+    assert "End it" in lone_http.get(page).text
+    assert "going on</span>, asked for by the dashboard" in lone_http.get(page).text
+    runs.cancel(run.id)
+    assert "ending</span>" in lone_http.get(page).text
+    assert "End it" not in lone_http.get(page).text
+
+
 def test_a_video_is_tried_again(lone_http: FlaskClient, registry: Registry, store: Store) -> None:
     assert lone_http.post(f"/videos/{LOST}/retry").location == f"/videos/{LOST}?done=retried&project=1"
     assert state(store, LOST) == "queued"
