@@ -65,12 +65,13 @@ Rep = TypeVar("Rep", bound=Predicted)
 
 @dataclass(frozen=True)
 class PredictedRep:
-    """A repetition as the model proposed it: seconds, label, score 0..1, and how sure it was, 0..1."""
+    """A repetition as the model proposed it: seconds, label, score 0..1 (None where it could not be judged; exports of
+    earlier releases have one there too), and how sure it was, 0..1."""
 
     start_s: float
     end_s: float
     label: RepLabel
-    score: float
+    score: float | None
     confidence: float
 
 
@@ -222,7 +223,7 @@ def predicted_reps(analysis: Analysis) -> tuple[PredictedRep, ...]:
             rep.start_s,
             rep.end_s,
             score.label,
-            score.score,
+            score.score if score.reliable else None,
             min(analysis.confidence, score.decision_confidence),
         )
         for rep, score in zip(analysis.reps, analysis.scores, strict=True)

@@ -77,8 +77,9 @@ def lockout_svg(context: Context, found: Analyzed) -> str:
         return _NOBODY
     if not analysis.reps:
         return skeleton_svg(pose, analysis.video.duration_s / 2, "")
-    score, rep = max(zip(analysis.scores, analysis.reps, strict=True), key=lambda pair: pair[0].score)
-    return skeleton_svg(pose, rep.top_s, score.label)
+    pairs = zip(analysis.scores, analysis.reps, strict=True)
+    score, rep = max(pairs, key=lambda pair: (pair[0].reliable, pair[0].score))
+    return skeleton_svg(pose, rep.top_s, score.label if score.reliable else "")
 
 
 def motion_png(context: Context, found: Analyzed) -> bytes | None:

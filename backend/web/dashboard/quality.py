@@ -20,7 +20,7 @@ _LEAST_DEVIATION_S = 0.2
 
 @dataclass(frozen=True)
 class Outlier:
-    """A repetition of unusual length."""
+    """A repetition of unusual length. score: None where it could not be judged."""
 
     project: int
     task: int
@@ -29,7 +29,7 @@ class Outlier:
     number: int
     start_s: float
     duration_s: float
-    score: float
+    score: float | None
 
 
 @dataclass(frozen=True)
@@ -106,4 +106,5 @@ def _outliers(reps: list[overview.RepRow]) -> tuple[float | None, list[overview.
 
 def _outlier(rep: overview.RepRow, media: str, links: Links) -> Outlier:
     url, file = links.task(rep.project, rep.task), file_name(media)
-    return Outlier(rep.project, rep.task, url, file, rep.number, rep.start_s, rep.end_s - rep.start_s, rep.score)
+    score = rep.score if rep.reliable else None
+    return Outlier(rep.project, rep.task, url, file, rep.number, rep.start_s, rep.end_s - rep.start_s, score)

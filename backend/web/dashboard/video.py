@@ -34,7 +34,8 @@ _DECIMALS = 1
 class RepView:
     """A repetition, numbered from 1; times in seconds. back_bow: in trunk lengths, None where the view says nothing of
     the back; back_is_rounded: whether it looks so. hindrance: what was hidden, "" where that kept nobody from judging.
-    reasons: in words, the strongest first. flagged_by: see `RepScore`. called: by people, where otherwise.
+    reasons: in words, the strongest first. flagged_by: see `RepScore`. called: by people, where otherwise, or where it
+    could not be judged.
     fault: that we tick, "" for none; ticked: those that people ticked. x, width: in the chart's units."""
 
     number: int
@@ -219,9 +220,9 @@ def _reps(store: Store, found: Analyzed) -> tuple[RepView, ...]:
             score.back_bow,
             score.back_is_rounded,
             score.hindrance,
-            tuple(map(str, score.reasons)),
-            score.flagged_by,
-            tuple(one for one in said if one.number == number and one.label != score.label),
+            tuple(map(str, score.reasons)) if score.reliable else (),
+            score.flagged_by if score.reliable else (),
+            tuple(one for one in said if one.number == number and (one.label != score.label or not score.reliable)),
             faults[number - 1],
             tuple(one for one in ticked if one.number == number),
             across(rep.start_s),

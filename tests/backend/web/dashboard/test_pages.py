@@ -317,6 +317,18 @@ def test_a_video_shows_its_repetitions_with_their_curve(full: FlaskClient) -> No
     assert "<polyline" in shown
 
 
+def test_a_repetition_that_could_not_be_judged_is_no_anomaly(http: FlaskClient, store: Store, tmp_path: Path) -> None:
+    reps = fill_videos(store, tmp_path, unjudged=4)
+    label(store, 1, DRAWN, [("rep4", reps[3].start_s, reps[3].end_s, "normal")])
+    shown = words_of(page(http, f"/videos/{DRAWN}"))
+    assert "5 repetitions, 0 anomalous" in shown
+    assert "Repetition 4: could not be judged" in shown
+    assert "user 3 called it normal." in shown
+    (fourth,) = (one for one in http.get(f"/api/videos/{DRAWN}").json["reps"] if one["number"] == 4)
+    assert (fourth["label"], fourth["reasons"], fourth["flagged_by"]) == ("normal", [], [])
+    assert order(page(http, "/videos?anomalous=yes")) == []
+
+
 def test_how_rare_a_repetition_is_is_said_in_words(full: FlaskClient) -> None:
     assert "50 of 100 normal repetitions are at least as unusual." in page(full, f"/videos/{DRAWN}")
     said = [as_unusual(share) for share in (1 - 1e-12, 0.997, 0.01, 0.001)]
