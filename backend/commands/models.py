@@ -68,6 +68,7 @@ def show(name: Name, project: Project) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from backend.models.figures import judged_words, learnt_words
     from pipeline.anomaly.versions import percent
 
     registry = _registry()
@@ -80,10 +81,8 @@ def show(name: Name, project: Project) -> None:
     labels = run.get("labels", {})
     in_use = ", in use" if registry.current_name(project) == version.name else ""
     console.print(f"{version.model.version}, made {_made(version)} UTC{in_use}, in {folder}")
-    console.print(
-        f"Learnt from {labels.get('normal', 0)} normal repetitions of {labels.get('videos', 0)} videos, "
-        f"judged with {labels.get('anomalous', 0)} anomalous ones."
-    )
+    anomalous = judged_words(run) or "no anomalous repetitions"
+    console.print(f"Learnt from {learnt_words(run) or 'labels that are not stored'}, judged with {anomalous}.")
     for line in labels.get("skipped", []):
         console.print(f"Left out: {line}")
     console.print(str(version.gate.get("reason", "")))
@@ -193,13 +192,15 @@ def _print_rates(console: Console, registry: Registry, project: int, version: Ve
 
 def _figures(version: Version) -> dict[str, str]:
     """What two models are compared by, in words; rates of unseen videos."""
+    from backend.models.figures import judged_words, learnt_words
+
     run, figures = version.run, version.gate.get("figures") or {}
     labels: Json = run.get("labels", {})
     rows = {
         "Made (UTC)": _made(version),
-        "Normal repetitions": str(labels.get("normal", "")),
-        "Anomalous repetitions": str(labels.get("anomalous", "")),
-        "Videos": str(labels.get("videos", "")),
+        "Learnt from": learnt_words(run),
+        "Judged with": judged_words(run),
+        "Labelled videos": str(labels.get("videos", "")),
         "Lifters and cameras it knows": str((run.get("metrics") or {}).get("settings", "")),
     }
     rows |= {title: value for title, value, _ in _judged(version)}

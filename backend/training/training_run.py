@@ -129,6 +129,7 @@ def _train(work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunO
             "normal": sum(sample.label == "normal" for sample in samples),
             "anomalous": sum(sample.label == "anomalous" for sample in samples),
             "videos": len({sample.group for sample in samples}),
+            "anomalous_videos": len({sample.group for sample in samples if sample.label == "anomalous"}),
             "skipped": skipped,
         },
         "metrics": {name: None if value != value else value for name, value in asdict(report).items()},

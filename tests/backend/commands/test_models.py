@@ -91,6 +91,14 @@ def test_show_has_what_was_measured_and_left_out(registry: Registry, invoke: Inv
     assert "No loss curve" in shown
 
 
+def test_what_was_learnt_from_is_of_the_videos_that_had_it(registry: Registry, invoke: Invoke) -> None:
+    run = RUN | {"labels": RUN["labels"] | {"anomalous_videos": 2}, "metrics": {"normals": 11, "videos": 3}}
+    registry.publish(1, load_detector(), "", run, [])
+    said = "Learnt from 11 normal repetitions of 3 videos, judged with 4 anomalous repetitions of 2 videos."
+    assert said in invoke("show", "v0003")
+    assert "11 normal repetitions of 3 videos" in " ".join(invoke("compare", "v0001", "v0003").split())
+
+
 def test_show_draws_the_loss(invoke: Invoke, registry: Registry) -> None:
     losses = [{"epoch": n, "loss": 1.0 / n, "held_out": 2.0 / n} for n in range(1, 11)]
     registry.publish(1, load_detector(), "", RUN | {"losses": losses}, [])

@@ -93,7 +93,10 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     add_model(
         registry, 1, 10, 2, rates=[UnseenAtRate(0.05, 0.03, None, 10, 3, 0), UnseenAtRate(0.1, 0.2, None, 10, 3, 0)]
     )
-    add_model(registry, 2, 200, 60, passed=False, reason="Not promoted: false alarms rise from 5% to 20%. " + MARKUP)
+    earlier = {"earlier_normals": 20.0, "earlier_anomalies": 13.0}
+    earlier |= {"earlier_candidate_misses": 1.0, "earlier_current_misses": 0.23}
+    refused = "Not promoted: false alarms rise from 5% to 20%. " + MARKUP
+    add_model(registry, 2, 200, 60, passed=False, reason=refused, **earlier)
     registry.promote(1, "v0001")
     regions = [(f"rep{n}", rep.start_s, rep.end_s, "normal") for n, rep in enumerate(reps, start=1)]
     label(store, 1, DRAWN, [*regions[:4], ("x", 0.0, 0.2, "anomalous")])
@@ -208,6 +211,13 @@ def test_what_cannot_be_shown_says_why(full: FlaskClient, address: str, status: 
     answer = full.get(address, headers=HTML)
     assert (answer.status_code, answer.mimetype) == (status, "text/html")
     assert said in answer.text
+
+
+@pytest.mark.parametrize("address", ["/models/1/v0002", "/models/1/compare?first=v0001&second=v0002"])
+def test_a_model_that_was_judged_by_the_earlier_labels_too_shows_those_figures(full: FlaskClient, address: str) -> None:
+    shown = words_of(page(full, address))
+    assert re.search(r"Missed anomalies by the earlier labels 100% [^a-z]*to 100% 23%", shown)
+    assert "judged with 2 anomalous repetitions" in shown
 
 
 # Projects
