@@ -165,7 +165,7 @@ def _named(session: Session, annotations: Iterable[Annotation]) -> dict[int, int
 
 def _of_the_time(session: Session, annotations: Sequence[Annotation]) -> dict[int, int]:
     """By annotation, the job that its task had when it was begun."""
-    begun = _begun(session, annotations)
+    begun = begun_at(session, annotations)
     stored = _stored(session, annotations)
     found: dict[int, int] = {}
     for annotation in annotations:
@@ -199,7 +199,7 @@ def _stored(session: Session, annotations: Iterable[Annotation]) -> dict[tuple[i
     return found
 
 
-def _begun(session: Session, annotations: Iterable[Annotation]) -> dict[int, datetime]:
+def begun_at(session: Session, annotations: Iterable[Annotation]) -> dict[int, datetime]:
     """When somebody began with each annotation; where that is not kept, when it was last changed."""
     found = {a.id: moment for a in annotations if (moment := utc(a.updated_at)) is not None}
     for ids in batches(found):

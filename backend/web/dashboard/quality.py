@@ -44,8 +44,9 @@ class TaskLink:
 
 @dataclass(frozen=True)
 class QualityView:
-    """scores: of the repetitions that could be judged; confidences: of videos. issues: videos with each. typical_s:
-    median length of a repetition, None without any. outlier_total: all there are. duplicates: tasks with one file."""
+    """scores: of the repetitions that could be judged; confidences: of videos. issues: videos with each. unjudged:
+    repetitions that could not be judged. typical_s: median length of a repetition, None without any. outlier_total: all
+    there are. duplicates: tasks with one file."""
 
     project: int | None
     threshold: float
@@ -55,6 +56,7 @@ class QualityView:
     videos: int
     confidences: tuple[Bar, ...]
     issues: dict[str, int]
+    unjudged: int
     typical_s: float | None
     outlier_total: int
     outliers: tuple[Outlier, ...]
@@ -80,6 +82,7 @@ def quality_view(context: Context, links: Links, project: int | None) -> Quality
         videos=len(confidences),
         confidences=histogram(confidences),
         issues={str(name): count for name, count in overview.issue_counts(engine, in_use, project).items()},
+        unjudged=len(reps) - len(scores),
         typical_s=typical,
         outlier_total=len(unusual),
         outliers=tuple(_outlier(rep, addresses.get(rep.job, ""), links) for rep in shown),

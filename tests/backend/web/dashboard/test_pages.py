@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from backend.labelstudio.records import Task
 from backend.labelstudio.requests import Fault
 from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
+from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.database import now
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
@@ -24,6 +26,7 @@ from backend.web.app import create_app
 from backend.web.dashboard.words import as_unusual
 from backend.web.services import services_of
 from pipeline.learning.rates import UnseenAtRate
+from pipeline.records import RepScore
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 MARKUP = "<i>marked"
@@ -220,6 +223,18 @@ def test_a_model_that_was_judged_by_the_earlier_labels_too_shows_those_figures(f
     assert "judged with 2 anomalous repetitions" in shown
 
 
+def test_repetitions_that_could_not_be_judged_are_counted_with_their_videos(
+    http: FlaskClient, store: Store, tmp_path: Path
+) -> None:
+    fill_videos(store, tmp_path, unjudged=4)
+    scores = (RepScore(0.5, 1.0, 0.0, reliable=False),) * 2
+    job = next(job for job in store.jobs() if job.task == FEW)
+    store.finish_job(job.id, dump_analysis(replace(load_analysis(job.result), scores=scores)))
+    assert "3 repetitions that could not be judged, in 2 videos" in words_of(page(http, "/quality"))
+    assert http.get("/api/quality").json["unjudged"] == 3
+    assert set(order(page(http, "/videos?issue=not-judged"))) == {"drawn.mp4", "few.mp4"}
+
+
 # Projects
 
 
@@ -339,14 +354,34 @@ def test_a_repetition_that_could_not_be_judged_is_no_anomaly(http: FlaskClient, 
     assert order(page(http, "/videos?anomalous=yes")) == []
 
 
+@pytest.mark.parametrize(("labelled", "said"), [(False, "was stored"), (True, "stored")])
+def test_a_prediction_that_a_label_began_with_is_in_label_studio_still(
+    http: FlaskClient, store: Store, tmp_path: Path, labelled: bool, said: str
+) -> None:
+    reps = fill_videos(store, tmp_path)
+    first = next(job for job in store.jobs() if job.task == DRAWN)
+    if labelled:
+        label(store, 1, DRAWN, [("rep1", reps[0].start_s, reps[0].end_s, "normal")], created_at="2026-01-02T00:00:00Z")
+    task = Task(DRAWN, 1, {"video": first.media})
+    later = store.job_for(task, first.media, "p1-v0001-0badc0de", "c")
+    store.finish_job(later.id, first.result)
+    store.mark_pushed(later.id, 77)
+    told = http.get(f"/api/videos/{DRAWN}").json
+    assert dict(zip([one["model_version"] for one in told["predictions"]], told["stored"], strict=True)) == {
+        first.model_version: said, later.model_version: "stored",
+    }  # fmt: skip
+    assert (">was stored<" in page(http, f"/videos/{DRAWN}")) == (said == "was stored")
+
+
 def test_how_rare_a_repetition_is_is_said_in_words(full: FlaskClient) -> None:
-    assert "50 of 100 normal repetitions are at least as unusual." in page(full, f"/videos/{DRAWN}")
-    said = [as_unusual(share) for share in (1 - 1e-12, 0.997, 0.01, 0.001)]
+    assert "At most 50 of 100 normal repetitions are at least as unusual." in page(full, f"/videos/{DRAWN}")
+    said = [as_unusual(share) for share in (1 - 1e-12, 0.051, 1 / 22, 0.01, 0.001)]
     assert said == [
-        "Every normal repetition is",
-        "Nearly every normal repetition is",
-        "1 of 100 normal repetitions is",
-        "Fewer than 1 of 100 normal repetitions are",
+        "Normal repetitions are as unusual.",
+        "At most 6 of 100 normal repetitions are at least as unusual.",
+        "At most 5 of 100 normal repetitions are at least as unusual.",  # none of the 21 that are known
+        "At most 1 of 100 normal repetitions is at least as unusual.",
+        "Fewer than 1 of 100 normal repetitions are at least as unusual.",
     ]
 
 
