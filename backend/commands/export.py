@@ -29,7 +29,7 @@ def export(
     ] = None,
     label: Annotated[str, typer.Option(help="Only these labels: normal, anomalous.")] = "",
     annotator: Annotated[
-        str, typer.Option(help="Only of these users: ids, names or e-mail addresses, by commas.")
+        str, typer.Option(help="Only of these users: ids, names or e-mail addresses, separated by commas.")
     ] = "",
     origin: Annotated[
         str,

@@ -242,7 +242,7 @@ def test_people_are_meant_by_number_name_or_address(
 def test_without_label_studio_people_are_meant_by_number(project: LabelledProject) -> None:
     client = LabelStudioClient(NOWHERE)
     assert annotators_called(["7"], project.store, client, 1) == (7,)
-    with pytest.raises(BackendError, match="Nobody called 9 has labelled in project 1; these have: 7[.]"):
+    with pytest.raises(BackendError, match=r"Nobody called 9 has labelled in project 1; these have: 7[.]"):
         annotators_called(["9"], project.store, client, 1)
 
 

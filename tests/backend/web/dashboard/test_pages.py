@@ -373,6 +373,16 @@ def test_a_prediction_that_a_label_began_with_is_in_label_studio_still(
     assert (">was stored<" in page(http, f"/videos/{DRAWN}")) == (said == "was stored")
 
 
+def test_a_tick_that_stayed_on_a_repetition_called_normal_is_no_agreement(
+    http: FlaskClient, store: Store, tmp_path: Path
+) -> None:
+    rep = fill_videos(store, tmp_path)[3]
+    label(store, 1, DRAWN, [("rep4", rep.start_s, rep.end_s, "normal")], faults={"rep4": ["Rounded back"]})
+    shown = words_of(page(http, f"/videos/{DRAWN}"))
+    assert "user 3 left Rounded back ticked on a repetition called normal." in shown
+    assert "the same as the fault" not in shown
+
+
 def test_how_rare_a_repetition_is_is_said_in_words(full: FlaskClient) -> None:
     assert "At most 50 of 100 normal repetitions are at least as unusual." in page(full, f"/videos/{DRAWN}")
     said = [as_unusual(share) for share in (1 - 1e-12, 0.051, 1 / 22, 0.01, 0.001)]
