@@ -134,6 +134,16 @@ def judged_words(run: Mapping[str, Any]) -> str:
     return count if videos is None else f"{count} of {_count(videos, 'video')}"
 
 
+def confirmed_words(run: Mapping[str, Any]) -> str:
+    """How many of the repetitions that people called anomalous a model flags, also in videos that it has learnt from;
+    "" where that is not stored, and where there are none."""
+    kept = run.get("confirmed") or {}
+    if not kept.get("anomalous"):
+        return ""
+    of = _count(kept["anomalous"], "repetition")
+    return f"Of {of} that people called anomalous it flags {kept['flagged']} (before: {kept['flagged_before']})."
+
+
 def _count(number: int, thing: str) -> str:
     return f"{number} {thing}{'s' * (number != 1)}"
 

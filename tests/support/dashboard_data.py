@@ -121,6 +121,7 @@ def add_model(
         "label_digest": f"{number:016x}",
         "labels": {"normal": 25, "anomalous": 2, "videos": 4, "skipped": []},
         "losses": [{"epoch": 1, "loss": 0.5, "held_out": 0.75}, {"epoch": 2, "loss": 0.25, "held_out": 0.5}],
+        "confirmed": {"anomalous": 2, "flagged": 1, "flagged_before": 2},
         "gate": gate | {"figures": {"normals": normals, "anomalies": anomalies, **rates, **figures}},
     }
     (folder / "run.json").write_text(json.dumps(run))

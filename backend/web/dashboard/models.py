@@ -13,6 +13,7 @@ from backend.models.figures import (
     Curve,
     Figure,
     Verdict,
+    confirmed_words,
     curve,
     earlier_figures_of,
     figures_of,
@@ -81,7 +82,8 @@ class ModelView:
     not learn from, in words. curve: of what it predicted before people labelled it; None where they have not labelled
     both kinds. doubtful_tasks: tasks whose labels people should look at again. judged_at: the nominal rate of false
     alarms of the figures, None where not stored; rate: the one that it judges at in this project; rates: what it would
-    do at several ones, and rates_words: how far that can be relied on."""
+    do at several ones, and rates_words: how far that can be relied on. confirmed: what it flags of what people called
+    anomalous, in words, "" where not stored."""
 
     project: int
     title: str
@@ -99,6 +101,7 @@ class ModelView:
     rate: RateInUse
     rates: tuple[UnseenAtRate, ...]
     rates_words: str
+    confirmed: str
 
 
 @dataclass(frozen=True)
@@ -191,6 +194,7 @@ def _view(
         rate=rate,
         rates=rates,
         rates_words=in_words(rates, rate.rate),
+        confirmed=confirmed_words(run),
     )
 
 

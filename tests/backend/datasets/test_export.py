@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fake_label_studio import FakeLabelStudio
 from fakes import CONFIG
+from label_studio_api import FakeLabelStudio
 from labelled_project import NOWHERE, RATE, VERSION, LabelledProject
 from pydantic import SecretStr
 
