@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from dashboard_data import BROKEN, DRAWN, FEW, LOST, NONE, WAITING, add_model, fill_videos, label
 from fakes import CONFIG, FakeExecutor
@@ -228,6 +230,7 @@ def test_repetitions_that_could_not_be_judged_are_counted_with_their_videos(
     http: FlaskClient, store: Store, tmp_path: Path
 ) -> None:
     fill_videos(store, tmp_path, unjudged=4)
+    assert "1 repetition that could not be judged, in 1 video" in words_of(page(http, "/quality"))
     scores = (RepScore(0.5, 1.0, 0.0, reliable=False),) * 2
     job = next(job for job in store.jobs() if job.task == FEW)
     store.finish_job(job.id, dump_analysis(replace(load_analysis(job.result), scores=scores)))
@@ -411,6 +414,16 @@ def test_a_skeleton_is_drawn_at_lockout(full: FlaskClient) -> None:
     drawn = full.get(f"/videos/{DRAWN}/skeleton.svg")
     assert drawn.mimetype == "image/svg+xml"
     assert drawn.text.count("<line") > 10
+
+
+def test_the_picture_of_a_repetition_that_could_not_be_judged_has_no_colour(
+    http: FlaskClient, store: Store, tmp_path: Path
+) -> None:
+    fill_videos(store, tmp_path, unjudged=4)
+    encoded = np.frombuffer(http.get(f"/videos/{DRAWN}/motion.png").data, np.uint8)
+    picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR).astype(int)
+    has_colour = [bool(np.ptp(rows, axis=-1).any()) for rows in np.split(picture, 5)]
+    assert has_colour == [True, True, True, False, True]
 
 
 def test_the_picture_of_motion_has_all_repetitions(full: FlaskClient) -> None:
