@@ -178,11 +178,11 @@ class RepScore:
 
     score 0..1, higher is more anomalous, the decision is at 0.5. p_value 0..1 is conformal: the share of normal
     repetitions that are at least as unusual. raw is the detector's own distance. `reliable` is False where the
-    repetition could not be judged (poses missing, implausibly short, hidden): a person should check it. hindrance: what
-    of the body was hidden, in words ("the legs are hidden"), "" where that is not the reason. back_bow: how far the
-    outline of the back bulges, in trunk lengths, None where the view allows no statement: a hint for people, which
-    moves neither score nor label. flagged_by: what calls an anomalous repetition so, by itself or, if nothing does,
-    together; () for a normal one.
+    repetition could not be judged (poses missing, implausibly short, hidden): a person should check it, and it is no
+    anomaly whatever its score. hindrance: what of the body was hidden, in words ("the legs are hidden"), "" where that
+    is not the reason. back_bow: how far the outline of the back bulges, in trunk lengths, None where the view allows no
+    statement: a hint for people, which moves neither score nor label. flagged_by: what gives a repetition a score of
+    0.5 or more, by itself or, if nothing does, together.
     """
 
     score: float
@@ -200,7 +200,7 @@ class RepScore:
 
     @property
     def is_anomaly(self) -> bool:
-        return self.score >= 0.5
+        return self.reliable and self.score >= 0.5
 
     @property
     def label(self) -> RepLabel:
@@ -282,6 +282,8 @@ class Analysis:
         Columns: `start_s`, `top_s`, `end_s`, `duration_s` (seconds of media time), `score` and `p_value` (0..1), `raw`,
         `label`, `is_anomaly`, `reliable`, `reasons` (text), of the video `video`, `confidence`, `model_version`, and
         `back_bow` (trunk lengths, NaN where nothing is said of the back), `back_is_rounded`, `flagged_by` (text).
+        `reasons` and `flagged_by` are those of anomalies. A repetition that is not `reliable` could not be judged: its
+        `label` is then "normal" and says nothing.
         """
         import pandas
 
@@ -299,8 +301,8 @@ class Analysis:
                 "reliable": score.reliable,
                 "back_bow": float("nan") if score.back_bow is None else score.back_bow,
                 "back_is_rounded": score.back_is_rounded,
-                "flagged_by": "; ".join(score.flagged_by),
-                "reasons": "; ".join(map(str, score.reasons)),
+                "flagged_by": "; ".join(score.flagged_by) if score.is_anomaly else "",
+                "reasons": "; ".join(map(str, score.reasons)) if score.is_anomaly else "",
                 "video": self.video.path,
                 "confidence": self.confidence,
                 "model_version": self.model_version,

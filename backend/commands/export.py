@@ -28,7 +28,9 @@ def export(
         Path | None, typer.Option(help="Check an exported dataset instead: one version, or all below a folder.")
     ] = None,
     label: Annotated[str, typer.Option(help="Only these labels: normal, anomalous.")] = "",
-    annotator: Annotated[str, typer.Option(help="Only of these users: their ids, separated by commas.")] = "",
+    annotator: Annotated[
+        str, typer.Option(help="Only of these users: ids, names or e-mail addresses, separated by commas.")
+    ] = "",
     origin: Annotated[
         str,
         typer.Option(help="Only untouched (as the model proposed), changed (by a person) or manual (drawn by one)."),
@@ -68,23 +70,27 @@ def export(
         ground_truth=ground_truth,
         since=since,
         until=until,
-        annotators=tuple(_number(one) for one in _parts(annotator)),
         labels=_named(label, LABELS),
         origins=_named(origin, ORIGINS),
         agreement=agreement,
         min_confidence=min_confidence,
     )
-    _report(_export(ExportRequest(project, out, filters, lifter_key, labels_only, clips, frames)))
+    request = ExportRequest(project, out, filters, lifter_key, labels_only, clips, frames)
+    _report(_export(request, _parts(annotator)))
 
 
-def _export(request: ExportRequest) -> Exported:
+def _export(request: ExportRequest, annotators: Sequence[str]) -> Exported:
+    """annotators: only of those, as people call them."""
     from contextlib import closing
+    from dataclasses import replace
 
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     from backend.commands.another_server import warn_of_another_server
     from backend.context import access_of, with_known_names
+    from backend.datasets.annotators import annotators_called
     from backend.datasets.export import export as run_export
+    from backend.labelstudio.client import LabelStudioClient
     from backend.settings import Settings
     from backend.storage.jobs import Store
 
@@ -93,6 +99,9 @@ def _export(request: ExportRequest) -> Exported:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with closing(Store(settings.database_url)) as store:
         _pull(settings, store, request.project)
+        client = LabelStudioClient(access_of(settings))
+        chosen = annotators_called(annotators, store, client, request.project)
+        request = replace(request, filters=replace(request.filters, annotators=chosen))
         with progress_bar(*columns) as bar:
             task = bar.add_task("videos", total=None)
             return run_export(
@@ -200,9 +209,3 @@ def _named(text: str, allowed: Sequence[_Name]) -> tuple[_Name, ...]:
         if part not in allowed:
             raise typer.BadParameter(f"Expected {' or '.join(allowed)}, got {part}.")
     return tuple(known[part] for part in _parts(text))
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal():
-        raise typer.BadParameter(f"Expected the id of a user, a number, got {text}.")
-    return int(text)

@@ -21,6 +21,7 @@ Name = Annotated[str, typer.Argument(help="A model: v0003, 3, or its whole versi
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDEST = 60
+_FIGURES = (("false_alarms", "False alarms"), ("misses", "Misses"), ("auroc", "AUROC"))
 
 
 @app.command("list")
@@ -66,6 +67,7 @@ def show(name: Name, project: Project) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from backend.models.figures import confirmed_words, judged_words, learnt_words
     from pipeline.anomaly.versions import percent
 
     registry = _registry_of(project)
@@ -78,10 +80,8 @@ def show(name: Name, project: Project) -> None:
     labels = run.get("labels", {})
     in_use = ", in use" if registry.current_name(project) == version.name else ""
     console.print(f"{version.model.version}, made {_made(version)} UTC{in_use}, in {folder}")
-    console.print(
-        f"Learnt from {labels.get('normal', 0)} normal repetitions of {labels.get('videos', 0)} videos, "
-        f"judged with {labels.get('anomalous', 0)} anomalous ones."
-    )
+    anomalous = judged_words(run) or "no anomalous repetitions"
+    console.print(f"Learnt from {learnt_words(run) or 'labels that are not stored'}, judged with {anomalous}.")
     for line in labels.get("skipped", []):
         console.print(f"Left out: {line}")
     console.print(str(version.gate.get("reason", "")))
@@ -94,6 +94,8 @@ def show(name: Name, project: Project) -> None:
         table.add_row(title, *figures)
     console.print(table)
     _print_rates(console, registry, project, version)
+    if kept := confirmed_words(run):
+        console.print(kept)
     alarms = (run.get("metrics") or {}).get("false_alarms")
     if alarms is not None:
         console.print(f"On the videos that it learnt from, each judged without itself: {alarms:.1%} false alarms.")
@@ -117,14 +119,13 @@ def compare(first: Name, second: Name, project: Project) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from backend.errors import UnknownVersion
+    from backend.models.registry import BASE
 
     registry = _registry_of(project)
-    if "base" in (first, second):
-        raise UnknownVersion(
-            f"base has no labels of project {project} to be judged by. `deadlift models show` of a model that was made "
-            "while base was in use has the figures of both."
-        )
+    of_base = [name in (BASE, registry.fallback.version) for name in (first, second)]
+    if any(of_base):
+        _compare_with_base(registry, project, second if of_base[0] else first, is_first=of_base[0])
+        return
     one, other = registry.version(project, first), registry.version(project, second)
     table = Table("", one.name, other.name, box=box.SIMPLE)
     left, right = _figures(one), _figures(other)
@@ -168,6 +169,66 @@ def curve(values: Sequence[float]) -> str:
     return "".join(_BARS[round((value - low) / span * (len(_BARS) - 1)) if span > 0 else 0] for value in shown)
 
 
+def _compare_with_base(registry: Registry, project: int, name: str, is_first: bool) -> None:
+    """Print the figures of base and of a model, both by the labels that the model had. Base knows none of them, and is
+    asked now. is_first: whether base comes first."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from backend.errors import BackendError
+    from backend.models.registry import BASE
+    from backend.settings import Settings
+    from backend.training.training_run import stored_samples
+    from pipeline.anomaly.detector import load_detector
+    from pipeline.anomaly.versions import percent
+    from pipeline.learning.on_labels import figures_on
+
+    if name in (BASE, registry.fallback.version):
+        raise BackendError(f"{BASE} and {name} are one model. Name another one to compare it with.")
+    version, settings = registry.version(project, name), Settings()
+    samples = stored_samples(version.model, settings.pose_dir, settings.pipeline_config())
+    if not samples:
+        raise BackendError(
+            f"base cannot be judged by the labels of {version.name}: no landmarks of their videos are kept."
+        )
+    detector = load_detector(registry.fallback.folder)
+    rate = version.gate.get("rate") or detector.config.false_alarm_rate
+    ours, its = figures_on(samples, detector, rate), version.gate.get("figures") or {}
+    table = Table(f"At {percent(rate)}%", *_in_order(version.name, BASE, is_first), box=box.SIMPLE)
+    for title, name_of_its, name_of_ours in (
+        ("Normal repetitions", "normals", "normals"),
+        ("Anomalous repetitions", "anomalies", "anomalies"),
+        *((title, f"candidate_{figure}", figure) for figure, title in _FIGURES),
+    ):
+        pair = _shown(name_of_ours, its.get(name_of_its)), _shown(name_of_ours, ours.get(name_of_ours))
+        table.add_row(title, *_in_order(*pair, is_first))
+    console = Console(highlight=False)
+    console.print(
+        f"By the labels that {version.name} was made of: {version.name} as it was judged then, each video by what was "
+        "learnt from others; base, which has learnt from none of them, now.",
+        soft_wrap=True,
+    )
+    console.print(table)
+
+
+def _in_order(of_model: str, of_base: str, is_base_first: bool) -> tuple[str, str]:
+    return (of_base, of_model) if is_base_first else (of_model, of_base)
+
+
+def _shown(figure: str, value: float | None) -> str:
+    """A figure as tables have it, "" where it is not known."""
+    if value is None:
+        return ""
+    return (
+        f"{value:.0%}"
+        if figure in ("false_alarms", "misses")
+        else f"{value:.2f}"
+        if figure == "auroc"
+        else f"{value:g}"
+    )
+
+
 def _print_rates(console: Console, registry: Registry, project: int, version: Version) -> None:
     """What the model does at several nominal rates of false alarms, the one in use marked."""
     from rich import box
@@ -191,13 +252,15 @@ def _print_rates(console: Console, registry: Registry, project: int, version: Ve
 
 def _figures(version: Version) -> dict[str, str]:
     """What two models are compared by, in words; rates of unseen videos."""
+    from backend.models.figures import judged_words, learnt_words
+
     run, figures = version.run, version.gate.get("figures") or {}
     labels: Json = run.get("labels", {})
     rows = {
         "Made (UTC)": _made(version),
-        "Normal repetitions": str(labels.get("normal", "")),
-        "Anomalous repetitions": str(labels.get("anomalous", "")),
-        "Videos": str(labels.get("videos", "")),
+        "Learnt from": learnt_words(run),
+        "Judged with": judged_words(run),
+        "Labelled videos": str(labels.get("videos", "")),
         "Lifters and cameras it knows": str((run.get("metrics") or {}).get("settings", "")),
     }
     rows |= {title: value for title, value, _ in _judged(version)}
@@ -228,10 +291,10 @@ def _judged(version: Version) -> list[tuple[str, str, str]]:
     figures = version.gate.get("figures") or {}
     rows = []
     for prefix, source in (("", ""), ("earlier_", ", by the earlier labels")):
-        for name, title in (("false_alarms", "False alarms"), ("misses", "Misses"), ("auroc", "AUROC")):
+        for name, title in _FIGURES:
             pair = [figures.get(f"{prefix}{whose}_{name}") for whose in ("candidate", "current")]
             if None not in pair:
-                one, other = (f"{value:.2f}" if name == "auroc" else f"{value:.0%}" for value in pair)
+                one, other = (_shown(name, value) for value in pair)
                 rows.append((title + source, one, other))
     return rows
 

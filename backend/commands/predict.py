@@ -129,7 +129,7 @@ def as_json(analysis: Analysis) -> dict[str, Any]:
                 "hindrance": score.hindrance,
                 "back_bow": None if score.back_bow is None else round(score.back_bow, 3),
                 "back_is_rounded": score.back_is_rounded,
-                "flagged_by": list(score.flagged_by),
+                "flagged_by": list(score.flagged_by) if score.is_anomaly else [],
                 "reasons": [str(reason) for reason in score.reasons] if score.is_anomaly else [],
             }
             for rep, score in zip(analysis.reps, analysis.scores, strict=True)

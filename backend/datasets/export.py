@@ -99,7 +99,7 @@ def export(
     LabelConfigError, DatasetError; BackendError where the disk does not take it.
     """
     controls = controls_of(store, request.project)
-    choice = choose(store, request.project)
+    choice = choose(store, request.project, request.filters)
     if not choice.videos:
         raise NothingToExport(
             f"Project {request.project} has no labels here. Submit annotations in Label Studio with the backend "

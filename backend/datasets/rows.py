@@ -19,7 +19,8 @@ from backend.labelstudio.labeling_config import Controls, effective_rate, parse_
 from backend.storage.annotation_json import sources
 from backend.storage.database import batches
 from backend.storage.jobs import Store
-from backend.storage.labels import Annotation, StoredRegion, counting, rank, regions_of
+from backend.storage.labels import Annotation, StoredRegion, rank, regions_of
+from pipeline.datasets.filters import Filters
 from pipeline.datasets.frames import nearest_frames
 from pipeline.datasets.rows import ExportedRep, split_group, split_of, video_name
 from pipeline.records import tiou
@@ -67,7 +68,7 @@ class _Candidate:
     annotation: int
     video: str
     name: str
-    rank: tuple[bool, str, int]
+    rank: tuple[bool, bool, str, int]
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,10 @@ class _FoundAnnotation:
     proposals: Proposals | None
 
 
-def choose(store: Store, project: int) -> LabelChoice:
+def choose(store: Store, project: int, filters: Filters | None = None) -> LabelChoice:
     """The annotations that training would learn from: of each task, and of tasks with the same video, the one that
-    counts."""
-    candidates = _candidates(store, project)
+    counts; where filters leave some of them out, of those that they leave."""
+    candidates = _candidates(store, project, filters or Filters())
     seen: set[str] = set()
     repeated = []
     for one in sorted(candidates, key=lambda one: one.rank, reverse=True):
@@ -109,15 +110,20 @@ def choose(store: Store, project: int) -> LabelChoice:
     return LabelChoice(videos, tuple(sorted(repeated)))
 
 
-def _candidates(store: Store, project: int) -> list[_Candidate]:
-    """Of each task the annotation that counts."""
+def _candidates(store: Store, project: int, filters: Filters) -> list[_Candidate]:
+    """Of each task the annotation that counts, of those that pass the filters, if any does."""
+
+    def passing_first(one: Annotation) -> tuple[bool, bool, str, int]:
+        return filters.of_annotation(one.annotator, one.updated_at, one.ground_truth), *rank(one)
+
     found = []
     with Session(store.engine) as session:
         for tasks in queries.task_batches(session, project):
-            best = [counting(group) for group in queries.of_tasks(session, project, tasks)]
+            best = [max(group, key=passing_first) for group in queries.of_tasks(session, project, tasks)]
             digests = queries.digests(session, best)
             found += [
-                _Candidate(a.task, a.id, digests.get(a.id, "") or a.media, video_name(a.media), rank(a)) for a in best
+                _Candidate(a.task, a.id, digests.get(a.id, "") or a.media, video_name(a.media), passing_first(a))
+                for a in best
             ]
     return found
 

@@ -28,6 +28,7 @@ from pipeline.errors import PipelineError
 DISTRIBUTION = "deadlift-ml-backend"
 SHOWN = ("mediapipe", "openvino", "opencv-python", "numpy", "torch")
 LEAST_FREE_MB = 1024
+_MOST_NAMED = 5
 PATIENCE_S = 5.0
 HEALTH_TIMEOUT_S = 1.0
 """How long Label Studio waits for /health before it calls a backend disconnected (ML_TIMEOUT_HEALTH)."""
@@ -103,12 +104,21 @@ def anomaly_model(settings: Settings) -> tuple[str, Check]:
     """The version of the model in use for projects without one of their own ("" where there is none), and what is to
     say about it."""
     from backend.models.detectors import cached_detector
+    from backend.models.registry import BASE, Model, Registry
+    from pipeline.anomaly.versions import parts_of
 
     try:
         version = cached_detector(settings.model_dir, settings.false_alarm_rate).version
     except PipelineError as error:
         return "", Check("Anomaly model", "problem", str(error), "Correct MODEL_DIR, or unset it for the base model.")
-    return version, Check("Anomaly model", "ok", f"{version} ({settings.model_dir or 'shipped'})")
+    registry = Registry(settings.models_dir, Model(parts_of(version)[0], settings.model_dir), settings.false_alarm_rate)
+    found = f"{version} ({settings.model_dir or 'shipped'})"
+    own = {project: name for project in registry.projects() if (name := registry.current_name(project)) != BASE}
+    if own:
+        said = ", ".join(f"project {project} uses {name}" for project, name in list(own.items())[:_MOST_NAMED])
+        more = f" and {len(own) - _MOST_NAMED} more have one" if len(own) > _MOST_NAMED else ""
+        found += f" where a project has none of its own: {said}{more}"
+    return version, Check("Anomaly model", "ok", found)
 
 
 def data_folder(folder: Path) -> Check:

@@ -18,7 +18,7 @@ from backend.storage.database import batches
 from backend.storage.jobs import Job
 from backend.storage.labels import ProjectLabels, StoredRegion
 from backend.storage.summaries import RepSummary
-from pipeline.records import Analysis, tiou
+from pipeline.records import Analysis, RepScore, tiou
 
 Kind = Literal["accepted", "moved", "relabelled", "added", "removed"]
 KINDS: tuple[Kind, ...] = ("accepted", "moved", "relabelled", "added", "removed")
@@ -32,7 +32,8 @@ class Correction:
 
     version: of the model that predicted, "" where no prediction is known. number: of the predicted repetition, counted
     from 1, 0 for none. start_s, end_s: as the person left it, for a removed one as predicted. label: the person's, ""
-    for a removed one. predicted: the model's, "" for an added one. score: the model's, None for an added one.
+    for a removed one. predicted: the model's, "" for an added one. score: the model's, None for an added one, and
+    where the repetition could not be judged.
     start_shift_s, end_shift_s: how much later the person put the boundaries than the model, 0 where there are no two.
     """
 
@@ -127,11 +128,12 @@ class _Predicted:
     number: int
     start_s: float
     end_s: float
-    score: float
+    label: str
+    score: float | None
 
-    @property
-    def label(self) -> str:
-        return "anomalous" if self.score >= 0.5 else "normal"
+
+def _predicted(number: int, start_s: float, end_s: float, score: RepScore) -> _Predicted:
+    return _Predicted(number, start_s, end_s, score.label, score.score if score.reliable else None)
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ class Called:
 def called(analysis: Analysis, labels: ProjectLabels) -> list[Called]:
     """What people called the repetitions of an analysis, also of one that they did not begin with."""
     reps = [
-        _Predicted(number, rep.start_s, rep.end_s, score.score)
+        _predicted(number, rep.start_s, rep.end_s, score)
         for number, (rep, score) in enumerate(zip(analysis.reps, analysis.scores, strict=True), start=1)
     ]
     found: list[Called] = []
@@ -202,10 +204,11 @@ def _labelled(engine: Engine, labels: ProjectLabels) -> list[_Labelled]:
         for ids in batches(set(jobs.values())):
             for job, version in session.execute(select(Job.id, Job.model_version).where(Job.id.in_(ids))):
                 versions[job] = version
-            columns = (RepSummary.job_id, RepSummary.number, RepSummary.start_s, RepSummary.end_s, RepSummary.score)
-            query_reps = select(*columns).where(RepSummary.job_id.in_(ids)).order_by(RepSummary.number)
-            for job, number, start_s, end_s, score in session.execute(query_reps):
-                predicted[job].append(_Predicted(number, start_s, end_s, score))
+            columns = (RepSummary.job_id, RepSummary.number, RepSummary.start_s, RepSummary.end_s)
+            query_reps = select(*columns, RepSummary.score, RepSummary.reliable).where(RepSummary.job_id.in_(ids))
+            for job, number, start_s, end_s, score, reliable in session.execute(query_reps.order_by(RepSummary.number)):
+                its = RepScore(score, 0.0, 0.0, reliable=reliable)
+                predicted[job].append(_predicted(number, start_s, end_s, its))
     found: list[_Labelled] = []
     for one in labels.annotations:
         regions, job = labels.regions.get(one.id, ()), jobs.get(one.id, 0)

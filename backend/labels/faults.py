@@ -39,11 +39,13 @@ class FaultAgreement:
 
 @dataclass(frozen=True)
 class Ticked:
-    """What one person ticked for a repetition of an analysis. number: of the repetition, from 1."""
+    """What one person ticked for a repetition of an analysis, and called it. number: of the repetition, from 1. A fault
+    of a repetition that was called normal only stayed ticked."""
 
     number: int
     annotator: int | None
     faults: tuple[str, ...]
+    label: str
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def ticked_for(store: Store, project: int, task: int, analysis: Analysis) -> lis
     with Session(store.engine) as session:
         drawn = _ticked_regions(session, labels.regions, controls)
     found = [
-        Ticked(its.number, one.annotator, faults)
+        Ticked(its.number, one.annotator, faults, region.label)
         for one in labels.annotations
         for region, faults in drawn.get(one.id, [])
         if (its := proposal_for(region, reps)) is not None

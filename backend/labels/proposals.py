@@ -65,12 +65,13 @@ Rep = TypeVar("Rep", bound=Predicted)
 
 @dataclass(frozen=True)
 class PredictedRep:
-    """A repetition as the model proposed it: seconds, label, score 0..1, and how sure it was, 0..1."""
+    """A repetition as the model proposed it: seconds, label, score 0..1 (None where it could not be judged; exports of
+    earlier releases have one there too), and how sure it was, 0..1."""
 
     start_s: float
     end_s: float
     label: RepLabel
-    score: float
+    score: float | None
     confidence: float
 
 
@@ -164,7 +165,7 @@ def _named(session: Session, annotations: Iterable[Annotation]) -> dict[int, int
 
 def _of_the_time(session: Session, annotations: Sequence[Annotation]) -> dict[int, int]:
     """By annotation, the job that its task had when it was begun."""
-    begun = _begun(session, annotations)
+    begun = begun_at(session, annotations)
     stored = _stored(session, annotations)
     found: dict[int, int] = {}
     for annotation in annotations:
@@ -198,7 +199,7 @@ def _stored(session: Session, annotations: Iterable[Annotation]) -> dict[tuple[i
     return found
 
 
-def _begun(session: Session, annotations: Iterable[Annotation]) -> dict[int, datetime]:
+def begun_at(session: Session, annotations: Iterable[Annotation]) -> dict[int, datetime]:
     """When somebody began with each annotation; where that is not kept, when it was last changed."""
     found = {a.id: moment for a in annotations if (moment := utc(a.updated_at)) is not None}
     for ids in batches(found):
@@ -222,7 +223,7 @@ def predicted_reps(analysis: Analysis) -> tuple[PredictedRep, ...]:
             rep.start_s,
             rep.end_s,
             score.label,
-            score.score,
+            score.score if score.reliable else None,
             min(analysis.confidence, score.decision_confidence),
         )
         for rep, score in zip(analysis.reps, analysis.scores, strict=True)

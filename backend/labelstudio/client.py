@@ -274,11 +274,17 @@ class LabelStudioClient(LabelStudioRequests):
 
     def people(self) -> dict[int, str]:
         """The users of Label Studio by their numbers: names, or e-mail addresses where somebody has none."""
+        return {number: names[0] for number, names in self.names_of_people().items()}
+
+    def names_of_people(self) -> dict[int, tuple[str, ...]]:
+        """All that each user goes by, at least one: the name first, then e-mail address and user name."""
         with self._asking("the users"):
             answer = self._answer("GET", "/api/users/")
         found = answer.get("results", []) if isinstance(answer, dict) else answer
-        named = {one.get("id"): _name(one) for one in found if isinstance(one, dict)} if isinstance(found, list) else {}
-        return {number: name for number, name in named.items() if isinstance(number, int) and name}
+        named = (
+            {one.get("id"): _names(one) for one in found if isinstance(one, dict)} if isinstance(found, list) else {}
+        )
+        return {number: names for number, names in named.items() if isinstance(number, int) and names}
 
     def projects(self) -> Iterator[ProjectInfo]:
         """Every project that the token's user sees."""
@@ -345,6 +351,7 @@ def _own_words(response: httpx.Response) -> str:
     return ""
 
 
-def _name(user: Json) -> str:
+def _names(user: Json) -> tuple[str, ...]:
     whole = " ".join(str(user.get(key) or "").strip() for key in ("first_name", "last_name")).strip()
-    return whole or str(user.get("email") or user.get("username") or "").strip()
+    others = (str(user.get(key) or "").strip() for key in ("email", "username"))
+    return tuple(dict.fromkeys(filter(None, (whole, *others))))

@@ -149,13 +149,15 @@ def _region_results(
     words = f"anomaly {shown:.2f}" if score.reliable else _unjudged(score)
     if late_start:
         words += f"; the video {late_start}"
-    results = [label | {"score": shown, "meta": {"text": [words]}}]
-    if controls.number and score.reliable:
-        results.append(result("number", controls.number, {"number": shown}))
+    results = [label | {"meta": {"text": [words]}}]
+    if score.reliable:
+        results[0]["score"] = shown
+        if controls.number:
+            results.append(result("number", controls.number, {"number": shown}))
     fault = ticked_fault(score, controls)
     if fault:
         results.append(result("choices", controls.choices, {"choices": [fault]}))
-    note = note_text(score)
+    note = note_text(score, is_guess=fault != "" and fault != _seen_fault(score, controls))
     if controls.text and note:
         results.append(result("textarea", controls.text, {"text": [note]}))
     return results
@@ -168,17 +170,24 @@ def ticked_fault(score: RepScore, controls: Controls) -> str:
     """
     if not (controls.choices and score.is_anomaly and score.reliable):
         return ""
-    rounded = (_ROUNDED,) if score.back_is_rounded else ()
-    return likely_fault((*rounded, *score.reasons), controls.choice_values)
+    return _seen_fault(score, controls) or likely_fault(score.reasons, controls.choice_values)
 
 
-def note_text(score: RepScore) -> str:
-    """That the back looks rounded, and the reasons in words; "" for a repetition with nothing to say about."""
+def _seen_fault(score: RepScore, controls: Controls) -> str:
+    """The fault that stands for a back that looks rounded, "" where it does not."""
+    return likely_fault((_ROUNDED,), controls.choice_values) if score.back_is_rounded else ""
+
+
+def note_text(score: RepScore, is_guess: bool = False) -> str:
+    """That the back looks rounded, and the reasons in words; "" for a repetition with nothing to say about. is_guess:
+    whether a fault comes ticked by a reason, as what is unusual need not be a fault, nor this one."""
     said = [ROUNDED_BACK] if score.back_is_rounded else []
     if not score.reliable:
         said.insert(0, _unjudged(score))
     elif score.is_anomaly and score.reasons:
         said.append("unusual: " + ", ".join(str(reason) for reason in score.reasons))
+    if is_guess:
+        said.append("ticked fault: a guess")
     return "; ".join(said)
 
 

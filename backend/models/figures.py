@@ -19,6 +19,7 @@ VERDICTS: dict[Kind, str] = {
     "refused": "not promoted",
     "start": "the beginning",
 }
+_EARLIER = "earlier_"
 _DECISION = 0.5
 _MOST_POINTS = 200
 _Z = 1.96
@@ -113,9 +114,52 @@ def area(value: float, normals: int, anomalies: int) -> Rate:
     return Rate(value, max(0.0, value - half), min(1.0, value + half))
 
 
+def learnt_words(run: Mapping[str, Any]) -> str:
+    """The normal repetitions that a model has learnt from, such as "21 normal repetitions of 4 videos"; ""
+    where that is not stored. Of what people called normal these are those that could be judged."""
+    labels, metrics = run.get("labels") or {}, run.get("metrics") or {}
+    if "normal" not in labels:
+        return ""
+    count = _count(metrics.get("normals", labels["normal"]), "normal repetition")
+    return f"{count} of {_count(metrics['videos'], 'video')}" if "videos" in metrics else count
+
+
+def judged_words(run: Mapping[str, Any]) -> str:
+    """The anomalous repetitions that a model was judged with, such as "14 anomalous repetitions of 5 videos"; ""
+    where that is not stored, and without any."""
+    labels = run.get("labels") or {}
+    if not labels.get("anomalous"):
+        return ""
+    count, videos = _count(labels["anomalous"], "anomalous repetition"), labels.get("anomalous_videos")
+    return count if videos is None else f"{count} of {_count(videos, 'video')}"
+
+
+def confirmed_words(run: Mapping[str, Any]) -> str:
+    """How many of the repetitions that people called anomalous a model flags, also in videos that it has learnt from;
+    "" where that is not stored, and where there are none."""
+    kept = run.get("confirmed") or {}
+    if not kept.get("anomalous"):
+        return ""
+    of = _count(kept["anomalous"], "repetition")
+    return f"Of {of} that people called anomalous it flags {kept['flagged']} (before: {kept['flagged_before']})."
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
 def figures_of(gate: Mapping[str, Any]) -> tuple[Figure, ...]:
     """The figures that a stored verdict has, on the new labels."""
-    stored: Mapping[str, float] = gate.get("figures") or {}
+    return _figures(gate.get("figures") or {})
+
+
+def earlier_figures_of(gate: Mapping[str, Any]) -> tuple[Figure, ...]:
+    """Those by the earlier labels, of a verdict on new ones that contradict them; () where they do not."""
+    every: Mapping[str, float] = gate.get("figures") or {}
+    return _figures({name.removeprefix(_EARLIER): every[name] for name in every if name.startswith(_EARLIER)})
+
+
+def _figures(stored: Mapping[str, float]) -> tuple[Figure, ...]:
     normals, anomalies = int(stored.get("normals", 0)), int(stored.get("anomalies", 0))
     found: list[Figure] = []
     for name, title, n, of, lower in (

@@ -162,7 +162,7 @@ class CostFigures:
         label = self._projects.of(project)
         self._outcomes.labels(label, "done").inc()
         for score in analysis.scores:
-            verdict = "not judged" if not score.reliable else "anomalous" if score.is_anomaly else "normal"
+            verdict = score.label if score.reliable else "not judged"
             self._reps.labels(label, verdict).inc()
         if cost is None:
             return

@@ -241,6 +241,12 @@ _WAS_PUT_IN_USE = (
     "UPDATE runs SET message = replace(message, ' is in use. ', ' was put in use. ') WHERE state = 'done'",
 )
 
+_UNJUDGED = (
+    # Made anew of the results: what could not be judged is no anomaly.
+    "DELETE FROM rep_summaries",
+    "DELETE FROM video_summaries",
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _TABLES_OF_0_1_0,
     _NAMES_OF_LABEL_STUDIO,
@@ -254,6 +260,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _BACKS,
     _COUNTING_JOBS,
     _WAS_PUT_IN_USE,
+    _UNJUDGED,
 )
 """The statements of each step; the step at index n brings a database from version n to n + 1."""
 

@@ -75,6 +75,7 @@ class VideoRow:
     error_type: str
     error_message: str
     delivery: str
+    delivered_at: datetime | None
     updated_at: datetime
     reps: int | None
     anomalies: int | None
@@ -111,7 +112,7 @@ _DIGITS = 19
 
 _COLUMNS = (
     Job.id.label("job"), Job.project, Job.task, Job.media, Job.model_version, Job.state, Job.attempts, Job.error_type,
-    Job.error_message, Job.delivery, Job.updated_at, VideoSummary.reps, VideoSummary.anomalies,
+    Job.error_message, Job.delivery, Job.delivered_at, Job.updated_at, VideoSummary.reps, VideoSummary.anomalies,
     VideoSummary.unreliable, VideoSummary.confidence, VideoSummary.duration_s, VideoSummary.fps,
     VideoSummary.variable_rate, VideoSummary.codec, VideoSummary.width, VideoSummary.height,
     VideoSummary.late_start_s, VideoSummary.media_digest, VideoSummary.why_none, VideoSummary.warning,

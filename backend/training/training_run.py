@@ -29,7 +29,7 @@ from pipeline.anomaly.detector import Detector, load_detector
 from pipeline.config import PipelineConfig, TrainConfig
 from pipeline.datasets.rows import dataset_digest
 from pipeline.errors import PipelineError
-from pipeline.learning import promotion_gate, training
+from pipeline.learning import on_labels, promotion_gate, training
 from pipeline.pose.cache import PoseCache
 from pipeline.records import LabelledRep, Pose
 from pipeline.reps.lockout import with_lockout
@@ -102,7 +102,7 @@ def _train(work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunO
     known = _made_before(registry, work, digest, base.version)
     if known is not None:
         return known
-    earlier = _earlier_samples(work)
+    earlier = stored_samples(work.parent, work.pose_dir, work.config)
     current = _load(work.parent)
     losses: list[Json] = []
 
@@ -117,6 +117,7 @@ def _train(work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunO
         samples, earlier, current, candidate, lambda share: on_progress("judge", 70.0 + 29.0 * share), rate
     )
     detector, report = candidate.detector()
+    kept = on_labels.confirmed(samples, detector, current, rate)
     run: Json = {
         "run": work.run,
         "created": now().isoformat(timespec="seconds") + "Z",
@@ -129,10 +130,12 @@ def _train(work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunO
             "normal": sum(sample.label == "normal" for sample in samples),
             "anomalous": sum(sample.label == "anomalous" for sample in samples),
             "videos": len({sample.group for sample in samples}),
+            "anomalous_videos": len({sample.group for sample in samples if sample.label == "anomalous"}),
             "skipped": skipped,
         },
         "metrics": {name: None if value != value else value for name, value in asdict(report).items()},
         "losses": losses,
+        "confirmed": asdict(kept),
         "gate": _gate(verdict, labels) | {"rate": rate},
     }
     on_progress("publish", 99.0)
@@ -232,18 +235,18 @@ def _made_before(registry: Registry, work: TrainWork, digest: str, base: str) ->
     return None
 
 
-def _earlier_samples(work: TrainWork) -> list[LabelledRep]:
-    """What the model in use has learnt from, without videos whose landmarks are no longer kept."""
-    if work.parent.folder is None:
+def stored_samples(model: Model, pose_dir: Path, config: PipelineConfig) -> list[LabelledRep]:
+    """What a model has learnt from and was judged with, without videos whose landmarks are no longer kept."""
+    if model.folder is None:
         return []
     try:
-        labels = json.loads((work.parent.folder / "labels.json").read_text())
+        labels = json.loads((model.folder / "labels.json").read_text())
     except FileNotFoundError:
         return []
-    cache = PoseCache(work.pose_dir)
-    poses = {digest: cache.get(digest, work.config.pose) for digest in {one["media_digest"] for one in labels}}
+    cache = PoseCache(pose_dir)
+    poses = {digest: cache.get(digest, config.pose) for digest in {one["media_digest"] for one in labels}}
     return [
-        LabelledRep(pose, with_lockout(pose, one["start_s"], one["end_s"], work.config.segment), one["label"], group)
+        LabelledRep(pose, with_lockout(pose, one["start_s"], one["end_s"], config.segment), one["label"], group)
         for one in labels
         if (pose := poses[group := one["media_digest"]]) is not None
     ]

@@ -65,7 +65,8 @@ def _lines(summary: Summary, facts: Facts) -> Iterable[str]:
     yield from _table(("file", "holds"), [(f"`{name}`", holds) for name, holds in facts.parts.items()])
     yield from _section("How it was chosen", ())
     yield (
-        "Of each task the annotation that is ground truth, else the newest one; skipped and deleted annotations never."
+        "Of each task the annotation that is ground truth, else the newest one, of those that pass the filters by "
+        "annotator, date and ground truth; skipped and deleted annotations never."
     )
     if facts.repeated:
         yield (
@@ -111,6 +112,10 @@ def _lines(summary: Summary, facts: Facts) -> Iterable[str]:
     yield from _counts("proposed by", summary.versions)
     if summary.faults:
         yield from _counts("fault", summary.faults)
+    if count := summary.faults_on_normal:
+        stayed = f"{count} tick{'s' * (count != 1)} of a fault stayed on repetitions that people called normal"
+        yield f"{stayed}, and {'are' if count != 1 else 'is'} not counted."
+        yield ""
     yield f"Ground truth: {summary.ground_truth} of {summary.reps} repetitions."
     yield from _section("Landmarks", ())
     yield facts.sampling

@@ -26,6 +26,11 @@ class Filters:
     agreement: float | None = None
     min_confidence: float | None = None
 
+    def of_annotation(self, annotator: int | None, changed_at: str, ground_truth: bool) -> bool:
+        """Whether an annotation passes the filters that are of all its repetitions alike."""
+        of_annotator = not self.annotators or annotator in self.annotators
+        return of_annotator and self._is_in_time(changed_at) and (ground_truth or not self.ground_truth)
+
     def steps(self) -> list[tuple[str, Callable[[ExportedRep], bool]]]:
         """The filters that were asked for, as on the command line, each with what passes it; in this order."""
         agreement, confidence = self.agreement, self.min_confidence

@@ -156,6 +156,13 @@ def test_a_rounded_back_stands_before_the_reasons_and_moves_no_label() -> None:
     assert hidden.findings == ("the legs are hidden", "the back looks rounded")
 
 
+def test_what_could_not_be_judged_is_no_anomaly() -> None:
+    (unsure,) = (replace(score, reliable=False, flagged_by=("posture",)) for score in analysis((0.9,)).scores)
+    assert (unsure.is_anomaly, unsure.label, unsure.findings) == (False, "normal", ())
+    row = replace(analysis((0.9,)), scores=(unsure,)).to_frame().iloc[0]
+    assert (row["label"], row["is_anomaly"], row["reasons"], row["flagged_by"]) == ("normal", False, "", "")
+
+
 def test_a_frame_tells_of_the_back() -> None:
     told = analysis((0.1, 0.9))
     told = replace(told, scores=(told.scores[0], replace(told.scores[1], back_bow=0.06)))

@@ -29,17 +29,22 @@ def media(name: str) -> str:
     return f"/data/upload/1/0123abcd-{name}.mp4"
 
 
-def fill_videos(store: Store, folder: Path, part: BodyPart = "back", bow: float | None = None) -> tuple[Rep, ...]:
+def fill_videos(
+    store: Store, folder: Path, part: BodyPart = "back", bow: float | None = None, unjudged: int = 0
+) -> tuple[Rep, ...]:
     """Project 1 with a video in every state; returns the repetitions of the drawn one. part: of the body that is their
     first reason, during the pull; bow: of the back of the fourth, the only anomalous one. That of the second looks
-    rounded."""
+    rounded. unjudged: the number of one that could not be judged, 0 for none."""
     store.remember_project(1, CONFIG)
     pose, reps = video(1, 5)
     digest = "ab" * 32
     PoseCache(folder / "poses").put(digest, PipelineConfig().pose, pose)
     why = (Reason(part, "pull", 0.6),)
     judged = zip((0.1, 0.2, 0.3, 0.92, 0.4), (None, 0.06, None, bow, 0.0), strict=True)
-    scores = tuple(RepScore(score, 0.5, 1.0, why, back_bow=its_bow) for score, its_bow in judged)
+    scores = tuple(
+        RepScore(score, 0.5, 1.0, why, number != unjudged, back_bow=its_bow)
+        for number, (score, its_bow) in enumerate(judged, 1)
+    )
     info = VideoInfo("drawn.mp4", float(pose.time[-1]) + 1, RATE, pose.width, pose.height, codec="h264")
     drawn = replace(analysis(), video=info, reps=reps, scores=scores, media_digest=digest, confidence=0.9)
     _done(store, DRAWN, "drawn", drawn)
@@ -116,6 +121,7 @@ def add_model(
         "label_digest": f"{number:016x}",
         "labels": {"normal": 25, "anomalous": 2, "videos": 4, "skipped": []},
         "losses": [{"epoch": 1, "loss": 0.5, "held_out": 0.75}, {"epoch": 2, "loss": 0.25, "held_out": 0.5}],
+        "confirmed": {"anomalous": 2, "flagged": 1, "flagged_before": 2},
         "gate": gate | {"figures": {"normals": normals, "anomalies": anomalies, **rates, **figures}},
     }
     (folder / "run.json").write_text(json.dumps(run))

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.labels.corrections import Correction, report
-from backend.models.figures import Curve, Figure, Verdict, curve, figures_of, verdict_of
+from backend.models.figures import (
+    Curve,
+    Figure,
+    Verdict,
+    confirmed_words,
+    curve,
+    earlier_figures_of,
+    figures_of,
+    judged_words,
+    learnt_words,
+    verdict_of,
+)
 from backend.models.rates import RateInUse, in_words, measured, rate_in_use
 from backend.models.registry import BASE, Json, Version
 from backend.storage import summaries
@@ -28,7 +39,8 @@ _START = "What every project starts with."
 @dataclass(frozen=True)
 class ModelLine:
     """A model of a project. name: "v0003". version: as predictions name it, at the project's rate of false alarms.
-    normal, anomalous, videos: what it learnt from, None where not stored."""
+    normal, anomalous, videos: what people had labelled, None where not stored. learnt_from, judged_with: which normal
+    repetitions of how many videos, and which anomalous ones, in words; "" where not stored."""
 
     name: str
     version: str
@@ -37,6 +49,8 @@ class ModelLine:
     normal: int | None
     anomalous: int | None
     videos: int | None
+    learnt_from: str
+    judged_with: str
     compared_with: str
     verdict: Verdict
 
@@ -63,17 +77,19 @@ class ModelsView:
 
 @dataclass(frozen=True)
 class ModelView:
-    """One model. losses, held_out_losses: one for each epoch, and on videos that were held out; () where there are
-    none. skipped: labelled videos that it could not learn from, in words. curve: of what it predicted before people
-    labelled it; None where they have not labelled both kinds. doubtful_tasks: tasks whose labels people should look at
-    again. judged_at: the nominal rate of false alarms of the figures, None where not stored; rate: the one that it
-    judges at in this project; rates: what it would do at several ones, and rates_words: how far that can be relied
-    on."""
+    """One model. earlier_figures: by the earlier labels, where new ones contradicted them. losses, held_out_losses: one
+    for each epoch, and on videos that were held out; () where there are none. skipped: labelled videos that it could
+    not learn from, in words. curve: of what it predicted before people labelled it; None where they have not labelled
+    both kinds. doubtful_tasks: tasks whose labels people should look at again. judged_at: the nominal rate of false
+    alarms of the figures, None where not stored; rate: the one that it judges at in this project; rates: what it would
+    do at several ones, and rates_words: how far that can be relied on. confirmed: what it flags of what people called
+    anomalous, in words, "" where not stored."""
 
     project: int
     title: str
     line: ModelLine
     figures: tuple[Figure, ...]
+    earlier_figures: tuple[Figure, ...]
     losses: tuple[float, ...]
     held_out_losses: tuple[float, ...]
     skipped: tuple[str, ...]
@@ -85,6 +101,7 @@ class ModelView:
     rate: RateInUse
     rates: tuple[UnseenAtRate, ...]
     rates_words: str
+    confirmed: str
 
 
 @dataclass(frozen=True)
@@ -165,6 +182,7 @@ def _view(
         title=links.title(project),
         line=line,
         figures=figures_of(version.gate),
+        earlier_figures=earlier_figures_of(version.gate),
         losses=_curve(run, "loss"),
         held_out_losses=_curve(run, "held_out"),
         skipped=tuple(map(str, labels.get("skipped") or ())),
@@ -176,6 +194,7 @@ def _view(
         rate=rate,
         rates=rates,
         rates_words=in_words(rates, rate.rate),
+        confirmed=confirmed_words(run),
     )
 
 
@@ -222,6 +241,8 @@ def _line(services: Services, project: int, version: Version, in_use: str) -> Mo
         normal=labels.get("normal"),
         anomalous=labels.get("anomalous"),
         videos=labels.get("videos"),
+        learnt_from=learnt_words(version.run),
+        judged_with=judged_words(version.run),
         compared_with=str(version.run.get("parent_name") or BASE),
         verdict=verdict_of(version.gate) if version.name != BASE else Verdict("start", _START),
     )

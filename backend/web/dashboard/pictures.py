@@ -77,20 +77,22 @@ def lockout_svg(context: Context, found: Analyzed) -> str:
         return _NOBODY
     if not analysis.reps:
         return skeleton_svg(pose, analysis.video.duration_s / 2, "")
-    score, rep = max(zip(analysis.scores, analysis.reps, strict=True), key=lambda pair: pair[0].score)
-    return skeleton_svg(pose, rep.top_s, score.label)
+    pairs = zip(analysis.scores, analysis.reps, strict=True)
+    score, rep = max(pairs, key=lambda pair: (pair[0].reliable, pair[0].score))
+    return skeleton_svg(pose, rep.top_s, score.label if score.reliable else "")
 
 
 def motion_png(context: Context, found: Analyzed) -> bytes | None:
     """The pictures of all repetitions below each other, one pixel a value: what is unusual is as bright as the score
-    is high. By the model that judged them; None without landmarks or repetitions."""
+    is high, and nothing of one that could not be judged. By the model that judged them; None without landmarks or
+    repetitions."""
     pose, reps = pose_of(context, found.analysis), found.analysis.reps
     if pose is None or not reps:
         return None
     detector = _detector(context, found)
     heats = detector.heat_maps(pose, reps)
     config = detector.config.encode
-    scores = [score.score for score in found.analysis.scores]
+    scores = [score.score if score.reliable else 0.0 for score in found.analysis.scores]
     rows = [
         motion_picture(encode(pose, rep, config).image, heat * score)
         for rep, heat, score in zip(reps, heats, scores, strict=True)

@@ -20,7 +20,7 @@ _LEAST_DEVIATION_S = 0.2
 
 @dataclass(frozen=True)
 class Outlier:
-    """A repetition of unusual length."""
+    """A repetition of unusual length. score: None where it could not be judged."""
 
     project: int
     task: int
@@ -29,7 +29,7 @@ class Outlier:
     number: int
     start_s: float
     duration_s: float
-    score: float
+    score: float | None
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ class TaskLink:
 
 @dataclass(frozen=True)
 class QualityView:
-    """scores: of the repetitions that could be judged; confidences: of videos. issues: videos with each. typical_s:
-    median length of a repetition, None without any. outlier_total: all there are. duplicates: tasks with one file."""
+    """scores: of the repetitions that could be judged; confidences: of videos. issues: videos with each. unjudged:
+    repetitions that could not be judged. typical_s: median length of a repetition, None without any. outlier_total: all
+    there are. duplicates: tasks with one file."""
 
     project: int | None
     threshold: float
@@ -55,6 +56,7 @@ class QualityView:
     videos: int
     confidences: tuple[Bar, ...]
     issues: dict[str, int]
+    unjudged: int
     typical_s: float | None
     outlier_total: int
     outliers: tuple[Outlier, ...]
@@ -80,6 +82,7 @@ def quality_view(context: Context, links: Links, project: int | None) -> Quality
         videos=len(confidences),
         confidences=histogram(confidences),
         issues={str(name): count for name, count in overview.issue_counts(engine, in_use, project).items()},
+        unjudged=len(reps) - len(scores),
         typical_s=typical,
         outlier_total=len(unusual),
         outliers=tuple(_outlier(rep, addresses.get(rep.job, ""), links) for rep in shown),
@@ -106,4 +109,5 @@ def _outliers(reps: list[overview.RepRow]) -> tuple[float | None, list[overview.
 
 def _outlier(rep: overview.RepRow, media: str, links: Links) -> Outlier:
     url, file = links.task(rep.project, rep.task), file_name(media)
-    return Outlier(rep.project, rep.task, url, file, rep.number, rep.start_s, rep.end_s - rep.start_s, rep.score)
+    score = rep.score if rep.reliable else None
+    return Outlier(rep.project, rep.task, url, file, rep.number, rep.start_s, rep.end_s - rep.start_s, score)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -11,7 +13,7 @@ from backend.context import Context
 from backend.errors import NotInLabelStudio
 from backend.labels.corrections import Called, called
 from backend.labels.faults import Ticked, stands_for, ticked_for
-from backend.labels.proposals import Proposals, proposals_of
+from backend.labels.proposals import Proposals, begun_at, proposals_of
 from backend.storage import overview, summaries
 from backend.storage.analysis_json import load_analysis
 from backend.storage.jobs import Store
@@ -34,7 +36,8 @@ _DECIMALS = 1
 class RepView:
     """A repetition, numbered from 1; times in seconds. back_bow: in trunk lengths, None where the view says nothing of
     the back; back_is_rounded: whether it looks so. hindrance: what was hidden, "" where that kept nobody from judging.
-    reasons: in words, the strongest first. flagged_by: see `RepScore`. called: by people, where otherwise.
+    reasons: in words, the strongest first. flagged_by: see `RepScore`. called: by people, where otherwise, or where it
+    could not be judged.
     fault: that we tick, "" for none; ticked: those that people ticked. x, width: in the chart's units."""
 
     number: int
@@ -84,7 +87,7 @@ class VideoView:
     """A task's video. line: the job that counts; shown: the version that repetitions and curve are of, "" where it
     was never analyzed. normal_rep: the number of the repetition that is the least unusual, None where none is normal.
     has_landmarks: whether a skeleton can be drawn. highest_m: the height that the chart of the curves has. predictions:
-    every analysis, the newest first."""
+    every analysis, the newest first; stored: of each whether it is, or was, in Label Studio, in words."""
 
     line: VideoLine
     shown: str
@@ -96,6 +99,7 @@ class VideoView:
     signals: tuple[Signal, ...]
     highest_m: float
     predictions: tuple[VideoLine, ...]
+    stored: tuple[str, ...]
     labels: tuple[LabelLine, ...]
 
 
@@ -159,6 +163,7 @@ def video_view(context: Context, links: Links, task: int, project: int | None = 
         signals=signals,
         highest_m=high,
         predictions=tuple(line(row, links) for row in rows),
+        stored=_stored(context, rows),
         labels=_labels(store, rows[0].project, task),
     )
 
@@ -219,9 +224,9 @@ def _reps(store: Store, found: Analyzed) -> tuple[RepView, ...]:
             score.back_bow,
             score.back_is_rounded,
             score.hindrance,
-            tuple(map(str, score.reasons)),
-            score.flagged_by,
-            tuple(one for one in said if one.number == number and one.label != score.label),
+            tuple(map(str, score.reasons)) if score.reliable else (),
+            score.flagged_by if score.reliable else (),
+            tuple(one for one in said if one.number == number and (one.label != score.label or not score.reliable)),
             faults[number - 1],
             tuple(one for one in ticked if one.number == number),
             across(rep.start_s),
@@ -253,6 +258,22 @@ def _signals(context: Context, pose: Pose, analysis: Analysis) -> tuple[tuple[Si
         ]
         result.append(Signal(*curves))
     return tuple(result), high
+
+
+def _stored(context: Context, rows: Sequence[VideoRow]) -> tuple[str, ...]:
+    """Of each prediction whether Label Studio has it still: one that came later took its place, unless somebody had
+    begun to label then, or predictions are never removed (`backend.predictions.delivery`)."""
+    store, (project, task) = context.store, (rows[0].project, rows[0].task)
+    labels = [one for one in store.labels.annotations(task) if one.project == project and not one.deleted]
+    with Session(store.engine) as session:
+        begun = begun_at(session, labels)
+    first_label = min(begun.values(), default=datetime.max)
+    at = [row.delivered_at if row.delivery == "pushed" else None for row in rows]
+    replaced = (
+        [moment for moment in at if moment is not None and moment < first_label] if context.remove_superseded else []
+    )
+    last = max(replaced, default=datetime.min)
+    return tuple("" if moment is None else "was stored" if moment < last else "stored" for moment in at)
 
 
 def _labels(store: Store, project: int, task: int) -> tuple[LabelLine, ...]:

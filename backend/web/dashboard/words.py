@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from backend.labelstudio.task_columns import ANOMALIES, CONFIDENCE, MODEL, command_for_copies, no_repetition
 from backend.models.figures import VERDICTS as VERDICTS  # for templates
 from backend.predictions.retries import may_pass
@@ -87,13 +89,14 @@ _ROUNDING = 1e-6
 
 
 def as_unusual(p_value: float) -> str:
-    """How rare a repetition like this is among normal ones, in words. p_value: 0..1, see `RepScore`."""
-    count = round(100 * p_value)
-    if count == 100:
-        return "Every normal repetition is" if p_value > 1 - _ROUNDING else "Nearly every normal repetition is"
-    if count == 0:
-        return "Fewer than 1 of 100 normal repetitions are"
-    return f"{count} of 100 normal repetitions {'is' if count == 1 else 'are'}"
+    """How rare a repetition like this is among normal ones, in a sentence. p_value: 0..1, see `RepScore`: no less than
+    what so few known normal repetitions allow, and so a bound."""
+    count = math.ceil(100 * p_value - _ROUNDING)
+    if count >= 100:
+        return "Normal repetitions are as unusual."
+    if p_value < 0.01 - _ROUNDING:
+        return "Fewer than 1 of 100 normal repetitions are at least as unusual."
+    return f"At most {count} of 100 normal repetitions {'is' if count == 1 else 'are'} at least as unusual."
 
 
 def kept_by_labelled(model: str) -> str:

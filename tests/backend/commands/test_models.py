@@ -7,18 +7,21 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from drawn_lifts import video
 from fakes import CONFIG
 from label_studio_api import FakeLabelStudio
 from typer.testing import CliRunner
 
 from backend.cli import app
 from backend.commands.models import curve
-from backend.errors import BackendError, UnknownVersion
+from backend.errors import BackendError
 from backend.labelstudio.format import Json
 from backend.models.registry import Model, Registry
 from backend.predictions.preannotator import Preannotator
 from pipeline.anomaly.detector import load_detector
+from pipeline.config import PipelineConfig
 from pipeline.learning.rates import UnseenAtRate
+from pipeline.pose.cache import PoseCache
 
 Invoke = Callable[..., str]
 
@@ -91,6 +94,14 @@ def test_show_has_what_was_measured_and_left_out(registry: Registry, invoke: Inv
     assert "No loss curve" in shown
 
 
+def test_what_was_learnt_from_is_of_the_videos_that_had_it(registry: Registry, invoke: Invoke) -> None:
+    run = RUN | {"labels": RUN["labels"] | {"anomalous_videos": 2}, "metrics": {"normals": 11, "videos": 3}}
+    registry.publish(1, load_detector(), "", run, [])
+    said = "Learnt from 11 normal repetitions of 3 videos, judged with 4 anomalous repetitions of 2 videos."
+    assert said in invoke("show", "v0003")
+    assert "11 normal repetitions of 3 videos" in " ".join(invoke("compare", "v0001", "v0003").split())
+
+
 def test_show_draws_the_loss(invoke: Invoke, registry: Registry) -> None:
     losses = [{"epoch": n, "loss": 1.0 / n, "held_out": 2.0 / n} for n in range(1, 11)]
     registry.publish(1, load_detector(), "", RUN | {"losses": losses}, [])
@@ -138,9 +149,36 @@ def test_compare_names_the_tasks_whose_labels_look_odd(registry: Registry, invok
     assert "3, tasks 4, 7" in invoke("compare", "v0001", "v0003")
 
 
-def test_compare_with_base_says_where_its_figures_are(registry: Registry, invoke: Invoke) -> None:
-    with pytest.raises(UnknownVersion, match="base has no labels of project 1"):
+@pytest.mark.parametrize("is_base_first", [True, False])
+def test_base_is_judged_by_the_labels_of_the_other(
+    registry: Registry, invoke: Invoke, tmp_path: Path, is_base_first: bool
+) -> None:
+    pose, reps = video(1, 4, 1)
+    PoseCache(tmp_path / "poses").put("digest-1", PipelineConfig().pose, pose)
+    labels: list[Json] = [
+        {"media_digest": "digest-1", "start_s": rep.start_s, "end_s": rep.end_s, "label": "normal"} for rep in reps
+    ]
+    registry.publish(1, load_detector(), "", RUN, labels)
+    names = ("base", "v0003") if is_base_first else ("v0003", "base")
+    rows = [line.split() for line in invoke("compare", *names).splitlines()]
+    assert ["At", "5%", *names] in rows
+    assert next(row for row in rows if row[:2] == ["Normal", "repetitions"])[2:] == ["4"]
+    assert ["Misses", "25%"] in rows  # of v0003: base was given no anomaly to miss
+    assert any(row[:2] == ["False", "alarms"] for row in rows)
+
+
+def test_base_is_not_judged_where_no_landmarks_are_kept(registry: Registry, invoke: Invoke) -> None:
+    with pytest.raises(BackendError, match="no landmarks of their videos are kept"):
         invoke("compare", "base", "v0001")
+    with pytest.raises(BackendError, match="are one model"):
+        invoke("compare", "base", "base")
+
+
+def test_show_says_what_becomes_of_confirmed_anomalies(registry: Registry, invoke: Invoke) -> None:
+    kept = {"anomalous": 14, "flagged": 9, "flagged_before": 12}
+    registry.publish(1, load_detector(), "", RUN | {"confirmed": kept}, [])
+    assert "Of 14 repetitions that people called anomalous it flags 9 (before: 12)." in invoke("show", "v0003")
+    assert "people called anomalous" not in invoke("show", "v0001")
 
 
 def test_a_running_server_follows_promotion_and_rollback(

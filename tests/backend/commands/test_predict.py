@@ -94,6 +94,16 @@ def test_json_of_a_repetition_that_could_not_be_judged_is_json() -> None:
     json.dumps(as_json(unjudged), allow_nan=False)
 
 
+def test_a_repetition_that_could_not_be_judged_is_no_anomaly_wherever_it_is_told() -> None:
+    found = analysis((0.9,))
+    found = replace(found, scores=tuple(replace(one, reliable=False, flagged_by=("posture",)) for one in found.scores))
+    (rep,) = as_json(found)["reps"]
+    told = [rep[name] for name in ("is_anomaly", "label", "reliable", "flagged_by", "reasons")]
+    assert told == [False, "normal", False, [], []]
+    assert ",normal,false,,," in as_csv([found])
+    assert "during" not in text(rep_table(found))
+
+
 def test_a_late_start_is_said(tmp_path: Path) -> None:
     late = write_video(tmp_path / "late.mp4", times=[0.5 + n / 30 for n in range(6)])
     assert "starts at 0.50 s: Firefox shows it that much earlier" in run(late).stdout

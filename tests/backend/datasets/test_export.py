@@ -10,12 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import CONFIG
-from labelled_project import RATE, VERSION, LabelledProject
+from label_studio_api import FakeLabelStudio
+from labelled_project import NOWHERE, RATE, VERSION, LabelledProject
+from pydantic import SecretStr
 
 from backend.datasets import export as export_module
+from backend.datasets.annotators import annotators_called
 from backend.datasets.rows import choose, controls_of, labelled_tasks
 from backend.errors import BackendError, LabelConfigError, NothingToExport
 from backend.labels.labelled import labelled_videos
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.records import Access
+from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Store
 from backend.training.training_run import label_digest
 from pipeline.datasets import datasheet
@@ -200,6 +206,44 @@ def test_labels_that_were_deleted_meanwhile_are_left_out(project: LabelledProjec
     project.store.labels.delete_annotations([1])
     found = labelled_tasks(project.store, 1, choice, controls_of(project.store, 1), "lifter")
     assert [task.task for task in found] == [2]
+
+
+@pytest.mark.parametrize("filters", [Filters(annotators=(7,)), Filters(until="2026-01-31")])
+def test_what_a_filter_wants_counts_though_somebody_labelled_later(project: LabelledProject, filters: Filters) -> None:
+    project.label(1, number=9, completed_by=8, updated_at="2026-02-01T00:00:00Z")
+    assert {row.annotation for row in rows(project)} == {9, 2}
+    assert {row.annotation for row in rows(project, filters)} == {1, 2}
+
+
+def test_what_a_filter_wants_counts_though_another_task_of_the_video_was_labelled_later(
+    project: LabelledProject,
+) -> None:
+    same = replace(project.analyses[2], media_digest=project.analyses[1].media_digest)
+    job = next(job for job in project.store.jobs() if job.task == 2)
+    project.store.finish_job(job.id, dump_analysis(same))
+    project.label(2, number=9, completed_by=8, updated_at="2026-02-01T00:00:00Z")
+    project.store.labels.delete_annotations([2])
+    assert {row.annotation for row in rows(project)} == {9}
+    assert {row.annotation for row in rows(project, Filters(annotators=(7,)))} == {1}
+
+
+@pytest.mark.parametrize("called", ["7", "user 7", "ANNA LIFT", "anna@example.com", "anna"])
+def test_people_are_meant_by_number_name_or_address(
+    project: LabelledProject, label_studio: FakeLabelStudio, called: str
+) -> None:
+    anna = {"id": 7, "first_name": "Anna", "last_name": "Lift", "email": "anna@example.com", "username": "anna"}
+    label_studio.users = [anna, {"id": 8, "username": "bob"}]
+    client = LabelStudioClient(Access(label_studio.url, SecretStr(label_studio.refresh_token)))
+    assert annotators_called([called], project.store, client, 1) == (7,)
+    with pytest.raises(BackendError, match=r"Nobody called bob .* these have: 7 [(]Anna Lift, anna@example.com, anna"):
+        annotators_called([called, "bob"], project.store, client, 1)
+
+
+def test_without_label_studio_people_are_meant_by_number(project: LabelledProject) -> None:
+    client = LabelStudioClient(NOWHERE)
+    assert annotators_called(["7"], project.store, client, 1) == (7,)
+    with pytest.raises(BackendError, match=r"Nobody called 9 has labelled in project 1; these have: 7[.]"):
+        annotators_called(["9"], project.store, client, 1)
 
 
 def test_a_filter_changes_no_names(project: LabelledProject) -> None:

@@ -22,9 +22,11 @@ from backend.doctor import machine
 from backend.doctor.database import database, stored
 from backend.doctor.machine import Check
 from backend.errors import BackendError, http_status
+from backend.models.registry import Model, Registry
 from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.web.access import Access, Credentials
+from pipeline.anomaly.detector import load_detector
 
 
 def test_libraries_of_these_tests_are_as_the_project_asks() -> None:
@@ -45,6 +47,15 @@ def test_shipped_model_loads(settings: Settings) -> None:
     version, check = machine.anomaly_model(settings)
     assert version.startswith("base-")
     assert check.status == "ok"
+
+
+def test_models_of_projects_are_named_beside_the_shipped_one(settings: Settings) -> None:
+    registry = Registry(settings.models_dir, Model("base-0", None))
+    for project in (1, 2):
+        registry.publish(project, load_detector(), "", {}, [])
+    registry.promote(1, "v0001")
+    _, check = machine.anomaly_model(settings)
+    assert check.found.endswith("(shipped) where a project has none of its own: project 1 uses v0001")
 
 
 def test_folder_without_a_model_is_a_problem(settings: Settings, tmp_path: Path) -> None:

@@ -51,6 +51,13 @@ def test_each_kind_of_correction_is_told(store: Store, reps: tuple[Rep, ...]) ->
     ]  # fmt: skip
 
 
+def test_what_could_not_be_judged_has_no_score_and_is_no_predicted_anomaly(store: Store, tmp_path: Path) -> None:
+    drawn = fill_videos(store, tmp_path, unjudged=4)
+    label(store, 1, DRAWN, [region(drawn, 4, label="normal")])
+    fourth = next(one for one in found(store).corrections if one.number == 4)
+    assert (fourth.kind, fourth.predicted, fourth.score) == ("accepted", "normal", None)
+
+
 def test_a_shift_is_as_far_as_the_boundary_went(store: Store, reps: tuple[Rep, ...]) -> None:
     label(store, 1, DRAWN, [region(reps, 2, later=0.4)])
     moved = next(one for one in found(store).corrections if one.kind == "moved")

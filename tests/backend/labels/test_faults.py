@@ -61,7 +61,7 @@ def test_what_was_ticked_for_a_video(store: Store, tmp_path: Path) -> None:
     reps = fill_videos(store, tmp_path)
     label(store, 1, DRAWN, [("rep1", reps[0].start_s, reps[0].end_s, "anomalous")], faults={"rep1": [BACK]})
     shown = replace(analysis((0.1,) * len(reps)), reps=reps)
-    assert ticked_for(store, 1, DRAWN, shown) == [Ticked(1, 3, (BACK,))]
+    assert ticked_for(store, 1, DRAWN, shown) == [Ticked(1, 3, (BACK,), "anomalous")]
 
 
 def test_a_reason_stands_for_a_fault_of_the_labeling_config(store: Store) -> None:

@@ -176,6 +176,8 @@ def test_a_repetition_that_could_not_be_judged_is_marked_and_has_no_fault() -> N
     unjudged = replace(analysis((0.9,)), scores=(RepScore(0.9, 0.01, 3.0, why, reliable=False),))
     (label,) = results(to_prediction(unjudged, CONTROLS, 30.0), "timelinelabels")
     assert label["meta"] == {"text": ["not judged reliably: please check"]}
+    assert label["value"]["timelinelabels"] == ["Normal rep"]
+    assert "score" not in label
     (note,) = results(to_prediction(unjudged, CONTROLS, 30.0), "textarea")
     assert note["value"]["text"] == ["not judged reliably: please check"]
     assert results(to_prediction(unjudged, CONTROLS, 30.0), "choices") == []
@@ -235,3 +237,10 @@ def test_a_prediction_is_the_same_but_for_what_is_said_of_the_back() -> None:
     without, with_it = (to_prediction(found, CONTROLS, 30.0) for found in (plain, told))
     assert [one for one in with_it["result"] if one["type"] != "textarea"] == without["result"]
     assert with_it["score"] == without["score"]
+
+
+@pytest.mark.parametrize(("bow", "is_guess"), [(0.06, False), (0.0, True)])
+def test_a_fault_that_a_reason_ticked_is_called_a_guess(bow: float, is_guess: bool) -> None:
+    found = replace(analysis((0.9,)), scores=(replace(rounded(0.9, reason("hips")), back_bow=bow),))
+    (note,) = results(to_prediction(found, parse_controls(default_config()), 30.0), "textarea")
+    assert note["value"]["text"][0].endswith("; ticked fault: a guess") == is_guess

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from backend.models.figures import area, curve, share, verdict_of
+from backend.models.figures import (
+    area,
+    curve,
+    earlier_figures_of,
+    figures_of,
+    judged_words,
+    learnt_words,
+    share,
+    verdict_of,
+)
 
 
 def gate(normals: int, anomalies: int, before: tuple[float, float], after: tuple[float, float], **more: Any) -> Any:
@@ -84,3 +93,22 @@ def test_a_curve_of_many_scores_is_thinned_and_keeps_its_ends() -> None:
 
 def test_without_both_kinds_there_is_no_curve() -> None:
     assert curve([(0.9, True)]) is None
+
+
+def test_what_a_model_learnt_from_is_of_the_videos_with_normal_repetitions() -> None:
+    run = {"labels": {"normal": 23, "anomalous": 1, "videos": 7, "anomalous_videos": 1}}
+    assert learnt_words(run | {"metrics": {"normals": 21, "videos": 4}}) == "21 normal repetitions of 4 videos"
+    assert learnt_words(run) == "23 normal repetitions"
+    assert judged_words(run) == "1 anomalous repetition of 1 video"
+    assert judged_words({"labels": {"normal": 23, "anomalous": 14, "videos": 7}}) == "14 anomalous repetitions"
+    assert (learnt_words({}), judged_words({})) == ("", "")
+
+
+def test_figures_by_the_earlier_labels_stand_apart() -> None:
+    figures = gate(20, 5, (0.1, 0.4), (0.1, 0.2))["figures"]
+    earlier = {"normals": 15.0, "anomalies": 10.0, "candidate_misses": 1.0, "current_misses": 0.2}
+    both = {"figures": figures | {f"earlier_{name}": value for name, value in earlier.items()}}
+    assert [(one.title, one.n) for one in figures_of(both)] == [("False alarms", 20), ("Missed anomalies", 5)]
+    (misses,) = earlier_figures_of(both)
+    assert (misses.title, misses.n, misses.candidate.value, misses.current.value) == ("Missed anomalies", 10, 1.0, 0.2)
+    assert earlier_figures_of({"figures": figures}) == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from backend.storage.annotation_json import sources
 from backend.storage.database import Base
 from backend.storage.jobs import Job, Store
 from backend.storage.ledger import Ledger
-from backend.storage.migrations import _WAS_PUT_IN_USE, STEPS, upgrade
+from backend.storage.migrations import _UNJUDGED, _WAS_PUT_IN_USE, STEPS, upgrade
 from backend.storage.runs import Run, Runs
 from backend.storage.setups import refused_setups
 from backend.storage.summaries import VideoSummary
@@ -140,6 +141,25 @@ def test_what_came_of_a_training_is_told_of_the_past(tmp_path: Path) -> None:
         messages = session.scalars(select(Run.message).order_by(Run.id)).all()
     engine.dispose()
     assert messages == ["p1-v0003-0badc0de was put in use. Not worse.", "It is in use. "]
+
+
+def test_repetitions_that_could_not_be_judged_are_counted_anew(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/earlier.sqlite3")
+    upgrade(engine, STEPS[: STEPS.index(_UNJUDGED)])
+    moment = datetime(2026, 1, 1)
+    with Session(engine) as session, session.begin():
+        session.add(Job(task=1, project=1, media="a.mp4", model_version="m", config="c", data={}, state="done"))
+        lengths = dict.fromkeys(("duration_s", "fps", "late_start_s"), 1.0)
+        counts = dict.fromkeys(("reps", "anomalies", "unreliable", "width", "height"), 1)
+        session.add(
+            VideoSummary(
+                job_id=1, summarized_at=moment, media_digest="", variable_rate=False, codec="", **lengths, **counts
+            )
+        )
+    upgrade(engine)
+    with Session(engine) as session:
+        assert session.scalars(select(VideoSummary)).all() == []
+    engine.dispose()
 
 
 # What the last release kept is read

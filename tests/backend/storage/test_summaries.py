@@ -44,6 +44,13 @@ def test_a_result_is_summarized(store: Store) -> None:
     assert (found.reps, found.anomalies, found.confidence, found.fps) == (2, 1, 0.8, 30.0)
 
 
+def test_what_could_not_be_judged_is_counted_as_that_and_as_no_anomaly(store: Store) -> None:
+    found = analysis((0.1, 0.9, 0.9))
+    scores = (*found.scores[:2], replace(found.scores[2], reliable=False))
+    finish(store, dump_analysis(replace(found, scores=scores)))
+    assert (row(store).anomalies, row(store).unreliable) == (1, 1)
+
+
 def test_a_changed_result_is_summarized_again(store: Store) -> None:
     finish(store, dump_analysis(analysis((0.1, 0.9))))
     refresh(store.engine)

@@ -50,7 +50,9 @@ def test_a_single_video_that_could_not_be_used_is_one() -> None:
 
 def test_a_model_knows_what_it_was_made_of(trained: Lab) -> None:
     (version,) = trained.registry.versions(1)
-    assert version.run["labels"] == {"normal": 5 * (PER_VIDEO - 1), "anomalous": 5, "videos": 5, "skipped": []}
+    counts = {"normal": 5 * (PER_VIDEO - 1), "anomalous": 5, "videos": 5, "anomalous_videos": 5}
+    assert version.run["labels"] == counts | {"skipped": []}
+    assert version.run["confirmed"]["anomalous"] == 5
     assert version.run["parent"] == load_detector().version
     assert version.model.folder is not None
     kept = json.loads((version.model.folder / "labels.json").read_text())

@@ -11,7 +11,7 @@ from pipeline.media import canvas, reading
 from pipeline.records import Analysis, Reason, Rep, RepScore
 from pipeline.synthetic import LiftPlan, RepPlan, demo_plan, pose_of, reps_of
 from pipeline.synthetic.drawing import render as draw_lifter
-from pipeline.visuals import annotated_video
+from pipeline.visuals import annotated_video, lettering
 
 SHORT = LiftPlan((RepPlan(),), width=320, height=240, fps=15.0, stand_before_s=0.0, stand_after_s=0.0)
 RED, GREEN = annotated_video.COLOURS["unusual"], annotated_video.COLOURS["normal"]
@@ -74,6 +74,14 @@ def test_the_panel_says_judgement_reason_tempo_and_angles(lift, analysis):
     lines = words(pose, analysis, 1)
     assert lines[:2] == ("Repetition 2 of 2: unusual, 90% sure", "look at: hips on the way up")
     assert [line.split()[0] for line in lines[2:]] == ["up", "start:", "lockout:"]
+
+
+@pytest.mark.parametrize(("width", "height"), [(360, 640), (720, 1280)])
+def test_the_panel_hides_little_of_an_upright_picture(width, height):
+    size = annotated_video._letters_px(canvas.blank(width, height))
+    said = ("Repetition 2 of 5: unusual, 90% sure", "look at: hips and knees on the way up, back at the top")
+    said = (*said, "start: hip 72°, knee 115°, back 58°", "lockout: hip 172°, knee 175°, back 88°")
+    assert lettering.panel(said, RED, size, width).picture[..., 0].size < 0.11 * width * height
 
 
 def test_what_was_not_judged_says_why_and_has_no_angles(lift, analysis):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from dashboard_data import BROKEN, DRAWN, FEW, LOST, NONE, WAITING, add_model, fill_videos, label
 from fakes import CONFIG, FakeExecutor
@@ -16,6 +19,7 @@ from backend.labelstudio.records import Task
 from backend.labelstudio.requests import Fault
 from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
+from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.database import now
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
@@ -24,6 +28,7 @@ from backend.web.app import create_app
 from backend.web.dashboard.words import as_unusual
 from backend.web.services import services_of
 from pipeline.learning.rates import UnseenAtRate
+from pipeline.records import RepScore
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 MARKUP = "<i>marked"
@@ -93,7 +98,10 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     add_model(
         registry, 1, 10, 2, rates=[UnseenAtRate(0.05, 0.03, None, 10, 3, 0), UnseenAtRate(0.1, 0.2, None, 10, 3, 0)]
     )
-    add_model(registry, 2, 200, 60, passed=False, reason="Not promoted: false alarms rise from 5% to 20%. " + MARKUP)
+    earlier = {"earlier_normals": 20.0, "earlier_anomalies": 13.0}
+    earlier |= {"earlier_candidate_misses": 1.0, "earlier_current_misses": 0.23}
+    refused = "Not promoted: false alarms rise from 5% to 20%. " + MARKUP
+    add_model(registry, 2, 200, 60, passed=False, reason=refused, **earlier)
     registry.promote(1, "v0001")
     regions = [(f"rep{n}", rep.start_s, rep.end_s, "normal") for n, rep in enumerate(reps, start=1)]
     label(store, 1, DRAWN, [*regions[:4], ("x", 0.0, 0.2, "anomalous")])
@@ -210,6 +218,27 @@ def test_what_cannot_be_shown_says_why(full: FlaskClient, address: str, status: 
     assert said in answer.text
 
 
+@pytest.mark.parametrize("address", ["/models/1/v0002", "/models/1/compare?first=v0001&second=v0002"])
+def test_a_model_that_was_judged_by_the_earlier_labels_too_shows_those_figures(full: FlaskClient, address: str) -> None:
+    shown = words_of(page(full, address))
+    assert re.search(r"Missed anomalies by the earlier labels 100% [^a-z]*to 100% 23%", shown)
+    assert "judged with 2 anomalous repetitions" in shown
+    assert "Of 2 repetitions that people called anomalous it flags 1 (before: 2)." in shown
+
+
+def test_repetitions_that_could_not_be_judged_are_counted_with_their_videos(
+    http: FlaskClient, store: Store, tmp_path: Path
+) -> None:
+    fill_videos(store, tmp_path, unjudged=4)
+    assert "1 repetition that could not be judged, in 1 video" in words_of(page(http, "/quality"))
+    scores = (RepScore(0.5, 1.0, 0.0, reliable=False),) * 2
+    job = next(job for job in store.jobs() if job.task == FEW)
+    store.finish_job(job.id, dump_analysis(replace(load_analysis(job.result), scores=scores)))
+    assert "3 repetitions that could not be judged, in 2 videos" in words_of(page(http, "/quality"))
+    assert http.get("/api/quality").json["unjudged"] == 3
+    assert set(order(page(http, "/videos?issue=not-judged"))) == {"drawn.mp4", "few.mp4"}
+
+
 # Projects
 
 
@@ -317,14 +346,56 @@ def test_a_video_shows_its_repetitions_with_their_curve(full: FlaskClient) -> No
     assert "<polyline" in shown
 
 
+def test_a_repetition_that_could_not_be_judged_is_no_anomaly(http: FlaskClient, store: Store, tmp_path: Path) -> None:
+    reps = fill_videos(store, tmp_path, unjudged=4)
+    label(store, 1, DRAWN, [("rep4", reps[3].start_s, reps[3].end_s, "normal")])
+    shown = words_of(page(http, f"/videos/{DRAWN}"))
+    assert "5 repetitions, 0 anomalous" in shown
+    assert "Repetition 4: could not be judged" in shown
+    assert "user 3 called it normal." in shown
+    (fourth,) = (one for one in http.get(f"/api/videos/{DRAWN}").json["reps"] if one["number"] == 4)
+    assert (fourth["label"], fourth["reasons"], fourth["flagged_by"]) == ("normal", [], [])
+    assert order(page(http, "/videos?anomalous=yes")) == []
+
+
+@pytest.mark.parametrize(("labelled", "said"), [(False, "was stored"), (True, "stored")])
+def test_a_prediction_that_a_label_began_with_is_in_label_studio_still(
+    http: FlaskClient, store: Store, tmp_path: Path, labelled: bool, said: str
+) -> None:
+    reps = fill_videos(store, tmp_path)
+    first = next(job for job in store.jobs() if job.task == DRAWN)
+    if labelled:
+        label(store, 1, DRAWN, [("rep1", reps[0].start_s, reps[0].end_s, "normal")], created_at="2026-01-02T00:00:00Z")
+    task = Task(DRAWN, 1, {"video": first.media})
+    later = store.job_for(task, first.media, "p1-v0001-0badc0de", "c")
+    store.finish_job(later.id, first.result)
+    store.mark_pushed(later.id, 77)
+    told = http.get(f"/api/videos/{DRAWN}").json
+    assert dict(zip([one["model_version"] for one in told["predictions"]], told["stored"], strict=True)) == {
+        first.model_version: said, later.model_version: "stored",
+    }  # fmt: skip
+    assert (">was stored<" in page(http, f"/videos/{DRAWN}")) == (said == "was stored")
+
+
+def test_a_tick_that_stayed_on_a_repetition_called_normal_is_no_agreement(
+    http: FlaskClient, store: Store, tmp_path: Path
+) -> None:
+    rep = fill_videos(store, tmp_path)[3]
+    label(store, 1, DRAWN, [("rep4", rep.start_s, rep.end_s, "normal")], faults={"rep4": ["Rounded back"]})
+    shown = words_of(page(http, f"/videos/{DRAWN}"))
+    assert "user 3 left Rounded back ticked on a repetition called normal." in shown
+    assert "the same as the fault" not in shown
+
+
 def test_how_rare_a_repetition_is_is_said_in_words(full: FlaskClient) -> None:
-    assert "50 of 100 normal repetitions are at least as unusual." in page(full, f"/videos/{DRAWN}")
-    said = [as_unusual(share) for share in (1 - 1e-12, 0.997, 0.01, 0.001)]
+    assert "At most 50 of 100 normal repetitions are at least as unusual." in page(full, f"/videos/{DRAWN}")
+    said = [as_unusual(share) for share in (1 - 1e-12, 0.051, 1 / 22, 0.01, 0.001)]
     assert said == [
-        "Every normal repetition is",
-        "Nearly every normal repetition is",
-        "1 of 100 normal repetitions is",
-        "Fewer than 1 of 100 normal repetitions are",
+        "Normal repetitions are as unusual.",
+        "At most 6 of 100 normal repetitions are at least as unusual.",
+        "At most 5 of 100 normal repetitions are at least as unusual.",  # none of the 21 that are known
+        "At most 1 of 100 normal repetitions is at least as unusual.",
+        "Fewer than 1 of 100 normal repetitions are at least as unusual.",
     ]
 
 
@@ -343,6 +414,16 @@ def test_a_skeleton_is_drawn_at_lockout(full: FlaskClient) -> None:
     drawn = full.get(f"/videos/{DRAWN}/skeleton.svg")
     assert drawn.mimetype == "image/svg+xml"
     assert drawn.text.count("<line") > 10
+
+
+def test_the_picture_of_a_repetition_that_could_not_be_judged_has_no_colour(
+    http: FlaskClient, store: Store, tmp_path: Path
+) -> None:
+    fill_videos(store, tmp_path, unjudged=4)
+    encoded = np.frombuffer(http.get(f"/videos/{DRAWN}/motion.png").data, np.uint8)
+    picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR).astype(int)
+    has_colour = [bool(np.ptp(rows, axis=-1).any()) for rows in np.split(picture, 5)]
+    assert has_colour == [True, True, True, False, True]
 
 
 def test_the_picture_of_motion_has_all_repetitions(full: FlaskClient) -> None:
