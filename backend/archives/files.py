@@ -31,6 +31,8 @@ COLUMNS = (
     "confidence",
     "model_version",
     "back_is_rounded",
+    "reliable",
+    "hindrance",
 )
 
 
@@ -64,8 +66,9 @@ def write(folder: Path, done: Iterable[Entry], failed: Iterable[Entry], controls
                     why = ", ".join(str(reason) for reason in score.reasons) if score.is_anomaly else ""
                     rounded = str(score.back_is_rounded).lower()
                     judged = (f"{score.score:.4f}", score.label, why, f"{analysis.confidence:.4f}")
+                    trust = (str(score.reliable).lower(), score.hindrance)
                     by = analysis.model_version
-                    table.writerow((shown_address(entry.source), number, *times, *judged, by, rounded))
+                    table.writerow((shown_address(entry.source), number, *times, *judged, by, rounded, *trust))
             tasks.write("[]\n" if separator == "[\n" else "\n]\n")
         with _whole(folder / "failed.csv") as file:
             table = csv.writer(file)

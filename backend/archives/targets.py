@@ -185,7 +185,7 @@ class ProjectTarget:
         in_use = self._context.registry.current(self._project).version
         if is_current and in_use != version:  # put in use meanwhile: its prediction may have gone as superseded
             store.deliver_again([store.job_for(task, media, in_use, entry.config).id])
-        if is_current and not self._shown:  # Label Studio takes only a version that it has predictions of
+        if in_use == version and not self._shown:  # Label Studio takes only a version that it has predictions of
             self._shown = True
             client.show_model_version(self._project, version, store.model_versions(self._project) - {version})
         return Delivered(number, prediction)

@@ -25,7 +25,7 @@ def connect(
     from backend.context import access_of
     from backend.errors import BackendError, LabelStudioError
     from backend.labelstudio import data_manager
-    from backend.labelstudio.addresses import public_url
+    from backend.labelstudio.addresses import public_url, shown_address
     from backend.labelstudio.client import LabelStudioClient
     from backend.labelstudio.labeling_config import default_config, is_empty, parse_controls
     from backend.local_labelstudio.demo import BACKEND_TITLE
@@ -35,7 +35,10 @@ def connect(
     url = backend.strip().rstrip("/") or f"http://localhost:{settings.backend_port}"
     if not public_url(url):
         meant = url if "//" not in backend and public_url(f"http://{url}") else "192.168.1.5:9090"
-        raise BackendError(f"{backend} is no address of a backend: it begins with http://, as in http://{meant}.")
+        raise BackendError(
+            f"{shown_address(backend)} is no address of a backend: one begins with http:// or https:// and has no user, "
+            f"password or query, as http://{meant} does."
+        )
     client = LabelStudioClient(access_of(settings))
     if not client.configured:
         raise LabelStudioError("connect needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")

@@ -147,12 +147,12 @@ def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
         start_s, end_s = to_seconds(span["start"], span["end"], rate)
         region |= {"frames": f"{span['start']}-{span['end']}", "start": f"{start_s:.2f}", "end": f"{end_s:.2f}"}
         if result["type"] == "timelinelabels":
-            anomalous = value["timelinelabels"] == [controls.anomalous]
-            colour = "red" if anomalous else "green"
-            region |= {
-                "label": f"[{colour}]{value['timelinelabels'][0]}[/{colour}]",
-                "score": shown_score(result["score"]),
-            }
+            if "score" in result:
+                colour = "red" if value["timelinelabels"] == [controls.anomalous] else "green"
+                label = f"[{colour}]{value['timelinelabels'][0]}[/{colour}]"
+                region |= {"label": label, "score": shown_score(result["score"])}
+            else:
+                region["label"] = "[yellow]not judged[/yellow]"
         elif result["type"] == "textarea":
             region["note"] = value["text"][0]
     name = file_name(controls.media_of(task.data))

@@ -168,7 +168,7 @@ def ticked_fault(score: RepScore, controls: Controls) -> str:
 
     A back that looks rounded comes before the reasons, which are guesses of what makes it unusual: it was seen.
     """
-    if not (controls.choices and score.is_anomaly and score.reliable):
+    if not (controls.choices and score.is_anomaly):
         return ""
     return _seen_fault(score, controls) or likely_fault(score.reasons, controls.choice_values)
 

@@ -80,7 +80,9 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
             try:
                 yield Demo(label_studio.url, backend.url, project, client, backend.services.store, version, known)
             except LabelStudioError as error:
-                raise label_studio.fault() or error from error
+                if fault := label_studio.fault():
+                    raise fault from error
+                raise
 
 
 def wait_for_predictions(demo: Demo, progress: Callable[[int, int], None]) -> list[tuple[Task, list[Json]]]:

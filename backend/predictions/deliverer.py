@@ -94,8 +94,8 @@ class Deliverer:
                 self._active.end(job_id)
 
     def tell_failure(self, job_id: int, controls: Controls, message: str) -> None:
-        """Show on the task that its video failed, soon, whatever is tried again: people see what they wait for."""
-        if not self._client.configured or self._client.fault is not None:
+        """Show on the task that its video failed, soon, also where it is tried again: people see what they wait for."""
+        if not self._client.configured or self.rests:
             return
         with suppress(RuntimeError):  # shutting down
             self._threads.submit(call_about, subjects(), self._told_failure, job_id, controls, message)
@@ -129,7 +129,7 @@ class Deliverer:
 
     def _told_failure(self, job_id: int, controls: Controls, message: str) -> None:
         job = self._store.job(job_id)
-        if job is None or job.state != "failed" or self._client.fault is not None:
+        if job is None or job.state != "failed" or self.rests:
             return
         try:
             delivery.tell_failure(self._client, Task(job.task, job.project, job.data), controls, message)

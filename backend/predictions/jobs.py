@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from backend.compute.dask_executor import Executor
 from backend.context import Context
-from backend.errors import BackendError, ResultUnreadable, SchedulerLost
+from backend.errors import BackendError, LabelStudioError, ResultUnreadable, SchedulerLost, StorageFault
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
 from backend.logs import about, call_about, subjects
@@ -158,7 +158,8 @@ class JobRunner:
             log.warning("Job %s failed: %s", job_id, error)
             self.deliverer.put_off(job_id, error)
             self.figures.failed(work.task.project, type(error).__name__)
-            self._note_failure(job_id, type(error).__name__, str(error), controls)
+            told = controls if _is_of_the_task(error) else None
+            self._note_failure(job_id, type(error).__name__, str(error), told)
         except DBAPIError as error:
             log.warning("What came of job %s was not kept. %s It is taken up again.", job_id, explained(error))
         except Exception:  # the top of a worker: whatever happened, the server and the other jobs go on
@@ -170,13 +171,15 @@ class JobRunner:
             if not delivering:
                 self.active.end(job_id)
 
-    def _note_failure(self, job_id: int, error_type: str, message: str, controls: Controls) -> None:
-        """Keep why a job failed, and tell it on its task. Where it cannot be kept, the next round takes the job up."""
+    def _note_failure(self, job_id: int, error_type: str, message: str, controls: Controls | None = None) -> None:
+        """Keep why a job failed, and with controls tell it on its task. Where it cannot be kept, the next round takes
+        the job up."""
         try:
             self._store.fail_job(job_id, error_type, message)
         except DBAPIError as error:
             log.warning("Job %s: %s", job_id, explained(error))
-        else:
+            return
+        if controls is not None:
             self.deliverer.tell_failure(job_id, controls, message)
 
     def _judged(self, work: Mapping[int, VideoJob], future: Future[list[Analysis | None]]) -> None:
@@ -200,8 +203,8 @@ class JobRunner:
             log.info("Jobs %s were cancelled; they are taken up again.", list(work))
         except SchedulerLost as error:
             log.warning("Jobs %s failed: %s", list(work), error)
-            for job_id, its in work.items():
-                self._note_failure(job_id, type(error).__name__, str(error), its.controls)
+            for job_id in work:
+                self._note_failure(job_id, type(error).__name__, str(error))
         except Exception:  # the top of a call: they are taken up again in the next round
             log.exception("What came of jobs %s was not kept.", list(work))
         finally:
@@ -225,6 +228,13 @@ def _calls(work: Mapping[int, VideoJob]) -> list[dict[int, VideoJob]]:
     known = [job_id for job_id, job in work.items() if job.known is not None]
     alone = [[job_id] for job_id, job in work.items() if job.known is None]
     return [{job_id: work[job_id] for job_id in ids} for ids in (*batches(known, TOGETHER), *alone)]
+
+
+def _is_of_the_task(error: Exception) -> bool:
+    """Whether a failure says something of this one task, not of our disk or cluster or of a Label Studio that is away:
+    those concern all tasks alike, and whoever runs the server, and name paths that are nobody's business there."""
+    is_away = isinstance(error, LabelStudioError) and error.answers_nobody
+    return not (is_away or isinstance(error, (SchedulerLost, StorageFault)))
 
 
 def _judgements(judged: Future[list[Analysis | None]], count: int) -> list[Analysis | None]:

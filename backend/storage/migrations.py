@@ -241,10 +241,10 @@ _WAS_PUT_IN_USE = (
     "UPDATE runs SET message = replace(message, ' is in use. ', ' was put in use. ') WHERE state = 'done'",
 )
 
+# What could not be judged is no anomaly.
 _UNJUDGED = (
-    # Made anew of the results: what could not be judged is no anomaly.
-    "DELETE FROM rep_summaries",
-    "DELETE FROM video_summaries",
+    "UPDATE video_summaries SET anomalies = (SELECT count(*) FROM rep_summaries AS rep "
+    "WHERE rep.job_id = video_summaries.job_id AND rep.reliable AND rep.score >= 0.5)",
 )
 
 STEPS: tuple[tuple[str, ...], ...] = (

@@ -147,7 +147,7 @@ def deviation(values: Floats, normal: NormalModel) -> Floats:
 
 def _inverse_root(values: _Doubles, whitening: _Doubles, share: float) -> _Doubles:
     """[A, A] the inverse square root of the covariance of axis 2 of centred values [R, C, A, F] after axis 1 is
-    whitened, with a share of it the identity's, and of such a size that these values keep their mean variance."""
+    whitened, mixed with the identity by `share`; so scaled that these values keep their mean variance."""
     count, others, size, kinds = values.shape
     turned = (whitening @ values.reshape(count, others, -1)).reshape(count, others, size, kinds)
     flat = np.swapaxes(turned, 2, 3).reshape(-1, size)

@@ -33,7 +33,8 @@ class ExportedRep:
     0.2 and earlier from 0) among all repetitions that the annotation has, so that a filter changes no names. start_s,
     end_s: seconds of media time; top_s: lockout, None without landmarks. start_frame, end_frame: 1-based and inclusive,
     at frame_rate, as Label Studio shows them; None where the rate is not known. score (0..1, higher is more anomalous),
-    confidence (0..1) and model_version: of the proposal that the label came from, None and "" without one. agreement:
+    confidence (0..1) and model_version: of the proposal that the label came from, None and "" without one; the score is
+    None also where the proposal could not be judged. agreement:
     the share of the task's other annotators who drew the same repetition with the same label, None without others.
     start_shift_s, end_shift_s: how much later the boundaries are than proposed, None without a proposal; up to 0.1 s is
     rounding to frames. files: kind -> path below the dataset.

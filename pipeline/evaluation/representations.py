@@ -21,14 +21,13 @@ from pipeline.evaluation.anomaly import Doubles, Judged, duration_baseline
 from pipeline.learning import training
 from pipeline.learning.auroc import auroc
 from pipeline.learning.samples import of_label
-from pipeline.original.drawn import FRAMES_PER_SECOND, pictures_of
+from pipeline.original.drawn import DRAWN_VIDEOS, FRAMES_PER_SECOND, pictures_of
 from pipeline.original.pictures import picture_blocks, picture_images
 from pipeline.records import LabelledRep
 from pipeline.skelemotion import encode
 from pipeline.synthetic.fault_pairs import fault_pairs
 from pipeline.synthetic.samples import synthetic_samples
 
-_DRAWN_VIDEOS = 60
 _DRAWN_FAULTY_VIDEOS = 40
 _OURS_PER_SECOND = 10.0
 # Joints of the walk and columns of a picture for each cell that faults are looked for in, and what makes a cosine as
@@ -89,7 +88,7 @@ def _compare(
     seed: int,
     on_progress: Callable[[float], None],
 ) -> Comparison:
-    drawn = of_label(synthetic_samples(_DRAWN_VIDEOS, seed, per_second), "normal")
+    drawn = of_label(synthetic_samples(DRAWN_VIDEOS, seed, per_second), "normal")
     drawn_features = represent(drawn, config)
     on_progress(0.5)
     faults = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from pipeline.synthetic.samples import synthetic_samples
 
 FRAMES_PER_SECOND = 30.0
 """The original measures motion over ten frames of videos of about this rate."""
-_DRAWN_VIDEOS = 60
+DRAWN_VIDEOS = 60
 
 
 def pictures_of(samples: Sequence[LabelledRep]) -> Pictures:
@@ -24,7 +25,8 @@ def pictures_of(samples: Sequence[LabelledRep]) -> Pictures:
     return Pictures(np.stack(greys), (), tuple(sample.group for sample in samples))
 
 
-def drawn_scales(seed: int = 0) -> tuple[Scale, ...]:
+@cache
+def drawn_scales() -> tuple[Scale, ...]:
     """Units of the blocks of such pictures, by sixty videos of drawn lifters, as a base model has those of images."""
-    drawn = pictures_of(synthetic_samples(_DRAWN_VIDEOS, seed, FRAMES_PER_SECOND))
+    drawn = pictures_of(synthetic_samples(DRAWN_VIDEOS, seed=0, poses_per_second=FRAMES_PER_SECOND))
     return scales_of(picture_blocks(drawn), drawn.groups)

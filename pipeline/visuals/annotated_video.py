@@ -275,7 +275,9 @@ def _draw_skeleton(canvas: Canvas, points: NDArray[np.float64], colour: Colour) 
 
 def _letters_px(canvas: Canvas) -> int:
     """Of upright pictures, where lines are broken early, smaller: the panel would hide much of the lifter."""
-    return max(11, round(min(max(canvas.width, canvas.height) / 46, canvas.width / 34)))
+    if canvas.width >= canvas.height:
+        return max(13, round(canvas.width / 46))
+    return max(11, round(min(canvas.height / 46, canvas.width / 34)))
 
 
 def _bar_px(canvas: Canvas) -> int:

@@ -69,10 +69,10 @@ def save_heat(image: Floats, heat: Floats, score: RepScore, title: str, file: Pa
     """Draw the motion of a SkeleMotion image [C, 45, L] in grey, and over it what of it is unusual.
 
     heat: [45, L] in 0..1, of this repetition alone. It is drawn times the score, so that one colour means the same in
-    every repetition: 1 is the most unusual spot of one whose score is 1. Rows are sorted by body part, from head to
-    feet; columns are the phases of the lift. The reasons are outlined and numbered, the strongest as 1: the back has
-    no row of its own, and shows at its ends, shoulders and hips, which the picture says. Raises OSError where it cannot
-    be written.
+    every repetition: 1 is the most unusual spot of one whose score is 1; one not judged has no colour. Rows are
+    sorted by body part, from head to feet; columns are the phases of the lift. The reasons are outlined and numbered,
+    the strongest as 1: the back has no row of its own, and shows at its ends, shoulders and hips, which the picture
+    says. Raises OSError where it cannot be written.
     """
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
@@ -82,7 +82,7 @@ def save_heat(image: Floats, heat: Floats, score: RepScore, title: str, file: Pa
     parts = [PARTS_OF_WALK[row] for row in ROWS_DOWNWARDS]
     phases = phase_of_column(image.shape[-1])
     motion = np.clip(image[2], 0.0, 1.0)[ROWS_DOWNWARDS]
-    shown_heat = (heat * score.score)[ROWS_DOWNWARDS]
+    shown_heat = (heat * (score.score if score.reliable else 0.0))[ROWS_DOWNWARDS]
     axes.imshow(motion, aspect="auto", interpolation="nearest", cmap="gray", vmin=0.0, vmax=2.0)
     alpha = np.clip(2 * shown_heat, 0.0, 1.0)
     shown = axes.imshow(shown_heat, aspect="auto", interpolation="nearest", cmap="inferno", vmin=0, vmax=1, alpha=alpha)
@@ -96,7 +96,7 @@ def save_heat(image: Floats, heat: Floats, score: RepScore, title: str, file: Pa
         axes.axvline(first - 0.5, color="white", linewidth=1.5)
     across = {name: (first, last) for name, first, last in columns}
     down = {name: (first, last) for name, first, last in rows}
-    if score.is_anomaly and score.reliable:
+    if score.is_anomaly:
         for number, reason in enumerate(score.reasons, start=1):
             left, right = across[reason.phase]
             for part in _SHOWN_AT.get(reason.body_part, (reason.body_part,)):
@@ -113,7 +113,7 @@ def save_heat(image: Floats, heat: Floats, score: RepScore, title: str, file: Pa
     numbered = [
         f"{number} {where([reason])} ({reason.share:.0%})" for number, reason in enumerate(score.reasons, start=1)
     ]
-    reasons = "   ".join(numbered) if score.is_anomaly and score.reliable else why(score)
+    reasons = "   ".join(numbered) if score.is_anomaly else why(score)
     if score.back_is_rounded:
         reasons = "; ".join(filter(None, (ROUNDED_BACK, reasons)))
     # Names of files are no formulas.

@@ -93,7 +93,7 @@ def as_unusual(p_value: float) -> str:
     what so few known normal repetitions allow, and so a bound."""
     count = math.ceil(100 * p_value - _ROUNDING)
     if count >= 100:
-        return "Normal repetitions are as unusual."
+        return "Normal repetitions are as unusual as this one."
     if p_value < 0.01 - _ROUNDING:
         return "Fewer than 1 of 100 normal repetitions are at least as unusual."
     return f"At most {count} of 100 normal repetitions {'is' if count == 1 else 'are'} at least as unusual."

@@ -292,7 +292,7 @@ def test_files_hold_every_video_and_every_repetition(into_files: Run, tmp_path: 
     assert [len(task["predictions"]) for task in tasks] == [1, 1, 1]
     with (tmp_path / "out" / "reps.csv").open() as file:
         reps = list(csv.DictReader(file))
-    assert {row["back_is_rounded"] for row in reps} == {"false"}
+    assert {(row["back_is_rounded"], row["reliable"], row["hindrance"]) for row in reps} == {("false", "true", "")}
     assert [(Path(row["video"]).name, row["rep"], row["label"]) for row in reps[:2]] == [
         ("a.mp4", "1", "normal"),
         ("a.mp4", "2", "anomalous"),

@@ -22,13 +22,16 @@ def connect(label_studio: FakeLabelStudio, address: str, project: int = 3) -> st
         ("my-server:9090/", "http://my-server:9090"),
         ("ftp://server", "http://192.168.1.5:9090"),
         ("http://", "http://192.168.1.5:9090"),
+        ("http://me:secret@host:9090", "http://192.168.1.5:9090"),
     ],
 )
 def test_an_address_without_http_is_refused_before_anything_is_asked(
     label_studio: FakeLabelStudio, address: str, meant: str
 ) -> None:
-    assert connect(label_studio, address).endswith(f"it begins with http://, as in {meant}.")
+    said = connect(label_studio, address)
+    assert said.endswith(f"as {meant} does.")
     assert not label_studio.calls
+    assert "secret" not in said
 
 
 @pytest.mark.parametrize("project", [1, 3])

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
 
-from backend.commands.demo import summary
-from backend.labelstudio.format import Task
+from fakes import analysis
+from rich.console import Console
+
+from backend.commands.demo import prediction_table, summary
+from backend.labelstudio.format import Task, to_prediction
+from backend.labelstudio.labeling_config import default_config, parse_controls
+from backend.local_labelstudio.demo import Demo
 
 
 def pre_annotated(task: int, reps: int) -> tuple[Task, list[dict[str, Any]]]:
@@ -25,3 +32,16 @@ def test_a_second_run_tells_what_is_new_from_what_was_there() -> None:
 
 def test_a_run_without_anything_new_says_only_what_was_there() -> None:
     assert summary([pre_annotated(1, 6)], {1}) == "1 video with 6 repetitions pre-annotated before."
+
+
+def test_a_repetition_that_could_not_be_judged_has_no_score() -> None:
+    found = analysis((0.9, 0.8))
+    hidden = replace(found.scores[0], reliable=False, hindrance="the legs are hidden")
+    prediction = to_prediction(replace(found, scores=(hidden, found.scores[1])), parse_controls(default_config()), 30.0)
+    store = SimpleNamespace(label_config=lambda project: default_config())
+    console = Console(width=200, record=True)
+    running = cast(Demo, SimpleNamespace(store=store, project=1))
+    console.print(prediction_table(running, Task(1, 1, {"video": "a.mp4"}), prediction))
+    first, second = console.export_text().splitlines()[-3:-1]
+    assert "not judged" in first and "0.90" not in first and "Anomalous" not in first
+    assert "0.80" in second and "Anomalous rep" in second

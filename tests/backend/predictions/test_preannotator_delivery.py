@@ -51,7 +51,6 @@ def test_a_video_that_failed_is_told_on_its_task(
     [
         LabelStudioError("a.mp4: the server answered 500."),
         WorkerLost("The process that worked on this video died."),
-        StorageFault("/srv/deadlift/poses: the disk is full."),
     ],
 )
 def test_what_is_tried_again_is_told_on_the_task_as_well(
@@ -62,6 +61,17 @@ def test_what_is_tried_again_is_told_on_the_task_as_well(
     executor.fail(number, error)
     until(lambda: "deadlift_state" in label_studio.tasks[number]["data"])
     assert label_studio.tasks[number]["data"]["deadlift_state"] == f"failed: {error}"
+
+
+def test_a_disk_of_ours_that_is_full_is_told_on_no_task(
+    service: Preannotator, executor: FakeExecutor, label_studio: FakeLabelStudio
+) -> None:
+    full, broken = label_studio.add_task(), label_studio.add_task()
+    service.predict([task(full), task(broken)], CONFIG)
+    executor.fail(full, StorageFault("/srv/deadlift/poses: the disk is full."))
+    executor.fail(broken, NotAVideo("/data/upload/1/a.mp4: the file is empty."))
+    until(lambda: "deadlift_state" in label_studio.tasks[broken]["data"])
+    assert "deadlift_state" not in label_studio.tasks[full]["data"]
 
 
 def test_a_bug_of_ours_is_told_on_the_task_without_details(

@@ -26,7 +26,7 @@ from backend.storage.ledger import Ledger
 from backend.storage.migrations import _UNJUDGED, _WAS_PUT_IN_USE, STEPS, upgrade
 from backend.storage.runs import Run, Runs
 from backend.storage.setups import refused_setups
-from backend.storage.summaries import VideoSummary
+from backend.storage.summaries import RepSummary, VideoSummary
 from pipeline.config import PoseConfig
 from pipeline.pose.cache import PoseCache
 
@@ -150,7 +150,10 @@ def test_repetitions_that_could_not_be_judged_are_counted_anew(tmp_path: Path) -
     with Session(engine) as session, session.begin():
         session.add(Job(task=1, project=1, media="a.mp4", model_version="m", config="c", data={}, state="done"))
         lengths = dict.fromkeys(("duration_s", "fps", "late_start_s"), 1.0)
-        counts = dict.fromkeys(("reps", "anomalies", "unreliable", "width", "height"), 1)
+        counts = dict.fromkeys(("reps", "anomalies", "unreliable", "width", "height"), 3)
+        times = dict.fromkeys(("start_s", "top_s", "end_s"), 1.0)
+        for number, (score, reliable) in enumerate([(0.9, True), (0.9, False), (0.1, True)], start=1):
+            session.add(RepSummary(job_id=1, number=number, score=score, reliable=reliable, reasons=[], **times))
         session.add(
             VideoSummary(
                 job_id=1, summarized_at=moment, media_digest="", variable_rate=False, codec="", **lengths, **counts
@@ -158,7 +161,7 @@ def test_repetitions_that_could_not_be_judged_are_counted_anew(tmp_path: Path) -
         )
     upgrade(engine)
     with Session(engine) as session:
-        assert session.scalars(select(VideoSummary)).all() == []
+        assert session.scalars(select(VideoSummary.anomalies)).all() == [1]
     engine.dispose()
 
 
