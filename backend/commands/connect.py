@@ -36,8 +36,8 @@ def connect(
     if not public_url(url):
         meant = url if "//" not in backend and public_url(f"http://{url}") else "192.168.1.5:9090"
         raise BackendError(
-            f"{shown_address(backend)} is no address of a backend: one begins with http:// or https:// and has no user, "
-            f"password or query, as http://{meant} does."
+            f"{shown_address(backend)} is no address of a backend: one begins with http:// or https:// and has no "
+            f"user, password or query, as http://{meant} does."
         )
     client = LabelStudioClient(access_of(settings))
     if not client.configured:
