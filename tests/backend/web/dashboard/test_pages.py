@@ -391,7 +391,7 @@ def test_how_rare_a_repetition_is_is_said_in_words(full: FlaskClient) -> None:
     assert "At most 50 of 100 normal repetitions are at least as unusual." in page(full, f"/videos/{DRAWN}")
     said = [as_unusual(share) for share in (1 - 1e-12, 0.051, 1 / 22, 0.01, 0.001)]
     assert said == [
-        "Normal repetitions are as unusual.",
+        "Normal repetitions are as unusual as this one.",
         "At most 6 of 100 normal repetitions are at least as unusual.",
         "At most 5 of 100 normal repetitions are at least as unusual.",  # none of the 21 that are known
         "At most 1 of 100 normal repetitions is at least as unusual.",
