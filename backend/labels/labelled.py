@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy.orm import Session
 
 from backend.labels.events import save_annotations, store_received_events
-from backend.labels.proposals import Origin, Proposals, origin_of, proposal_for, proposals_of
+from backend.labels.proposals import Origin, Proposals, bounds_s, origin_of, proposal_for, proposals_of
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import AnnotationsSaved, Json
 from backend.labelstudio.labeling_config import parse_controls
@@ -26,13 +26,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class DrawnRep:
-    """A repetition as a person left it. proposed_by: the version of the model that predicted it, "" for none."""
+    """A repetition as a person left it. proposed_by: the version of the model that predicted it, "" for none. span_s:
+    the seconds that it is judged by, see `proposals.bounds_s`."""
 
     start_s: float
     end_s: float
     label: RepLabel
     origin: Origin
     proposed_by: str
+    span_s: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -126,5 +128,5 @@ def _drawn(regions: Sequence[LabelledRegion], proposals: Proposals | None) -> tu
         origin = origin_of(region, proposal, proposals is not None)
         proposed_by = proposals.model_version if proposals is not None and origin != "manual" else ""
         label: RepLabel = "normal" if region.label == "normal" else "anomalous"
-        drawn.append(DrawnRep(region.start_s, region.end_s, label, origin, proposed_by))
+        drawn.append(DrawnRep(region.start_s, region.end_s, label, origin, proposed_by, bounds_s(region, proposal)))
     return tuple(drawn)

@@ -146,6 +146,15 @@ def is_moved(region: Region, proposal: Predicted) -> bool:
     return max(abs(shift) for shift in shifts_s(region, proposal)) > MOVED_S
 
 
+def bounds_s(region: Region, proposal: Predicted | None) -> tuple[float, float]:
+    """The start and end that a labelled repetition is judged by, in seconds: where nobody moved them those that were
+    proposed, for Label Studio keeps whole frames, and half a frame later a score may be on the other side of the
+    threshold."""
+    if proposal is None or is_moved(region, proposal):
+        return region.start_s, region.end_s
+    return proposal.start_s, proposal.end_s
+
+
 def shifts_s(region: Region, proposal: Predicted) -> tuple[float, float]:
     """By how much start and end were moved, in seconds, later positive; within 0.1 s they were only rounded."""
     return region.start_s - proposal.start_s, region.end_s - proposal.end_s

@@ -188,9 +188,7 @@ def _samples(work: TrainWork, on_progress: OnProgress) -> tuple[list[LabelledRep
             continue
         seen.add(digest)
         for rep in one.reps:
-            samples.append(
-                LabelledRep(pose, with_lockout(pose, rep.start_s, rep.end_s, work.config.segment), rep.label, digest)
-            )
+            samples.append(LabelledRep(pose, with_lockout(pose, *rep.span_s, work.config.segment), rep.label, digest))
             source = {"task": one.task, "annotation": one.annotation, "annotator": one.annotator}
             labels.append({"media_digest": digest, **source, **asdict(rep)})
     return samples, labels, skipped
@@ -246,10 +244,16 @@ def stored_samples(model: Model, pose_dir: Path, config: PipelineConfig) -> list
     cache = PoseCache(pose_dir)
     poses = {digest: cache.get(digest, config.pose) for digest in {one["media_digest"] for one in labels}}
     return [
-        LabelledRep(pose, with_lockout(pose, one["start_s"], one["end_s"], config.segment), one["label"], group)
+        LabelledRep(pose, with_lockout(pose, *_span_s(one), config.segment), one["label"], group)
         for one in labels
         if (pose := poses[group := one["media_digest"]]) is not None
     ]
+
+
+def _span_s(label: Json) -> tuple[float, float]:
+    """The seconds that a stored label was judged by; earlier releases judged by what Label Studio had."""
+    start_s, end_s = label.get("span_s") or (label["start_s"], label["end_s"])
+    return start_s, end_s
 
 
 def _load(model: Model) -> Detector:

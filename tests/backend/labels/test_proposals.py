@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from backend.labels import labelled
 from backend.labels.events import save_annotations
-from backend.labels.proposals import PredictedRep, Proposals, origin_of, proposal_for, proposals_of
+from backend.labels.proposals import PredictedRep, Proposals, bounds_s, origin_of, proposal_for, proposals_of
 from backend.labelstudio.format import AnnotationsSaved, Json, Task
 from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Job, Store
@@ -165,3 +165,21 @@ def test_a_region_is_found_by_its_id_or_where_it_lies(region: LabelledRegion, nu
 def test_the_origin_is_what_changed(said: str, moved_s: float, is_proposed: bool, is_known: bool, origin: str) -> None:
     proposal = PROPOSED[1] if is_proposed else None
     assert origin_of(_region("rep2", 4.0 + moved_s, 6.0, said), proposal, is_known) == origin
+
+
+def test_labels_are_judged_by_what_was_proposed_unless_somebody_moved_it(store: Store) -> None:
+    _predicted(store, "base", MORNING, prediction=37)
+    _submitted(store, {"rep1": (27, 75), "rep2": (101, 275)})
+    (video,) = labelled.labelled_videos(store, 1)
+    assert [rep.start_s for rep in video.reps] == pytest.approx([26 / 25, 100 / 25])
+    assert [rep.span_s for rep in video.reps] == [(1.0, 3.0), pytest.approx((100 / 25, 275 / 25))]
+
+
+def test_a_repetition_that_nobody_moved_has_the_times_that_were_proposed() -> None:
+    """Label Studio keeps whole frames."""
+    proposed = PredictedRep(5.567, 7.517, "normal", 0.4, 0.8)
+    rounded = LabelledRegion(region="rep1", start_s=5.572, end_s=7.512, label="anomalous", origin="prediction")
+    moved = LabelledRegion(region="rep1", start_s=5.572, end_s=7.9, label="anomalous", origin="prediction")
+    assert bounds_s(rounded, proposed) == (5.567, 7.517)
+    assert bounds_s(moved, proposed) == (5.572, 7.9)
+    assert bounds_s(rounded, None) == (5.572, 7.512)
