@@ -78,6 +78,8 @@ def demo(
     )
     try:
         with use_case.running(label_studio, settings, chosen) as running:
+            address = f"{running.url}/projects/{running.project}/data"
+            console.print(f"Label Studio is ready at {address} (user {USER}, password {PASSWORD}).", soft_wrap=True)
             columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
             with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
                 shown = progress.add_task("Videos pre-annotated", total=None)
@@ -93,7 +95,7 @@ def demo(
             for job in failed:
                 console.print(f"[red]Task {job.task} failed:[/red] {job.error_message}")
             console.print(summary(found, running.known, {job.task for job in failed}))
-            console.print(f"\n[bold]Label Studio:[/bold] {running.url}/projects/{running.project}/data")
+            console.print(f"\n[bold]Label Studio:[/bold] {address}")
             console.print(f"[bold]User:[/bold]         {USER}\n[bold]Password:[/bold]     {PASSWORD}")
             console.print(f"[bold]Backend:[/bold]      {running.backend_url} shows what it works on")
             console.print(
