@@ -94,6 +94,16 @@ def test_show_has_what_was_measured_and_left_out(registry: Registry, invoke: Inv
     assert "No loss curve" in shown
 
 
+def test_show_says_where_a_model_is_not_shown_to_tell_repetitions_apart(registry: Registry, invoke: Invoke) -> None:
+    counted = {"normals": 40.0, "anomalies": 12.0, "current_auroc": 0.5}
+    for auroc in (0.54, 0.9):
+        gate = RUN["gate"] | {"figures": counted | {"candidate_auroc": auroc}}
+        registry.publish(1, load_detector(), "", RUN | {"gate": gate}, [])
+    said = "It is not shown to tell anomalous from normal repetitions better than chance would (AUROC 0.54, 0.3"
+    assert said in invoke("show", "v0003")
+    assert "chance would" not in invoke("show", "v0004")
+
+
 def test_what_was_learnt_from_is_of_the_videos_that_had_it(registry: Registry, invoke: Invoke) -> None:
     run = RUN | {"labels": RUN["labels"] | {"anomalous_videos": 2}, "metrics": {"normals": 11, "videos": 3}}
     registry.publish(1, load_detector(), "", run, [])
