@@ -91,7 +91,8 @@ def show(name: Name, project: Project) -> None:
         console.print(doubt)
     judged_at = version.gate.get("rate")
     at = f", at {percent(judged_at)}%" if judged_at is not None else ""
-    table = Table(f"On unseen videos{at}", version.name, str(run.get("parent_name", "")), box=box.SIMPLE)
+    heading = f"Each video judged by models made without it{at}"
+    table = Table(heading, version.name, str(run.get("parent_name", "")), box=box.SIMPLE)
     for title, *figures in _judged(version):
         table.add_row(title, *figures)
     console.print(table)

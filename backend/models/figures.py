@@ -137,13 +137,15 @@ def judged_words(run: Mapping[str, Any]) -> str:
 
 
 def confirmed_words(run: Mapping[str, Any]) -> str:
-    """How many of the repetitions that people called anomalous a model flags, also in videos that it has learnt from;
-    "" where that is not stored, and where there are none."""
+    """How many of the repetitions that people called anomalous a model flags as it is, also in videos that it has
+    learnt from, while its figures are of models made without each video; "" where that is not stored, and where there
+    are none."""
     kept = run.get("confirmed") or {}
     if not kept.get("anomalous"):
         return ""
     of = _count(kept["anomalous"], "repetition")
-    return f"Of {of} that people called anomalous it flags {kept['flagged']} (before: {kept['flagged_before']})."
+    flagged = f"it flags {kept['flagged']} (before: {kept['flagged_before']})"
+    return f"As it is, made of these videos as well: of {of} that people called anomalous {flagged}."
 
 
 def _count(number: int, thing: str) -> str:
