@@ -227,7 +227,7 @@ def test_a_model_that_was_judged_by_the_earlier_labels_too_shows_those_figures(f
     assert re.search(r"Missed anomalies by the earlier labels 100% [^a-z]*to 100% 23%", shown)
     assert "judged with 2 anomalous repetitions" in shown
     assert "Each video judged by models made without it" in shown
-    said = "As it is, made of these videos as well: of 2 repetitions that people called anomalous it flags 1 (before: 2)."
+    said = "made of these videos as well: of 2 repetitions that people called anomalous it flags 1 (before: 2)."
     assert said in shown
 
 
@@ -500,6 +500,27 @@ def test_a_curve_leaves_out_the_videos_among_the_labels_of_the_model(
     (folder / "labels.json").write_text(json.dumps([{"task": DRAWN, "media_digest": "ab" * 32, "label": "normal"}]))
     shown = words_of(page(http, "/models/1/v0001"))
     assert "1 repetition that they called normal, 1 that they called anomalous" in shown
+
+
+@pytest.mark.parametrize("names", ["first=v0001&second=base", "first=base&second=v0001"])
+def test_base_stands_beside_a_model_with_what_it_was_judged_by(full: FlaskClient, names: str) -> None:
+    shown = words_of(page(full, f"/models/1/compare?{names}"))
+    assert "base has learnt from no labels of this project." in shown
+    assert "By the labels of v0001, when that was judged" in shown
+    assert re.search(r"Figure base n False alarms 10% 2% to 40% 10 normal repetitions", shown)
+    assert not any(untrue in shown for untrue in ("different labels", "No figures are stored"))
+
+
+def test_a_model_that_was_not_judged_beside_base_says_what_does_so(
+    http: FlaskClient, store: Store, tmp_path: Path
+) -> None:
+    fill_videos(store, tmp_path)
+    folder = services_of(http.application).registry.root / "1" / "v0001"
+    add_model(services_of(http.application).registry, 1, 10, 2)
+    run = json.loads((folder / "run.json").read_text()) | {"parent_name": "v0000"}
+    (folder / "run.json").write_text(json.dumps(run))
+    shown = words_of(page(http, "/models/1/compare?first=v0001&second=base"))
+    assert "deadlift models compare base v0001 --project 1 judges it by the labels of v0001." in shown
 
 
 def test_two_models_with_other_labels_are_not_called_comparable(full: FlaskClient) -> None:
