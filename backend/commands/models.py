@@ -67,7 +67,7 @@ def show(name: Name, project: Project) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from backend.models.figures import confirmed_words, judged_words, learnt_words
+    from backend.models.figures import chance_words, confirmed_words, judged_words, learnt_words
     from pipeline.anomaly.versions import percent
 
     registry = _registry_of(project)
@@ -87,9 +87,12 @@ def show(name: Name, project: Project) -> None:
     console.print(str(version.gate.get("reason", "")))
     if not version.gate.get("passed"):
         console.print(f"If the labels are right: deadlift models promote {version.name} --project {project}")
+    elif doubt := chance_words(version.gate):
+        console.print(doubt)
     judged_at = version.gate.get("rate")
     at = f", at {percent(judged_at)}%" if judged_at is not None else ""
-    table = Table(f"On unseen videos{at}", version.name, str(run.get("parent_name", "")), box=box.SIMPLE)
+    heading = f"Each video judged by models made without it{at}"
+    table = Table(heading, version.name, str(run.get("parent_name", "")), box=box.SIMPLE)
     for title, *figures in _judged(version):
         table.add_row(title, *figures)
     console.print(table)

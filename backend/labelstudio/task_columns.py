@@ -34,7 +34,8 @@ def command_for_copies(project: int) -> str:
 def columns_of(analysis: Analysis, media: str, data: Json, project: int) -> Json:
     """What is told of an analyzed video. media: its address; data: the task's, which may name a copy to be played."""
     count = len(analysis.reps)
-    state = "predicted" if count else no_repetition(analysis.nothing)
+    unjudged = sum(not score.reliable for score in analysis.scores)
+    state = _predicted(count, unjudged) if count else no_repetition(analysis.nothing)
     if analysis.warning:
         state = f"{analysis.warning}; {state}"
     if analysis.video.unplayable and not analysis.video.has_playable_copy and ORIGINAL not in data:
@@ -47,6 +48,12 @@ def columns_of(analysis: Analysis, media: str, data: Json, project: int) -> Json
         CONFIDENCE: round(confidence(analysis), 2),
         MODEL: analysis.model_version,
     }
+
+
+def _predicted(count: int, unjudged: int) -> str:
+    """What is said of a video with repetitions. unjudged: how many could not be judged; these begin as normal ones, so
+    that without a word the video would look as if nothing were wrong with any."""
+    return f"predicted; {unjudged} of {count} not judged" if unjudged else "predicted"
 
 
 def no_repetition(nothing: str) -> str:

@@ -21,6 +21,8 @@ VERDICTS: dict[Kind, str] = {
 }
 _EARLIER = "earlier_"
 _DECISION = 0.5
+_CHANCE = 0.5
+"""The AUROC of scores that say nothing."""
 _MOST_POINTS = 200
 _Z = 1.96
 """Of an interval that holds the true value with a probability of 95 %."""
@@ -135,13 +137,15 @@ def judged_words(run: Mapping[str, Any]) -> str:
 
 
 def confirmed_words(run: Mapping[str, Any]) -> str:
-    """How many of the repetitions that people called anomalous a model flags, also in videos that it has learnt from;
-    "" where that is not stored, and where there are none."""
+    """How many of the repetitions that people called anomalous a model flags as it is, also in videos that it has
+    learnt from, while its figures are of models made without each video; "" where that is not stored, and where there
+    are none."""
     kept = run.get("confirmed") or {}
     if not kept.get("anomalous"):
         return ""
     of = _count(kept["anomalous"], "repetition")
-    return f"Of {of} that people called anomalous it flags {kept['flagged']} (before: {kept['flagged_before']})."
+    flagged = f"it flags {kept['flagged']} (before: {kept['flagged_before']})"
+    return f"As it is, made of these videos as well: of {of} that people called anomalous {flagged}."
 
 
 def _count(number: int, thing: str) -> str:
@@ -177,6 +181,17 @@ def _figures(stored: Mapping[str, float]) -> tuple[Figure, ...]:
     return tuple(found)
 
 
+def chance_words(gate: Mapping[str, Any]) -> str:
+    """That a model is not shown to tell anomalous from normal repetitions, where its AUROC may be that of guesses; ""
+    otherwise."""
+    for figure in figures_of(gate):
+        auroc = figure.candidate
+        if figure.title == "AUROC" and auroc.low <= _CHANCE:
+            told = f"AUROC {auroc.value:.2f}, {auroc.low:.2f} to {auroc.high:.2f}"
+            return f"It is not shown to tell anomalous from normal repetitions better than chance would ({told})."
+    return ""
+
+
 def verdict_of(gate: Mapping[str, Any]) -> Verdict:
     """What can be said of a model by its stored verdict. That it passed means that nothing spoke against it."""
     stored: Mapping[str, float] = gate.get("figures") or {}
@@ -185,7 +200,7 @@ def verdict_of(gate: Mapping[str, Any]) -> Verdict:
         return Verdict("refused", reason[:1].upper() + reason[1:])
     normals, anomalies = int(stored.get("normals", 0)), int(stored.get("anomalies", 0))
     remark = reason.partition(" But ")[2]
-    more = f" But {remark}" if remark else ""
+    more = (f" But {remark}" if remark else "") + (f" {doubt}" if (doubt := chance_words(gate)) else "")
     judged = f"Judged on {normals} normal and {anomalies} anomalous repetitions of unseen videos"
     figures = figures_of(gate)
     if not are_enough(normals, anomalies):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import DBAPIError
@@ -15,6 +15,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 from backend.errors import StorageFault
 from backend.storage.migrations import steps_to_take, upgrade
+
+T = TypeVar("T")
 
 _CONNECTIONS = 32
 """More than the server has threads: opening one takes longer than most transactions."""
@@ -110,7 +112,7 @@ def explained(error: Exception, path: str = "The database") -> str:
     return f"{path}: {_MEANINGS.get(code, f'the database cannot be used ({cause})')}."
 
 
-def batches(ids: Iterable[int], size: int = 1000) -> Iterator[list[int]]:
+def batches(ids: Iterable[T], size: int = 1000) -> Iterator[list[T]]:
     """SQLite takes a limited number of values per statement."""
     every = list(ids)
     return (every[first : first + size] for first in range(0, len(every), size))

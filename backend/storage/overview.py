@@ -300,6 +300,16 @@ def media_of_tasks(engine: Engine, tasks: Iterable[int]) -> dict[int, str]:
     return found
 
 
+def tasks_with(engine: Engine, digests: Iterable[str]) -> set[int]:
+    """The tasks, of any project, whose videos have these digests of their bytes."""
+    found: set[int] = set()
+    with Session(engine) as session:
+        for several in batches(digests):
+            query = select(Job.task).join(VideoSummary, VideoSummary.job_id == Job.id)
+            found |= set(session.scalars(query.where(VideoSummary.media_digest.in_(several))))
+    return found
+
+
 def _chosen(query: Any, in_use: InUse, wanted: VideoFilter) -> Any:
     """The query, of the job of each task that counts and its summary, narrowed down to the videos that are wanted."""
     counting = counting_jobs(in_use, wanted.project)

@@ -25,7 +25,7 @@ from backend.models.rates import RateInUse, in_words, measured, rate_in_use
 from backend.models.registry import BASE, Json, Version
 from backend.storage import summaries
 from backend.storage.labels import Annotation, counting
-from backend.storage.overview import media_of_tasks
+from backend.storage.overview import media_of_tasks, tasks_with
 from backend.web.dashboard.arguments import PAGE_SIZE, Window
 from backend.web.dashboard.projects import Training, training
 from backend.web.links import Links, file_name
@@ -79,11 +79,11 @@ class ModelsView:
 class ModelView:
     """One model. earlier_figures: by the earlier labels, where new ones contradicted them. losses, held_out_losses: one
     for each epoch, and on videos that were held out; () where there are none. skipped: labelled videos that it could
-    not learn from, in words. curve: of what it predicted before people labelled it; None where they have not labelled
-    both kinds. doubtful_tasks: tasks whose labels people should look at again. judged_at: the nominal rate of false
-    alarms of the figures, None where not stored; rate: the one that it judges at in this project; rates: what it would
-    do at several ones, and rates_words: how far that can be relied on. confirmed: what it flags of what people called
-    anomalous, in words, "" where not stored."""
+    not learn from, in words. curve: of what it predicted before people labelled it, of videos that are not among its
+    labels; None where they have not labelled both kinds. doubtful_tasks: tasks whose labels people should look at
+    again. judged_at: the nominal rate of false alarms of the figures, None where not stored; rate: the one that it
+    judges at in this project; rates: what it would do at several ones, and rates_words: how far that can be relied on.
+    confirmed: what it flags of what people called anomalous, in words, "" where not stored."""
 
     project: int
     title: str
@@ -189,7 +189,7 @@ def _view(
         doubtful_tasks=tuple(map(int, version.gate.get("doubtful_tasks") or ())),
         seed=run.get("seed"),
         label_digest=str(run.get("label_digest") or ""),
-        curve=curve_of(corrections, line.version),
+        curve=_curve_of(services, version, [one for one in corrections if one.version == line.version]),
         judged_at=version.gate.get("rate"),
         rate=rate,
         rates=rates,
@@ -198,24 +198,31 @@ def _view(
     )
 
 
-def curve_of(corrections: Sequence[Correction], version: str) -> Curve | None:
-    """False alarms against recall of a version's predictions that people began to label with."""
-    return curve(
-        (one.score, one.label == "anomalous")
-        for one in corrections
-        if one.version == version and one.score is not None and one.label
-    )
+def _curve_of(services: Services, version: Version, corrections: Sequence[Correction]) -> Curve | None:
+    """False alarms against recall of a version's predictions that people began to label with, but for videos that it
+    has learnt from or was judged with: somebody may have labelled them once more, beginning with what it says now."""
+    scored = [one for one in corrections if one.score is not None and one.label]
+    stored = _labels_of(version) if scored else []
+    known = {int(one["task"]) for one in stored}
+    digests = {str(one["media_digest"]) for one in stored if one.get("media_digest")}
+    known |= tasks_with(services.store.engine, digests)
+    return curve((one.score or 0.0, one.label == "anomalous") for one in scored if one.task not in known)
 
 
-def learnt_from(services: Services, links: Links, project: int, name: str) -> list[LearntFrom]:
-    """The labels that a model learnt from, by task. Raises UnknownVersion."""
-    folder = services.registry.version(project, name).model.folder
+def _labels_of(version: Version) -> list[Json]:
+    """The labels that a model learnt from and was judged with; [] where they are not stored."""
+    folder = version.model.folder if version.name != BASE else None
     try:
         stored: list[Json] = json.loads((folder / "labels.json").read_text()) if folder is not None else []
     except (OSError, ValueError):
         return []
+    return stored
+
+
+def learnt_from(services: Services, links: Links, project: int, name: str) -> list[LearntFrom]:
+    """The labels that a model learnt from, by task. Raises UnknownVersion."""
     of_task: dict[int, list[Json]] = {}
-    for one in stored:
+    for one in _labels_of(services.registry.version(project, name)):
         of_task.setdefault(int(one["task"]), []).append(one)
     media = media_of_tasks(services.store.engine, of_task)
     return [

@@ -90,8 +90,19 @@ def test_show_has_what_was_measured_and_left_out(registry: Registry, invoke: Inv
     shown = invoke("show", "1")
     assert ["AUROC", "0.91", "0.50"] in [line.split() for line in shown.splitlines()]
     assert "8.3% false alarms" in shown
+    assert "Each video judged by models made without it" in " ".join(shown.split())
     assert "Left out: task 9: no video" in shown
     assert "No loss curve" in shown
+
+
+def test_show_says_where_a_model_is_not_shown_to_tell_repetitions_apart(registry: Registry, invoke: Invoke) -> None:
+    counted = {"normals": 40.0, "anomalies": 12.0, "current_auroc": 0.5}
+    for auroc in (0.54, 0.9):
+        gate = RUN["gate"] | {"figures": counted | {"candidate_auroc": auroc}}
+        registry.publish(1, load_detector(), "", RUN | {"gate": gate}, [])
+    said = "It is not shown to tell anomalous from normal repetitions better than chance would (AUROC 0.54, 0.3"
+    assert said in invoke("show", "v0003")
+    assert "chance would" not in invoke("show", "v0004")
 
 
 def test_what_was_learnt_from_is_of_the_videos_that_had_it(registry: Registry, invoke: Invoke) -> None:
@@ -177,7 +188,8 @@ def test_base_is_not_judged_where_no_landmarks_are_kept(registry: Registry, invo
 def test_show_says_what_becomes_of_confirmed_anomalies(registry: Registry, invoke: Invoke) -> None:
     kept = {"anomalous": 14, "flagged": 9, "flagged_before": 12}
     registry.publish(1, load_detector(), "", RUN | {"confirmed": kept}, [])
-    assert "Of 14 repetitions that people called anomalous it flags 9 (before: 12)." in invoke("show", "v0003")
+    said = "made of these videos as well: of 14 repetitions that people called anomalous it flags 9 (before: 12)."
+    assert said in invoke("show", "v0003")
     assert "people called anomalous" not in invoke("show", "v0001")
 
 

@@ -14,6 +14,13 @@ def test_two_lifters_come_before_what_was_found() -> None:
     assert columns_of(found, "a.mp4", {}, 3)[STATE] == "two people lift: only the one on the left is counted; predicted"
 
 
+def test_repetitions_that_could_not_be_judged_are_counted() -> None:
+    found = analysis((0.1, 0.2, 0.3))
+    doubtful = replace(found, scores=(*found.scores[:2], replace(found.scores[2], reliable=False)))
+    assert columns_of(doubtful, "a.mp4", {}, 3)[STATE] == "predicted; 1 of 3 not judged"
+    assert columns_of(found, "a.mp4", {}, 3)[STATE] == "predicted"
+
+
 def test_what_browsers_do_not_play_comes_first() -> None:
     found = analysis((0.1,))
     found = replace(found, video=replace(found.video, unplayable="MPEG-4 Part 2"))

@@ -67,6 +67,15 @@ def test_a_remark_of_the_gate_stays() -> None:
     )
 
 
+@pytest.mark.parametrize(("auroc", "is_doubted"), [(0.54, True), (0.5, True), (0.3, True), (0.9, False)])
+def test_an_auroc_that_guesses_may_have_is_told(auroc: float, is_doubted: bool) -> None:
+    stored = gate(40, 12, (0.1, 0.9), (0.1, 0.9))
+    stored["figures"] |= {"candidate_auroc": auroc, "current_auroc": 0.5}
+    words = verdict_of(stored).words
+    assert (f"better than chance would (AUROC {auroc:.2f}, " in words) == is_doubted
+    assert "chance would" not in verdict_of(stored | {"passed": False, "reason": "Not promoted: x."}).words
+
+
 def test_a_curve_goes_from_nothing_found_to_everything() -> None:
     found = curve([(0.9, True), (0.8, False), (0.8, True), (0.1, False)])
     assert found is not None

@@ -50,6 +50,14 @@ def test_a_promotion_warns_where_nothing_shows_that_it_is_better(lone_http: Flas
     assert "too few to tell" in lone_http.get("/models/1/v0001/promote").text
 
 
+def test_a_promotion_warns_of_a_better_model_that_may_guess(lone_http: FlaskClient, registry: Registry) -> None:
+    better = {"candidate_misses": 0.1, "current_auroc": 0.5}
+    for number, auroc in ((2, 0.54), (3, 0.9)):
+        add_model(registry, number, 200, 60, candidate_auroc=auroc, **better)
+    assert "better than chance would" in lone_http.get("/models/1/v0002/promote").text
+    assert "better than chance would" not in lone_http.get("/models/1/v0003/promote").text
+
+
 def test_a_model_is_promoted_and_rolled_back(lone_http: FlaskClient, registry: Registry) -> None:
     answer = lone_http.post("/models/1/v0001/promote")
     assert (answer.status_code, answer.location) == (303, "/models?done=promoted&project=1")
