@@ -37,6 +37,7 @@ from backend.storage.jobs import Job
 from backend.storage.ledger import Entry, Ledger, Source, is_address, is_task
 from backend.storage.scratch import scratch
 from pipeline.errors import VideoError
+from pipeline.media.playability import unplayable
 from pipeline.media.playable_copy import copy_name, make_playable
 from pipeline.records import Analysis
 
@@ -213,7 +214,7 @@ class ProjectTarget:
         The task tells, not what an earlier run noted: it may have been made anew, or by a run that was killed.
         """
         media = self._controls.media_of(task.data)
-        has_copy = ORIGINAL in task.data or uploaded_name(media) == _copy_upload(entry, analysis)
+        has_copy = ORIGINAL in task.data or uploaded_name(media).endswith(_copy_ending(analysis))
         has_copy = has_copy or (self._context.make_playable and self._play_copy(task, entry))
         if has_copy != analysis.video.has_playable_copy:
             analysis = replace(analysis, video=replace(analysis.video, has_playable_copy=has_copy))
@@ -231,8 +232,10 @@ class ProjectTarget:
             try:
                 with scratch() as folder:
                     video = MediaFetcher(access, LabelStudioClient(access)).fetch(entry.media, task.id, folder)
+                    if not unplayable(video):  # what was analyzed is the original of this
+                        return True
                     return upload_copy(client, task, self._controls, video, folder)
-            except (BackendError, OSError) as error:
+            except (BackendError, VideoError, OSError) as error:
                 log.warning("Task %s: no copy was made that browsers play. %s", task.id, error)
                 return False
         video = Path(entry.source)
@@ -272,13 +275,20 @@ def _as_stored(job: Job, predictions: Sequence[int], analysis: Analysis) -> Anal
         stored = load_analysis(job.result)
     except BackendError:  # of another release
         return analysis
-    return replace(stored, video=replace(stored.video, has_playable_copy=analysis.video.has_playable_copy))
+    # The one that was analyzed now may be the copy that the task plays: browsers play it as it is.
+    has_copy = analysis.video.has_playable_copy or bool(stored.video.unplayable and not analysis.video.unplayable)
+    return replace(stored, video=replace(stored.video, has_playable_copy=has_copy))
 
 
 def _copy_upload(entry: Entry, analysis: Analysis) -> str:
     """The name that a copy of a file is uploaded under in its place: by the file's content, so that it is found."""
     path = Path(entry.source)
-    return upload_name(copy_name(path.with_name(f"{path.stem[:_LONGEST_STEM]}-{analysis.media_digest[:8]}")))
+    return upload_name(path.with_name(f"{path.stem[:_LONGEST_STEM]}{_copy_ending(analysis)}"))
+
+
+def _copy_ending(analysis: Analysis) -> str:
+    """How such names end, whatever the file was called: a run over tasks knows no file."""
+    return copy_name(Path(f"-{analysis.media_digest[:8]}")).name
 
 
 def access_for(context: Context, entry: Entry) -> Access:
