@@ -203,6 +203,24 @@ def _task_run(run: Run, label_studio: FakeLabelStudio) -> None:
     run(iter([Source(f"task {number}", address, address, Task(number, 1, dict(task["data"])))]))
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_an_equal_file_elsewhere_has_the_task_that_plays_a_copy(
+    context: Context, archive: Path, label_studio: FakeLabelStudio, suffix: str
+) -> None:
+    first = (archive / "a.mkv").rename(archive / f"a.{suffix}")
+    _run(context, archive, None)()
+    other = archive.with_name("archive2") / f"b.{suffix}"
+    other.parent.mkdir()
+    other.write_bytes(first.read_bytes())
+    run = _run(context, other.parent, None)
+    run.executor.results[other.name] = run.executor.results["a.mkv"]
+    before = _data(label_studio)
+    assert run() == {other.name: 1}
+    assert _data(label_studio) == before
+    assert predictions(label_studio) == [1]
+    assert len(_copies(label_studio)) == 1
+
+
 @pytest.mark.parametrize("is_asked", [True, False])
 def test_a_copy_that_was_uploaded_in_place_of_a_file_gets_none(
     context: Context, archive: Path, label_studio: FakeLabelStudio, is_asked: bool
