@@ -41,6 +41,8 @@ class ProjectTasks:
         self._served: set[str] = set()
         self._by_address: dict[str, Task] | None = None
         self._by_name: dict[str, list[Task]] = defaultdict(list)
+        self._uploads: dict[int, Task] = {}
+        self._by_digest: dict[str, list[int]] = defaultdict(list)
         self._lock = threading.Lock()
 
     def task_for(self, name: str, video: VideoInfo) -> Task:
@@ -104,6 +106,7 @@ class ProjectTasks:
             return
         by_address: dict[str, Task] = {}
         by_name: dict[str, list[Task]] = defaultdict(list)
+        uploads: dict[int, Task] = {}
         for task, _, _ in self._client.tasks(self._project):
             media = self._controls.media_of(task.data)
             if not media:
@@ -111,7 +114,9 @@ class ProjectTasks:
             by_address[self._plain(media)] = task
             if (self._client.own_path(media) or "").startswith(UPLOADS):
                 by_name[uploaded_name(media)].append(task)
+                uploads[task.id] = task
         self._served = set(self._client.local_files(self._project)) if self._root is not None else set()
+        self._uploads = uploads
         self._by_name, self._by_address = by_name, by_address  # all of it, or nothing
 
     def _found_at(self, address: str) -> Task | None:
@@ -156,12 +161,27 @@ class ProjectTasks:
             mine = (task for task in self._by_name.get(upload, []) if self._owned.get(task.id, name) == name)
             return next(mine, None)
 
+    def note_content(self, digest: str, number: int) -> None:
+        """Files with that SHA-256 have that task, as long as it is one of an upload: those stay what they are."""
+        with self._lock:
+            if digest and number not in self._by_digest[digest]:
+                self._by_digest[digest].append(number)
+
+    def of_content(self, digest: str) -> Task | None:
+        """The task of an upload of a file with the same bytes, or of a copy of one, where that is known."""
+        with self._lock:
+            if digest not in self._by_digest:
+                return None
+            self._read_project()
+            return next((self._uploads[number] for number in self._by_digest[digest] if number in self._uploads), None)
+
     def _upload(self, name: str, file: Path) -> Task:
         self.check(name)
         number = self._client.upload(self._project, file, upload_name(file))
         self._owned[number] = name
         # Where it is kept is read before the prediction is stored.
-        return Task(number, self._project, {})
+        self._uploads[number] = Task(number, self._project, {})
+        return self._uploads[number]
 
     def _plain(self, address: str) -> str:
         """An address as one way of writing it: storages put Label Studio's own address before theirs."""

@@ -7,7 +7,9 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
@@ -37,6 +39,8 @@ from backend.storage.jobs import Job
 from backend.storage.ledger import Entry, Ledger, Source, is_address, is_task
 from backend.storage.scratch import scratch
 from pipeline.errors import VideoError
+from pipeline.media import reading
+from pipeline.media.playability import unplayable
 from pipeline.media.playable_copy import copy_name, make_playable
 from pipeline.records import Analysis
 
@@ -99,6 +103,13 @@ class ProjectTarget:
         self._controls = controls
         self._tasks = ProjectTasks(context.client, project, controls, root, ledger.owners(target_name(project)))
         self._root = root
+        self._sizes: dict[int, list[Path]] = {}  # of files with a task, with those that a plan has not read
+        for known in ledger.known_files(target_name(project)):
+            self._tasks.note_content(known.digest, known.task)
+            self._sizes.setdefault(known.size, [])
+        self._foreseen: set[str] = set()
+        self._in_hand: WeakValueDictionary[str, Lock] = WeakValueDictionary()
+        self._guard = Lock()
         self._warned: set[str] = set()
         self._shown = False
         self._clusters = Clusters(context.store)
@@ -139,18 +150,39 @@ class ProjectTarget:
             log.warning("%s: %s This holds for others like it.", name, why)
 
     def new_task(self, source: Source) -> str:
-        if source.task is not None or self._tasks.is_there(source.name):
+        if source.task is not None:
             return ""
+        is_there, file = self._tasks.is_there(source.name), Path(source.name)
         if self._tasks.address(source.name) is not None:
-            return "linked"
-        if source.name.lower().endswith(UPLOADED):
-            return "uploaded"
-        return "copied" if self._context.make_playable else "refused"
+            return "" if is_there else "linked"
+        if not is_there and self._has_equal(file):
+            return ""
+        is_taken = source.name.lower().endswith(UPLOADED)
+        if not (is_there or is_taken or self._context.make_playable):
+            return "refused"
+        self._sizes.setdefault(_size(file), []).append(file)
+        return "" if is_there else "uploaded" if is_taken else "copied"
+
+    def _has_equal(self, file: Path) -> bool:
+        """Whether a file with the same bytes has a task, or gets one first. Only files of equal sizes are read."""
+        others = self._sizes.get(_size(file))
+        if others is None:
+            return False
+        try:
+            while others:
+                self._foreseen.add(reading.digest(others.pop()))
+            digest = reading.digest(file)
+        except (OSError, VideoError):  # a list may name what is not there
+            return False
+        return digest in self._foreseen or self._tasks.of_content(digest) is not None
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
         """Raises LabelStudioError. A task that was deleted is forgotten: the next attempt makes another."""
+        with self._guard:
+            in_hand = self._in_hand.setdefault(analysis.media_digest or entry.source, Lock())
         try:
-            return self._retrying(self._deliver, entry, analysis)
+            with in_hand:  # equal files have one task, and one prediction
+                return self._retrying(self._deliver, entry, analysis)
         except NotInLabelStudio:
             if not is_task(entry.source):
                 self._ledger.forget_task(entry)
@@ -164,6 +196,8 @@ class ProjectTarget:
             number = self._task_for(entry, analysis).id
         if number != entry.task:
             self._ledger.has_task(entry.id, number)
+        if Path(entry.source).is_absolute():
+            self._tasks.note_content(analysis.media_digest, number)
         # A server may have promoted a newer model since this run began: its predictions stay.
         is_current = self._context.registry.current(self._project).version == version
         ours = store.model_versions(self._project) if self._context.remove_superseded and is_current else set()
@@ -191,11 +225,17 @@ class ProjectTarget:
         return Delivered(number, prediction)
 
     def _task_for(self, entry: Entry, analysis: Analysis) -> Task:
-        """The video's task, found or made: by the upload of a copy where Label Studio takes none of the video."""
+        """The video's task, found or made: by the upload of a copy where Label Studio takes none of the video.
+
+        A file that would be uploaded has that of an equal one, whatever that is called.
+        """
         copied = self._tasks.uploaded_as(_copy_upload(entry, analysis), entry.source)
+        is_upload = self._tasks.address(entry.source) is None
+        if copied is None and is_upload:
+            copied = self._tasks.of_content(analysis.media_digest)
         if copied is not None:
             return copied
-        is_taken = self._tasks.address(entry.source) is not None or entry.source.lower().endswith(UPLOADED)
+        is_taken = not is_upload or entry.source.lower().endswith(UPLOADED)
         if is_taken or not self._context.make_playable or self._tasks.is_there(entry.source):
             return self._tasks.task_for(entry.source, analysis.video)
         self._tasks.check(entry.source)
@@ -213,7 +253,7 @@ class ProjectTarget:
         The task tells, not what an earlier run noted: it may have been made anew, or by a run that was killed.
         """
         media = self._controls.media_of(task.data)
-        has_copy = ORIGINAL in task.data or uploaded_name(media) == _copy_upload(entry, analysis)
+        has_copy = ORIGINAL in task.data or uploaded_name(media).endswith(_copy_ending(analysis))
         has_copy = has_copy or (self._context.make_playable and self._play_copy(task, entry))
         if has_copy != analysis.video.has_playable_copy:
             analysis = replace(analysis, video=replace(analysis.video, has_playable_copy=has_copy))
@@ -231,8 +271,10 @@ class ProjectTarget:
             try:
                 with scratch() as folder:
                     video = MediaFetcher(access, LabelStudioClient(access)).fetch(entry.media, task.id, folder)
+                    if not unplayable(video):  # what was analyzed is the original of this
+                        return True
                     return upload_copy(client, task, self._controls, video, folder)
-            except (BackendError, OSError) as error:
+            except (BackendError, VideoError, OSError) as error:
                 log.warning("Task %s: no copy was made that browsers play. %s", task.id, error)
                 return False
         video = Path(entry.source)
@@ -272,13 +314,28 @@ def _as_stored(job: Job, predictions: Sequence[int], analysis: Analysis) -> Anal
         stored = load_analysis(job.result)
     except BackendError:  # of another release
         return analysis
-    return replace(stored, video=replace(stored.video, has_playable_copy=analysis.video.has_playable_copy))
+    # The one that was analyzed now may be the copy that the task plays: browsers play it as it is.
+    has_copy = analysis.video.has_playable_copy or bool(stored.video.unplayable and not analysis.video.unplayable)
+    return replace(stored, video=replace(stored.video, has_playable_copy=has_copy))
 
 
 def _copy_upload(entry: Entry, analysis: Analysis) -> str:
     """The name that a copy of a file is uploaded under in its place: by the file's content, so that it is found."""
     path = Path(entry.source)
-    return upload_name(copy_name(path.with_name(f"{path.stem[:_LONGEST_STEM]}-{analysis.media_digest[:8]}")))
+    return upload_name(path.with_name(f"{path.stem[:_LONGEST_STEM]}{_copy_ending(analysis)}"))
+
+
+def _copy_ending(analysis: Analysis) -> str:
+    """How such names end, whatever the file was called: a run over tasks knows no file."""
+    return copy_name(Path(f"-{analysis.media_digest[:8]}")).name
+
+
+def _size(file: Path) -> int:
+    """In bytes, -1 where there is no such file: a list may name what is not there."""
+    try:
+        return file.stat().st_size
+    except OSError:
+        return -1
 
 
 def access_for(context: Context, entry: Entry) -> Access:

@@ -56,6 +56,15 @@ def is_task(name: str) -> bool:
     return not (is_address(name) or Path(name).is_absolute())
 
 
+@dataclass(frozen=True)
+class KnownFile:
+    """A file with a task: the SHA-256 of its bytes in hex, and how many these are."""
+
+    digest: str
+    size: int
+    task: int
+
+
 class Entry(Base):
     """One video for one target under one model version and configuration.
 
@@ -241,6 +250,20 @@ class Ledger:
         query = select(Entry.task, Entry.source).where(Entry.target == target, Entry.task.is_not(None))
         with self._sessions() as session:
             return {task: source for task, source in session.execute(query) if task and not is_task(source)}
+
+    def known_files(self, target: str) -> list[KnownFile]:
+        """The analyzed files that have a task, the earliest first."""
+        digest = case((func.json_valid(Entry.result) == 1, func.json_extract(Entry.result, "$.media_digest")), else_="")
+        query = select(digest, Entry.fingerprint, Entry.task, Entry.source).where(
+            Entry.target == target, Entry.task.is_not(None), digest != ""
+        )
+        with self._sessions() as session:
+            rows = session.execute(query.order_by(Entry.id)).all()
+        return [
+            KnownFile(digest, int(fingerprint.partition("-")[0]), task)
+            for digest, fingerprint, task, source in rows
+            if Path(source).is_absolute() and fingerprint.partition("-")[0].isdecimal()
+        ]
 
     def _set(self, entry: int, **values: object) -> None:
         with self._sessions.begin() as session:

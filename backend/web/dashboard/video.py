@@ -84,15 +84,17 @@ class LabelLine:
 
 @dataclass(frozen=True)
 class VideoView:
-    """A task's video. line: the job that counts; shown: the version that repetitions and curve are of, "" where it
-    was never analyzed. normal_rep: the number of the repetition that is the least unusual, None where none is normal.
-    has_landmarks: whether a skeleton can be drawn. highest_m: the height that the chart of the curves has. predictions:
-    every analysis, the newest first; stored: of each whether it is, or was, in Label Studio, in words."""
+    """A task's video. line: the job that counts; shown: the version that repetitions and curve are of, "" where it was
+    never analyzed. has_playable_copy: whether people are shown a copy of it in H.264. normal_rep: the number of the
+    repetition that is the least unusual, None where none is normal. has_landmarks: whether a skeleton can be drawn.
+    highest_m: the height that the chart of the curves has. predictions: every analysis, the newest first; stored: of
+    each whether it is, or was, in Label Studio, in words."""
 
     line: VideoLine
     shown: str
     duration_s: float
     late_start: str
+    has_playable_copy: bool
     reps: tuple[RepView, ...]
     normal_rep: int | None
     has_landmarks: bool
@@ -157,6 +159,7 @@ def video_view(context: Context, links: Links, task: int, project: int | None = 
         shown=found.row.model_version if found is not None else "",
         duration_s=found.analysis.video.duration_s if found is not None else 0.0,
         late_start=found.analysis.video.late_start if found is not None else "",
+        has_playable_copy=found is not None and found.analysis.video.has_playable_copy,
         reps=_reps(store, found) if found is not None else (),
         normal_rep=normal_rep(found.analysis) if found is not None else None,
         has_landmarks=pose is not None and bool(pose.detected.any()),

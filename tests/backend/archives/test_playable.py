@@ -196,6 +196,67 @@ def test_a_task_that_somebody_labelled_gets_a_copy_too(
     assert [load_analysis(job.result).video.has_playable_copy for job in context.store.jobs()] == [True]
 
 
+def _task_run(run: Run, label_studio: FakeLabelStudio) -> None:
+    """A run over the task that the archive's file has."""
+    ((number, task),) = label_studio.tasks.items()
+    address = task["data"]["video"]
+    run(iter([Source(f"task {number}", address, address, Task(number, 1, dict(task["data"])))]))
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_an_equal_file_elsewhere_has_the_task_that_plays_a_copy(
+    context: Context, archive: Path, label_studio: FakeLabelStudio, suffix: str
+) -> None:
+    first = (archive / "a.mkv").rename(archive / f"a.{suffix}")
+    _run(context, archive, None)()
+    other = archive.with_name("archive2") / f"b.{suffix}"
+    other.parent.mkdir()
+    other.write_bytes(first.read_bytes())
+    run = _run(context, other.parent, None)
+    run.executor.results[other.name] = run.executor.results["a.mkv"]
+    before = _data(label_studio)
+    assert run() == {other.name: 1}
+    assert _data(label_studio) == before
+    assert predictions(label_studio) == [1]
+    assert len(_copies(label_studio)) == 1
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_a_copy_that_was_uploaded_in_place_of_a_file_gets_none(
+    context: Context, archive: Path, label_studio: FakeLabelStudio, is_asked: bool
+) -> None:
+    run = _run(context, archive, None)
+    run()
+    played = _data(label_studio)["video"]
+    run = _run(replace(context, make_playable=is_asked), archive, None)
+    run.executor.results[Path(played).name] = run.executor.results["a.mkv"]  # as it is known
+    _task_run(run, label_studio)
+    assert (_data(label_studio)["video"], len(_copies(label_studio))) == (played, 1)
+    assert "deadlift_original" not in _data(label_studio)
+    assert _data(label_studio)["deadlift_state"] == "predicted"
+    assert _run(context, archive, None)() == {}
+
+
+def test_a_copy_under_a_name_of_its_own_gets_none_either(
+    context: Context, archive: Path, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.files["1/0123abcd-a.mkv"] = write_video(tmp_path / "b.mp4", count=6).read_bytes()
+    label_studio.add_task("/data/upload/1/0123abcd-a.mkv")
+    _task_run(_run(context, archive, None), label_studio)
+    assert _copies(label_studio) == []
+    assert _data(label_studio)["deadlift_state"] == "predicted"
+
+
+def test_an_uploaded_copy_that_is_analyzed_itself_stays_known_as_one(
+    context: Context, archive: Path, label_studio: FakeLabelStudio
+) -> None:
+    _run(context, archive, None)()
+    run = _run(context, archive, None)  # in which the executor finds nothing unplayable in the copy
+    _task_run(run, label_studio)
+    assert [load_analysis(job.result).video.has_playable_copy for job in context.store.jobs()] == [True]
+    assert len(_copies(label_studio)) == 1
+
+
 def test_a_copy_that_cannot_be_made_leaves_the_prediction(
     context: Context, archive: Path, label_studio: FakeLabelStudio, tmp_path: Path
 ) -> None:

@@ -56,6 +56,18 @@ def test_what_browsers_may_not_play_is_told_of_the_video(full: FlaskClient) -> N
     assert "MPEG-4 Part 2, which browsers do not play. deadlift prelabel --tasks all --project 1 --playable has" in page
 
 
+@pytest.mark.parametrize("has_copy", [True, False])
+def test_a_video_whose_copy_is_played_says_so_beside_its_codec(
+    http: FlaskClient, store: Store, tmp_path: Path, has_copy: bool
+) -> None:
+    fill_videos(store, tmp_path)
+    job = next(job for job in store.jobs() if job.task == DRAWN)
+    found = load_analysis(job.result)
+    video = replace(found.video, codec="mpeg4", has_playable_copy=has_copy)
+    store.finish_job(job.id, dump_analysis(replace(found, video=video)))
+    assert ("mpeg4 (a copy in H.264 is played)" in page(http, f"/videos/{DRAWN}")) is has_copy
+
+
 def test_repetitions_that_two_people_labelled_differently_are_listed(full: FlaskClient) -> None:
     page = " ".join(full.get("/labels").text.split())
 
