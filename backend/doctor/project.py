@@ -47,7 +47,7 @@ def project_checks(
         return False, [unconnected(project)]
     version = registry.current(project.id).version
     found = [check for backend in ours for check in connection(settings, client, access, project, backend, version)]
-    return True, [*model(registry, project), *found]
+    return True, [*model(registry, project), *failed(settings, version, project), *found]
 
 
 def model(registry: Registry, project: ProjectInfo) -> Iterator[Check]:
@@ -57,6 +57,19 @@ def model(registry: Registry, project: ProjectInfo) -> Iterator[Check]:
         found = f"{damage} {registry.fallback.version} judges in its place"
         remedy = f"Put its folder back, or another model in use: deadlift models rollback --project {project.id}."
         yield Check(f"{_subject(project)}: model", "problem", found, remedy)
+
+
+def failed(settings: Settings, version: str, project: ProjectInfo) -> Iterator[Check]:
+    """How many videos have no prediction of the model in use because their analysis failed."""
+    from backend.storage.overview import VideoFilter, count_videos
+
+    with stored(settings) as store:
+        wanted = VideoFilter(project.id, "failed")
+        count = 0 if store is None else count_videos(store.engine, {project.id: version}, wanted)
+    if count:
+        found = f"{count} {'has' if count == 1 else 'have'} no prediction, because the analysis failed"
+        remedy = f"deadlift jobs --project {project.id} says why, and what to do."
+        yield Check(f"{_subject(project)}: videos", "note", found, remedy)
 
 
 def unconnected(project: ProjectInfo) -> Check:

@@ -180,6 +180,18 @@ def test_every_analyzed_video_that_browsers_do_not_play_is_counted(settings: Set
     assert "deadlift prelabel --tasks all --project 3 --playable" in said.remedy
 
 
+def test_videos_whose_analysis_failed_are_counted(settings: Settings) -> None:
+    in_use = load_detector().version
+    with closing(Store(settings.database_url)) as store:
+        for number in (21, 22):
+            job = store.job_for(Task(number, 3, {"video": "a.mp4"}), "a.mp4", in_use, "c")
+            store.start_jobs([job.id])
+            store.fail_job(job.id, "NotAVideo", "a.mp4: the file is empty.")
+    said = remote(settings)["videos"]
+    assert (said.status, said.found) == ("note", "2 have no prediction, because the analysis failed")
+    assert "deadlift jobs --project 3" in said.remedy
+
+
 def test_projects_that_were_refused_are_told_without_label_studio(settings: Settings, tmp_path: Path) -> None:
     own = settings.model_copy(update={"data_dir": tmp_path / "own", "label_studio_url": ""})
     with closing(Store(own.database_url)) as store:
