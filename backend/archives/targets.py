@@ -38,6 +38,7 @@ from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.jobs import Job
 from backend.storage.ledger import Entry, Ledger, Source, is_address, is_task
 from backend.storage.scratch import scratch
+from backend.storage.summaries import note_copy
 from pipeline.errors import VideoError
 from pipeline.media import reading
 from pipeline.media.playability import unplayable
@@ -215,6 +216,8 @@ class ProjectTarget:
         prediction = delivery.push(client, delivery.Delivery(task, analysis, ours - {version}, cluster), self._controls)
         analysis = _as_stored(store.job(job.id) or job, [prediction], analysis)
         store.finish_job(job.id, dump_analysis(analysis))
+        if analysis.video.has_playable_copy:
+            note_copy(store.engine, self._project, number)
         store.mark_pushed(job.id, prediction)
         in_use = self._context.registry.current(self._project).version
         if is_current and in_use != version:  # put in use meanwhile: its prediction may have gone as superseded

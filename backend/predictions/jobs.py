@@ -25,6 +25,7 @@ from backend.predictions.worker import Measured, VideoJob, judge_known, measured
 from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.database import batches, explained
 from backend.storage.jobs import Job, Store
+from backend.storage.summaries import note_copy
 from backend.storage.waiting import versions_of
 from pipeline.errors import PipelineError
 from pipeline.records import Analysis
@@ -148,6 +149,8 @@ class JobRunner:
         try:
             measured = future.result()
             self._store.finish_jobs({job_id: dump_analysis(measured.analysis)}, is_first=True)
+            if measured.analysis.video.has_playable_copy:
+                note_copy(self._store.engine, work.task.project, work.task.id)
             self.figures.done(work.task.project, measured.analysis, measured.cost)
             if self._client.configured:
                 self.deliverer.go_on([job_id], controls)

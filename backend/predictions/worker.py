@@ -15,6 +15,7 @@ from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
 from backend.labelstudio.media import MediaFetcher
 from backend.labelstudio.records import Access
+from backend.labelstudio.task_data import ORIGINAL
 from backend.models.detectors import cached_detector
 from backend.predictions.costs import Cost, Stopwatch
 from backend.predictions.delivery import ensure_frame_rate, lacks_frame_rate
@@ -113,9 +114,11 @@ def _analyze_task(job: VideoJob, watch: Stopwatch) -> Analysis:
             with watch.phase("judge"):
                 detector = cached_detector(job.model_dir, job.rate)
                 analysis = analyze_pose(pose, info, detector, job.config, media_digest)
-            if job.make_playable and analysis.video.unplayable and client.configured:
-                with watch.phase("copy"):
-                    has_copy = upload_copy(client, job.task, job.controls, path, folder)
+            if analysis.video.unplayable:
+                has_copy = ORIGINAL in job.task.data
+                if not has_copy and job.make_playable and client.configured:
+                    with watch.phase("copy"):
+                        has_copy = upload_copy(client, job.task, job.controls, path, folder)
                 analysis = replace(analysis, video=replace(analysis.video, has_playable_copy=has_copy))
         except VideoError as error:
             # People know the video by its address, not by the name of our copy.

@@ -100,6 +100,16 @@ def test_without_being_asked_to_no_copy_is_made(access: Access, label_studio: Fa
     assert label_studio.tasks[number]["data"] == {"video": "/data/upload/1/a.mkv", "fps": 25.0}
 
 
+def test_a_task_that_plays_a_copy_already_is_said_to(
+    access: Access, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    label_studio.files["1/a.mkv"] = write_video(tmp_path / "a.mkv", count=6, fps=25).read_bytes()
+    number = label_studio.add_task("/data/upload/1/a-h264.mp4", deadlift_original="/data/upload/1/a.mkv")
+    work = job(access, tmp_path, "/data/upload/1/a.mkv", number)
+    work = replace(work, task=replace(work.task, data=label_studio.tasks[number]["data"]))
+    assert analyze_task(work).video.has_playable_copy
+
+
 def test_a_copy_that_cannot_be_stored_does_not_fail_the_video(
     access: Access, label_studio: FakeLabelStudio, tmp_path: Path
 ) -> None:

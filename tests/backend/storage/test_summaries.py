@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 
 from backend.labelstudio.format import Task
 from backend.storage import overview
-from backend.storage.analysis_json import dump_analysis
+from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.database import now
 from backend.storage.jobs import Job, Store
 from backend.storage.labels import Annotation, counting, that_count
 from backend.storage.overview import VideoFilter
 from backend.storage.runs import Runs
-from backend.storage.summaries import RepSummary, VideoSummary, refresh
+from backend.storage.summaries import RepSummary, VideoSummary, note_copy, refresh
 
 TASK = Task(7, 1, {"video": "a.mp4"})
 
@@ -82,6 +82,32 @@ def test_whether_browsers_play_what_people_are_shown(store: Store, found: dict[s
     finish(store, dump_analysis(replace(analysis(), video=info)))
     assert row(store).unplayable == told
     assert overview.issue_counts(store.engine, {}, 1)["codec"] == bool(told)
+
+
+def test_a_copy_that_a_task_plays_is_played_whichever_models_analysis_is_shown(store: Store) -> None:
+    unplayable = replace(analysis().video, unplayable="MPEG-4 Part 2", codec="mpeg4")
+    result = dump_analysis(replace(analysis(), video=unplayable))
+    numbers = {}
+    for version, task in (("base", TASK), ("trained", TASK), ("base", replace(TASK, id=8))):
+        job = store.job_for(task, "a.mp4", version, "c")
+        store.finish_job(job.id, result)
+        numbers[version, task.id] = job.id
+    refresh(store.engine)
+    before = {job.id: job.updated_at for job in store.jobs()}
+    note_copy(store.engine, 1, TASK.id)
+    found = {job.id: load_analysis(job.result).video.has_playable_copy for job in store.jobs()}
+    assert found == {numbers["base", 7]: True, numbers["trained", 7]: True, numbers["base", 8]: False}
+    assert {job.id: job.updated_at for job in store.jobs()} == before
+    for version in ("base", "trained"):
+        (row_of_other,) = overview.videos(store.engine, {1: version}, VideoFilter(1, issue="codec"))
+        assert row_of_other.task == 8
+
+
+def test_a_playable_analysis_has_no_need_of_a_copy(store: Store) -> None:
+    number = finish(store, dump_analysis(analysis()))
+    note_copy(store.engine, 1, TASK.id)
+    (job,) = store.jobs()
+    assert (job.id, load_analysis(job.result).video.has_playable_copy) == (number, False)
 
 
 def test_summaries_go_with_their_job(store: Store) -> None:
