@@ -117,13 +117,15 @@ class Unexplained:
     with_statistics: bool
 
     @staticmethod
-    def fit(statistics: Learnt, groups: Sequence[str], seed: int, on_epoch: OnEpoch | None, beside: bool) -> Learnt:
+    def fit(
+        statistics: Learnt, groups: Sequence[str], seed: int, on_epoch: OnEpoch | None, with_statistics: bool
+    ) -> Learnt:
         """Networks of what `Statistics.fit` gave: each without the repetitions of a quarter of the videos, or where
-        videos do not fill four quarters, without a quarter of the repetitions. beside: with the statistics."""
+        videos do not fill four quarters, without a quarter of the repetitions."""
         by_video = len(set(statistics.quarters)) == NETWORKS
         fold = np.array(statistics.quarters if by_video else [row % NETWORKS for row in range(len(groups))], np.intp)
         networks, unseen = fit_networks(statistics.own, fold, seed, on_epoch)
-        learnt = Unexplained(statistics.representation, networks, scales_of(unseen, groups), beside)
+        learnt = Unexplained(statistics.representation, networks, scales_of(unseen, groups), with_statistics)
         return Learnt(learnt, learnt._beside(statistics.own, unseen), statistics.quarters, by_video)
 
     @staticmethod
@@ -157,47 +159,42 @@ def _stored_units(arrays: Arrays, prefix: str) -> tuple[Scale, ...]:
     return tuple(Scale(block, arrays[name]) for _, block, name in sorted(stored, key=lambda one: int(one[0])))
 
 
-Fit = Callable[[Blocks, Sequence[Scale], Sequence[str], Sequence[int], int, OnEpoch | None], Learnt]
-
-
-def _fit_statistics(
-    blocks: Blocks,
-    scales: Sequence[Scale],
-    groups: Sequence[str],
-    quarters: Sequence[int],
-    seed: int,
-    on_epoch: OnEpoch | None,
-) -> Learnt:
-    return Statistics.fit(blocks, scales, groups, quarters)
-
-
-def _fit_networks(
-    beside: bool,
-    blocks: Blocks,
-    scales: Sequence[Scale],
-    groups: Sequence[str],
-    quarters: Sequence[int],
-    seed: int,
-    on_epoch: OnEpoch | None,
-) -> Learnt:
-    return Unexplained.fit(Statistics.fit(blocks, scales, groups, quarters), groups, seed, on_epoch, beside)
-
-
 @dataclass(frozen=True)
 class AnomalyMethod:
     """How a method learns, and comes back from arrays.
 
-    fit: from the statistics of normal repetitions, the units of the base, the video of each repetition, the quarter
-    0..3 of each of these, a seed, and what is called after every epoch.
+    beyond: what it learns beyond the statistics: from what `Statistics.fit` gave, the video of each repetition, a seed,
+    and what is called after every epoch.
     """
 
-    fit: Fit
+    beyond: Callable[[Learnt, Sequence[str], int, OnEpoch | None], Learnt]
     load: Callable[[Arrays], Representation]
+
+    def fit(
+        self,
+        blocks: Blocks,
+        scales: Sequence[Scale],
+        groups: Sequence[str],
+        quarters: Sequence[int],
+        seed: int,
+        on_epoch: OnEpoch | None,
+    ) -> Learnt:
+        """What it learns of normal repetitions: their statistics, the units of the base, the video of each, the quarter
+        0..3 of each of these, a seed, and what is called after every epoch."""
+        return self.beyond(Statistics.fit(blocks, scales, groups, quarters), groups, seed, on_epoch)
+
+
+def _nothing(statistics: Learnt, groups: Sequence[str], seed: int, on_epoch: OnEpoch | None) -> Learnt:
+    return statistics
 
 
 METHODS: dict[Method, AnomalyMethod] = {
-    "both": AnomalyMethod(partial(_fit_networks, True), partial(Unexplained.load, with_statistics=True)),
-    "autoencoder": AnomalyMethod(partial(_fit_networks, False), partial(Unexplained.load, with_statistics=False)),
-    "statistics": AnomalyMethod(_fit_statistics, Statistics.load),
+    "both": AnomalyMethod(
+        partial(Unexplained.fit, with_statistics=True), partial(Unexplained.load, with_statistics=True)
+    ),
+    "autoencoder": AnomalyMethod(
+        partial(Unexplained.fit, with_statistics=False), partial(Unexplained.load, with_statistics=False)
+    ),
+    "statistics": AnomalyMethod(_nothing, Statistics.load),
 }
 """`DetectorConfig.method` chooses; distances, calibration and reasons are the same for all."""
