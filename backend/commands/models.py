@@ -199,13 +199,9 @@ def _compare_with_base(registry: Registry, project: int, name: str, is_first: bo
     rate = version.gate.get("rate") or detector.config.false_alarm_rate
     ours, its = figures_on(samples, detector, rate), version.gate.get("figures") or {}
     table = Table(f"At {percent(rate)}%", *_in_order(version.name, BASE, is_first), box=box.SIMPLE)
-    for title, name_of_its, name_of_ours in (
-        ("Normal repetitions", "normals", "normals"),
-        ("Anomalous repetitions", "anomalies", "anomalies"),
-        *((title, f"candidate_{figure}", figure) for figure, title in _FIGURES),
-    ):
-        pair = _shown(name_of_ours, its.get(name_of_its)), _shown(name_of_ours, ours.get(name_of_ours))
-        table.add_row(title, *_in_order(*pair, is_first))
+    for figure, title in (("normals", "Normal repetitions"), ("anomalies", "Anomalous repetitions"), *_FIGURES):
+        stored = its.get(figure, its.get(f"candidate_{figure}"))
+        table.add_row(title, *_in_order(_shown(figure, stored), _shown(figure, ours.get(figure)), is_first))
     console = Console(highlight=False)
     console.print(
         f"By the labels that {version.name} was made of: {version.name} as it was judged then, each video by what was "
@@ -223,13 +219,8 @@ def _shown(figure: str, value: float | None) -> str:
     """A figure as tables have it, "" where it is not known."""
     if value is None:
         return ""
-    return (
-        f"{value:.0%}"
-        if figure in ("false_alarms", "misses")
-        else f"{value:.2f}"
-        if figure == "auroc"
-        else f"{value:g}"
-    )
+    forms = {"false_alarms": ".0%", "misses": ".0%", "auroc": ".2f"}
+    return format(value, forms.get(figure, "g"))
 
 
 def _print_rates(console: Console, registry: Registry, project: int, version: Version) -> None:
