@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from drawn_lifts import video
 from fakes import CONFIG, VERSION, analysis
+from flask.testing import FlaskClient
 
 from backend.labels.events import save_annotations
 from backend.labelstudio.format import AnnotationsSaved, Json, Task
@@ -20,6 +22,10 @@ from pipeline.config import PipelineConfig
 from pipeline.pose.cache import PoseCache
 from pipeline.records import BodyPart, Reason, Rep, RepScore, VideoInfo
 
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+MARKUP = "<i>marked"
+MARKED = 99
+"""A task, and what its file and model are called."""
 RATE = 25.0
 DRAWN, FEW, NONE, BROKEN, LOST, WAITING = 11, 12, 13, 14, 15, 16
 """Tasks of project 1: a drawn lift with landmarks; a few repetitions; none; not a video; a passing failure; queued."""
@@ -139,3 +145,18 @@ def _done(store: Store, task: int, name: str, found: Any) -> None:
     store.start_jobs([job.id])
     store.finish_job(job.id, dump_analysis(found))
     store.mark_pushed(job.id, 1000 + task)
+
+
+def page(http: FlaskClient, address: str = "/") -> str:
+    answer = http.get(address, headers=HTML)
+    assert (answer.status_code, answer.mimetype) == (200, "text/html")
+    return answer.text
+
+
+def words_of(text: str) -> str:
+    """The text of a page without tags, each stretch of space as one."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
+
+
+def order(shown: str) -> list[str]:
+    return re.findall(r'<th scope="row"><a [^>]*>([^<]*)', shown)

@@ -1,0 +1,144 @@
+"""The page of one video: its repetitions, what people called them, its drawings and predictions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from dashboard_data import DRAWN, FEW, HTML, NONE, WAITING, fill_videos, label, order, page, words_of
+from flask.testing import FlaskClient
+
+from backend.labelstudio.records import Task
+from backend.storage.analysis_json import dump_analysis, load_analysis
+from backend.storage.jobs import Store
+from backend.web.dashboard.words import as_unusual
+
+
+@pytest.mark.parametrize("has_copy", [True, False])
+def test_a_video_whose_copy_is_played_says_so_beside_its_codec(
+    http: FlaskClient, store: Store, tmp_path: Path, has_copy: bool
+) -> None:
+    fill_videos(store, tmp_path)
+    job = next(job for job in store.jobs() if job.task == DRAWN)
+    found = load_analysis(job.result)
+    video = replace(found.video, codec="mpeg4", has_playable_copy=has_copy)
+    store.finish_job(job.id, dump_analysis(replace(found, video=video)))
+    assert ("mpeg4 (a copy in H.264 is played)" in page(http, f"/videos/{DRAWN}")) is has_copy
+
+
+def test_faults_that_people_ticked_stand_beside_the_reason(full: FlaskClient) -> None:
+    row = re.search(r"<tr><th[^>]*>Rounded back</th>(.*?)</tr>", full.get("/labels").text, re.DOTALL)
+    assert row is not None
+    assert re.findall(r">(\d+)<", row[1]) == ["1", "1", "0", "0", "0"]
+    shown = full.get(f"/videos/{DRAWN}").text
+    assert "user 4 ticked Rounded back, Hitching: the same as the fault that the model named, Rounded back." in shown
+
+
+def test_a_video_shows_its_repetitions_with_their_curve(full: FlaskClient) -> None:
+    shown = page(full, f"/videos/{DRAWN}")
+    assert len(re.findall(r'<rect class="rep ', shown)) == 5
+    assert "Repetition 4: anomalous, 0.92" in shown
+    assert "<polyline" in shown
+
+
+def test_a_repetition_that_could_not_be_judged_is_no_anomaly(http: FlaskClient, store: Store, tmp_path: Path) -> None:
+    reps = fill_videos(store, tmp_path, unjudged=4)
+    label(store, 1, DRAWN, [("rep4", reps[3].start_s, reps[3].end_s, "normal")])
+    shown = words_of(page(http, f"/videos/{DRAWN}"))
+    assert "5 repetitions, 0 anomalous" in shown
+    assert "Repetition 4: could not be judged" in shown
+    assert "user 3 called it normal." in shown
+    (fourth,) = (one for one in http.get(f"/api/videos/{DRAWN}").json["reps"] if one["number"] == 4)
+    assert (fourth["label"], fourth["reasons"], fourth["flagged_by"]) == ("normal", [], [])
+    assert order(page(http, "/videos?anomalous=yes")) == []
+
+
+@pytest.mark.parametrize(("labelled", "said"), [(False, "was stored"), (True, "stored")])
+def test_a_prediction_that_a_label_began_with_is_in_label_studio_still(
+    http: FlaskClient, store: Store, tmp_path: Path, labelled: bool, said: str
+) -> None:
+    reps = fill_videos(store, tmp_path)
+    first = next(job for job in store.jobs() if job.task == DRAWN)
+    if labelled:
+        label(store, 1, DRAWN, [("rep1", reps[0].start_s, reps[0].end_s, "normal")], created_at="2026-01-02T00:00:00Z")
+    task = Task(DRAWN, 1, {"video": first.media})
+    later = store.job_for(task, first.media, "p1-v0001-0badc0de", "c")
+    store.finish_job(later.id, first.result)
+    store.mark_pushed(later.id, 77)
+    told = http.get(f"/api/videos/{DRAWN}").json
+    assert dict(zip([one["model_version"] for one in told["predictions"]], told["stored"], strict=True)) == {
+        first.model_version: said, later.model_version: "stored",
+    }  # fmt: skip
+    assert (">was stored<" in page(http, f"/videos/{DRAWN}")) == (said == "was stored")
+
+
+def test_a_tick_that_stayed_on_a_repetition_called_normal_is_no_agreement(
+    http: FlaskClient, store: Store, tmp_path: Path
+) -> None:
+    rep = fill_videos(store, tmp_path)[3]
+    label(store, 1, DRAWN, [("rep4", rep.start_s, rep.end_s, "normal")], faults={"rep4": ["Rounded back"]})
+    shown = words_of(page(http, f"/videos/{DRAWN}"))
+    assert "user 3 left Rounded back ticked on a repetition called normal." in shown
+    assert "the same as the fault" not in shown
+
+
+def test_how_rare_a_repetition_is_is_said_in_words(full: FlaskClient) -> None:
+    assert "At most 50 of 100 normal repetitions are at least as unusual." in page(full, f"/videos/{DRAWN}")
+    said = [as_unusual(share) for share in (1 - 1e-12, 0.051, 1 / 22, 0.01, 0.001)]
+    assert said == [
+        "Normal repetitions are as unusual as this one.",
+        "At most 6 of 100 normal repetitions are at least as unusual.",
+        "At most 5 of 100 normal repetitions are at least as unusual.",  # none of the 21 that are known
+        "At most 1 of 100 normal repetitions is at least as unusual.",
+        "Fewer than 1 of 100 normal repetitions are at least as unusual.",
+    ]
+
+
+def test_a_back_that_looks_rounded_is_told_of_its_repetition(full: FlaskClient) -> None:
+    shown = page(full, f"/videos/{DRAWN}")
+    assert shown.count("The back looks rounded.") == 1
+    assert 'id="rep-2"' in shown.partition("The back looks rounded.")[0]
+    assert 'id="rep-3"' in shown.partition("The back looks rounded.")[2]
+
+
+def test_a_repetition_stands_beside_the_most_normal_one(full: FlaskClient) -> None:
+    assert "The most normal one, repetition 1" in page(full, f"/videos/{DRAWN}")
+
+
+def test_a_skeleton_is_drawn_at_lockout(full: FlaskClient) -> None:
+    drawn = full.get(f"/videos/{DRAWN}/skeleton.svg")
+    assert drawn.mimetype == "image/svg+xml"
+    assert drawn.text.count("<line") > 10
+
+
+def test_the_picture_of_a_repetition_that_could_not_be_judged_has_no_colour(
+    http: FlaskClient, store: Store, tmp_path: Path
+) -> None:
+    fill_videos(store, tmp_path, unjudged=4)
+    encoded = np.frombuffer(http.get(f"/videos/{DRAWN}/motion.png").data, np.uint8)
+    picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR).astype(int)
+    has_colour = [bool(np.ptp(rows, axis=-1).any()) for rows in np.split(picture, 5)]
+    assert has_colour == [True, True, True, False, True]
+
+
+def test_the_picture_of_motion_has_all_repetitions(full: FlaskClient) -> None:
+    drawn = full.get(f"/videos/{DRAWN}/motion.png")
+    height = int.from_bytes(drawn.data[20:24], "big")
+    assert (drawn.mimetype, height) == ("image/png", 45 * 5)
+
+
+def test_without_landmarks_a_video_is_shown_without_drawings(full: FlaskClient) -> None:
+    assert "No curve or skeleton" in page(full, f"/videos/{FEW}")
+    assert full.get(f"/videos/{FEW}/motion.png", headers=HTML).status_code == 404
+
+
+def test_a_video_that_waits_is_shown(full: FlaskClient) -> None:
+    assert "It is analyzed as soon as those before it are." in page(full, f"/videos/{WAITING}")
+
+
+def test_a_video_without_repetitions_says_so(full: FlaskClient) -> None:
+    assert "No repetition: nobody is seen." in page(full, f"/videos/{NONE}")
