@@ -19,6 +19,7 @@ from backend.storage.jobs import Store
 from pipeline.config import PipelineConfig
 from pipeline.datasets.filters import Filters
 from pipeline.datasets.frames import to_frames
+from pipeline.datasets.manifest import rows_of
 from pipeline.datasets.rows import ExportedRep
 from pipeline.pose.cache import PoseCache
 from pipeline.records import Analysis, Rep, RepScore, VideoInfo
@@ -107,3 +108,8 @@ class LabelledProject:
             told = annotation | {"id": number, "completed_by": 1, "updated_at": "2026-06-01T00:00:00Z"}
             event = AnnotationsSaved(((told, Task(number, project, one["data"])),), CONFIG)
             save_annotations(self.store, event)
+
+
+def rows(lab: LabelledProject, filters: Filters | None = None, **how: Any) -> list[ExportedRep]:
+    """What an export of the project has."""
+    return list(rows_of(lab.export(filters, **how).stored.folder))

@@ -9,24 +9,13 @@ from pathlib import Path
 
 import pytest
 from archive_runs import CONTROLS, Run, predictions
-from fakes import VERSION, analysis
+from fakes import analysis
 from label_studio_api import FakeLabelStudio
 
 from backend.archives.sources import files
 from backend.archives.targets import ProjectTarget
 from backend.context import Context
-from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.records import Access
-from backend.models.registry import Model, Registry
-from backend.storage.jobs import Store
 from backend.storage.ledger import Ledger
-from pipeline.config import PipelineConfig
-
-
-@pytest.fixture
-def context(store: Store, client: LabelStudioClient, access: Access, tmp_path: Path) -> Context:
-    registry = Registry(tmp_path / "models", Model(VERSION, None))
-    return Context(store, client, registry, PipelineConfig(), access, tmp_path / "data")
 
 
 @pytest.fixture

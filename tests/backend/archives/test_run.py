@@ -20,21 +20,11 @@ from backend.archives.files import write
 from backend.archives.run import exclusive
 from backend.context import Context
 from backend.errors import BackendError, WorkerLost
-from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.records import Access
-from backend.models.registry import Model, Registry
 from backend.predictions.worker import VideoJob
 from backend.storage.analysis_json import load_analysis
 from backend.storage.jobs import Store
 from backend.storage.ledger import Source
-from pipeline.config import PipelineConfig
 from pipeline.errors import NotAVideo
-
-
-@pytest.fixture
-def context(store: Store, client: LabelStudioClient, access: Access, tmp_path: Path) -> Context:
-    registry = Registry(tmp_path / "models", Model(VERSION, None))
-    return Context(store, client, registry, PipelineConfig(), access, tmp_path / "data")
 
 
 @pytest.fixture
