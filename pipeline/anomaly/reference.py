@@ -7,6 +7,7 @@ then joined by their power mean.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,10 +22,10 @@ from pipeline.records import Floats, Origin
 ORDER = 4
 # How much further repetitions of a new video are from those of a first one, same lifter and camera, than these are from
 # each other: the ratio of geometric means, measured on pictures of twenty videos.
-_NEW_VIDEO = 1.14
-# By the number of videos, how far a new one is from all of them, as a multiple of how far it is from all but one of
-# them: measured there too. From four videos on one more makes no difference.
-_ONE_MORE = {2: 0.9, 3: 0.96}
+_NEW_VIDEO = 1.12
+# Distances from R normal repetitions are longer by a factor of exp(1.6 / R) than from very many of them: measured there
+# too, on new videos, for R from 6 to 90, and so in random numbers of no structure.
+_FROM_FEW = 1.6
 _FEWEST_OTHERS = 6
 # So many videos of a setting have to be known for what autoencoders cannot explain to count as much as the statistics.
 # With fewer, it flags more normal repetitions of new videos than it should.
@@ -87,8 +88,9 @@ def fit_reference(name: str, blocks: Blocks, groups: Sequence[str], appearance: 
 
     Returns:
         The reference, and distances [N], each computed without the repetition's whole video, and shortened by how much
-        nearer a new one is to all V videos than to V - 1. Where too few would be left without that video, they are
-        computed without the repetition alone, and lengthened by how much further a new video usually is.
+        nearer a new one is to all repetitions than to those of the other videos. Where too few would be left without
+        that video, they are computed without the repetition alone, and lengthened by how much further a new video
+        usually is.
 
     Raises:
         ValueError: fewer than three repetitions.
@@ -100,8 +102,9 @@ def fit_reference(name: str, blocks: Blocks, groups: Sequence[str], appearance: 
     raw, further = np.zeros((len(blocks), count)), np.ones(count)
     for video in videos:
         mine = names == video
-        alone = count - mine.sum() < min(_FEWEST_OTHERS, count - 1)
-        further[mine] = _NEW_VIDEO if alone else _ONE_MORE.get(len(videos), 1.0)
+        others = count - int(mine.sum())
+        alone = others < min(_FEWEST_OTHERS, count - 1)
+        further[mine] = _NEW_VIDEO if alone else math.exp(_FROM_FEW * (1 / count - 1 / others))
         for held in np.eye(count, dtype=bool)[mine] if alone else [mine]:
             for row, block in enumerate(blocks):
                 raw[row, held] = distances(block.values[held], fit_normal_model(block.values[~held]))

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pipeline.anomaly.features import RESIDUAL, Block
-from pipeline.anomaly.reference import Scale, fit_reference, half_way, in_units, ratios
+from pipeline.anomaly.reference import Scale, compare, fit_reference, half_way, in_units, ratios
 
 
-@pytest.mark.parametrize(
-    ("videos", "usual"),
-    [
-        (1, 1.14),  # without the repetition alone: a new video is further away
-        (2, 0.9),  # without the video: a new one is nearer to both than to one of them
-        (3, 0.96),
-        (6, 1.0),
-    ],
-)
-def test_own_distances_are_those_that_a_new_video_would_have(videos: int, usual: float) -> None:
-    values = np.random.default_rng(videos).normal(size=(18, 3, 4, 2)).astype(np.float32)
-    block = Block("posture", values, ("back",) * 3)
-    groups = [f"v{number % videos}" for number in range(18)]
-    _, own = fit_reference("gym", (block,), groups, np.zeros(1, np.float32))
-    # Of one block the median is 1 before it is lengthened or shortened.
-    assert np.median(own) == pytest.approx(usual, abs=1e-5)
+@pytest.mark.parametrize(("videos", "count"), [(2, 12), (2, 36), (3, 18), (6, 36)])
+def test_own_distances_are_those_that_new_repetitions_have(videos: int, count: int) -> None:
+    # Own ones are compared with fewer than new ones are; no video differs from another here.
+    rng = np.random.default_rng(videos)
+    groups = [f"v{number % videos}" for number in range(count)]
+    differences = []
+    for _ in range(20):
+        known, new = (_posture(rng.normal(size=(number, 3, 4, 2))) for number in (count, 100))
+        reference, own = fit_reference("gym", (known,), groups, np.zeros(1, np.float32))
+        differences.append(np.log(compare([(new,)], reference)).mean() - np.log(own).mean())
+    assert np.mean(differences) == pytest.approx(0.0, abs=0.04)
+
+
+def test_where_only_one_video_is_known_a_new_one_is_taken_to_be_further_away() -> None:
+    block = _posture(np.random.default_rng(1).normal(size=(18, 3, 4, 2)))
+    _, own = fit_reference("gym", (block,), ["v"] * 18, np.zeros(1, np.float32))
+    assert np.median(own) == pytest.approx(1.12, abs=1e-5)  # of one block the median is 1 before it is lengthened
 
 
 def test_a_video_does_not_count_in_its_own_distances() -> None:
@@ -51,3 +53,7 @@ def test_units_are_half_way_between_those_of_the_base_and_ones_own() -> None:
     in_base = in_units((block,), (base,))
     (found,) = in_units(in_base, half_way((base,), (own,)))
     np.testing.assert_allclose(found.values, 12.0 / 4.0)
+
+
+def _posture(values: NDArray[np.float64]) -> Block:
+    return Block("posture", values.astype(np.float32), ("back",) * values.shape[1])
