@@ -46,7 +46,8 @@ def list_models(project: Project) -> None:
         labels = version.run.get("labels", {})
         counts = [str(labels.get(kind, "")) for kind in ("normal", "anomalous", "videos")]
         mark = "*" if version.name == in_use else ""
-        table.add_row(mark, version.name, _made(version), *counts, _verdict(version), version.model.version)
+        said = _verdict(registry, project, version)
+        table.add_row(mark, version.name, _made(version), *counts, said, version.model.version)
     console = Console(highlight=False)
     console.print(table)
     if not versions:
@@ -56,7 +57,7 @@ def list_models(project: Project) -> None:
             soft_wrap=True,
         )
     else:
-        console.print("* in use; `deadlift models show` says why one was refused.")
+        console.print("* in use; `deadlift models show` says why one was not promoted.")
     console.print(f"Nominal rate of false alarms in project {project}: {rate_in_use(registry, project).words}.")
 
 
@@ -67,7 +68,7 @@ def show(name: Name, project: Project) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from backend.models.figures import chance_words, confirmed_words, judged_words, learnt_words
+    from backend.models.figures import chance_words, confirmed_words, judged_words, learnt_words, verdict_in
     from pipeline.anomaly.versions import percent
 
     registry = _registry_of(project)
@@ -84,8 +85,9 @@ def show(name: Name, project: Project) -> None:
     console.print(f"Learnt from {learnt_words(run) or 'labels that are not stored'}, judged with {anomalous}.")
     for line in labels.get("skipped", []):
         console.print(f"Left out: {line}")
-    console.print(str(version.gate.get("reason", "")))
-    if not version.gate.get("passed"):
+    verdict = verdict_in(registry, project, version)
+    console.print(verdict.words if verdict.kind == "chosen" else str(version.gate.get("reason", "")))
+    if verdict.kind == "refused":
         console.print(f"If the labels are right: deadlift models promote {version.name} --project {project}")
     elif doubt := chance_words(version.gate):
         console.print(doubt)
@@ -131,7 +133,7 @@ def compare(first: Name, second: Name, project: Project) -> None:
         return
     one, other = registry.version(project, first), registry.version(project, second)
     table = Table("", one.name, other.name, box=box.SIMPLE)
-    left, right = _figures(one), _figures(other)
+    left, right = _figures(registry, project, one), _figures(registry, project, other)
     for figure in dict.fromkeys([*left, *right]):
         table.add_row(figure, left.get(figure, ""), right.get(figure, ""))
     console = Console(highlight=False)
@@ -244,7 +246,7 @@ def _print_rates(console: Console, registry: Registry, project: int, version: Ve
     console.print(in_words(found, used.rate))
 
 
-def _figures(version: Version) -> dict[str, str]:
+def _figures(registry: Registry, project: int, version: Version) -> dict[str, str]:
     """What two models are compared by, in words; rates of unseen videos."""
     from backend.models.figures import judged_words, learnt_words
 
@@ -261,14 +263,14 @@ def _figures(version: Version) -> dict[str, str]:
     if "suspects" in figures:
         tasks = version.gate.get("doubtful_tasks")
         rows["Normal ones that look odd"] = f"{figures['suspects']:g}" + (f", {_tasks(tasks)}" if tasks else "")
-    return rows | {"Compared with": str(run.get("parent_name", "")), "Verdict": _verdict(version)}
+    return rows | {"Compared with": str(run.get("parent_name", "")), "Verdict": _verdict(registry, project, version)}
 
 
-def _verdict(version: Version) -> str:
+def _verdict(registry: Registry, project: int, version: Version) -> str:
     """The verdict in a few words, as the dashboard has it."""
-    from backend.models.figures import VERDICTS, verdict_of
+    from backend.models.figures import VERDICTS, verdict_in
 
-    return VERDICTS[verdict_of(version.gate).kind]
+    return VERDICTS[verdict_in(registry, project, version).kind]
 
 
 def _tasks(numbers: Sequence[int]) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from backend.models.registry import BASE, Registry, Version
 from pipeline.learning.rates import are_enough
 
-Kind = Literal["better", "not-worse", "same", "too-few", "refused", "start"]
+Kind = Literal["better", "not-worse", "same", "too-few", "refused", "chosen", "start"]
 
 VERDICTS: dict[Kind, str] = {
     "better": "better",
@@ -17,8 +18,10 @@ VERDICTS: dict[Kind, str] = {
     "same": "no difference seen",
     "too-few": "too few to tell",
     "refused": "not promoted",
+    "chosen": "chosen by a person",
     "start": "the beginning",
 }
+_START = "What every project starts with."
 _EARLIER = "earlier_"
 _DECISION = 0.5
 _CHANCE = 0.5
@@ -192,11 +195,23 @@ def chance_words(gate: Mapping[str, Any]) -> str:
     return ""
 
 
-def verdict_of(gate: Mapping[str, Any]) -> Verdict:
-    """What can be said of a model by its stored verdict. That it passed means that nothing spoke against it."""
+def verdict_in(registry: Registry, project: int, version: Version) -> Verdict:
+    """What can be said of a model of a project, or of its base."""
+    if version.name == BASE:
+        return Verdict("start", _START)
+    return verdict_of(version.gate, was_used=version.name in registry.history(project))
+
+
+def verdict_of(gate: Mapping[str, Any], was_used: bool = False) -> Verdict:
+    """What can be said of a model by its stored verdict. That it passed means that nothing spoke against it.
+
+    was_used: whether it is or was in use. One that did not pass is so only where a person put it there.
+    """
     stored: Mapping[str, float] = gate.get("figures") or {}
     reason = str(gate.get("reason", "")).removeprefix("Not promoted: ")
     if not gate.get("passed"):
+        if was_used:
+            return Verdict("chosen", f"A person put it in use.{f' Against it: {reason}' if reason else ''}")
         return Verdict("refused", reason[:1].upper() + reason[1:])
     normals, anomalies = int(stored.get("normals", 0)), int(stored.get("anomalies", 0))
     remark = reason.partition(" But ")[2]

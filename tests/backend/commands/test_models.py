@@ -86,6 +86,20 @@ def test_show_says_why_a_model_was_refused_and_how_to_use_it_all_the_same(regist
     assert "deadlift models promote v0002 --project 1" in shown
 
 
+def test_a_model_that_was_put_in_use_all_the_same_was_chosen_by_a_person(registry: Registry, invoke: Invoke) -> None:
+    registry.promote(1, "v0002")
+    assert any(line.split()[:2] == ["*", "v0002"] and "chosen" in line for line in invoke("list").splitlines())
+    shown = invoke("show", "v0002")
+    assert "A person put it in use. Against it: false alarms rise from 5% to 40%." in shown
+    assert not any(untrue in shown for untrue in ("Not promoted", "models promote"))
+    assert "chosen by a person" in " ".join(invoke("compare", "v0001", "v0002").split())
+    registry.promote(1, "v0001")
+    assert any("v0002" in line and "chosen" in line for line in invoke("list").splitlines()), "it was in use"
+    registry.rollback(1)
+    registry.rollback(1)
+    assert "Not promoted" in invoke("show", "v0002"), "that was taken back"
+
+
 def test_show_has_what_was_measured_and_left_out(registry: Registry, invoke: Invoke) -> None:
     shown = invoke("show", "1")
     assert ["AUROC", "0.91", "0.50"] in [line.split() for line in shown.splitlines()]

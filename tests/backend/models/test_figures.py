@@ -60,6 +60,15 @@ def test_verdicts(stored: dict[str, Any], kind: str) -> None:
     assert verdict_of(stored).kind == kind
 
 
+def test_what_did_not_pass_and_was_used_was_chosen_by_a_person() -> None:
+    refused = gate(200, 60, (0.1, 0.9), (0.1, 0.1), passed=False, reason="Not promoted: misses rise.")
+    chosen = verdict_of(refused, was_used=True)
+    assert (chosen.kind, chosen.words) == ("chosen", "A person put it in use. Against it: misses rise.")
+    assert verdict_of({}, was_used=True).words == "A person put it in use."
+    passed = gate(200, 60, (0.1, 0.9), (0.1, 0.1))
+    assert verdict_of(passed, was_used=True) == verdict_of(passed)
+
+
 def test_a_remark_of_the_gate_stays() -> None:
     reason = "Not worse on unseen videos: false alarms 0.10 -> 0.10. But 3 repetitions look anomalous."
     assert verdict_of(gate(10, 2, (0.1, 1.0), (0.1, 1.0), reason=reason)).words.endswith(

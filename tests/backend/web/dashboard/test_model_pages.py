@@ -49,6 +49,20 @@ def test_a_model_that_was_not_promoted_says_why(full: FlaskClient) -> None:
     assert "not promoted False alarms rise from 5% to 20%." in words_of(page(full, "/models"))
 
 
+@pytest.mark.parametrize("address", ["/models", "/models/1/v0001", "/models/1/compare?first=v0001&second=base"])
+def test_a_model_in_use_that_did_not_pass_was_chosen_by_a_person(
+    http: FlaskClient, store: Store, tmp_path: Path, address: str
+) -> None:
+    fill_videos(store, tmp_path)
+    registry = services_of(http.application).registry
+    add_model(registry, 1, 200, 60, passed=False, reason="Not promoted: false alarms rise from 5% to 20%.")
+    registry.promote(1, "v0001")
+    shown = words_of(page(http, address))
+    assert "chosen by a person A person put it in use. Against it: false alarms rise from 5% to 20%." in shown
+    assert "not promoted" not in shown.lower()
+    assert http.get("/api/models/1/v0001").json["line"]["verdict"]["kind"] == "chosen"
+
+
 def test_figures_have_their_number_and_interval(full: FlaskClient) -> None:
     shown = words_of(page(full, "/models/1/v0001"))
     assert "False alarms 10% 2% to 40% 10% 2% to 40% 10 normal repetitions" in shown
