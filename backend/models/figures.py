@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from backend.models.registry import BASE, Registry, Version
+from pipeline.anomaly.versions import percent
 from pipeline.learning.rates import are_enough
 
 Kind = Literal["better", "not-worse", "same", "too-few", "refused", "chosen", "start"]
@@ -148,7 +149,15 @@ def confirmed_words(run: Mapping[str, Any]) -> str:
         return ""
     of = _count(kept["anomalous"], "repetition")
     flagged = f"it flags {kept['flagged']} (before: {kept['flagged_before']})"
-    return f"As it is, made of these videos as well: of {of} that people called anomalous {flagged}."
+    at = at_rate_words(run.get("gate") or {})
+    return f"As it is, made of these videos as well{at}: of {of} that people called anomalous {flagged}."
+
+
+def at_rate_words(gate: Mapping[str, Any]) -> str:
+    """The nominal rate of a stored verdict, such as ", at a nominal rate of false alarms of 5 %"; "" where that is not
+    stored."""
+    rate = gate.get("rate")
+    return "" if rate is None else f", at a nominal rate of false alarms of {percent(rate)} %"
 
 
 def _count(number: int, thing: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from backend.models.figures import (
     area,
+    confirmed_words,
     curve,
     earlier_figures_of,
     figures_of,
@@ -130,3 +131,14 @@ def test_figures_by_the_earlier_labels_stand_apart() -> None:
     (misses,) = earlier_figures_of(both)
     assert (misses.title, misses.n, misses.candidate.value, misses.current.value) == ("Missed anomalies", 10, 1.0, 0.2)
     assert earlier_figures_of({"figures": figures}) == ()
+
+
+def test_what_a_model_flags_as_it_is_names_the_nominal_rate() -> None:
+    kept: dict[str, Any] = {"confirmed": {"anomalous": 14, "flagged": 9, "flagged_before": 12}}
+    flags = ": of 14 repetitions that people called anomalous it flags 9 (before: 12)."
+    said = "As it is, made of these videos as well"
+    assert (
+        confirmed_words(kept | {"gate": {"rate": 0.025}})
+        == f"{said}, at a nominal rate of false alarms of 2.5 %{flags}"
+    )
+    assert confirmed_words(kept) == f"{said}{flags}", "an earlier release stored no rate"

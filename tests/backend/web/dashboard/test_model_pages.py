@@ -35,8 +35,12 @@ def test_a_model_that_was_judged_by_the_earlier_labels_too_shows_those_figures(f
     assert re.search(r"Missed anomalies by the earlier labels 100% [^a-z]*to 100% 23%", shown)
     assert "judged with 2 anomalous repetitions" in shown
     assert "Each video judged by models made without it" in shown
-    said = "made of these videos as well: of 2 repetitions that people called anomalous it flags 1 (before: 2)."
-    assert said in shown
+    assert ": of 2 repetitions that people called anomalous it flags 1 (before: 2)." in shown
+
+
+def test_what_a_model_flags_as_it_is_has_its_nominal_rate(full: FlaskClient) -> None:
+    said = "made of these videos as well, at a nominal rate of false alarms of 5 %: of 2 repetitions that people called"
+    assert said in words_of(page(full, "/models/1/v0001"))
 
 
 def test_few_repetitions_are_too_few_to_tell(full: FlaskClient) -> None:
