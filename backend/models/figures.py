@@ -22,6 +22,15 @@ VERDICTS: dict[Kind, str] = {
     "chosen": "chosen by a person",
     "start": "the beginning",
 }
+_AUROC = "AUROC"
+TITLES = {"false_alarms": "False alarms", "misses": "Missed anomalies", "auroc": _AUROC}
+"""What figures are called, by their stored names."""
+JUDGED = "Each video judged by models made without it"
+"""What figures and rates of false alarms are of, in words."""
+TWO_COUNTS = (
+    "False alarms are counted in two ways: among the figures every normal repetition weighs the same, in the table of "
+    "rates every video does, however many repetitions it has. So the two shares may differ."
+)
 _START = "What every project starts with."
 _EARLIER = "earlier_"
 _DECISION = 0.5
@@ -178,18 +187,19 @@ def earlier_figures_of(gate: Mapping[str, Any]) -> tuple[Figure, ...]:
 def _figures(stored: Mapping[str, float]) -> tuple[Figure, ...]:
     normals, anomalies = int(stored.get("normals", 0)), int(stored.get("anomalies", 0))
     found: list[Figure] = []
-    for name, title, n, of, lower in (
-        ("false_alarms", "False alarms", normals, "normal repetitions", True),
-        ("misses", "Missed anomalies", anomalies, "anomalous repetitions", True),
+    for name, n, of in (
+        ("false_alarms", normals, "normal repetitions"),
+        ("misses", anomalies, "anomalous repetitions"),
     ):
         pair = stored.get(f"candidate_{name}"), stored.get(f"current_{name}")
         if pair[0] is not None and pair[1] is not None:
-            found.append(Figure(title, n, of, share(pair[0] * n, n), share(pair[1] * n, n), lower))
+            rates = share(pair[0] * n, n), share(pair[1] * n, n)
+            found.append(Figure(TITLES[name], n, of, *rates, lower_is_better=True))
     new, old = stored.get("candidate_auroc"), stored.get("current_auroc")
     if new is not None and old is not None:
         of = f"repetitions ({normals} normal, {anomalies} anomalous)"
         rates = area(new, normals, anomalies), area(old, normals, anomalies)
-        found.append(Figure("AUROC", normals + anomalies, of, *rates, lower_is_better=False))
+        found.append(Figure(_AUROC, normals + anomalies, of, *rates, lower_is_better=False))
     return tuple(found)
 
 
@@ -198,7 +208,7 @@ def chance_words(gate: Mapping[str, Any]) -> str:
     otherwise."""
     for figure in figures_of(gate):
         auroc = figure.candidate
-        if figure.title == "AUROC" and auroc.low <= _CHANCE:
+        if figure.title == _AUROC and auroc.low <= _CHANCE:
             told = f"AUROC {auroc.value:.2f}, {auroc.low:.2f} to {auroc.high:.2f}"
             return f"It is not shown to tell anomalous from normal repetitions better than chance would ({told})."
     return ""
@@ -229,7 +239,7 @@ def verdict_of(gate: Mapping[str, Any], was_used: bool = False) -> Verdict:
     figures = figures_of(gate)
     if not are_enough(normals, anomalies):
         return Verdict("too-few", f"{judged}: too few to tell. It may be used because nothing speaks against it.{more}")
-    better = [figure.title.lower() if figure.title != "AUROC" else "AUROC" for figure in figures if figure.is_better]
+    better = [figure.title.lower() if figure.title != _AUROC else _AUROC for figure in figures if figure.is_better]
     if better:
         return Verdict("better", f"{judged}: better in {' and '.join(better)}, beyond what chance explains.{more}")
     if all(figure.candidate.value == figure.current.value for figure in figures):

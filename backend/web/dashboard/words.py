@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 from backend.labelstudio.task_columns import ANOMALIES, CONFIDENCE, MODEL, command_for_copies, no_repetition
+from backend.models.figures import JUDGED as JUDGED  # for templates
+from backend.models.figures import TWO_COUNTS as TWO_COUNTS  # for templates
 from backend.models.figures import VERDICTS as VERDICTS  # for templates
 from backend.predictions.retries import may_pass
 from backend.storage.overview import VideoRow
