@@ -64,9 +64,7 @@ def in_words(found: Sequence[UnseenAtRate], in_use: float | None) -> str:
             "and more for rates of a few per cent."
         )
     if in_use is not None and all(one.rate != in_use for one in found):
-        said.append(
-            f"The rate in use, {percent(in_use)} %, was not measured: the next training with new labels measures it."
-        )
+        said.append(f"The rate in use, {percent(in_use)} %, was not measured: the next training measures it.")
     return " ".join(said)
 
 

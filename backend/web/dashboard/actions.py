@@ -100,6 +100,14 @@ def train(project: int) -> ResponseReturnValue:
     if request.method == "POST":
         ours.trainer.request(project, "the dashboard")
         return _done("requested", "dashboard.models", project=project)
+    if nothing_new := ours.trainer.nothing_new(project):
+        return _ask(
+            f"Train a new model for {title}?",
+            "A training looks for labels that were missed, and ends at once where there are none.",
+            "Look for labels and train",
+            url_for("dashboard.models", project=project),
+            nothing_new,
+        )
     return _ask(
         f"Train a new model for {title}?",
         "It learns from what people have labelled so far, is compared with the model in use on videos that neither has "
