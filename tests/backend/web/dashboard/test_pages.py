@@ -42,8 +42,8 @@ PAGES = (
     f"/videos/{MARKED}",
     "/", "/videos", f"/videos/{DRAWN}", f"/videos/{BROKEN}", f"/videos/{WAITING}", "/models", "/models/1/v0001",
     "/models/1/v0001/labels", "/models/1/compare?first=v0001&second=v0002", "/labels", "/labels/repetitions",
-    "/quality", "/models/1/v0002/promote", "/models/1/rollback", "/projects/1/train", "/projects/1/retry",
-    "/projects/1/rate",
+    "/quality", "/models/1/compare", "/models/1/v0002/promote", "/models/1/rollback", "/projects/1/train",
+    "/projects/1/retry", "/projects/1/rate",
     f"/videos/{LOST}/retry", "/runs/1/cancel",
 )  # fmt: skip
 
