@@ -21,7 +21,6 @@ Name = Annotated[str, typer.Argument(help="A model: v0003, 3, or its whole versi
 
 _BARS = "▁▂▃▄▅▆▇█"
 _WIDEST = 60
-_FIGURES = (("false_alarms", "False alarms"), ("misses", "Misses"), ("auroc", "AUROC"))
 
 
 @app.command("list")
@@ -46,7 +45,8 @@ def list_models(project: Project) -> None:
         labels = version.run.get("labels", {})
         counts = [str(labels.get(kind, "")) for kind in ("normal", "anomalous", "videos")]
         mark = "*" if version.name == in_use else ""
-        table.add_row(mark, version.name, _made(version), *counts, _verdict(version), version.model.version)
+        said = _verdict(registry, project, version)
+        table.add_row(mark, version.name, _made(version), *counts, said, version.model.version)
     console = Console(highlight=False)
     console.print(table)
     if not versions:
@@ -56,7 +56,7 @@ def list_models(project: Project) -> None:
             soft_wrap=True,
         )
     else:
-        console.print("* in use; `deadlift models show` says why one was refused.")
+        console.print("* in use; `deadlift models show` says why one was not promoted.")
     console.print(f"Nominal rate of false alarms in project {project}: {rate_in_use(registry, project).words}.")
 
 
@@ -67,8 +67,15 @@ def show(name: Name, project: Project) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from backend.models.figures import chance_words, confirmed_words, judged_words, learnt_words
-    from pipeline.anomaly.versions import percent
+    from backend.models.figures import (
+        JUDGED,
+        at_rate_words,
+        chance_words,
+        confirmed_words,
+        judged_words,
+        learnt_words,
+        verdict_in,
+    )
 
     registry = _registry_of(project)
     console = Console(soft_wrap=True, highlight=False, markup=False)
@@ -84,24 +91,20 @@ def show(name: Name, project: Project) -> None:
     console.print(f"Learnt from {learnt_words(run) or 'labels that are not stored'}, judged with {anomalous}.")
     for line in labels.get("skipped", []):
         console.print(f"Left out: {line}")
-    console.print(str(version.gate.get("reason", "")))
-    if not version.gate.get("passed"):
+    verdict = verdict_in(registry, project, version)
+    console.print(verdict.words if verdict.kind == "chosen" else str(version.gate.get("reason", "")))
+    if verdict.kind == "refused":
         console.print(f"If the labels are right: deadlift models promote {version.name} --project {project}")
     elif doubt := chance_words(version.gate):
         console.print(doubt)
-    judged_at = version.gate.get("rate")
-    at = f", at {percent(judged_at)}%" if judged_at is not None else ""
-    heading = f"Each video judged by models made without it{at}"
-    table = Table(heading, version.name, str(run.get("parent_name", "")), box=box.SIMPLE)
+    console.print(f"{JUDGED}{at_rate_words(version.gate)}:")
+    table = Table("", version.name, str(run.get("parent_name", "")), box=box.SIMPLE)
     for title, *figures in _judged(version):
         table.add_row(title, *figures)
     console.print(table)
     _print_rates(console, registry, project, version)
     if kept := confirmed_words(run):
         console.print(kept)
-    alarms = (run.get("metrics") or {}).get("false_alarms")
-    if alarms is not None:
-        console.print(f"On the videos that it learnt from, each judged without itself: {alarms:.1%} false alarms.")
     points = run.get("losses") or []
     for title, name in (("Loss", "loss"), ("On held-out videos", "held_out")):
         losses = [float(point[name]) for point in points if name in point]
@@ -117,7 +120,7 @@ def show(name: Name, project: Project) -> None:
 
 @app.command()
 def compare(first: Name, second: Name, project: Project) -> None:
-    """The figures of two models side by side; each was measured on videos that it had not seen."""
+    """The figures of two models side by side; each video judged by models made without it."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -131,7 +134,7 @@ def compare(first: Name, second: Name, project: Project) -> None:
         return
     one, other = registry.version(project, first), registry.version(project, second)
     table = Table("", one.name, other.name, box=box.SIMPLE)
-    left, right = _figures(one), _figures(other)
+    left, right = _figures(registry, project, one), _figures(registry, project, other)
     for figure in dict.fromkeys([*left, *right]):
         table.add_row(figure, left.get(figure, ""), right.get(figure, ""))
     console = Console(highlight=False)
@@ -180,6 +183,7 @@ def _compare_with_base(registry: Registry, project: int, name: str, is_first: bo
     from rich.table import Table
 
     from backend.errors import BackendError
+    from backend.models.figures import TITLES
     from backend.models.registry import BASE
     from backend.settings import Settings
     from backend.training.training_run import stored_samples
@@ -198,8 +202,8 @@ def _compare_with_base(registry: Registry, project: int, name: str, is_first: bo
     detector = load_detector(registry.fallback.folder)
     rate = version.gate.get("rate") or detector.config.false_alarm_rate
     ours, its = figures_on(samples, detector, rate), version.gate.get("figures") or {}
-    table = Table(f"At {percent(rate)}%", *_in_order(version.name, BASE, is_first), box=box.SIMPLE)
-    for figure, title in (("normals", "Normal repetitions"), ("anomalies", "Anomalous repetitions"), *_FIGURES):
+    table = Table(f"At a nominal rate of {percent(rate)}%", *_in_order(version.name, BASE, is_first), box=box.SIMPLE)
+    for figure, title in (("normals", "Normal repetitions"), ("anomalies", "Anomalous repetitions"), *TITLES.items()):
         stored = its.get(figure, its.get(f"candidate_{figure}"))
         table.add_row(title, *_in_order(_shown(figure, stored), _shown(figure, ours.get(figure)), is_first))
     console = Console(highlight=False)
@@ -228,23 +232,26 @@ def _print_rates(console: Console, registry: Registry, project: int, version: Ve
     from rich import box
     from rich.table import Table
 
+    from backend.models.figures import TWO_COUNTS
     from backend.models.rates import in_words, measured, rate_in_use
     from pipeline.anomaly.versions import percent
 
     found, used = measured(version.gate), rate_in_use(registry, project, version.model)
     table = Table("", box=box.SIMPLE)
-    for heading in ("Nominal rate", "False alarms", "Anomalies found"):
+    for heading in ("Nominal rate", "False alarms, mean over videos", "Anomalies found"):
         table.add_column(heading, justify="right")
     for one in found:
         shares = ("unknown" if share is None else f"{share:.0%}" for share in (one.false_alarms, one.recall))
         table.add_row("*" if one.rate == used.rate else "", f"{percent(one.rate)}%", *shares)
+    if found and version.gate.get("figures"):
+        console.print(TWO_COUNTS)
+    console.print(in_words(found, used.rate))
     if found:
         console.print(table)
     console.print(f"{'* ' if found else ''}Nominal rate of false alarms in project {project}: {used.words}.")
-    console.print(in_words(found, used.rate))
 
 
-def _figures(version: Version) -> dict[str, str]:
+def _figures(registry: Registry, project: int, version: Version) -> dict[str, str]:
     """What two models are compared by, in words; rates of unseen videos."""
     from backend.models.figures import judged_words, learnt_words
 
@@ -261,14 +268,14 @@ def _figures(version: Version) -> dict[str, str]:
     if "suspects" in figures:
         tasks = version.gate.get("doubtful_tasks")
         rows["Normal ones that look odd"] = f"{figures['suspects']:g}" + (f", {_tasks(tasks)}" if tasks else "")
-    return rows | {"Compared with": str(run.get("parent_name", "")), "Verdict": _verdict(version)}
+    return rows | {"Compared with": str(run.get("parent_name", "")), "Verdict": _verdict(registry, project, version)}
 
 
-def _verdict(version: Version) -> str:
+def _verdict(registry: Registry, project: int, version: Version) -> str:
     """The verdict in a few words, as the dashboard has it."""
-    from backend.models.figures import VERDICTS, verdict_of
+    from backend.models.figures import VERDICTS, verdict_in
 
-    return VERDICTS[verdict_of(version.gate).kind]
+    return VERDICTS[verdict_in(registry, project, version).kind]
 
 
 def _tasks(numbers: Sequence[int]) -> str:
@@ -282,10 +289,12 @@ def _made(version: Version) -> str:
 
 def _judged(version: Version) -> list[tuple[str, str, str]]:
     """What the gate measured, of the model and of the one that was in use."""
+    from backend.models.figures import TITLES
+
     figures = version.gate.get("figures") or {}
     rows = []
     for prefix, source in (("", ""), ("earlier_", ", by the earlier labels")):
-        for name, title in _FIGURES:
+        for name, title in TITLES.items():
             pair = [figures.get(f"{prefix}{whose}_{name}") for whose in ("candidate", "current")]
             if None not in pair:
                 one, other = (_shown(name, value) for value in pair)

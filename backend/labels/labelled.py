@@ -9,16 +9,17 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
+from backend.errors import ResultUnreadable
 from backend.labels.events import save_annotations, store_received_events
 from backend.labels.proposals import Origin, Proposals, bounds_s, origin_of, proposal_for, proposals_of
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import AnnotationsSaved, Json
 from backend.labelstudio.labeling_config import parse_controls
 from backend.labelstudio.task_data import with_value_of
-from backend.storage.analysis_json import is_readable, load_analysis
+from backend.storage.analysis_json import load_analysis
 from backend.storage.annotation_json import refresh_data, sources, without_source
 from backend.storage.jobs import Store
-from backend.storage.labels import Annotation, LabelledRegion, counting, rank
+from backend.storage.labels import Annotation, StoredRegion, counting, rank, regions_of
 from pipeline.records import RepLabel
 
 log = logging.getLogger(__name__)
@@ -58,8 +59,17 @@ def labelled_videos(store: Store, project: int) -> list[LabelledVideo]:
     chosen = [counting(annotations) for annotations in of_task.values()]
     with Session(store.engine) as session:
         began_with = proposals_of(session, chosen)
+        drawn = regions_of(session, [annotation.id for annotation in chosen])
+    results = store.latest_results([(annotation.task, annotation.media) for annotation in chosen])
     return [
-        _video(store, annotation, began_with.get(annotation.id))
+        LabelledVideo(
+            annotation.task,
+            annotation.id,
+            annotation.annotator,
+            annotation.media,
+            _digest_of(results.get((annotation.task, annotation.media), "")),
+            _drawn(drawn.get(annotation.id, ()), began_with.get(annotation.id)),
+        )
         for annotation in sorted(chosen, key=rank, reverse=True)
     ]
 
@@ -107,19 +117,15 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
     return len(seen)
 
 
-def _video(store: Store, annotation: Annotation, proposals: Proposals | None) -> LabelledVideo:
-    latest = store.latest_result(annotation.task, annotation.media)
-    return LabelledVideo(
-        annotation.task,
-        annotation.id,
-        annotation.annotator,
-        annotation.media,
-        load_analysis(latest).media_digest if latest and is_readable(latest) else "",
-        _drawn(store.labels.labelled_regions(annotation.id), proposals),
-    )
+def _digest_of(result: str) -> str:
+    """The digest of the video that a result is of; "" where there is none that can be read."""
+    try:
+        return load_analysis(result).media_digest if result else ""
+    except ResultUnreadable:
+        return ""
 
 
-def _drawn(regions: Sequence[LabelledRegion], proposals: Proposals | None) -> tuple[DrawnRep, ...]:
+def _drawn(regions: Sequence[StoredRegion], proposals: Proposals | None) -> tuple[DrawnRep, ...]:
     drawn = []
     for region in regions:
         if region.start_s >= region.end_s:

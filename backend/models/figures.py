@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from backend.models.registry import BASE, Registry, Version
+from pipeline.anomaly.versions import percent
 from pipeline.learning.rates import are_enough
 
-Kind = Literal["better", "not-worse", "same", "too-few", "refused", "start"]
+Kind = Literal["better", "not-worse", "same", "too-few", "refused", "chosen", "start"]
 
 VERDICTS: dict[Kind, str] = {
     "better": "better",
@@ -17,8 +19,19 @@ VERDICTS: dict[Kind, str] = {
     "same": "no difference seen",
     "too-few": "too few to tell",
     "refused": "not promoted",
+    "chosen": "chosen by a person",
     "start": "the beginning",
 }
+_AUROC = "AUROC"
+TITLES = {"false_alarms": "False alarms", "misses": "Missed anomalies", "auroc": _AUROC}
+"""What figures are called, by their stored names."""
+JUDGED = "Each video judged by models made without it"
+"""What figures and rates of false alarms are of, in words."""
+TWO_COUNTS = (
+    "False alarms are counted in two ways: among the figures every normal repetition weighs the same, in the table of "
+    "rates every video does, however many repetitions it has. So the two shares may differ."
+)
+_START = "What every project starts with."
 _EARLIER = "earlier_"
 _DECISION = 0.5
 _CHANCE = 0.5
@@ -145,7 +158,15 @@ def confirmed_words(run: Mapping[str, Any]) -> str:
         return ""
     of = _count(kept["anomalous"], "repetition")
     flagged = f"it flags {kept['flagged']} (before: {kept['flagged_before']})"
-    return f"As it is, made of these videos as well: of {of} that people called anomalous {flagged}."
+    at = at_rate_words(run.get("gate") or {})
+    return f"As it is, made of these videos as well{at}: of {of} that people called anomalous {flagged}."
+
+
+def at_rate_words(gate: Mapping[str, Any]) -> str:
+    """The nominal rate of a stored verdict, such as ", at a nominal rate of false alarms of 5 %"; "" where that is not
+    stored."""
+    rate = gate.get("rate")
+    return "" if rate is None else f", at a nominal rate of false alarms of {percent(rate)} %"
 
 
 def _count(number: int, thing: str) -> str:
@@ -166,18 +187,19 @@ def earlier_figures_of(gate: Mapping[str, Any]) -> tuple[Figure, ...]:
 def _figures(stored: Mapping[str, float]) -> tuple[Figure, ...]:
     normals, anomalies = int(stored.get("normals", 0)), int(stored.get("anomalies", 0))
     found: list[Figure] = []
-    for name, title, n, of, lower in (
-        ("false_alarms", "False alarms", normals, "normal repetitions", True),
-        ("misses", "Missed anomalies", anomalies, "anomalous repetitions", True),
+    for name, n, of in (
+        ("false_alarms", normals, "normal repetitions"),
+        ("misses", anomalies, "anomalous repetitions"),
     ):
         pair = stored.get(f"candidate_{name}"), stored.get(f"current_{name}")
         if pair[0] is not None and pair[1] is not None:
-            found.append(Figure(title, n, of, share(pair[0] * n, n), share(pair[1] * n, n), lower))
+            rates = share(pair[0] * n, n), share(pair[1] * n, n)
+            found.append(Figure(TITLES[name], n, of, *rates, lower_is_better=True))
     new, old = stored.get("candidate_auroc"), stored.get("current_auroc")
     if new is not None and old is not None:
         of = f"repetitions ({normals} normal, {anomalies} anomalous)"
         rates = area(new, normals, anomalies), area(old, normals, anomalies)
-        found.append(Figure("AUROC", normals + anomalies, of, *rates, lower_is_better=False))
+        found.append(Figure(_AUROC, normals + anomalies, of, *rates, lower_is_better=False))
     return tuple(found)
 
 
@@ -186,17 +208,29 @@ def chance_words(gate: Mapping[str, Any]) -> str:
     otherwise."""
     for figure in figures_of(gate):
         auroc = figure.candidate
-        if figure.title == "AUROC" and auroc.low <= _CHANCE:
+        if figure.title == _AUROC and auroc.low <= _CHANCE:
             told = f"AUROC {auroc.value:.2f}, {auroc.low:.2f} to {auroc.high:.2f}"
             return f"It is not shown to tell anomalous from normal repetitions better than chance would ({told})."
     return ""
 
 
-def verdict_of(gate: Mapping[str, Any]) -> Verdict:
-    """What can be said of a model by its stored verdict. That it passed means that nothing spoke against it."""
+def verdict_in(registry: Registry, project: int, version: Version) -> Verdict:
+    """What can be said of a model of a project, or of its base."""
+    if version.name == BASE:
+        return Verdict("start", _START)
+    return verdict_of(version.gate, was_used=version.name in registry.history(project))
+
+
+def verdict_of(gate: Mapping[str, Any], was_used: bool = False) -> Verdict:
+    """What can be said of a model by its stored verdict. That it passed means that nothing spoke against it.
+
+    was_used: whether it is or was in use. One that did not pass is so only where a person put it there.
+    """
     stored: Mapping[str, float] = gate.get("figures") or {}
     reason = str(gate.get("reason", "")).removeprefix("Not promoted: ")
     if not gate.get("passed"):
+        if was_used:
+            return Verdict("chosen", f"A person put it in use.{f' Against it: {reason}' if reason else ''}")
         return Verdict("refused", reason[:1].upper() + reason[1:])
     normals, anomalies = int(stored.get("normals", 0)), int(stored.get("anomalies", 0))
     remark = reason.partition(" But ")[2]
@@ -205,7 +239,7 @@ def verdict_of(gate: Mapping[str, Any]) -> Verdict:
     figures = figures_of(gate)
     if not are_enough(normals, anomalies):
         return Verdict("too-few", f"{judged}: too few to tell. It may be used because nothing speaks against it.{more}")
-    better = [figure.title.lower() if figure.title != "AUROC" else "AUROC" for figure in figures if figure.is_better]
+    better = [figure.title.lower() if figure.title != _AUROC else _AUROC for figure in figures if figure.is_better]
     if better:
         return Verdict("better", f"{judged}: better in {' and '.join(better)}, beyond what chance explains.{more}")
     if all(figure.candidate.value == figure.current.value for figure in figures):

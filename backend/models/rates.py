@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+from backend.models.figures import JUDGED
 from backend.models.registry import Json, Model, Registry
 from pipeline.anomaly.versions import percent
 from pipeline.learning.rates import ENOUGH_ANOMALIES, ENOUGH_NORMALS, UnseenAtRate, are_enough
@@ -54,8 +55,7 @@ def in_words(found: Sequence[UnseenAtRate], in_use: float | None) -> str:
         return "Not measured on videos of this project: a training measures it for the model that it makes."
     first = found[0]
     said = [
-        f"On videos that it had not learnt from: {_count(first.normals, 'normal repetition')} of "
-        f"{_count(first.videos, 'video')} (false alarms: mean over videos), "
+        f"{JUDGED}: {_count(first.normals, 'normal repetition')} of {_count(first.videos, 'video')}, "
         f"{_count(first.anomalies, 'anomalous repetition')}."
     ]
     if not are_enough(first.normals, first.anomalies):
@@ -64,9 +64,7 @@ def in_words(found: Sequence[UnseenAtRate], in_use: float | None) -> str:
             "and more for rates of a few per cent."
         )
     if in_use is not None and all(one.rate != in_use for one in found):
-        said.append(
-            f"The rate in use, {percent(in_use)} %, was not measured: the next training with new labels measures it."
-        )
+        said.append(f"The rate in use, {percent(in_use)} %, was not measured: the next training measures it.")
     return " ".join(said)
 
 

@@ -98,6 +98,14 @@ class Registry:
         model = self.fallback if learnt == self.fallback.version else self.version(project, learnt).model
         return model if rate is None else Model(version, model.folder, rate)
 
+    def rate_of(self, project: int, version: str) -> float | None:
+        """The nominal rate of false alarms, 0..1, of predictions of that version; None where that is not known."""
+        try:
+            model = self.judged_by(project, version)
+        except UnknownVersion:
+            return parts_of(version)[1]
+        return self.own_rate(model) if model.rate is None else model.rate
+
     def rate(self, project: int | None = None) -> float | None:
         """The nominal rate of false alarms, 0..1, that a project's models judge at; None: each at its own."""
         chosen = self.chosen_rate(project) if project is not None else None

@@ -9,5 +9,5 @@ another database would need otherwise:
 - `runs.py`, `backend/sampling/clusters.py`: a first UPDATE takes the one lock for writing, against other processes;
 - `labels.py`, `annotation_json.py`: statements in SQL, with `?`, `:name` and `ON CONFLICT`;
 - `overview.py`: the id beside `max()`, `printf`;
-- `ledger.py`, `summaries.py`, `backend/datasets/queries.py`: `json_extract`.
+- `ledger.py`, `jobs.py`, `backend/datasets/queries.py`: `json_extract`.
 """

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from sqlalchemy import JSON, DateTime, Engine, Index, UniqueConstraint, delete, func, select, text, update
+from sqlalchemy import JSON, DateTime, Engine, Index, UniqueConstraint, case, delete, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
@@ -72,6 +72,25 @@ class Job(Base):
     prediction_id: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(DateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(DateTime, default=now, onupdate=now)
+
+
+def put_copy(session: Session, project: int, task: int) -> list[int]:
+    """Note in all analyses of a video, whichever model made them, that its task plays a copy that browsers play;
+    returns the jobs that this changed.
+
+    Otherwise another model, or another rate of one, that is put in use would have the video called not playable again.
+    """
+    unplayable, has_copy = (
+        case((func.json_valid(Job.result) == 1, func.json_extract(Job.result, f"$.video.{field}")))
+        for field in ("unplayable", "has_playable_copy")
+    )
+    its = (Job.project == project) & (Job.task == task) & (Job.state == "done")
+    found = list(session.scalars(select(Job.id).where(its, unplayable != "", func.coalesce(has_copy, 0) == 0)))
+    noted = func.json_set(Job.result, "$.video.has_playable_copy", func.json("true"))
+    for ids in batches(found):
+        # They are as new as before: when a job was changed says which model's was the last.
+        session.execute(update(Job).where(Job.id.in_(ids)).values(result=noted, updated_at=Job.updated_at))
+    return found
 
 
 class Store:

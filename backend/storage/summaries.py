@@ -9,14 +9,14 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta
 
-from sqlalchemy import JSON, DateTime, Engine, ForeignKey, Index, case, delete, func, insert, select, update
+from sqlalchemy import JSON, DateTime, Engine, ForeignKey, Index, delete, func, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.errors import ResultUnreadable
 from backend.labelstudio.format import Json, confidence
 from backend.storage.analysis_json import load_analysis
 from backend.storage.database import Base, batches
-from backend.storage.jobs import Job
+from backend.storage.jobs import Job, put_copy
 from pipeline.records import Analysis, BodyPart, Phase, VideoInfo
 
 _OVERLAP = timedelta(minutes=1)
@@ -72,22 +72,10 @@ class RepSummary(Base):
 
 
 def note_copy(engine: Engine, project: int, task: int) -> None:
-    """A task plays a copy of a video that browsers do not play: say so in all its analyses, whichever model made them.
-
-    Otherwise another model, or another rate of one, that is put in use would have the video called not playable again.
-    """
-    unplayable, has_copy = (
-        case((func.json_valid(Job.result) == 1, func.json_extract(Job.result, f"$.video.{field}")))
-        for field in ("unplayable", "has_playable_copy")
-    )
-    its = (Job.project == project) & (Job.task == task) & (Job.state == "done")
+    """A task plays a copy of a video that browsers do not play: say so in all its analyses, and in their rows."""
     with _writing, Session(engine) as session, session.begin():
-        ids = session.scalars(select(Job.id).where(its, unplayable != "", func.coalesce(has_copy, 0) == 0)).all()
-        noted = func.json_set(Job.result, "$.video.has_playable_copy", func.json("true"))
-        for some in batches(ids):
-            # They are as new as before: when a job was changed says which model's was the last.
-            session.execute(update(Job).where(Job.id.in_(some)).values(result=noted, updated_at=Job.updated_at))
-            session.execute(update(VideoSummary).where(VideoSummary.job_id.in_(some)).values(unplayable=""))
+        for ids in batches(put_copy(session, project, task)):
+            session.execute(update(VideoSummary).where(VideoSummary.job_id.in_(ids)).values(unplayable=""))
 
 
 def refresh(engine: Engine) -> None:

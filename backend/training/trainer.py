@@ -33,7 +33,7 @@ from backend.storage.database import explained, now
 from backend.storage.runs import Run, Runs
 from backend.training.mlflow_log import FinishedRun, log_run
 from backend.training.schedule import reason_to_train
-from backend.training.training_run import RunOutcome, TrainWork, train_run
+from backend.training.training_run import RunOutcome, TrainWork, digest_of, made_before, train_run
 from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
@@ -318,22 +318,34 @@ class Trainer:
             else:
                 moment = now()
         self.runs.note_labels(run.id, moment)
-        work = TrainWork(
-            run=run.id,
-            project=run.project,
-            videos=tuple(labelled.labelled_videos(self._store, run.project)),
+        work = self._work(run.project, run.id)
+        known = made_before(self._registry, work, digest_of(work.videos))
+        if known is not None:  # said before a process is started, and videos are looked at
+            return known
+        outcome: RunOutcome = self._executor.submit(train_run, work, key=f"train-{run.project}-{run.id}").result()
+        return outcome
+
+    def nothing_new(self, project: int) -> str:
+        """Why a training would end at once, by the labels that are known here; "" where it would not."""
+        work = self._work(project)
+        known = made_before(self._registry, work, digest_of(work.videos))
+        return known.reason if known is not None else ""
+
+    def _work(self, project: int, run: int = 0) -> TrainWork:
+        return TrainWork(
+            run=run,
+            project=project,
+            videos=tuple(labelled.labelled_videos(self._store, project)),
             database_url=self._store.url,
             models_dir=self._registry.root,
             fallback=self._registry.fallback,
-            parent=self._registry.current(run.project),
-            parent_name=self._registry.current_name(run.project),
+            parent=self._registry.current(project),
+            parent_name=self._registry.current_name(project),
             access=self._context.current_access(),
             pose_dir=self._context.pose_dir,
             config=self._context.config,
-            rate=self._registry.rate(run.project),
+            rate=self._registry.rate(project),
         )
-        outcome: RunOutcome = self._executor.submit(train_run, work, key=f"train-{run.project}-{run.id}").result()
-        return outcome
 
     def _promoted(self, project: int, outcome: RunOutcome) -> str:
         """Use the model if it passed the gate; returns what came of the run, in words."""

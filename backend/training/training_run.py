@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from backend.errors import BackendError, Cancelled, TooFewLabels, VideosMissing
-from backend.labels.labelled import LabelledVideo
+from backend.labels.labelled import DrawnRep, LabelledVideo
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.media import MediaFetcher
 from backend.labelstudio.records import Access
@@ -99,7 +99,7 @@ def _train(work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunO
     _check_enough(samples, skipped)
     digest = label_digest(labels)
     base = _load(work.fallback)
-    known = _made_before(registry, work, digest, base.version)
+    known = made_before(registry, work, digest)  # of videos that were not known by their content until now
     if known is not None:
         return known
     earlier = stored_samples(work.parent, work.pose_dir, work.config)
@@ -126,6 +126,7 @@ def _train(work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunO
         "base": base.version,
         "seed": work.seed,
         "label_digest": digest,
+        "config": work.config.digest(),
         "labels": {
             "normal": sum(sample.label == "normal" for sample in samples),
             "anomalous": sum(sample.label == "anomalous" for sample in samples),
@@ -218,18 +219,34 @@ def _check_enough(samples: Sequence[LabelledRep], skipped: Sequence[str]) -> Non
     raise TooFewLabels(message)
 
 
-def _made_before(registry: Registry, work: TrainWork, digest: str, base: str) -> RunOutcome | None:
-    """The model that exactly these labels made before: the one in use, or one that was compared with it."""
+def digest_of(videos: Sequence[LabelledVideo]) -> str:
+    """The digest of labels before anybody looks at the videos: "" where one of these is not known by its content."""
+    reps: dict[str, tuple[DrawnRep, ...]] = {}
+    for one in videos:
+        reps.setdefault(one.media_digest, one.reps)  # as in a run, the first of equal files counts
+    if "" in reps:
+        return ""
+    return label_digest([{"media_digest": digest, **asdict(rep)} for digest, mine in reps.items() for rep in mine])
+
+
+def made_before(registry: Registry, work: TrainWork, digest: str) -> RunOutcome | None:
+    """The model that exactly these labels made before, with the same settings: the one in use, or one that was compared
+    with it. Another run would make and say the same. One that this very run has published is not meant."""
+    rate = registry.own_rate(work.fallback) if work.rate is None else work.rate
+    wanted = {"label_digest": digest, "base": work.fallback.version, "config": work.config.digest()}
     for version in reversed(registry.versions(work.project)):
         run = version.run
-        if run.get("label_digest") != digest or run.get("base") != base:
+        is_same = all(run.get(name) == value for name, value in wanted.items())
+        if not is_same or version.gate.get("rate") != rate or run.get("run") == work.run:
             continue
+        since = f"Nothing has changed since {version.name}: it was made of exactly these labels, with the same settings"
         if version.name == work.parent_name:
-            return RunOutcome(version.name, True, f"Nothing new: {version.name} has learnt from exactly these labels.")
+            return RunOutcome(version.name, True, f"{since}, and is in use.")
         if run.get("parent") == work.parent.version:
-            known = f"Nothing new: {version.name} was made of exactly these labels, and is not in use."
             chosen = f" `deadlift models promote {version.name} --project {work.project}` puts it in use."
-            return RunOutcome(version.name, False, f"{known} {version.gate.get('reason', '')}{chosen}")
+            return RunOutcome(
+                version.name, False, f"{since}, and is not in use. {version.gate.get('reason', '')}{chosen}"
+            )
     return None
 
 

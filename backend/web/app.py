@@ -72,6 +72,7 @@ def create_app(
     """The application, with services made from the settings unless they are given."""
     app = Flask("deadlift")
     app.url_map.converters["int"] = IdConverter
+    app.url_map.strict_slashes = False  # "/models/" is what is left of an address that somebody cut
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_mb * 1024 * 1024
     metrics = Metrics()
     metrics.attach(app)
@@ -226,4 +227,6 @@ def _said(kind: str, message: str, status: int, headers: dict[str, str] | None =
             message = f"Nothing is at {request.path}. The pages are in the row above."
         heading = "There is no such page" if status == HTTPStatus.NOT_FOUND else "That was not possible"
         return render_template("error.html", message=message, heading=heading), status, headers or {}
+    if status == HTTPStatus.NOT_FOUND and kind == "NotFound":
+        message = f"Nothing is at {request.path}. /api/openapi.json describes the addresses for programs."
     return as_json(kind, message), status, headers or {}

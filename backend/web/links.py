@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Iterable
@@ -18,9 +19,9 @@ log = logging.getLogger(__name__)
 
 _KEPT_S = 60.0
 _AGAIN_S = 5.0
-"""After Label Studio did not answer."""
+"""After Label Studio did not answer, and between two people who are new."""
 _FIRST_WAIT_S = 0.2
-"""A page waits so long for titles that are not known yet; later ones come with the next page."""
+"""A page waits so long for titles and names that are not known yet; later ones come with the next page."""
 _LENGTH_OF_PREFIX = 8
 
 
@@ -33,6 +34,10 @@ class ProjectTitles:
         self._people: dict[int, str] = {}
         self._due_at = 0.0
         self._asked_with: set[int] = set()
+        self._wanted: set[int] = set()
+        self._asked_with_people: set[int] = set()
+        self._asking: threading.Thread | None = None
+        self._began_at = -math.inf
         self._lock = threading.Lock()
 
     def known(self, projects: Iterable[int] = ()) -> dict[int, str]:
@@ -41,23 +46,48 @@ class ProjectTitles:
         wanted = set(projects)
         with self._lock:
             is_new = not wanted <= self._asked_with | set(self._titles)
-            is_due = self._client.configured and (is_new or time.monotonic() >= self._due_at)
-            is_first = is_due and (is_new or not self._titles)
-            if is_due:
-                self._asked_with |= wanted
-                self._due_at = time.monotonic() + _KEPT_S
-        if is_due:
-            asking = threading.Thread(target=self._ask, name="project-titles", daemon=True)
-            asking.start()
-            if is_first:
-                asking.join(_FIRST_WAIT_S)
+            if is_new or time.monotonic() >= self._due_at:
+                self._begin(wanted)
+        if is_new or not self._titles:
+            self._wait()
         return dict(self._titles)
 
+    def ask_soon(self, projects: Iterable[int]) -> None:
+        """Ask before the first page does. Does not wait."""
+        with self._lock:
+            self._begin(set(projects))
+
     def person(self, number: int | None) -> str:
-        """The name of somebody who labels, with the number where it is not known; asked for with the titles."""
+        """The name of somebody who labels, with the number where it is not known: asked for with the titles, and at
+        once where somebody is new. Somebody whom Label Studio does not list is not asked for with each page."""
         if number is None:
             return "unknown"
+        if number not in self._people:
+            with self._lock:
+                self._wanted.add(number)
+                is_new = number not in self._asked_with_people
+                if is_new and time.monotonic() >= self._began_at + _AGAIN_S:  # once for all who are new on a page
+                    self._begin(set())
+            if is_new:
+                self._wait()
         return self._people.get(number) or f"user {number}"
+
+    def _begin(self, projects: set[int]) -> None:
+        """Ask for everything, in a thread, where anybody can be asked. To be called with the lock."""
+        if not self._client.configured:
+            return
+        self._asked_with |= projects
+        self._asked_with_people |= self._wanted
+        self._began_at = time.monotonic()
+        self._due_at = self._began_at + _KEPT_S
+        self._asking = threading.Thread(target=self._ask, name="project-titles", daemon=True)
+        self._asking.start()
+
+    def _wait(self) -> None:
+        """For the answer, though not long after it was asked for."""
+        left_s = self._began_at + _FIRST_WAIT_S - time.monotonic()
+        if self._asking is not None and left_s > 0:
+            self._asking.join(left_s)
 
     def _ask(self) -> None:
         try:

@@ -165,6 +165,7 @@ def listening(settings: Settings, insecure: bool = False) -> Iterator[Listening]
         app = create_app(settings, store=store)
         services = services_of(app)
         stack.callback(services.close)
+        services.titles.ask_soon(found.id for found in store.projects())
         server.wsgi_app = app
         stack.callback(server.stop)  # before the services; above it frees the port where there are none
         host, port = server.bind_addr[:2]

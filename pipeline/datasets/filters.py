@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pipeline.datasets.rows import ExportedRep, Origin
 from pipeline.records import RepLabel
 
+_OfAnnotation = Callable[[int | None, str, bool], bool]
+"""Whether an annotation passes, by its annotator, the time of its last change, and whether it is ground truth."""
+
 
 @dataclass(frozen=True)
 class Filters:
@@ -28,19 +31,12 @@ class Filters:
 
     def of_annotation(self, annotator: int | None, changed_at: str, ground_truth: bool) -> bool:
         """Whether an annotation passes the filters that are of all its repetitions alike."""
-        of_annotator = not self.annotators or annotator in self.annotators
-        return of_annotator and self._is_in_time(changed_at) and (ground_truth or not self.ground_truth)
+        return all(passes(annotator, changed_at, ground_truth) for _, passes in self._of_annotations())
 
     def steps(self) -> list[tuple[str, Callable[[ExportedRep], bool]]]:
         """The filters that were asked for, as on the command line, each with what passes it; in this order."""
         agreement, confidence = self.agreement, self.min_confidence
-        steps: list[tuple[str, Callable[[ExportedRep], bool]]] = []
-        if self.ground_truth:
-            steps.append(("--ground-truth", lambda row: row.ground_truth))
-        if self.since or self.until:
-            steps.append((f"--date {self.since}..{self.until}", lambda row: self._is_in_time(row.labeled_at)))
-        if self.annotators:
-            steps.append((_named("--annotator", self.annotators), lambda row: row.annotator in self.annotators))
+        steps = [(name, _of_rows(passes)) for name, passes in self._of_annotations()]
         if self.labels:
             steps.append((_named("--label", self.labels), lambda row: row.label in self.labels))
         if self.origins:
@@ -57,6 +53,19 @@ class Filters:
                 )
             )
         return steps
+
+    def _of_annotations(self) -> list[tuple[str, _OfAnnotation]]:
+        """Those that are of all repetitions of an annotation alike."""
+        found: list[tuple[str, _OfAnnotation]] = []
+        if self.ground_truth:
+            found.append(("--ground-truth", lambda annotator, changed_at, ground_truth: ground_truth))
+        if self.since or self.until:
+            name = f"--date {self.since}..{self.until}"
+            found.append((name, lambda annotator, changed_at, ground_truth: self._is_in_time(changed_at)))
+        if self.annotators:
+            name = _named("--annotator", self.annotators)
+            found.append((name, lambda annotator, changed_at, ground_truth: annotator in self.annotators))
+        return found
 
     def _is_in_time(self, moment: str) -> bool:
         day = moment[: len("2026-01-31")]  # ISO 8601 sorts as text
@@ -86,6 +95,10 @@ class Funnel:
             lines.append(f"{name} removed {count} of {left}")
             left -= count
         return lines
+
+
+def _of_rows(passes: _OfAnnotation) -> Callable[[ExportedRep], bool]:
+    return lambda row: passes(row.annotator, row.labeled_at, row.ground_truth)
 
 
 def _named(option: str, values: Sequence[object]) -> str:

@@ -36,7 +36,7 @@ PASSWORD = "correct horse"
 PAGES = (
     "/", "/videos", "/videos?score=0.90-0.95", f"/videos/{DRAWN}", f"/videos/{BROKEN}", "/models", "/models/1/v0001",
     "/models/1/v0001/labels", "/models/1/compare?first=v0001&second=v0002", "/labels", "/labels/repetitions",
-    "/quality", "/models/1/v0002/promote", "/projects/1/train", "/projects/1/rate",
+    "/quality", "/models/1/compare", "/models/1/v0002/promote", "/projects/1/train", "/projects/1/rate",
 )  # fmt: skip
 
 

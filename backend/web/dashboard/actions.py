@@ -8,7 +8,7 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from backend.errors import BadRequest, NotInLabelStudio
-from backend.models.figures import chance_words, verdict_of
+from backend.models.figures import chance_words, verdict_in
 from backend.models.registry import BASE
 from backend.predictions.retries import PASSING, may_pass
 from backend.settings import LEAST_FALSE_ALARM_RATE, MOST_FALSE_ALARM_RATE
@@ -35,9 +35,9 @@ def promote(project: int, name: str) -> ResponseReturnValue:
         return _done("promoted", "dashboard.models", project=project)
     warning = ""
     if name != BASE:
-        gate = ours.registry.version(project, name).gate
-        verdict = verdict_of(gate)
-        warning = chance_words(gate) if verdict.kind == "better" else verdict.words
+        version = ours.registry.version(project, name)
+        verdict = verdict_in(ours.registry, project, version)
+        warning = chance_words(version.gate) if verdict.kind == "better" else verdict.words
     return _ask(
         f"Use {name} for {page_links().title(project)}?",
         f"In use now: {ours.registry.current_name(project)}. Videos that nobody has begun to label get new "
@@ -100,6 +100,14 @@ def train(project: int) -> ResponseReturnValue:
     if request.method == "POST":
         ours.trainer.request(project, "the dashboard")
         return _done("requested", "dashboard.models", project=project)
+    if nothing_new := ours.trainer.nothing_new(project):
+        return _ask(
+            f"Train a new model for {title}?",
+            "A training looks for labels that were missed, and ends at once where there are none.",
+            "Look for labels and train",
+            url_for("dashboard.models", project=project),
+            nothing_new,
+        )
     return _ask(
         f"Train a new model for {title}?",
         "It learns from what people have labelled so far, is compared with the model in use on videos that neither has "

@@ -23,6 +23,7 @@ from backend.web.services import services
 api = Blueprint("api", __name__, url_prefix="/api")
 
 
+@api.get("")
 @api.get("/openapi.json")
 def openapi() -> ResponseReturnValue:
     return jsonify(document())

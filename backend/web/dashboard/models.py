@@ -19,7 +19,7 @@ from backend.models.figures import (
     figures_of,
     judged_words,
     learnt_words,
-    verdict_of,
+    verdict_in,
 )
 from backend.models.rates import RateInUse, in_words, measured, rate_in_use
 from backend.models.registry import BASE, Json, Version
@@ -33,7 +33,6 @@ from backend.web.services import Services
 from pipeline.learning.rates import UnseenAtRate
 
 _RUNS_SHOWN = 10
-_START = "What every project starts with."
 
 
 @dataclass(frozen=True)
@@ -251,5 +250,5 @@ def _line(services: Services, project: int, version: Version, in_use: str) -> Mo
         learnt_from=learnt_words(version.run),
         judged_with=judged_words(version.run),
         compared_with=str(version.run.get("parent_name") or BASE),
-        verdict=verdict_of(version.gate) if version.name != BASE else Verdict("start", _START),
+        verdict=verdict_in(services.registry, project, version),
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Response, render_template, request
+from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from backend.errors import NotInLabelStudio
 from backend.labels.corrections import KINDS
+from backend.models.registry import BASE
 from backend.web.dashboard import arguments, words
 from backend.web.dashboard.blueprint import bp
 from backend.web.dashboard.labels import corrections_view, labels_view
@@ -97,6 +98,10 @@ def model_labels(project: int, name: str) -> ResponseReturnValue:
 @bp.get("/models/<int:project>/compare")
 def compare(project: int) -> ResponseReturnValue:
     names = request.args.get("first", ""), request.args.get("second", "")
+    if not all(names) or names[0] == names[1]:
+        there = [version.name for version in services().registry.versions(project)[::-1]]
+        title = page_links().title(project)
+        return _page("choose.html", there=[*there, BASE], chosen=names[0], project=project, title=title)
     views = model_views(services(), page_links(), project, names)
     return _page("compare.html", views=views, project=project, title=views[0].title)
 
@@ -125,6 +130,27 @@ def quality() -> ResponseReturnValue:
     shown = page_links()
     view = quality_view(services().context, shown, arguments.whole("project"))
     return _page("quality.html", view=view, projects=_projects(shown))
+
+
+# What is left of an address that somebody cut. Lists name their project behind a question mark.
+
+
+@bp.get("/<any(models, labels, quality):page>/<int:project>")
+def of_project(page: str, project: int) -> ResponseReturnValue:
+    return redirect(url_for(f"dashboard.{page}", project=project))
+
+
+@bp.get("/projects")
+@bp.get("/projects/<int:project>")
+def one_project(project: int | None = None) -> ResponseReturnValue:
+    return redirect(url_for("dashboard.projects", _anchor=None if project is None else f"project-{project}"))
+
+
+@bp.get("/runs")
+@bp.get("/runs/<int:run>")
+def trainings(run: int | None = None) -> ResponseReturnValue:
+    project = None if run is None else services().trainer.runs.run(run).project
+    return redirect(url_for("dashboard.models", project=project, _anchor="trainings"))
 
 
 def correction_filter() -> tuple[str | None, int | None, str | None]:

@@ -85,13 +85,15 @@ class LabelLine:
 @dataclass(frozen=True)
 class VideoView:
     """A task's video. line: the job that counts; shown: the version that repetitions and curve are of, "" where it was
-    never analyzed. has_playable_copy: whether people are shown a copy of it in H.264. normal_rep: the number of the
+    never analyzed; rate: the nominal rate of false alarms, 0..1, that they were judged at, None where not known.
+    has_playable_copy: whether people are shown a copy of it in H.264. normal_rep: the number of the
     repetition that is the least unusual, None where none is normal. has_landmarks: whether a skeleton can be drawn.
     highest_m: the height that the chart of the curves has. predictions: every analysis, the newest first; stored: of
     each whether it is, or was, in Label Studio, in words."""
 
     line: VideoLine
     shown: str
+    rate: float | None
     duration_s: float
     late_start: str
     has_playable_copy: bool
@@ -157,6 +159,7 @@ def video_view(context: Context, links: Links, task: int, project: int | None = 
     return VideoView(
         line=line(overview.first_by(context.versions_in_use(), rows)[0], links),
         shown=found.row.model_version if found is not None else "",
+        rate=context.registry.rate_of(found.row.project, found.row.model_version) if found is not None else None,
         duration_s=found.analysis.video.duration_s if found is not None else 0.0,
         late_start=found.analysis.video.late_start if found is not None else "",
         has_playable_copy=found is not None and found.analysis.video.has_playable_copy,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from backend.labelstudio.task_columns import ANOMALIES, CONFIDENCE, MODEL, command_for_copies, no_repetition
+from backend.models.figures import JUDGED as JUDGED  # for templates
+from backend.models.figures import TWO_COUNTS as TWO_COUNTS  # for templates
 from backend.models.figures import VERDICTS as VERDICTS  # for templates
 from backend.predictions.retries import may_pass
 from backend.storage.overview import VideoRow
+from pipeline.anomaly.versions import percent
 from pipeline.records import ROUNDED_BACK as ROUNDED_BACK  # for templates
 from pipeline.records import Origin
 
@@ -88,10 +92,27 @@ DONE = {
 _ROUNDING = 1e-6
 
 
-def as_unusual(p_value: float) -> str:
-    """How rare a repetition like this is among normal ones, in a sentence. p_value: 0..1, see `RepScore`: no less than
-    what so few known normal repetitions allow, and so a bound."""
+def as_unusual(p_value: float, is_anomaly: bool, rate: float | None, flagged_by: Sequence[Origin] = ()) -> str:
+    """How rare a repetition like this is among normal ones, and what is decided by that, in a sentence or two.
+
+    p_value: 0..1, see `RepScore`: no less than what so few known normal repetitions allow, and so a bound. Where it
+    lies on the other side of the nominal rate of false alarms than the decision, it says nothing that the decision does
+    not, and is left out: the threshold is found between known repetitions, or beyond them where they are few. rate:
+    the nominal rate that it was judged at, 0..1, None where that is not known.
+    """
     count = math.ceil(100 * p_value - _ROUNDING)
+    says_more = rate is None or (count <= 100 * rate + _ROUNDING) == is_anomaly
+    by = " and ".join(ORIGINS[one] for one in flagged_by)
+    decided = "Flagged" if is_anomaly else "Not flagged"
+    said = [_rarity(p_value, count)] if says_more else []
+    if rate is not None and (is_anomaly or not says_more):
+        said.append(f"{decided} at a nominal rate of false alarms of {percent(rate)} %{f', by {by}' if by else ''}.")
+    elif by:
+        said.append(f"{decided} by {by}.")
+    return " ".join(said)
+
+
+def _rarity(p_value: float, count: int) -> str:
     if count >= 100:
         return "Normal repetitions are as unusual as this one."
     if p_value < 0.01 - _ROUNDING:

@@ -8,6 +8,7 @@ import pytest
 
 from backend.models.figures import (
     area,
+    confirmed_words,
     curve,
     earlier_figures_of,
     figures_of,
@@ -58,6 +59,15 @@ def test_a_perfect_area_of_two_anomalies_is_not_sure() -> None:
 )
 def test_verdicts(stored: dict[str, Any], kind: str) -> None:
     assert verdict_of(stored).kind == kind
+
+
+def test_what_did_not_pass_and_was_used_was_chosen_by_a_person() -> None:
+    refused = gate(200, 60, (0.1, 0.9), (0.1, 0.1), passed=False, reason="Not promoted: misses rise.")
+    chosen = verdict_of(refused, was_used=True)
+    assert (chosen.kind, chosen.words) == ("chosen", "A person put it in use. Against it: misses rise.")
+    assert verdict_of({}, was_used=True).words == "A person put it in use."
+    passed = gate(200, 60, (0.1, 0.9), (0.1, 0.1))
+    assert verdict_of(passed, was_used=True) == verdict_of(passed)
 
 
 def test_a_remark_of_the_gate_stays() -> None:
@@ -121,3 +131,14 @@ def test_figures_by_the_earlier_labels_stand_apart() -> None:
     (misses,) = earlier_figures_of(both)
     assert (misses.title, misses.n, misses.candidate.value, misses.current.value) == ("Missed anomalies", 10, 1.0, 0.2)
     assert earlier_figures_of({"figures": figures}) == ()
+
+
+def test_what_a_model_flags_as_it_is_names_the_nominal_rate() -> None:
+    kept: dict[str, Any] = {"confirmed": {"anomalous": 14, "flagged": 9, "flagged_before": 12}}
+    flags = ": of 14 repetitions that people called anomalous it flags 9 (before: 12)."
+    said = "As it is, made of these videos as well"
+    assert (
+        confirmed_words(kept | {"gate": {"rate": 0.025}})
+        == f"{said}, at a nominal rate of false alarms of 2.5 %{flags}"
+    )
+    assert confirmed_words(kept) == f"{said}{flags}", "an earlier release stored no rate"

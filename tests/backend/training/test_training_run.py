@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from drawn_lifts import video
@@ -11,9 +12,11 @@ from training_lab import PER_VIDEO, Lab
 
 from backend.errors import VideosMissing
 from backend.labels.events import save_annotations
+from backend.labels.labelled import labelled_videos
 from backend.labelstudio.format import AnnotationsSaved, Json
 from backend.models.rates import measured
-from backend.training.training_run import LEAST_NORMALS, _check_enough, label_digest
+from backend.storage.analysis_json import dump_analysis, load_analysis
+from backend.training.training_run import LEAST_NORMALS, _check_enough, label_digest, train_run
 from pipeline.anomaly.detector import load_detector
 from pipeline.config import PipelineConfig
 from pipeline.pose.cache import PoseCache
@@ -74,8 +77,38 @@ def test_a_model_is_judged_at_the_rate_of_its_project_and_shown_at_others(lab: L
 
 
 def test_the_same_labels_are_not_learnt_twice(trained: Lab) -> None:
-    assert trained.train().message.startswith("Nothing new: v0001")
+    trained.executor.fails = [AssertionError("a process was started")]
+    run = trained.train()
+    assert (run.state, run.version) == ("done", "v0001")
+    assert run.message == trained.trainer.nothing_new(1)
+    assert run.message.startswith("Nothing has changed since v0001: it was made of exactly these labels")
     assert len(trained.registry.versions(1)) == 1
+
+
+@pytest.mark.parametrize("what", ["rate", "labels", "settings"])
+def test_what_has_changed_is_learnt(trained: Lab, what: str) -> None:
+    if what == "rate":
+        trained.registry.choose_rate(1, 0.2)
+    elif what == "labels":
+        trained.label(1, called=0)
+    else:
+        (version,) = trained.registry.versions(1)
+        assert version.model.folder is not None
+        stored = version.model.folder / "run.json"
+        stored.write_text(json.dumps(json.loads(stored.read_text()) | {"config": "of another release"}))
+        trained.registry._runs.clear()
+    assert trained.trainer.nothing_new(1) == ""
+    assert trained.train().version == "v0002"
+
+
+def test_labels_of_videos_that_are_known_once_they_are_read_are_not_learnt_twice(trained: Lab) -> None:
+    for job in trained.store.jobs():
+        found = load_analysis(job.result)
+        trained.store.finish_job(job.id, dump_analysis(replace(found, media_digest="")))
+    assert trained.trainer.nothing_new(1) == ""
+    videos = [replace(one, media_digest=f"digest-{one.task}") for one in labelled_videos(trained.store, 1)]
+    work = replace(trained.trainer._work(1), videos=tuple(videos))
+    assert train_run(replace(work, run=9)).reason.startswith("Nothing has changed since v0001")
 
 
 def test_faults_called_normal_are_not_promoted(trained: Lab) -> None:
@@ -92,7 +125,8 @@ def test_why_a_model_of_the_same_labels_is_not_in_use_is_said_again(trained: Lab
         trained.label(task, called=0)
     refused = trained.train().message
     again = trained.train().message
-    assert again.startswith("Nothing new: v0002 was made of exactly these labels, and is not in use. Not promoted: ")
+    since = "Nothing has changed since v0002: it was made of exactly these labels, with the same settings"
+    assert again.startswith(f"{since}, and is not in use. Not promoted: ")
     assert refused in again
     assert again.endswith("`deadlift models promote v0002 --project 1` puts it in use.")
 

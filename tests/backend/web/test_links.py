@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -101,6 +102,48 @@ def test_names_come_from_label_studio() -> None:
     names = ProjectTitles(TitledClient(access))
     names.known()
     assert [names.person(3), names.person(4), names.person(None)] == ["Ada <b>", "user 4", "unknown"]
+
+
+class GrowingClient(TitledClient):
+    """Gets new users; counts how often it was asked, and may take its time."""
+
+    def __init__(self, access: Access, takes_s: float = 0.0) -> None:
+        super().__init__(access)
+        self.users = {3: "Ada"}
+        self.asked = 0
+        self.takes_s = takes_s
+
+    def people(self) -> dict[int, str]:
+        self.asked += 1
+        time.sleep(self.takes_s)
+        return dict(self.users)
+
+
+@pytest.mark.parametrize("kept_s", [60.0, 0.0])
+def test_the_name_of_somebody_new_is_asked_for_at_once(monkeypatch: pytest.MonkeyPatch, kept_s: float) -> None:
+    """Whether a page asks for the titles as well, or not."""
+    monkeypatch.setattr("backend.web.links._AGAIN_S", 0.0 if kept_s else 60.0)
+    monkeypatch.setattr("backend.web.links._KEPT_S", kept_s)
+    client = GrowingClient(Access("http://127.0.0.1:9", SecretStr("x")), takes_s=0.02)
+    names = ProjectTitles(client)
+    names.known()
+    assert names.person(3) == "Ada"
+    client.users[4] = "Bo"
+    names.known()
+    assert names.person(4) == "Bo"
+    before = client.asked
+    assert [names.person(9) for _ in range(3)] == ["user 9"] * 3  # Label Studio has no user 9
+    assert client.asked <= before + 1
+
+
+def test_a_page_of_people_whom_nobody_knows_waits_once() -> None:
+    client = GrowingClient(Access("http://127.0.0.1:9", SecretStr("x")), takes_s=0.5)
+    names = ProjectTitles(client)
+    began = time.monotonic()
+    names.known([1])
+    assert [names.person(number) for number in range(100, 200)] == [f"user {number}" for number in range(100, 200)]
+    assert time.monotonic() - began < 0.45
+    assert client.asked == 1
 
 
 class SecretiveClient(TitledClient):

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fakes import until
+from label_studio_api import FakeLabelStudio
+from pydantic import SecretStr
 
 from backend.errors import BackendError
 from backend.settings import Settings
@@ -96,3 +99,17 @@ def test_somebody_who_insists_listens_on_every_address_without_a_password() -> N
     server = _bound(Settings(_env_file=None, backend_port=0, backend_host="0.0.0.0"), insecure=True)
     server.stop()
     assert server.bind_addr[0] == "0.0.0.0"
+
+
+def test_names_of_people_are_asked_for_before_the_first_page(tmp_path: Path, label_studio: FakeLabelStudio) -> None:
+    label_studio.users = [{"id": 2, "first_name": "Anna", "last_name": "Lift"}]
+    settings = Settings(
+        _env_file=None,
+        data_dir=tmp_path,
+        backend_port=0,
+        workers=1,
+        label_studio_url=label_studio.url,
+        label_studio_api_key=SecretStr(label_studio.refresh_token),
+    )
+    with listening(settings) as server:
+        until(lambda: server.services.titles._people == {2: "Anna Lift"})

@@ -111,6 +111,23 @@ def test_ground_truth_alone() -> None:
     assert kept(Filters(ground_truth=True), ROW, replace(ROW, ground_truth=True)) == [False, True]
 
 
+@pytest.mark.parametrize(
+    "filters",
+    [
+        Filters(),
+        Filters(ground_truth=True),
+        Filters(since="2026-02-01"),
+        Filters(until="2025-01-01"),
+        Filters(annotators=(7,)),
+        Filters(annotators=(9,), ground_truth=True),
+    ],
+)
+def test_an_annotation_passes_where_its_repetitions_do(filters: Filters) -> None:
+    rows = [replace(ROW, annotator=annotator, ground_truth=truth) for annotator in (7, 9) for truth in (True, False)]
+    of_annotation = [filters.of_annotation(row.annotator, row.labeled_at, row.ground_truth) for row in rows]
+    assert of_annotation == kept(filters, *rows)
+
+
 def test_agreement_needs_others() -> None:
     rows = [replace(ROW, agreement=value) for value in (None, 0.4, 0.5, 1.0)]
     assert kept(Filters(agreement=0.5), *rows) == [False, False, True, True]

@@ -116,6 +116,18 @@ def test_a_training_is_asked_for_and_ended(lone_http: FlaskClient, registry: Reg
     assert Runs(store).run(run.id).state == "cancelled"
 
 
+def test_a_training_of_nothing_new_is_told_before_it_is_asked_for(
+    lone_http: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "That takes minutes" in lone_http.get("/projects/1/train").text
+    since = "Nothing has changed since v0001: it was made of exactly these labels"
+    monkeypatch.setattr(services_of(lone_http.application).trainer, "nothing_new", lambda project: since)
+    shown = lone_http.get("/projects/1/train").text
+    assert since in shown
+    assert "ends at once where there are none" in shown
+    assert "That takes minutes" not in shown
+
+
 def test_a_training_that_somebody_ended_is_not_offered_to_be_ended_again(lone_http: FlaskClient, store: Store) -> None:
     runs = Runs(store)
     run = runs.request(1, "the dashboard")

@@ -35,8 +35,12 @@ def test_a_model_that_was_judged_by_the_earlier_labels_too_shows_those_figures(f
     assert re.search(r"Missed anomalies by the earlier labels 100% [^a-z]*to 100% 23%", shown)
     assert "judged with 2 anomalous repetitions" in shown
     assert "Each video judged by models made without it" in shown
-    said = "made of these videos as well: of 2 repetitions that people called anomalous it flags 1 (before: 2)."
-    assert said in shown
+    assert ": of 2 repetitions that people called anomalous it flags 1 (before: 2)." in shown
+
+
+def test_what_a_model_flags_as_it_is_has_its_nominal_rate(full: FlaskClient) -> None:
+    said = "made of these videos as well, at a nominal rate of false alarms of 5 %: of 2 repetitions that people called"
+    assert said in words_of(page(full, "/models/1/v0001"))
 
 
 def test_few_repetitions_are_too_few_to_tell(full: FlaskClient) -> None:
@@ -47,6 +51,20 @@ def test_few_repetitions_are_too_few_to_tell(full: FlaskClient) -> None:
 
 def test_a_model_that_was_not_promoted_says_why(full: FlaskClient) -> None:
     assert "not promoted False alarms rise from 5% to 20%." in words_of(page(full, "/models"))
+
+
+@pytest.mark.parametrize("address", ["/models", "/models/1/v0001", "/models/1/compare?first=v0001&second=base"])
+def test_a_model_in_use_that_did_not_pass_was_chosen_by_a_person(
+    http: FlaskClient, store: Store, tmp_path: Path, address: str
+) -> None:
+    fill_videos(store, tmp_path)
+    registry = services_of(http.application).registry
+    add_model(registry, 1, 200, 60, passed=False, reason="Not promoted: false alarms rise from 5% to 20%.")
+    registry.promote(1, "v0001")
+    shown = words_of(page(http, address))
+    assert "chosen by a person A person put it in use. Against it: false alarms rise from 5% to 20%." in shown
+    assert "not promoted" not in shown.lower()
+    assert http.get("/api/models/1/v0001").json["line"]["verdict"]["kind"] == "chosen"
 
 
 def test_figures_have_their_number_and_interval(full: FlaskClient) -> None:

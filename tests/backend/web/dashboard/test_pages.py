@@ -42,8 +42,8 @@ PAGES = (
     f"/videos/{MARKED}",
     "/", "/videos", f"/videos/{DRAWN}", f"/videos/{BROKEN}", f"/videos/{WAITING}", "/models", "/models/1/v0001",
     "/models/1/v0001/labels", "/models/1/compare?first=v0001&second=v0002", "/labels", "/labels/repetitions",
-    "/quality", "/models/1/v0002/promote", "/models/1/rollback", "/projects/1/train", "/projects/1/retry",
-    "/projects/1/rate",
+    "/quality", "/models/1/compare", "/models/1/v0002/promote", "/models/1/rollback", "/projects/1/train",
+    "/projects/1/retry", "/projects/1/rate",
     f"/videos/{LOST}/retry", "/runs/1/cancel",
 )  # fmt: skip
 
@@ -121,6 +121,56 @@ def test_links_of_the_pages_lead_somewhere(full: FlaskClient) -> None:
     assert len(targets) > 80
     failed = {target: full.get(target, headers=HTML).status_code for target in targets}
     assert {target: status for target, status in failed.items() if status != 200} == {}
+
+
+def test_what_is_left_of_an_address_leads_somewhere(full: FlaskClient) -> None:
+    """Of every page, with each of its last parts cut off, with the slash before them and without."""
+    values = {"project": 1, "task": DRAWN, "name": "v0001", "run": 1, "page": "labels"}
+    shortened = set()
+    for rule in full.application.url_map.iter_rules():
+        if rule.endpoint.startswith("dashboard.") and "GET" in (rule.methods or ()) and "assets" not in rule.rule:
+            parts = re.sub(r"<(?:[^:>]+:)?(\w+)>", lambda found: str(values[found[1]]), rule.rule).split("/")
+            shortened |= {"/".join(parts[:count]) or "/" for count in range(1, len(parts) + 1)}
+    assert {"/models/1", "/projects/1", "/videos", "/runs/1", "/quality"} <= shortened
+    for address in shortened:
+        for slash in ("", "/"):
+            answer = full.get(f"{address.rstrip('/')}{slash}" or "/", headers=HTML, follow_redirects=True)
+            assert (address, answer.status_code) == (address, 200)
+
+
+@pytest.mark.parametrize(
+    ("address", "leads_to"),
+    [
+        ("/models/1", "/models?project=1"),
+        ("/labels/2/", "/labels?project=2"),
+        ("/quality/1", "/quality?project=1"),
+        ("/projects/1", "/#project-1"),
+        ("/projects", "/"),
+        ("/runs/2", "/models?project=2#trainings"),
+    ],
+)
+def test_a_project_in_an_address_leads_to_its_page(full: FlaskClient, address: str, leads_to: str) -> None:
+    assert full.get(address, headers=HTML).location == leads_to
+
+
+@pytest.mark.parametrize(
+    ("asked", "chosen"),
+    [
+        ("", ["v0002", "v0001"]),
+        ("?first=v0001&second=", ["v0001", "v0002"]),
+        ("?first=base&second=base", ["base", "v0002"]),
+    ],
+)
+def test_a_comparison_without_two_models_asks_which(full: FlaskClient, asked: str, chosen: list[str]) -> None:
+    shown = page(full, f"/models/1/compare{asked}")
+    assert "Choose two different ones" in shown
+    assert re.findall(r"<option selected>([^<]+)", shown) == chosen
+    assert "no model of its own yet" in page(full, "/models/2/compare")
+
+
+def test_programs_are_told_where_addresses_are_described(full: FlaskClient) -> None:
+    assert "/api/openapi.json" in full.get("/api/models").json["error"]["message"]
+    assert full.get("/api").json["openapi"].startswith("3.1")
 
 
 @pytest.mark.parametrize("address", PAGES)

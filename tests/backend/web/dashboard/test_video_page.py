@@ -11,11 +11,17 @@ import numpy as np
 import pytest
 from dashboard_data import DRAWN, FEW, HTML, NONE, WAITING, fill_videos, label, order, page, words_of
 from flask.testing import FlaskClient
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from backend.labelstudio.records import Task
 from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.jobs import Store
-from backend.web.dashboard.words import as_unusual
+from backend.web.dashboard.words import ORIGINS, as_unusual
+from backend.web.services import services_of
+from pipeline.anomaly.calibration import calibrate
+from pipeline.anomaly.versions import percent
+from pipeline.records import Origin
 
 
 @pytest.mark.parametrize("has_copy", [True, False])
@@ -88,7 +94,7 @@ def test_a_tick_that_stayed_on_a_repetition_called_normal_is_no_agreement(
 
 def test_how_rare_a_repetition_is_is_said_in_words(full: FlaskClient) -> None:
     assert "At most 50 of 100 normal repetitions are at least as unusual." in page(full, f"/videos/{DRAWN}")
-    said = [as_unusual(share) for share in (1 - 1e-12, 0.051, 1 / 22, 0.01, 0.001)]
+    said = [as_unusual(share, False, None) for share in (1 - 1e-12, 0.051, 1 / 22, 0.01, 0.001)]
     assert said == [
         "Normal repetitions are as unusual as this one.",
         "At most 6 of 100 normal repetitions are at least as unusual.",
@@ -96,6 +102,54 @@ def test_how_rare_a_repetition_is_is_said_in_words(full: FlaskClient) -> None:
         "At most 1 of 100 normal repetitions is at least as unusual.",
         "Fewer than 1 of 100 normal repetitions are at least as unusual.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("p_value", "is_anomaly", "said"),
+    [
+        (1 / 60, True, "At most 2 of 100 normal repetitions are at least as unusual. Flagged at a nominal rate of {}"),
+        (1 / 19, True, "Flagged at a nominal rate of {}"),  # with 18 known ones no share is lower
+        (1 / 19, False, "At most 6 of 100 normal repetitions are at least as unusual."),
+        (1 / 40, False, "Not flagged at a nominal rate of {}"),
+    ],
+)
+def test_how_rare_a_repetition_is_goes_with_the_decision(p_value: float, is_anomaly: bool, said: str) -> None:
+    by: tuple[Origin, ...] = ("posture",) if is_anomaly else ()
+    because = f", by {ORIGINS['posture']}" if is_anomaly else ""
+    assert as_unusual(p_value, is_anomaly, 0.05, by) == said.format(f"false alarms of 5 %{because}.")
+
+
+@given(
+    videos=st.lists(st.lists(st.floats(0.5, 2.0, width=32), min_size=1, max_size=12), min_size=1, max_size=12),
+    distance=st.floats(0.25, 4.0),
+    rate=st.sampled_from([0.01, 0.025, 0.05, 0.1, 0.2, 0.5]),
+    tests=st.sampled_from([1, 2]),
+)
+@settings(deadline=None)
+def test_no_decision_is_contradicted_by_how_rare_a_repetition_is(
+    videos: list[list[float]], distance: float, rate: float, tests: int
+) -> None:
+    groups = [str(number) for number, of_video in enumerate(videos) for _ in of_video]
+    known = calibrate(np.array([one for of_video in videos for one in of_video]), groups, rate / tests)
+    p_value, is_anomaly = min(1.0, tests * known.p_value(distance)), known.score(distance) >= 0.5
+    said = as_unusual(p_value, is_anomaly, rate)
+    found = re.search(r"(\d+) of 100 normal repetitions", said)
+    if found is not None:
+        assert (int(found[1]) <= 100 * rate) == is_anomaly
+        assert int(found[1]) >= 100 * p_value - 1e-6, "a bound"
+    assert not (is_anomaly and "Normal repetitions are as unusual" in said)
+    assert ("Not flagged" in said) <= (not is_anomaly)
+    assert not is_anomaly or said.endswith(f"Flagged at a nominal rate of false alarms of {percent(rate)} %.")
+
+
+def test_the_rate_that_a_video_was_judged_at_is_on_its_page(http: FlaskClient, store: Store, tmp_path: Path) -> None:
+    fill_videos(store, tmp_path)
+    services_of(http.application).registry.choose_rate(1, 0.1)
+    first = next(job for job in store.jobs() if job.task == DRAWN)
+    task, version = Task(DRAWN, 1, {"video": first.media}), services_of(http.application).registry.current(1).version
+    store.finish_job(store.job_for(task, first.media, version, "c").id, first.result)
+    assert http.get(f"/api/videos/{DRAWN}").json["rate"] == 0.1
+    assert "Flagged at a nominal rate of false alarms of 10 %." in page(http, f"/videos/{DRAWN}")
 
 
 def test_a_back_that_looks_rounded_is_told_of_its_repetition(full: FlaskClient) -> None:
