@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
+from backend.archives.foreseen_files import ForeseenFiles
 from backend.archives.project_tasks import ProjectTasks, upload_name, uploaded_name
 from backend.context import Context
 from backend.errors import (
@@ -40,7 +41,6 @@ from backend.storage.ledger import Entry, Ledger, Source, is_address, is_task
 from backend.storage.scratch import scratch
 from backend.storage.summaries import note_copy
 from pipeline.errors import VideoError
-from pipeline.media import reading
 from pipeline.media.playability import unplayable
 from pipeline.media.playable_copy import copy_name, make_playable
 from pipeline.records import Analysis
@@ -104,11 +104,10 @@ class ProjectTarget:
         self._controls = controls
         self._tasks = ProjectTasks(context.client, project, controls, root, ledger.owners(target_name(project)))
         self._root = root
-        self._sizes: dict[int, list[Path]] = {}  # of files with a task, with those that a plan has not read
-        for known in ledger.known_files(target_name(project)):
+        known_files = ledger.known_files(target_name(project))
+        for known in known_files:
             self._tasks.note_content(known.digest, known.task)
-            self._sizes.setdefault(known.size, [])
-        self._foreseen: set[str] = set()
+        self._foreseen = ForeseenFiles(self._tasks, (known.size for known in known_files))
         self._in_hand: WeakValueDictionary[str, Lock] = WeakValueDictionary()
         self._guard = Lock()
         self._warned: set[str] = set()
@@ -156,26 +155,13 @@ class ProjectTarget:
         is_there, file = self._tasks.is_there(source.name), Path(source.name)
         if self._tasks.address(source.name) is not None:
             return "" if is_there else "linked"
-        if not is_there and self._has_equal(file):
+        if not is_there and self._foreseen.has_equal(file):
             return ""
         is_taken = source.name.lower().endswith(UPLOADED)
         if not (is_there or is_taken or self._context.make_playable):
             return "refused"
-        self._sizes.setdefault(_size(file), []).append(file)
+        self._foreseen.add(file)
         return "" if is_there else "uploaded" if is_taken else "copied"
-
-    def _has_equal(self, file: Path) -> bool:
-        """Whether a file with the same bytes has a task, or gets one first. Only files of equal sizes are read."""
-        others = self._sizes.get(_size(file))
-        if others is None:
-            return False
-        try:
-            while others:
-                self._foreseen.add(reading.digest(others.pop()))
-            digest = reading.digest(file)
-        except (OSError, VideoError):  # a list may name what is not there
-            return False
-        return digest in self._foreseen or self._tasks.of_content(digest) is not None
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
         """Raises LabelStudioError. A task that was deleted is forgotten: the next attempt makes another."""
@@ -331,14 +317,6 @@ def _copy_upload(entry: Entry, analysis: Analysis) -> str:
 def _copy_ending(analysis: Analysis) -> str:
     """How such names end, whatever the file was called: a run over tasks knows no file."""
     return copy_name(Path(f"-{analysis.media_digest[:8]}")).name
-
-
-def _size(file: Path) -> int:
-    """In bytes, -1 where there is no such file: a list may name what is not there."""
-    try:
-        return file.stat().st_size
-    except OSError:
-        return -1
 
 
 def access_for(context: Context, entry: Entry) -> Access:
