@@ -60,7 +60,10 @@ class Delivered:
 
 
 class Target(Protocol):
-    """Where predictions go."""
+    """Where predictions go. copies: how many videos have got one that browsers play, in this run."""
+
+    @property
+    def copies(self) -> int: ...
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
         """Bring a prediction there, unless it is there."""
@@ -75,6 +78,8 @@ class Target(Protocol):
 
 class FolderTarget:
     """Files are written from the ledger when the run is over."""
+
+    copies = 0
 
     def checked(self, source: Source) -> Source:
         return source
@@ -110,6 +115,7 @@ class ProjectTarget:
         self._foreseen = ForeseenFiles(self._tasks, (known.size for known in known_files))
         self._in_hand: WeakValueDictionary[str, Lock] = WeakValueDictionary()
         self._guard = Lock()
+        self._copied: set[str] = set()
         self._warned: set[str] = set()
         self._shown = False
         self._clusters = Clusters(context.store)
@@ -119,6 +125,10 @@ class ProjectTarget:
             wait=wait_exponential(pause_s),
             reraise=True,
         )
+
+    @property
+    def copies(self) -> int:
+        return len(self._copied)
 
     def checked(self, source: Source) -> Source:
         if source.task is None:
@@ -234,7 +244,9 @@ class ProjectTarget:
                 make_playable(Path(entry.source), copy)
             except OSError as error:
                 raise StorageFault.of(error) from error
-            return self._tasks.upload_copy(entry.source, copy)
+            task = self._tasks.upload_copy(entry.source, copy)
+        self._copied.add(entry.source)
+        return task
 
     def _with_copy(self, task: Task, entry: Entry, analysis: Analysis) -> Analysis:
         """The analysis of a video that browsers do not play, which says whether its task plays a copy.
@@ -262,14 +274,14 @@ class ProjectTarget:
                     video = MediaFetcher(access, LabelStudioClient(access)).fetch(entry.media, task.id, folder)
                     if not unplayable(video):  # what was analyzed is the original of this
                         return True
-                    return upload_copy(client, task, self._controls, video, folder)
+                    return self._noted(entry, upload_copy(client, task, self._controls, video, folder))
             except (BackendError, VideoError, OSError) as error:
                 log.warning("Task %s: no copy was made that browsers play. %s", task.id, error)
                 return False
         video = Path(entry.source)
         if self._tasks.address(entry.source) is None:
             with scratch() as folder:
-                return upload_copy(client, task, self._controls, video, folder)
+                return self._noted(entry, upload_copy(client, task, self._controls, video, folder))
         copy = copy_name(video)
         try:
             if not copy.exists() or copy.stat().st_mtime < video.stat().st_mtime:
@@ -277,7 +289,13 @@ class ProjectTarget:
         except (OSError, VideoError) as error:
             log.warning("%s: no copy was made that browsers play. %s", video, error)
             return False
-        return play_copy(client, task, self._controls, self._tasks.address(str(copy)) or "")
+        return self._noted(entry, play_copy(client, task, self._controls, self._tasks.address(str(copy)) or ""))
+
+    def _noted(self, entry: Entry, has_copy: bool) -> bool:
+        """The same; a video that got a copy is counted, once however often its delivery is tried."""
+        if has_copy:
+            self._copied.add(entry.source)
+        return has_copy
 
     def _is_replaced(self, entry: Entry, task: int, media: str, analysis: Analysis) -> bool:
         """Whether another video was known under the address of a file that Label Studio reads where it lies."""
