@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from backend.archives.foreseen_files import ForeseenFiles
-from backend.archives.project_tasks import ProjectTasks, upload_name, uploaded_name
+from backend.archives.project_tasks import ProjectTasks
 from backend.context import Context
 from backend.errors import (
     BackendError,
@@ -26,6 +26,7 @@ from backend.errors import (
     UploadRefused,
 )
 from backend.labelstudio.client import UPLOADED, LabelStudioClient
+from backend.labelstudio.file_names import copy_upload_name, is_copy_upload
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
 from backend.labelstudio.media import MediaFetcher
@@ -46,9 +47,6 @@ from pipeline.media.playable_copy import copy_name, make_playable
 from pipeline.records import Analysis
 
 log = logging.getLogger(__name__)
-
-_LONGEST_STEM = 40
-"""Characters of a file's name that are kept in that of its copy: Label Studio's own part and a digest come beside."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +226,8 @@ class ProjectTarget:
 
         A file that would be uploaded has that of an equal one, whatever that is called.
         """
-        copied = self._tasks.uploaded_as(_copy_upload(entry, analysis), entry.source)
+        name = copy_upload_name(Path(entry.source), analysis.media_digest)
+        copied = self._tasks.uploaded_as(name, entry.source)
         is_upload = self._tasks.address(entry.source) is None
         if copied is None and is_upload:
             copied = self._tasks.of_content(analysis.media_digest)
@@ -239,7 +238,7 @@ class ProjectTarget:
             return self._tasks.task_for(entry.source, analysis.video)
         self._tasks.check(entry.source)
         with scratch() as folder:
-            copy = folder / _copy_upload(entry, analysis)
+            copy = folder / name
             try:
                 make_playable(Path(entry.source), copy)
             except OSError as error:
@@ -254,7 +253,7 @@ class ProjectTarget:
         The task tells, not what an earlier run noted: it may have been made anew, or by a run that was killed.
         """
         media = self._controls.media_of(task.data)
-        has_copy = ORIGINAL in task.data or uploaded_name(media).endswith(_copy_ending(analysis))
+        has_copy = ORIGINAL in task.data or is_copy_upload(media, analysis.media_digest)
         has_copy = has_copy or (self._context.make_playable and self._play_copy(task, entry))
         if has_copy != analysis.video.has_playable_copy:
             analysis = replace(analysis, video=replace(analysis.video, has_playable_copy=has_copy))
@@ -324,17 +323,6 @@ def _as_stored(job: Job, predictions: Sequence[int], analysis: Analysis) -> Anal
     # The one that was analyzed now may be the copy that the task plays: browsers play it as it is.
     has_copy = analysis.video.has_playable_copy or bool(stored.video.unplayable and not analysis.video.unplayable)
     return replace(stored, video=replace(stored.video, has_playable_copy=has_copy))
-
-
-def _copy_upload(entry: Entry, analysis: Analysis) -> str:
-    """The name that a copy of a file is uploaded under in its place: by the file's content, so that it is found."""
-    path = Path(entry.source)
-    return upload_name(path.with_name(f"{path.stem[:_LONGEST_STEM]}{_copy_ending(analysis)}"))
-
-
-def _copy_ending(analysis: Analysis) -> str:
-    """How such names end, whatever the file was called: a run over tasks knows no file."""
-    return copy_name(Path(f"-{analysis.media_digest[:8]}")).name
 
 
 def access_for(context: Context, entry: Entry) -> Access:

@@ -134,8 +134,8 @@ def _plural(count: int, noun: str) -> str:
 
 def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
     """What Label Studio shows for a task: each region in frames of its timeline and in seconds."""
+    from backend.labelstudio.file_names import file_name
     from backend.labelstudio.labeling_config import effective_rate, parse_controls
-    from backend.labelstudio.task_columns import file_name
     from pipeline.datasets.frames import to_seconds
     from pipeline.records import shown_score
 

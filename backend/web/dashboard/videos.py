@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from backend.context import Context
 from backend.labelstudio.addresses import shown_address
+from backend.labelstudio.file_names import file_name
 from backend.predictions.retries import PASSING, may_pass
 from backend.storage import overview, summaries
 from backend.storage.database import iso
 from backend.storage.overview import Order, VideoFilter, VideoRow
 from backend.web.dashboard import words
 from backend.web.dashboard.arguments import PAGE_SIZE, Window
-from backend.web.links import Links, file_name
+from backend.web.links import Links
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ def test_a_linked_file_gets_a_copy_beside_it(
     data = _data(label_studio)
     assert data["video"] == "/data/local-files/?d=archive/a-h264.mp4"
     assert data["deadlift_original"] == "/data/local-files/?d=archive/a.mkv"
+    assert data["deadlift_file"] == "a.mkv"
     assert data["deadlift_state"] == "predicted"
     assert [load_analysis(job.result).video.has_playable_copy for job in context.store.jobs()] == [True]
     assert unplayable(archive / "a-h264.mp4") == ""
@@ -80,6 +81,7 @@ def test_an_uploaded_file_gets_an_uploaded_copy(context: Context, archive: Path,
     data = _data(label_studio)
     assert data["video"].endswith("-a-h264.mp4")
     assert data["deadlift_original"].endswith("-a.mp4")
+    assert data["deadlift_file"] == "a.mp4"
     assert [path.name for path in archive.iterdir()] == ["a.mp4"]
 
 
@@ -89,7 +91,8 @@ def test_of_a_file_that_label_studio_takes_no_uploads_of_a_copy_is_uploaded(
     run = _run(context, archive, None)
     assert run() == {"a.mkv": 1}
     data = _data(label_studio)
-    assert data["video"].endswith("-a-0f1e2d3c-h264.mp4")
+    assert data["video"].endswith("-a.mkv-0f1e2d3c-h264.mp4")
+    assert data["deadlift_file"] == "a.mkv"
     assert "deadlift_original" not in data
     assert data["deadlift_state"] == "predicted"
     assert [load_analysis(job.result).video.has_playable_copy for job in context.store.jobs()] == [True]
