@@ -38,7 +38,7 @@ from backend.predictions.playable import play_copy, upload_copy
 from backend.sampling.clusters import Clusters
 from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.jobs import Job
-from backend.storage.ledger import Entry, Ledger, Source, is_address, is_task
+from backend.storage.ledger import Entry, Ledger, Source, is_address, is_task, target_name
 from backend.storage.scratch import scratch
 from backend.storage.summaries import note_copy
 from pipeline.errors import VideoError
@@ -302,11 +302,6 @@ class ProjectTarget:
             return False
         known = known_media(self._context.store, [(task, media)]).get((task, media))
         return known is not None and known.media_digest != analysis.media_digest
-
-
-def target_name(project: int | None = None, folder: Path | None = None) -> str:
-    """How the ledger calls a target."""
-    return f"project {project}" if project is not None else f"folder {folder and folder.absolute()}"
 
 
 def _as_stored(job: Job, predictions: Sequence[int], analysis: Analysis) -> Analysis:

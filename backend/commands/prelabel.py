@@ -166,7 +166,7 @@ class _Request:
 
     @property
     def target(self) -> str:
-        from backend.archives.targets import target_name
+        from backend.storage.ledger import target_name
 
         return target_name(self.project, self.out)
 
