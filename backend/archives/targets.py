@@ -193,9 +193,6 @@ class ProjectTarget:
             self._ledger.has_task(entry.id, number)
         if Path(entry.source).is_absolute():
             self._tasks.note_content(analysis.media_digest, number)
-        # A server may have promoted a newer model since this run began: its predictions stay.
-        is_current = self._context.registry.current(self._project).version == version
-        ours = store.model_versions(self._project) if self._context.remove_superseded and is_current else set()
         state = client.task_state(Task(number, self._project, {}))
         task, media = state.task, self._controls.media_of(state.task.data)
         if self._is_replaced(entry, number, media, analysis):
@@ -207,19 +204,30 @@ class ProjectTarget:
             analysis = self._with_copy(task, entry, analysis)
         job = store.job_for(task, media, version, entry.config)
         analysis = _as_stored(job, state.prediction_ids(version), analysis)
-        prediction = delivery.push(client, delivery.Delivery(task, analysis, ours - {version}, cluster), self._controls)
+        # A server may have promoted a newer model since this run began: its predictions stay. As late as can be asked:
+        # a copy takes long, and that server delivers meanwhile.
+        is_current = self._in_use() == version
+        ours = store.model_versions(self._project) if self._context.remove_superseded and is_current else set()
+        try:
+            new = delivery.Delivery(task, analysis, ours - {version}, cluster)
+            prediction = delivery.push(client, new, self._controls)
+        finally:  # it may break off when those of others are gone already
+            in_use = self._in_use()
+            if is_current and in_use != version:  # put in use meanwhile: its prediction may have gone as superseded
+                store.deliver_again([store.job_for(task, media, in_use, entry.config).id])
         analysis = _as_stored(store.job(job.id) or job, [prediction], analysis)
         store.finish_job(job.id, dump_analysis(analysis))
         if analysis.video.has_playable_copy:
             note_copy(store.engine, self._project, number)
         store.mark_pushed(job.id, prediction)
-        in_use = self._context.registry.current(self._project).version
-        if is_current and in_use != version:  # put in use meanwhile: its prediction may have gone as superseded
-            store.deliver_again([store.job_for(task, media, in_use, entry.config).id])
         if in_use == version and not self._shown:  # Label Studio takes only a version that it has predictions of
             self._shown = True
             client.show_model_version(self._project, version, store.model_versions(self._project) - {version})
         return Delivered(number, prediction)
+
+    def _in_use(self) -> str:
+        """The version of the project's model at this moment: a server may put another one in use."""
+        return self._context.registry.current(self._project).version
 
     def _task_for(self, entry: Entry, analysis: Analysis) -> Task:
         """The video's task, found or made: by the upload of a copy where Label Studio takes none of the video.

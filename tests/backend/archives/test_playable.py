@@ -303,6 +303,28 @@ def test_with_playable_a_refused_upload_is_tried_again_as_a_copy(
     assert _data(label_studio)["video"].endswith("-h264.mp4")
 
 
+def test_a_model_that_is_put_in_use_while_a_copy_is_uploaded_keeps_its_prediction(
+    context: Context, archive: Path, access: Access, label_studio: FakeLabelStudio
+) -> None:
+    (archive / "a.mkv").rename(archive / "a.mp4")
+    context.registry.choose_rate(1, 0.1)
+    other = context.registry.current(1).version
+    context.registry.choose_rate(1, None)
+    context.store.job_for(Task(99, 1, {}), "b.mp4", other, context.config.digest())  # the project knows it
+
+    class Overtaken(LabelStudioClient):
+        """Meanwhile a server puts that model in use, and stores its prediction."""
+
+        def upload_file(self, project: int, path: Path, name: str = "") -> str:
+            context.registry.choose_rate(1, 0.1)
+            label_studio.add_prediction(next(iter(label_studio.tasks)), other, [])
+            return super().upload_file(project, path, name)
+
+    _run(replace(context, client=Overtaken(access)), archive, None)()
+    (number,) = label_studio.tasks
+    assert other in [one["model_version"] for one in label_studio.of_task(number)]
+
+
 def test_what_a_server_stored_first_is_what_is_kept(
     context: Context, archive: Path, label_studio: FakeLabelStudio
 ) -> None:
