@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 from backend.errors import LabelConfigError, LabelStudioError, UploadRefused
 from backend.labelstudio.addresses import LOCAL_FILES, UPLOADS
 from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.file_names import upload_name, uploaded_name
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import Controls
 from backend.labelstudio.task_data import with_value
@@ -19,8 +20,6 @@ from backend.storage.ledger import is_address
 from pipeline.records import VideoInfo
 
 _LOCAL = f"{LOCAL_FILES}?d="
-_LONGEST_NAME = 60
-"""Characters: Label Studio changes names that make its own longer than 100."""
 
 
 class ProjectTasks:
@@ -233,14 +232,3 @@ def local_address(name: str, root: Path | None) -> str | None:
     """The address of such a file below Label Studio's root, None for one that it does not serve."""
     path = served_path(name, root)
     return None if path is None else _LOCAL + quote(path)
-
-
-def uploaded_name(media: str) -> str:
-    """The name that was uploaded, of its address: behind eight characters of Label Studio's and a dash."""
-    return unquote(media.rpartition("/")[2])[9:]
-
-
-def upload_name(path: Path) -> str:
-    """The name that a file is uploaded under: what Label Studio would make of its own, if that is not too long."""
-    stem = re.sub(r"[^-\w.]", "", path.stem.strip().replace(" ", "_"))[:_LONGEST_NAME]
-    return (stem or "video") + re.sub(r"[^-\w.]", "", path.suffix)

@@ -14,7 +14,8 @@ from weakref import WeakValueDictionary
 from pydantic import SecretStr
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from backend.archives.project_tasks import ProjectTasks, upload_name, uploaded_name
+from backend.archives.foreseen_files import ForeseenFiles
+from backend.archives.project_tasks import ProjectTasks
 from backend.context import Context
 from backend.errors import (
     BackendError,
@@ -25,6 +26,7 @@ from backend.errors import (
     UploadRefused,
 )
 from backend.labelstudio.client import UPLOADED, LabelStudioClient
+from backend.labelstudio.file_names import copy_upload_name, is_copy_upload
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
 from backend.labelstudio.media import MediaFetcher
@@ -36,19 +38,15 @@ from backend.predictions.playable import play_copy, upload_copy
 from backend.sampling.clusters import Clusters
 from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.jobs import Job
-from backend.storage.ledger import Entry, Ledger, Source, is_address, is_task
+from backend.storage.ledger import Entry, Ledger, Source, is_address, is_task, target_name
 from backend.storage.scratch import scratch
 from backend.storage.summaries import note_copy
 from pipeline.errors import VideoError
-from pipeline.media import reading
 from pipeline.media.playability import unplayable
 from pipeline.media.playable_copy import copy_name, make_playable
 from pipeline.records import Analysis
 
 log = logging.getLogger(__name__)
-
-_LONGEST_STEM = 40
-"""Characters of a file's name that are kept in that of its copy: Label Studio's own part and a digest come beside."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,10 @@ class Delivered:
 
 
 class Target(Protocol):
-    """Where predictions go."""
+    """Where predictions go. copies: how many videos have got one that browsers play, in this run."""
+
+    @property
+    def copies(self) -> int: ...
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
         """Bring a prediction there, unless it is there."""
@@ -75,6 +76,8 @@ class Target(Protocol):
 
 class FolderTarget:
     """Files are written from the ledger when the run is over."""
+
+    copies = 0
 
     def checked(self, source: Source) -> Source:
         return source
@@ -104,13 +107,13 @@ class ProjectTarget:
         self._controls = controls
         self._tasks = ProjectTasks(context.client, project, controls, root, ledger.owners(target_name(project)))
         self._root = root
-        self._sizes: dict[int, list[Path]] = {}  # of files with a task, with those that a plan has not read
-        for known in ledger.known_files(target_name(project)):
+        known_files = ledger.known_files(target_name(project))
+        for known in known_files:
             self._tasks.note_content(known.digest, known.task)
-            self._sizes.setdefault(known.size, [])
-        self._foreseen: set[str] = set()
+        self._foreseen = ForeseenFiles(self._tasks, (known.size for known in known_files))
         self._in_hand: WeakValueDictionary[str, Lock] = WeakValueDictionary()
         self._guard = Lock()
+        self._copied: set[str] = set()
         self._warned: set[str] = set()
         self._shown = False
         self._clusters = Clusters(context.store)
@@ -120,6 +123,10 @@ class ProjectTarget:
             wait=wait_exponential(pause_s),
             reraise=True,
         )
+
+    @property
+    def copies(self) -> int:
+        return len(self._copied)
 
     def checked(self, source: Source) -> Source:
         if source.task is None:
@@ -156,26 +163,13 @@ class ProjectTarget:
         is_there, file = self._tasks.is_there(source.name), Path(source.name)
         if self._tasks.address(source.name) is not None:
             return "" if is_there else "linked"
-        if not is_there and self._has_equal(file):
+        if not is_there and self._foreseen.has_equal(file):
             return ""
         is_taken = source.name.lower().endswith(UPLOADED)
         if not (is_there or is_taken or self._context.make_playable):
             return "refused"
-        self._sizes.setdefault(_size(file), []).append(file)
+        self._foreseen.add(file)
         return "" if is_there else "uploaded" if is_taken else "copied"
-
-    def _has_equal(self, file: Path) -> bool:
-        """Whether a file with the same bytes has a task, or gets one first. Only files of equal sizes are read."""
-        others = self._sizes.get(_size(file))
-        if others is None:
-            return False
-        try:
-            while others:
-                self._foreseen.add(reading.digest(others.pop()))
-            digest = reading.digest(file)
-        except (OSError, VideoError):  # a list may name what is not there
-            return False
-        return digest in self._foreseen or self._tasks.of_content(digest) is not None
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
         """Raises LabelStudioError. A task that was deleted is forgotten: the next attempt makes another."""
@@ -199,9 +193,6 @@ class ProjectTarget:
             self._ledger.has_task(entry.id, number)
         if Path(entry.source).is_absolute():
             self._tasks.note_content(analysis.media_digest, number)
-        # A server may have promoted a newer model since this run began: its predictions stay.
-        is_current = self._context.registry.current(self._project).version == version
-        ours = store.model_versions(self._project) if self._context.remove_superseded and is_current else set()
         state = client.task_state(Task(number, self._project, {}))
         task, media = state.task, self._controls.media_of(state.task.data)
         if self._is_replaced(entry, number, media, analysis):
@@ -213,26 +204,38 @@ class ProjectTarget:
             analysis = self._with_copy(task, entry, analysis)
         job = store.job_for(task, media, version, entry.config)
         analysis = _as_stored(job, state.prediction_ids(version), analysis)
-        prediction = delivery.push(client, delivery.Delivery(task, analysis, ours - {version}, cluster), self._controls)
+        # A server may have promoted a newer model since this run began: its predictions stay. As late as can be asked:
+        # a copy takes long, and that server delivers meanwhile.
+        is_current = self._in_use() == version
+        ours = store.model_versions(self._project) if self._context.remove_superseded and is_current else set()
+        try:
+            new = delivery.Delivery(task, analysis, ours - {version}, cluster)
+            prediction = delivery.push(client, new, self._controls)
+        finally:  # it may break off when those of others are gone already
+            in_use = self._in_use()
+            if is_current and in_use != version:  # put in use meanwhile: its prediction may have gone as superseded
+                store.deliver_again([store.job_for(task, media, in_use, entry.config).id])
         analysis = _as_stored(store.job(job.id) or job, [prediction], analysis)
         store.finish_job(job.id, dump_analysis(analysis))
         if analysis.video.has_playable_copy:
             note_copy(store.engine, self._project, number)
         store.mark_pushed(job.id, prediction)
-        in_use = self._context.registry.current(self._project).version
-        if is_current and in_use != version:  # put in use meanwhile: its prediction may have gone as superseded
-            store.deliver_again([store.job_for(task, media, in_use, entry.config).id])
         if in_use == version and not self._shown:  # Label Studio takes only a version that it has predictions of
             self._shown = True
             client.show_model_version(self._project, version, store.model_versions(self._project) - {version})
         return Delivered(number, prediction)
+
+    def _in_use(self) -> str:
+        """The version of the project's model at this moment: a server may put another one in use."""
+        return self._context.registry.current(self._project).version
 
     def _task_for(self, entry: Entry, analysis: Analysis) -> Task:
         """The video's task, found or made: by the upload of a copy where Label Studio takes none of the video.
 
         A file that would be uploaded has that of an equal one, whatever that is called.
         """
-        copied = self._tasks.uploaded_as(_copy_upload(entry, analysis), entry.source)
+        name = copy_upload_name(Path(entry.source), analysis.media_digest)
+        copied = self._tasks.uploaded_as(name, entry.source)
         is_upload = self._tasks.address(entry.source) is None
         if copied is None and is_upload:
             copied = self._tasks.of_content(analysis.media_digest)
@@ -243,12 +246,14 @@ class ProjectTarget:
             return self._tasks.task_for(entry.source, analysis.video)
         self._tasks.check(entry.source)
         with scratch() as folder:
-            copy = folder / _copy_upload(entry, analysis)
+            copy = folder / name
             try:
                 make_playable(Path(entry.source), copy)
             except OSError as error:
                 raise StorageFault.of(error) from error
-            return self._tasks.upload_copy(entry.source, copy)
+            task = self._tasks.upload_copy(entry.source, copy)
+        self._copied.add(entry.source)
+        return task
 
     def _with_copy(self, task: Task, entry: Entry, analysis: Analysis) -> Analysis:
         """The analysis of a video that browsers do not play, which says whether its task plays a copy.
@@ -256,7 +261,7 @@ class ProjectTarget:
         The task tells, not what an earlier run noted: it may have been made anew, or by a run that was killed.
         """
         media = self._controls.media_of(task.data)
-        has_copy = ORIGINAL in task.data or uploaded_name(media).endswith(_copy_ending(analysis))
+        has_copy = ORIGINAL in task.data or is_copy_upload(media, analysis.media_digest)
         has_copy = has_copy or (self._context.make_playable and self._play_copy(task, entry))
         if has_copy != analysis.video.has_playable_copy:
             analysis = replace(analysis, video=replace(analysis.video, has_playable_copy=has_copy))
@@ -276,14 +281,14 @@ class ProjectTarget:
                     video = MediaFetcher(access, LabelStudioClient(access)).fetch(entry.media, task.id, folder)
                     if not unplayable(video):  # what was analyzed is the original of this
                         return True
-                    return upload_copy(client, task, self._controls, video, folder)
+                    return self._noted(entry, upload_copy(client, task, self._controls, video, folder))
             except (BackendError, VideoError, OSError) as error:
                 log.warning("Task %s: no copy was made that browsers play. %s", task.id, error)
                 return False
         video = Path(entry.source)
         if self._tasks.address(entry.source) is None:
             with scratch() as folder:
-                return upload_copy(client, task, self._controls, video, folder)
+                return self._noted(entry, upload_copy(client, task, self._controls, video, folder))
         copy = copy_name(video)
         try:
             if not copy.exists() or copy.stat().st_mtime < video.stat().st_mtime:
@@ -291,7 +296,13 @@ class ProjectTarget:
         except (OSError, VideoError) as error:
             log.warning("%s: no copy was made that browsers play. %s", video, error)
             return False
-        return play_copy(client, task, self._controls, self._tasks.address(str(copy)) or "")
+        return self._noted(entry, play_copy(client, task, self._controls, self._tasks.address(str(copy)) or ""))
+
+    def _noted(self, entry: Entry, has_copy: bool) -> bool:
+        """The same; a video that got a copy is counted, once however often its delivery is tried."""
+        if has_copy:
+            self._copied.add(entry.source)
+        return has_copy
 
     def _is_replaced(self, entry: Entry, task: int, media: str, analysis: Analysis) -> bool:
         """Whether another video was known under the address of a file that Label Studio reads where it lies."""
@@ -299,11 +310,6 @@ class ProjectTarget:
             return False
         known = known_media(self._context.store, [(task, media)]).get((task, media))
         return known is not None and known.media_digest != analysis.media_digest
-
-
-def target_name(project: int | None = None, folder: Path | None = None) -> str:
-    """How the ledger calls a target."""
-    return f"project {project}" if project is not None else f"folder {folder and folder.absolute()}"
 
 
 def _as_stored(job: Job, predictions: Sequence[int], analysis: Analysis) -> Analysis:
@@ -320,25 +326,6 @@ def _as_stored(job: Job, predictions: Sequence[int], analysis: Analysis) -> Anal
     # The one that was analyzed now may be the copy that the task plays: browsers play it as it is.
     has_copy = analysis.video.has_playable_copy or bool(stored.video.unplayable and not analysis.video.unplayable)
     return replace(stored, video=replace(stored.video, has_playable_copy=has_copy))
-
-
-def _copy_upload(entry: Entry, analysis: Analysis) -> str:
-    """The name that a copy of a file is uploaded under in its place: by the file's content, so that it is found."""
-    path = Path(entry.source)
-    return upload_name(path.with_name(f"{path.stem[:_LONGEST_STEM]}{_copy_ending(analysis)}"))
-
-
-def _copy_ending(analysis: Analysis) -> str:
-    """How such names end, whatever the file was called: a run over tasks knows no file."""
-    return copy_name(Path(f"-{analysis.media_digest[:8]}")).name
-
-
-def _size(file: Path) -> int:
-    """In bytes, -1 where there is no such file: a list may name what is not there."""
-    try:
-        return file.stat().st_size
-    except OSError:
-        return -1
 
 
 def access_for(context: Context, entry: Entry) -> Access:

@@ -47,7 +47,10 @@ def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of Label Studio.")] = 8080,
     backend_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the backend.")] = 9090,
 ) -> None:
-    """Install and start Label Studio 1.23.2 and the backend here, upload videos, wait for the predictions."""
+    """Install and start Label Studio 1.23.2 and the backend here, upload videos, wait for the predictions.
+
+    A video that cannot be used is named, and the others go on. With --exit the exit code is 1 if any video failed.
+    """
     from backend import logs
     from backend.commands.serve import stop_on_sigterm
     from backend.labelstudio.task_columns import STATE
@@ -57,7 +60,13 @@ def demo(
     logs.set_up(logging.WARNING)  # what goes well is in the progress bar
     stop_on_sigterm()
     console = Console(highlight=False)
-    use_case.check_videos(videos or [])
+    left_out: list[str] = []
+
+    def refused(why: str) -> None:
+        left_out.append(why)
+        console.print(f"[red]Left out:[/red] {escape(why)}", soft_wrap=True)
+
+    given = use_case.usable(videos or [], refused)
     folder = (data_dir or Path(platformdirs.user_data_dir(APP_NAME)) / "demo").absolute()
     settings = Settings().model_copy(
         update={"data_dir": folder / "backend", "backend_host": "127.0.0.1", "backend_port": backend_port}
@@ -72,12 +81,12 @@ def demo(
                 console.print(line)
 
         script = install(label_studio_dir, progress=report)
-        chosen = videos or [_synthetic_video(folder, console)]
+        chosen = given or [_synthetic_video(folder, console)]
     label_studio = LabelStudioServer(
         script, folder / "label-studio", port, username=USER, password=PASSWORD, progress=console.print
     )
     try:
-        with use_case.running(label_studio, settings, chosen) as running:
+        with use_case.running(label_studio, settings, chosen, refused) as running:
             address = f"{running.url}/projects/{running.project}/data"
             console.print(f"Label Studio is ready at {address} (user {USER}, password {PASSWORD}).", soft_wrap=True)
             columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -94,7 +103,7 @@ def demo(
             failed = use_case.failed_jobs(running)
             for job in failed:
                 console.print(f"[red]Task {job.task} failed:[/red] {job.error_message}")
-            console.print(summary(found, running.known, {job.task for job in failed}))
+            console.print(summary(found, running.known, {job.task for job in failed}, len(left_out)))
             console.print(f"\n[bold]Label Studio:[/bold] {address}")
             console.print(f"[bold]User:[/bold]         {USER}\n[bold]Password:[/bold]     {PASSWORD}")
             console.print(f"[bold]Backend:[/bold]      {running.backend_url} shows what it works on")
@@ -104,7 +113,7 @@ def demo(
             for line in _environment(running.url, label_studio.token_file, settings.data_dir, backend_port):
                 console.print(f"  export {line}", soft_wrap=True)
             if exit_when_done:
-                raise typer.Exit(1 if failed else 0)
+                raise typer.Exit(1 if failed or left_out else 0)
             console.print("Ctrl-C stops both servers; what you label is kept for the next time.")
             label_studio.wait()
             if fault := label_studio.fault():
@@ -113,8 +122,14 @@ def demo(
         console.print("Stopped.")
 
 
-def summary(found: Sequence[tuple[Task, Sequence[Json]]], known: Collection[int], failed: Collection[int] = ()) -> str:
-    """How many videos have predictions, and how many of them are new. known: tasks that had one before."""
+def summary(
+    found: Sequence[tuple[Task, Sequence[Json]]],
+    known: Collection[int],
+    failed: Collection[int] = (),
+    left_out: int = 0,
+) -> str:
+    """How many videos have predictions, and how many of them are new. known: tasks that had one before. left_out: how
+    many became no task."""
 
     def counted(here: Sequence[tuple[Task, Sequence[Json]]]) -> str:
         reps = sum(len({result["id"] for result in predictions[-1]["result"]}) for _, predictions in here)
@@ -125,6 +140,7 @@ def summary(found: Sequence[tuple[Task, Sequence[Json]]], known: Collection[int]
     parts = [f"{counted(new)} pre-annotated now"] if new or not before else []
     parts += [f"{counted(before)} pre-annotated before"] if before else []
     parts += [f"{_plural(len(failed), 'video')} failed"] if failed else []
+    parts += [f"{_plural(left_out, 'video')} left out"] if left_out else []
     return "; ".join(parts) + "."
 
 
@@ -134,8 +150,8 @@ def _plural(count: int, noun: str) -> str:
 
 def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
     """What Label Studio shows for a task: each region in frames of its timeline and in seconds."""
+    from backend.labelstudio.file_names import file_name
     from backend.labelstudio.labeling_config import effective_rate, parse_controls
-    from backend.labelstudio.task_columns import file_name
     from pipeline.datasets.frames import to_seconds
     from pipeline.records import shown_score
 

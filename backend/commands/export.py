@@ -115,12 +115,12 @@ def _export(request: ExportRequest, annotators: Sequence[str]) -> Exported:
 
 
 def _pull(settings: Settings, store: Store, project: int) -> None:
-    """Take over what Label Studio has, as training does; without it, what is known here is exported."""
+    """Take over what Label Studio has, as training does; where none is named, what is known here is exported."""
     import sys
 
-    from backend.commands.known_project import check_is_there
+    from backend.commands.known_project import labels_wanted
     from backend.context import access_of
-    from backend.errors import LabelConfigError, LabelStudioError, NotInLabelStudio
+    from backend.errors import LabelConfigError
     from backend.labels import labelled
     from backend.labels.events import store_received_events
     from backend.labelstudio.client import LabelStudioClient
@@ -132,10 +132,10 @@ def _pull(settings: Settings, store: Store, project: int) -> None:
         print(f"deadlift: {told}: LABEL_STUDIO_URL or LABEL_STUDIO_API_KEY is not set.", file=sys.stderr)
         return
     try:
-        labelled.pull(client, store, project)
-    except (LabelStudioError, LabelConfigError) as error:
-        if isinstance(error, NotInLabelStudio | LabelConfigError) and not store.label_config(project):
-            check_is_there(client, project)
+        with labels_wanted(settings, client, project):
+            labelled.pull(client, store, project)
+    except LabelConfigError as error:  # of now: what is known was labelled by an earlier one
+        if not store.label_config(project):
             raise
         print(f"deadlift: the labels known here are exported, without a look at Label Studio: {error}", file=sys.stderr)
 

@@ -166,20 +166,21 @@ class _Request:
 
     @property
     def target(self) -> str:
-        from backend.archives.targets import target_name
+        from backend.storage.ledger import target_name
 
         return target_name(self.project, self.out)
 
 
 @dataclass(frozen=True)
 class _Setting:
-    """What a run works with."""
+    """What a run works with. makes_copies: of videos that browsers do not play; files instead of tasks need none."""
 
     context: Context
     ledger: Ledger
     controls: Controls
     destination: Target
     model: Model
+    makes_copies: bool
 
 
 def _opened(settings: Settings, store: Store, request: _Request) -> _Setting:
@@ -197,7 +198,7 @@ def _opened(settings: Settings, store: Store, request: _Request) -> _Setting:
     project = request.project
     if project is None:
         controls = parse_controls(default_config())
-        return _Setting(context, ledger, controls, FolderTarget(), context.registry.current(None))
+        return _Setting(context, ledger, controls, FolderTarget(), context.registry.current(None), False)
     if not context.client.configured:
         raise LabelStudioError("--project needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
     check_is_there(context.client, project)
@@ -207,7 +208,7 @@ def _opened(settings: Settings, store: Store, request: _Request) -> _Setting:
         new_data(controls, "", 0.0)  # before hours of work, of which no task could be made
     store.remember_project(project, label_config)
     destination = ProjectTarget(context, ledger, project, controls, request.root)
-    return _Setting(context, ledger, controls, destination, context.registry.current(project))
+    return _Setting(context, ledger, controls, destination, context.registry.current(project), context.make_playable)
 
 
 def _videos(setting: _Setting, request: _Request, passed_over: Counter[str]) -> Iterator[Source]:
@@ -224,9 +225,8 @@ def _show_plan(
 ) -> None:
     from backend.archives.plan import plan
 
-    videos, version = list(found), setting.model.version
-    digest, copies = setting.context.config.digest(), setting.context.make_playable and request.project is not None
-    states = setting.ledger.known(request.target, version, digest, videos, copies)
+    videos, version, digest = list(found), setting.model.version, setting.context.config.digest()
+    states = setting.ledger.known(request.target, version, digest, videos, setting.makes_copies)
     display.plan(request.target, version, plan(videos, states, setting.destination), passed_over)
 
 
@@ -247,7 +247,7 @@ def _begin(setting: _Setting, request: _Request, found: Iterable[Source], passed
         ledger.start_over(run)
     if request.retry_failed:
         ledger.forgive(run)
-    if setting.context.make_playable and request.project is not None:
+    if setting.makes_copies:
         ledger.ask_for_copies(run)
     if request.out is not None:
         queue_unreadable(ledger, run)
@@ -300,5 +300,6 @@ def _finish(
         done, failed = ledger.of_run(run, "done"), ledger.of_run(run, "failed")
         write(request.out, done, failed, setting.controls, request.root)
     counts = ledger.counts(run)
-    display.end(counts, ledger.of_run(run, "failed"), is_interrupted, request.out, request.root, passed_over)
+    copies = setting.destination.copies if setting.makes_copies else None
+    display.end(counts, ledger.of_run(run, "failed"), is_interrupted, request.out, request.root, passed_over, copies)
     return counts

@@ -142,9 +142,10 @@ class Display:
         files: Path | None,
         root: Path | None = None,
         passed_over: Mapping[str, int] | None = None,
+        copies: int | None = None,
     ) -> None:
         """The summary. counts: videos by state; failed: those given up, with their reasons; passed_over: other files of
-        the folders, by suffix.
+        the folders, by suffix; copies: how many videos got one that browsers play, None where nobody wanted any.
 
         files: where they were written to, with the videos as Label Studio serves them from `root`.
         """
@@ -161,7 +162,8 @@ class Display:
                 )
             summary = {"done": counts.get("done", 0), "failed": counts.get("failed", 0), "left": left}
             speed = {"seconds": round(seconds, 1), "videos_per_minute": round(self._per_minute(), 1)}
-            others = {"passed_over": dict(passed_over)} if passed_over else {}
+            others: dict[str, object] = {} if copies is None else {"copies": copies}
+            others |= {"passed_over": dict(passed_over)} if passed_over else {}
             found = {"reps": self._reps, "anomalous": self._anomalous}
             _line(event="end", interrupted=interrupted, **summary, **found, **speed, **others)
             return
@@ -171,6 +173,8 @@ class Display:
         pace = f", {60 * self._done / max(1e-3, seconds):.1f} per minute" if self._done else ""
         table.add_row("of them in this run", f"{self._done} in {_clock(seconds)}{pace}")
         table.add_row("repetitions found in this run", f"{self._reps}, {self._anomalous} anomalous")
+        if copies is not None:
+            table.add_row("given an H.264 copy in this run", str(copies))
         table.add_row("failed", f"[red]{counts['failed']}[/red]" if counts.get("failed") else "0")
         if left:
             table.add_row("left", str(left))

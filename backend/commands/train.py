@@ -104,7 +104,7 @@ def _train_here_or_there(project: int) -> None:
 
     from backend import logs
     from backend.commands.another_server import warn_of_another_server
-    from backend.commands.known_project import check_is_there
+    from backend.commands.known_project import labels_wanted
     from backend.context import context_of
     from backend.datasets.rows import controls_of
     from backend.errors import BackendError
@@ -118,7 +118,8 @@ def _train_here_or_there(project: int) -> None:
     store = Store(settings.database_url)
     context = context_of(settings, store)
     if context.client.configured:
-        check_is_there(context.client, project)
+        with labels_wanted(settings, context.client, project):
+            context.client.label_config(project)  # the run itself asks for the labels
     else:
         controls_of(store, project)  # where nobody can be asked, a project that was never seen has no labels
     # A server notices what is promoted by itself.

@@ -14,6 +14,7 @@ from backend.errors import LabelConfigError
 from backend.labels.proposals import Proposals, origin_of, proposal_for, proposals_of, shifts_s
 from backend.labels.region_notes import Provenance, RegionNotes, region_notes
 from backend.labelstudio.addresses import shown_address
+from backend.labelstudio.file_names import file_name
 from backend.labelstudio.format import Json
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.storage.annotation_json import sources
@@ -122,7 +123,9 @@ def _candidates(store: Store, project: int, filters: Filters) -> list[_Candidate
             best = [max(group, key=passing_first) for group in queries.of_tasks(session, project, tasks)]
             digests = queries.digests(session, best)
             found += [
-                _Candidate(a.task, a.id, digests.get(a.id, "") or a.media, video_name(a.media), passing_first(a))
+                _Candidate(
+                    a.task, a.id, digests.get(a.id, "") or a.media, video_name(file_name(a.media)), passing_first(a)
+                )
                 for a in best
             ]
     return found

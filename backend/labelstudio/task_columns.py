@@ -6,9 +6,7 @@ data changes, nor does it ask for a prediction again.
 
 from __future__ import annotations
 
-import re
-from urllib.parse import parse_qs, unquote, urlsplit
-
+from backend.labelstudio.file_names import file_name
 from backend.labelstudio.format import Json, confidence
 from backend.labelstudio.task_data import ORIGINAL
 from pipeline.records import Analysis
@@ -23,7 +21,6 @@ COLUMNS = (FILE, STATE, REPS, ANOMALIES, CONFIDENCE, MODEL)
 """In the order in which the Data Manager shows them."""
 
 _LONGEST_STATE = 300
-_UPLOAD = re.compile(r"^[0-9a-f]{8}-")
 
 
 def command_for_copies(project: int) -> str:
@@ -65,21 +62,10 @@ def no_repetition(nothing: str) -> str:
 def columns_of_failure(message: str, media: str) -> Json:
     """What is told of a video that could not be analyzed; counts of an earlier analysis stay."""
     name = file_name(media)
-    state = f"failed: {message.replace(media, name)}" if media and name else f"failed: {message}"
+    state = f"failed: {message.replace(media, name)}" if media else f"failed: {message}"
     return {FILE: name, STATE: state if len(state) <= _LONGEST_STATE else state[: _LONGEST_STATE - 1] + "…"}
 
 
 def without_columns(data: Json) -> Json:
     """The data as it was imported, but for the address of an original that a copy is played for."""
     return {key: value for key, value in data.items() if key not in COLUMNS}
-
-
-def file_name(media: str) -> str:
-    """The name of a video's file as people know it: without folders, and what Label Studio puts before uploads."""
-    try:
-        parts = urlsplit(media)
-    except ValueError:
-        return ""
-    path = parse_qs(parts.query).get("d", [parts.path])[0]  # Label Studio's local files
-    last = unquote(path).rstrip("/").rpartition("/")[2]
-    return _UPLOAD.sub("", last) if "/data/upload/" in path else last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 import time
@@ -13,9 +14,9 @@ from urllib.parse import unquote
 
 from pydantic import SecretStr
 
-from backend.errors import BackendError, LabelStudioError
+from backend.errors import BackendError, LabelStudioError, UploadRefused
 from backend.labelstudio import data_manager
-from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.client import UPLOADED, LabelStudioClient
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import default_config, parse_controls
 from backend.labelstudio.records import Access
@@ -25,6 +26,8 @@ from backend.storage.jobs import Job, Store
 from backend.web.server import check_listening, listening
 from pipeline.errors import PipelineError
 from pipeline.media.reading import probe
+
+log = logging.getLogger(__name__)
 
 PROJECT_TITLE = "Deadlift demo"
 BACKEND_TITLE = "Deadlift"
@@ -48,10 +51,16 @@ class Demo:
 
 
 @contextmanager
-def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequence[Path]) -> Iterator[Demo]:
+def running(
+    label_studio: LabelStudioServer,
+    settings: Settings,
+    videos: Sequence[Path],
+    refused: Callable[[str], None] = log.warning,
+) -> Iterator[Demo]:
     """Start both servers, create the project once, upload videos that it does not have yet; stop both at the end.
 
     `settings` say where the backend listens and keeps its data; address and token of Label Studio are filled in here.
+    `refused` gets why Label Studio did not take a video.
     Raises LabelStudioError, or BackendError for a taken port or data folder.
     """
     check_listening(settings)  # Label Studio takes long to start
@@ -72,9 +81,7 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
             controls = parse_controls(default_config())
             before = list(client.tasks(project))
             addresses = [controls.media_of(task.data) for task, _, _ in before]
-            for video in videos:
-                if not any(is_upload_of(address, video) for address in addresses):
-                    client.upload(project, video)
+            upload_new(client, project, videos, addresses, refused)
             version = backend.services.preannotator.model_version(project)
             known = frozenset(task.id for task, _, versions in before if version in versions)
             try:
@@ -83,6 +90,32 @@ def running(label_studio: LabelStudioServer, settings: Settings, videos: Sequenc
                 if fault := label_studio.fault():
                     raise fault from error
                 raise
+
+
+def upload_new(
+    client: LabelStudioClient,
+    project: int,
+    videos: Sequence[Path],
+    addresses: Sequence[str],
+    refused: Callable[[str], None],
+) -> None:
+    """Upload the videos that none of the project's addresses is of; `refused` gets why one was not taken.
+
+    Raises UploadRefused where the project stays without any video: there would be nothing to wait for.
+    """
+    count = len(addresses)
+    last: UploadRefused | None = None
+    for video in videos:
+        if any(is_upload_of(address, video) for address in addresses):
+            continue
+        try:
+            client.upload(project, video)
+            count += 1
+        except UploadRefused as error:
+            last = error
+            refused(f"{video}: {error}")
+    if last is not None and not count:
+        raise last
 
 
 def wait_for_predictions(demo: Demo, progress: Callable[[int, int], None]) -> list[tuple[Task, list[Json]]]:
@@ -113,16 +146,27 @@ def failed_jobs(demo: Demo) -> list[Job]:
     return [job for job in jobs if job.state == "failed" and job.model_version == demo.model_version]
 
 
-def check_videos(videos: Sequence[Path]) -> None:
-    """Raise BackendError that names every one that cannot be used, before anything is started."""
-    wrong = []
+def usable(videos: Sequence[Path], refused: Callable[[str], None]) -> list[Path]:
+    """Those of the videos that can be used, before anything is started; `refused` gets the reason of each other one.
+
+    Raises BackendError, with all reasons, where none can.
+    """
+    good, wrong = [], []
     for video in videos:
         try:
             probe(video)
         except PipelineError as error:
             wrong.append(str(error))
-    if wrong:
+            continue
+        if video.name.lower().endswith(UPLOADED):
+            good.append(video)
+        else:
+            wrong.append(f"{video}: Label Studio takes uploads that end in {' or '.join(UPLOADED)}. Convert it to one.")
+    if wrong and not good:
         raise BackendError("\n".join(wrong))
+    for why in wrong:
+        refused(why)
+    return good
 
 
 def is_upload_of(address: str, video: Path) -> bool:

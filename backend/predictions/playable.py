@@ -7,9 +7,9 @@ from pathlib import Path
 
 from backend.errors import LabelStudioError
 from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.file_names import file_name
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import Controls
-from backend.labelstudio.task_columns import file_name
 from backend.labelstudio.task_data import ORIGINAL, with_value, without_value
 from pipeline.errors import VideoError
 from pipeline.media.playable_copy import copy_name, make_playable
@@ -29,7 +29,7 @@ def upload_copy(client: LabelStudioClient, task: Task, controls: Controls, video
         data = client.task_state(task).task.data
         if pointed_to_copy(data, controls, "") is None:
             return ORIGINAL in data
-        copy = folder / copy_name(Path(file_name(controls.media_of(data)) or "video.mp4")).name
+        copy = folder / copy_name(Path(file_name(controls.media_of(data)))).name
         make_playable(video, copy)
         return play_copy(client, task, controls, client.upload_file(task.project, copy))
     except (LabelStudioError, VideoError, OSError) as error:

@@ -31,6 +31,8 @@ from backend.labelstudio.format import Task
 from backend.storage.database import Base, now
 
 _PAGE = 500
+OF_PROJECT = "project "
+"""How the names of targets begin that are projects; their number follows."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,11 @@ class Source:
     media: str
     fingerprint: str
     task: Task | None = None
+
+
+def target_name(project: int | None = None, folder: Path | None = None) -> str:
+    """How the ledger calls a target."""
+    return f"{OF_PROJECT}{project}" if project is not None else f"folder {folder and folder.absolute()}"
 
 
 def is_address(media: str) -> bool:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from backend.errors import BackendError
 from backend.labelstudio.addresses import is_this_machine
@@ -22,7 +22,6 @@ _AGAIN_S = 5.0
 """After Label Studio did not answer, and between two people who are new."""
 _FIRST_WAIT_S = 0.2
 """A page waits so long for titles and names that are not known yet; later ones come with the next page."""
-_LENGTH_OF_PREFIX = 8
 
 
 class ProjectTitles:
@@ -136,16 +135,3 @@ def _is_same_on_this_machine(one: str, other: str) -> bool:
     if not (is_this_machine(mine.hostname or "") and is_this_machine(its.hostname or "")):
         return False
     return (mine.scheme, mine.port, mine.path.rstrip("/")) == (its.scheme, its.port, its.path.rstrip("/"))
-
-
-def file_name(media: str) -> str:
-    """The name of a video as people gave it: the last part of its address, without what Label Studio puts before it."""
-    try:
-        parts = urlsplit(media)
-    except ValueError:
-        return media
-    path = parts.query.partition("d=")[2] if parts.path.endswith("/local-files/") else parts.path
-    name = unquote(path.rpartition("/")[2]) or media
-    prefix, dash, rest = name.partition("-")
-    is_upload = "/data/upload/" in parts.path and len(prefix) == _LENGTH_OF_PREFIX and bool(dash)
-    return rest if is_upload and rest else name

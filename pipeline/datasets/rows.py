@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from pipeline.errors import DatasetError
 from pipeline.records import RepLabel
@@ -20,7 +19,6 @@ ORIGINS: tuple[Origin, ...] = ("untouched", "changed", "manual")
 LABELS: tuple[RepLabel, ...] = ("normal", "anomalous")
 
 _TRAIN, _VAL = 0.70, 0.15
-_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 _LONGEST_NAME = 80
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -135,17 +133,12 @@ def split_of(group: str) -> Split:
     return "val" if place < _TRAIN + _VAL else "test"
 
 
-def video_name(address: str) -> str:
-    """A name for files from a video's address: without folder, suffix, and what Label Studio puts before uploads.
+def video_name(file: str) -> str:
+    """A name for files from that of a video's file: without suffix.
 
     Letters, digits, "_" and "-" only: the readers of `.skeleton` files cut names at the first dot.
     """
-    parts = urlsplit(address)
-    path = parse_qs(parts.query).get("d", [parts.path])[0]  # Label Studio's local files
-    last = unquote(path).rstrip("/").rpartition("/")[2]
-    if "/data/upload/" in path:
-        last = _UPLOAD_PREFIX.sub("", last)
-    stem = last.rpartition(".")[0] or last
+    stem = file.rpartition(".")[0] or file
     return re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-")[:_LONGEST_NAME] or "video"
 
 

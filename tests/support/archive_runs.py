@@ -14,12 +14,12 @@ from label_studio_api import FakeLabelStudio
 
 from backend.archives.run import ArchiveRun, Finished
 from backend.archives.sources import files
-from backend.archives.targets import FolderTarget, ProjectTarget, Target, target_name
+from backend.archives.targets import FolderTarget, ProjectTarget, Target
 from backend.context import Context
 from backend.labelstudio.labeling_config import parse_controls
 from backend.models.registry import Model
 from backend.predictions.worker import FileJob
-from backend.storage.ledger import Ledger, Source
+from backend.storage.ledger import Ledger, Source, target_name
 from pipeline.records import Analysis
 
 CONTROLS = parse_controls(CONFIG)

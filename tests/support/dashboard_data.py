@@ -18,6 +18,7 @@ from backend.labelstudio.format import AnnotationsSaved, Json, Task
 from backend.models.registry import Registry
 from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Store
+from backend.storage.ledger import Ledger, Source
 from pipeline.config import PipelineConfig
 from pipeline.pose.cache import PoseCache
 from pipeline.records import BodyPart, Reason, Rep, RepScore, VideoInfo
@@ -67,6 +68,14 @@ def fill_videos(
         store.fail_job(job.id, kind, message)
     store.job_for(Task(WAITING, 1, {"video": media("waiting")}), media("waiting"), VERSION, "c")
     return reps
+
+
+def fail_file(store: Store, path: str, message: str) -> None:
+    """A file of an archive that failed before project 1 had a task for it."""
+    ledger = Ledger(store.engine)
+    run = ledger.begin("project 1", VERSION, "c", [Source(path, path, "1-1")])
+    (entry,) = ledger.of_run(run, "queued")
+    ledger.failed(entry.id, "NotAVideo", message)
 
 
 def label(

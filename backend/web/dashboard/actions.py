@@ -8,6 +8,7 @@ from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from backend.errors import BadRequest, NotInLabelStudio
+from backend.labelstudio.file_names import file_name
 from backend.models.figures import chance_words, verdict_in
 from backend.models.registry import BASE
 from backend.predictions.retries import PASSING, may_pass
@@ -17,7 +18,6 @@ from backend.web.dashboard import arguments, words
 from backend.web.dashboard.blueprint import bp
 from backend.web.dashboard.models import model_view
 from backend.web.dashboard.pages import page_links
-from backend.web.links import file_name
 from backend.web.services import services
 from pipeline.anomaly.versions import percent
 

@@ -8,10 +8,11 @@ from backend.context import Context
 from backend.labels.corrections import Agreement, AnnotatorWork, Correction, Disagreement, Kind, report
 from backend.labels.faults import FaultAgreement, fault_agreements
 from backend.labels.odd_labels import OddLabel, odd_labels
+from backend.labelstudio.file_names import file_name
 from backend.storage import summaries
 from backend.storage.jobs import Store
 from backend.web.dashboard.arguments import PAGE_SIZE, Window
-from backend.web.links import Links, file_name
+from backend.web.links import Links
 
 
 @dataclass(frozen=True)

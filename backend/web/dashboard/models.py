@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.labels.corrections import Correction, report
+from backend.labelstudio.file_names import file_name
 from backend.models.figures import (
     Curve,
     Figure,
@@ -28,7 +29,7 @@ from backend.storage.labels import Annotation, counting
 from backend.storage.overview import media_of_tasks, tasks_with
 from backend.web.dashboard.arguments import PAGE_SIZE, Window
 from backend.web.dashboard.projects import Training, training
-from backend.web.links import Links, file_name
+from backend.web.links import Links
 from backend.web.services import Services
 from pipeline.learning.rates import UnseenAtRate
 

@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from backend.labelstudio.file_names import file_name
 from backend.predictions.retries import PASSING
 from backend.storage import overview, setups, summaries
 from backend.storage.database import iso
 from backend.storage.overview import InUse, Issue, VideoFilter
 from backend.storage.runs import Run
 from backend.web.dashboard import words
-from backend.web.links import Links, file_name
+from backend.web.links import Links
 from backend.web.services import Services
 
 _NOT_OFFERED: tuple[Issue, ...] = ("no-repetitions", "codec")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from statistics import median
 
 from backend.context import Context
+from backend.labelstudio.file_names import file_name
 from backend.storage import overview, summaries
 from backend.web.dashboard.arguments import PAGE_SIZE
 from backend.web.dashboard.charts import Bar, histogram
-from backend.web.links import Links, file_name
+from backend.web.links import Links
 
 THRESHOLD = 0.5
 """A repetition with this score or more is called anomalous."""

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from backend.context import Context
 from backend.labelstudio.addresses import shown_address
+from backend.labelstudio.file_names import file_name
 from backend.predictions.retries import PASSING, may_pass
 from backend.storage import overview, summaries
 from backend.storage.database import iso
+from backend.storage.failed_files import FailedFile, failed_files
+from backend.storage.ledger import is_address, is_task
 from backend.storage.overview import Order, VideoFilter, VideoRow
 from backend.web.dashboard import words
 from backend.web.dashboard.arguments import PAGE_SIZE, Window
-from backend.web.links import Links, file_name
+from backend.web.links import Links
+
+_MOST_FILES = 20
 
 
 @dataclass(frozen=True)
@@ -50,14 +57,34 @@ class VideoLine:
 
 
 @dataclass(frozen=True)
+class FileLine:
+    """A file that failed in an archive run before the list of videos had it. task: None, and url "", for none."""
+
+    project: int
+    project_title: str
+    task: int | None
+    url: str
+    file: str
+    address: str
+    why: str
+    attempts: int
+    updated_at: str
+
+
+@dataclass(frozen=True)
 class VideosView:
-    """A page of the list. retriable: how many of all that the filter lets pass failed for a passing reason."""
+    """A page of the list. retriable: how many of all that the filter lets pass failed for a passing reason.
+
+    failed_files: the newest of failed_file_count that are not in the list, the same on every page of it.
+    """
 
     total: int
     page: int
     pages: int
     retriable: int
     videos: tuple[VideoLine, ...]
+    failed_file_count: int
+    failed_files: tuple[FileLine, ...]
 
 
 def videos_view(context: Context, links: Links, wanted: VideoFilter, order: Order, page: int) -> VideosView:
@@ -68,7 +95,32 @@ def videos_view(context: Context, links: Links, wanted: VideoFilter, order: Orde
     rows = overview.videos(engine, in_use, wanted, order, PAGE_SIZE, window.offset)
     retriable = overview.count_videos(engine, in_use, overview.failed_with(wanted, PASSING))
     lines = tuple(line(row, links) for row in rows)
-    return VideosView(window.total, window.number, window.pages, retriable, lines)
+    count, failed = _failed_files(context, wanted)
+    files = tuple(_file_line(one, links) for one in failed)
+    return VideosView(window.total, window.number, window.pages, retriable, lines, count, files)
+
+
+def _failed_files(context: Context, wanted: VideoFilter) -> tuple[int, Sequence[FailedFile]]:
+    """Those that the filter lets pass: nothing is known of them that most filters ask for."""
+    rest = replace(wanted, project=None, text="", state=None)
+    if rest != VideoFilter() or wanted.state not in (None, "failed"):
+        return 0, ()
+    return failed_files(context.store.engine, wanted.project, wanted.text, _MOST_FILES)
+
+
+def _file_line(failed: FailedFile, links: Links) -> FileLine:
+    address = shown_address(failed.media)
+    return FileLine(
+        project=failed.project,
+        project_title=links.title(failed.project),
+        task=failed.task,
+        url=links.task(failed.project, failed.task) if failed.task is not None else "",
+        file=file_name(failed.media) if is_task(failed.source) or is_address(failed.source) else Path(address).name,
+        address=address,
+        why=failed.error_message.removeprefix(f"{address}: "),
+        attempts=failed.attempts,
+        updated_at=iso(failed.updated_at),
+    )
 
 
 def line(row: VideoRow, links: Links) -> VideoLine:

@@ -60,6 +60,7 @@ def test_a_linked_file_gets_a_copy_beside_it(
     data = _data(label_studio)
     assert data["video"] == "/data/local-files/?d=archive/a-h264.mp4"
     assert data["deadlift_original"] == "/data/local-files/?d=archive/a.mkv"
+    assert data["deadlift_file"] == "a.mkv"
     assert data["deadlift_state"] == "predicted"
     assert [load_analysis(job.result).video.has_playable_copy for job in context.store.jobs()] == [True]
     assert unplayable(archive / "a-h264.mp4") == ""
@@ -80,6 +81,7 @@ def test_an_uploaded_file_gets_an_uploaded_copy(context: Context, archive: Path,
     data = _data(label_studio)
     assert data["video"].endswith("-a-h264.mp4")
     assert data["deadlift_original"].endswith("-a.mp4")
+    assert data["deadlift_file"] == "a.mp4"
     assert [path.name for path in archive.iterdir()] == ["a.mp4"]
 
 
@@ -89,7 +91,8 @@ def test_of_a_file_that_label_studio_takes_no_uploads_of_a_copy_is_uploaded(
     run = _run(context, archive, None)
     assert run() == {"a.mkv": 1}
     data = _data(label_studio)
-    assert data["video"].endswith("-a-0f1e2d3c-h264.mp4")
+    assert data["video"].endswith("-a.mkv-0f1e2d3c-h264.mp4")
+    assert data["deadlift_file"] == "a.mkv"
     assert "deadlift_original" not in data
     assert data["deadlift_state"] == "predicted"
     assert [load_analysis(job.result).video.has_playable_copy for job in context.store.jobs()] == [True]
@@ -298,6 +301,28 @@ def test_with_playable_a_refused_upload_is_tried_again_as_a_copy(
     run.ledger.ask_for_copies(run.ledger.begin(run.target, VERSION, config, iter(sources)))
     assert run() == {"a.mkv": 1}
     assert _data(label_studio)["video"].endswith("-h264.mp4")
+
+
+def test_a_model_that_is_put_in_use_while_a_copy_is_uploaded_keeps_its_prediction(
+    context: Context, archive: Path, access: Access, label_studio: FakeLabelStudio
+) -> None:
+    (archive / "a.mkv").rename(archive / "a.mp4")
+    context.registry.choose_rate(1, 0.1)
+    other = context.registry.current(1).version
+    context.registry.choose_rate(1, None)
+    context.store.job_for(Task(99, 1, {}), "b.mp4", other, context.config.digest())  # the project knows it
+
+    class Overtaken(LabelStudioClient):
+        """Meanwhile a server puts that model in use, and stores its prediction."""
+
+        def upload_file(self, project: int, path: Path, name: str = "") -> str:
+            context.registry.choose_rate(1, 0.1)
+            label_studio.add_prediction(next(iter(label_studio.tasks)), other, [])
+            return super().upload_file(project, path, name)
+
+    _run(replace(context, client=Overtaken(access)), archive, None)()
+    (number,) = label_studio.tasks
+    assert other in [one["model_version"] for one in label_studio.of_task(number)]
 
 
 def test_what_a_server_stored_first_is_what_is_kept(

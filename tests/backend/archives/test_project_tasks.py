@@ -9,7 +9,7 @@ from fakes import CONFIG
 from label_studio_api import FakeLabelStudio
 from pydantic import SecretStr
 
-from backend.archives.project_tasks import ProjectTasks, new_data, upload_name
+from backend.archives.project_tasks import ProjectTasks, new_data
 from backend.errors import LabelConfigError, LabelStudioError, UploadRefused
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.labeling_config import parse_controls
@@ -124,13 +124,6 @@ def test_an_address_that_looks_like_a_local_file_connects_no_storage(
 def test_looking_makes_nothing(client: LabelStudioClient, label_studio: FakeLabelStudio, video: Path) -> None:
     assert not tasks(client).is_there(str(video))
     assert label_studio.tasks == {}
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"), [("a b.MP4", "a_b.MP4"), ("?.mp4", "video.mp4"), ("x" * 90 + ".mp4", "x" * 60 + ".mp4")]
-)
-def test_names_are_those_that_label_studio_leaves_alone(name: str, expected: str) -> None:
-    assert upload_name(Path(name)) == expected
 
 
 def test_a_task_whose_answer_was_lost_is_found_the_next_time(

@@ -8,6 +8,7 @@ import pydoc
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ from label_studio_api import FakeLabelStudio
 from backend.archives.files import write
 from backend.archives.run import exclusive
 from backend.context import Context
-from backend.errors import BackendError, WorkerLost
+from backend.errors import BackendError, LabelStudioError, WorkerLost
+from backend.labelstudio.client import LabelStudioClient
+from backend.labelstudio.format import Task
+from backend.labelstudio.records import Access
 from backend.predictions.worker import VideoJob
-from backend.storage.analysis_json import load_analysis
+from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.jobs import Store
 from backend.storage.ledger import Source
 from pipeline.errors import NotAVideo
@@ -236,6 +240,41 @@ def test_what_another_model_overtook_while_it_was_stored_is_given_to_that_model(
     into_project()
     in_use = context.registry.current(1).version
     assert in_use in [job.model_version for job in store.unfinished_jobs([1])]
+
+
+def test_a_prediction_that_a_broken_delivery_removed_is_delivered_again(
+    context: Context, archive: Path, access: Access, store: Store, label_studio: FakeLabelStudio
+) -> None:
+    config = context.config.digest()
+    context.registry.choose_rate(1, 0.1)
+    other = context.registry.current(1).version
+    context.registry.choose_rate(1, None)
+    store.job_for(Task(99, 1, {}), "b.mp4", other, config)  # the project knows it
+
+    def overtaken() -> None:
+        """A server puts the other model in use, stores its prediction, and notes that."""
+        label_studio.before_storing = lambda: None
+        context.registry.choose_rate(1, 0.1)
+        (number,) = label_studio.tasks
+        prediction = label_studio.add_prediction(number, other, [])
+        task = Task(number, 1, label_studio.tasks[number]["data"])
+        job = store.job_for(task, task.data["video"], other, config)
+        store.finish_job(job.id, dump_analysis(analysis(version=other)))
+        store.mark_pushed(job.id, prediction)
+
+    class BrokenOff(LabelStudioClient):
+        """Goes away after predictions were removed."""
+
+        def delete_prediction(self, prediction_id: int) -> None:
+            super().delete_prediction(prediction_id)
+            raise LabelStudioError("Label Studio cannot be reached.")
+
+    for path in list(archive.iterdir())[1:]:
+        path.unlink()
+    label_studio.before_storing = overtaken
+    Run(replace(context, client=BrokenOff(access)), True, archive)()
+    left = [(job.model_version, job.delivery) for job in store.jobs(1) if job.state == "done"]
+    assert sorted(left) == sorted([(VERSION, "pushed"), (other, "")])
 
 
 def test_the_project_shows_the_scores_of_the_new_version(into_project: Run, label_studio: FakeLabelStudio) -> None:

@@ -34,6 +34,11 @@ def test_a_run_without_anything_new_says_only_what_was_there() -> None:
     assert summary([pre_annotated(1, 6)], {1}) == "1 video with 6 repetitions pre-annotated before."
 
 
+def test_what_became_no_task_is_counted() -> None:
+    said = summary([pre_annotated(1, 6)], frozenset(), left_out=2)
+    assert said == "1 video with 6 repetitions pre-annotated now; 2 videos left out."
+
+
 def test_a_repetition_that_could_not_be_judged_has_no_score() -> None:
     found = analysis((0.9, 0.8))
     hidden = replace(found.scores[0], reliable=False, hindrance="the legs are hidden")

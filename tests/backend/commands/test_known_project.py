@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import cast
 
 import pytest
+from dashboard_data import label
+from fakes import CONFIG
 from label_studio_api import FakeLabelStudio
-from typer.testing import CliRunner
+from media_server import MediaServer, reply
+from typer.testing import CliRunner, Result
 
 from backend.cli import app
 from backend.commands.known_project import check_is_there
 from backend.errors import LabelStudioError, NotInLabelStudio
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import ProjectInfo
+from backend.storage.jobs import Store
+from backend.storage.runs import Runs
 
 
 class _Studio:
@@ -61,4 +67,50 @@ def test_commands_name_the_projects_that_there_are(
     }
     result = CliRunner().invoke(app, [*command, "--project", "99"], env=environment)
     said = "Label Studio does not have project 99. It has: 1 (Project 1), 2 (Project 2), 3 (Project 3)."
-    assert str(result.exception) == said
+    assert str(result.exception).startswith(said)
+
+
+@pytest.fixture
+def labelled(store: Store) -> Store:
+    """A data folder with labels of project 1."""
+    store.remember_project(1, CONFIG)
+    label(store, 1, 5, [("rep1", 1.0, 3.0, "normal")])
+    return store
+
+
+def _asked(folder: Path, command: str, url: str) -> Result:
+    arguments = {"train": ["train"], "export": ["export", "--labels-only", "--out", str(folder / "out")]}[command]
+    environment = {"DATA_DIR": str(folder), "LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": "0123"}
+    return CliRunner().invoke(app, [*arguments, "--project", "1"], env=environment)
+
+
+@pytest.mark.parametrize("command", ["train", "export"])
+def test_known_labels_do_not_stand_for_those_of_a_label_studio_that_does_not_answer(
+    command: str, tmp_path: Path, labelled: Store
+) -> None:
+    result = _asked(tmp_path, command, "http://127.0.0.1:9")
+    assert isinstance(result.exception, LabelStudioError)
+    said = str(result.exception)
+    assert "cannot be reached" in said
+    assert "asked at http://127.0.0.1:9. With LABEL_STUDIO_URL set to nothing, the labels that are known here" in said
+    assert list(Runs(labelled).runs()) == []
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["train", "export"])
+def test_an_address_of_something_else_is_named(command: str, tmp_path: Path, labelled: Store) -> None:
+    with closing(MediaServer(reply("404 Not Found", b"no such page"))) as other:
+        said = str(_asked(tmp_path, command, other.url).exception)
+    assert "Check LABEL_STUDIO_URL" in said
+    assert f"asked at {other.url}." in said
+
+
+def test_without_an_address_known_labels_are_exported(tmp_path: Path, labelled: Store) -> None:
+    result = _asked(tmp_path, "export", "")
+    assert result.exit_code == 0
+    assert "1 repetitions of 1 videos" in result.stdout
+
+
+def test_without_an_address_a_training_begins(tmp_path: Path, labelled: Store) -> None:
+    assert "Too few labels: " in str(_asked(tmp_path, "train", "").exception)
+    assert len(Runs(labelled).runs()) == 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from archive_runs import InlineExecutor
-from fakes import CONFIG
+from fakes import CONFIG, analysis
 from label_studio_api import FakeLabelStudio
 from typer.testing import CliRunner, Result
 from video_files import write_video
@@ -187,6 +188,38 @@ def test_a_dry_run_lists_the_videos_within_80_columns(
     shown = run(archive, "--project=1", "--dry-run").stdout
     assert "would fail: the file is empty" in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+@pytest.fixture
+def unplayable(executor: InlineExecutor, archive: Path) -> Path:
+    """An archive in which browsers play neither the file that is uploaded nor the one of which a copy is."""
+    for path in archive.iterdir():
+        path.unlink()
+    for number, name in enumerate(("a.mp4", "b.mkv")):
+        write_video(archive / name, count=5 + number)
+        found = analysis()
+        video = replace(found.video, unplayable="something that not all browsers play")
+        executor.results[name] = replace(found, video=video, media_digest=f"{number}" * 64)
+    return archive
+
+
+def test_copies_that_were_made_are_counted(unplayable: Path) -> None:
+    lines = run(unplayable, "--project=1", "--playable", "--json-progress").stdout.splitlines()
+    assert json.loads(lines[-1])["copies"] == 2
+    again = run(unplayable, "--project=1", "--playable", "--no-resume", "--json-progress").stdout.splitlines()
+    assert json.loads(again[-1])["copies"] == 0
+
+
+def test_a_copy_whose_delivery_is_repeated_is_counted_once(unplayable: Path, label_studio: FakeLabelStudio) -> None:
+    label_studio.failures = [503] * 2
+    (row,) = (line for line in run(unplayable, "--project=1", "--playable").stdout.splitlines() if "H.264 copy" in line)
+    assert "given an H.264 copy in this run" in row
+    assert row.split()[-2] == "2"
+
+
+def test_who_wants_no_copies_reads_nothing_of_them(executor: InlineExecutor, archive: Path, tmp_path: Path) -> None:
+    assert "copy" not in run(archive, "--project=1").stdout
+    assert "copy" not in run(archive, "--out", tmp_path / "out", "--playable").stdout
 
 
 def test_files_that_were_passed_over_are_counted(executor: InlineExecutor, archive: Path, tmp_path: Path) -> None:

@@ -232,6 +232,7 @@ def test_the_datasheet_counts(project: LabelledProject) -> None:
     text = (project.export(Filters(min_confidence=0.75)).stored.folder / "DATASHEET.md").read_text()
     assert "4 deadlift repetitions (4 normal, 0 anomalous" in text
     assert "--min-confidence 0.75 removed 2 of 6" in text
+    assert "Annotators have their numbers in Label Studio alone" in text
 
 
 def test_training_gets_every_repetition_with_its_landmarks(project: LabelledProject) -> None:

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from label_studio_api import FakeLabelStudio
+from video_files import write_video
 
-from backend.errors import BackendError
+from backend.errors import BackendError, UploadRefused
+from backend.labelstudio.client import LabelStudioClient
 from backend.local_labelstudio import demo
-from backend.local_labelstudio.demo import check_videos, is_upload_of
+from backend.local_labelstudio.demo import is_upload_of, upload_new, usable
 from backend.local_labelstudio.server import LabelStudioServer
 from backend.settings import Settings
 from backend.storage.folder_locks import served
@@ -28,13 +31,47 @@ def test_a_name_that_ends_alike_is_another_video() -> None:
     assert not is_upload_of("/data/upload/1/c581d76f-a-b.mp4", Path("b.mp4"))
 
 
-def test_every_file_that_is_no_video_is_named_before_anything_starts(tmp_path: Path) -> None:
+def test_where_no_file_can_be_used_all_are_named_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "notes.mp4").write_text("no video")
     with pytest.raises(BackendError) as raised:
-        check_videos([tmp_path / "no-such.mp4", tmp_path / "notes.mp4"])
+        usable([tmp_path / "no-such.mp4", tmp_path / "notes.mp4"], pytest.fail)
     missing, unreadable = str(raised.value).splitlines()
     assert "no-such.mp4: no such video file" in missing
     assert "notes.mp4" in unreadable
+
+
+def test_a_file_that_cannot_be_used_is_named_and_the_others_go_on(tmp_path: Path) -> None:
+    (tmp_path / "notes.mp4").write_text("no video")
+    good, other = write_video(tmp_path / "a.MP4", count=3), write_video(tmp_path / "b.mkv", count=3)
+    told: list[str] = []
+    assert usable([tmp_path / "notes.mp4", good, other], told.append) == [good]
+    assert "notes.mp4: not a readable media file" in told[0]
+    assert "b.mkv: Label Studio takes uploads that end in .mp4 or .webm" in told[1]
+
+
+def test_without_videos_nothing_is_wrong() -> None:
+    assert usable([], pytest.fail) == []
+
+
+def test_an_upload_that_is_refused_stops_no_other(
+    client: LabelStudioClient, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    for name in ("a.avi", "b.mp4"):
+        (tmp_path / name).write_bytes(b"1")
+    told: list[str] = []
+    upload_new(client, 1, [tmp_path / "a.avi", tmp_path / "b.mp4"], [], told.append)
+    assert len(label_studio.tasks) == 1
+    assert [text.partition(": ")[0] for text in told] == [str(tmp_path / "a.avi")]
+
+
+def test_a_demo_without_any_video_ends(
+    client: LabelStudioClient, label_studio: FakeLabelStudio, tmp_path: Path
+) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"1")
+    label_studio.refuses_uploads = True
+    with pytest.raises(UploadRefused):
+        upload_new(client, 1, [tmp_path / "a.mp4"], [], lambda why: None)
+    upload_new(client, 1, [tmp_path / "a.mp4"], ["/data/upload/1/0123abcd-b.mp4"], lambda why: None)
 
 
 class Ended:

@@ -1,4 +1,4 @@
-"""Names of files and addresses in Label Studio, as people know them."""
+"""Titles, people and addresses in Label Studio, as people know them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,7 @@ from pydantic import SecretStr
 from backend.errors import LabelStudioError
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access, ProjectInfo
-from backend.web.links import ProjectTitles, file_name, links
-
-
-@pytest.mark.parametrize(
-    ("media", "name"),
-    [
-        ("/data/upload/1/0123abcd-my lift.mp4", "my lift.mp4"),
-        ("/data/upload/1/0123abcd-my-lift.mp4", "my-lift.mp4"),
-        ("/data/local-files/?d=set%201/lift.mp4", "lift.mp4"),
-        ("https://clips.example/a/lift-1.mp4?signature=secret", "lift-1.mp4"),
-        ("s3://bucket/lift.mp4", "lift.mp4"),
-        ("http://[", "http://["),
-    ],
-)
-def test_the_name_of_a_file(media: str, name: str) -> None:
-    assert file_name(media) == name
+from backend.web.links import ProjectTitles, links
 
 
 @pytest.mark.parametrize(

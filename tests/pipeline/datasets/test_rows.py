@@ -53,18 +53,17 @@ def test_what_is_no_repetition_is_refused(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "name"),
+    ("file", "name"),
     [
-        ("/data/upload/3/0a1b2c3d-my_lift.v2.mp4", "my_lift-v2"),
-        ("/data/local-files/?d=vids/monday%20set.mov", "monday-set"),
-        ("s3://bucket/folder/Zug%C3%BCbung.mp4", "Zug-bung"),
-        ("https://example.com/a/lift.mp4?signature=secret", "lift"),
-        ("https://example.com/", "video"),
-        ("deadbeef-mine.mp4", "deadbeef-mine"),
+        ("my_lift.v2.mp4", "my_lift-v2"),
+        ("monday set.mov", "monday-set"),
+        ("Zugübung.mp4", "Zug-bung"),
+        ("lift", "lift"),
+        ("%.mp4", "video"),
     ],
 )
-def test_files_are_named_after_the_video(address: str, name: str) -> None:
-    assert video_name(address) == name
+def test_files_are_named_after_the_video(file: str, name: str) -> None:
+    assert video_name(file) == name
 
 
 def test_a_group_stays_in_its_split() -> None:

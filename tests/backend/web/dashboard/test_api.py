@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from dashboard_data import DRAWN, FEW, WAITING, add_model, fill_videos, label
+from dashboard_data import DRAWN, FEW, WAITING, add_model, fail_file, fill_videos, label
 from fakes import FakeExecutor
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
@@ -47,6 +47,8 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     service = Preannotator(context_of(settings, store), FakeExecutor(), 0.0)
     client = create_app(settings, service, store).test_client()
     reps = fill_videos(store, folder)
+    for number in range(25):
+        fail_file(store, f"/archive/{number}.mp4", f"/archive/{number}.mp4: the file is empty.")
     add_model(services_of(client.application).registry, 1, 10, 2, rates=[AT], candidate_auroc=0.6, current_auroc=0.55)
     regions = [(f"rep{n}", rep.start_s, rep.end_s, "normal") for n, rep in enumerate(reps, start=1)]
     label(store, 1, DRAWN, [*regions, ("x", 0.0, 0.2, "normal")])
@@ -160,3 +162,27 @@ def test_what_is_said_of_backs_is_given(full: FlaskClient) -> None:
     reps = full.get(f"/api/videos/{DRAWN}").json["reps"]
     assert [rep["back_bow"] for rep in reps] == [None, 0.06, None, None, 0.0]
     assert [rep["back_is_rounded"] for rep in reps] == [False, True, False, False, False]
+
+
+def test_files_that_failed_before_they_had_a_task_are_told_the_newest_first(full: FlaskClient) -> None:
+    found = full.get("/api/videos").json
+    assert (found["failed_file_count"], len(found["failed_files"])) == (25, 20)
+    first = found["failed_files"][0]
+    told = (first["file"], first["address"], first["why"], first["task"])
+    assert told == ("24.mp4", "/archive/24.mp4", "the file is empty.", None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "count"),
+    [
+        ("project=1&state=failed", 25),
+        ("text=/1.mp4", 1),
+        ("text=IS EMPTY", 25),
+        ("project=2", 0),
+        ("state=done", 0),
+        ("labelled=yes", 0),
+        ("issue=codec", 0),
+    ],
+)
+def test_the_filter_holds_for_those_files_as_well(full: FlaskClient, asked: str, count: int) -> None:
+    assert full.get(f"/api/videos?{asked}").json["failed_file_count"] == count

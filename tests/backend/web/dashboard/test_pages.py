@@ -53,6 +53,14 @@ def test_the_video_to_label_next_is_one_that_browsers_play(full: FlaskClient) ->
     assert order.index("nobody.mp4") < order.index("few.mp4")
 
 
+def test_a_file_that_failed_before_it_had_a_task_is_told_with_the_reason_and_the_remedy(full: FlaskClient) -> None:
+    shown = words_of(full.get("/videos").text)
+    assert "1 file that deadlift prelabel found no prediction for" in shown
+    assert "--retry-failed" in shown
+    assert shown.count("not a readable media file") == 2  # and that of a task, in the list
+    assert "Files of archives" not in full.get("/videos?state=done").text
+
+
 def test_what_browsers_may_not_play_is_told_of_the_video(full: FlaskClient) -> None:
     page = full.get("/videos?issue=codec").text
     assert "MPEG-4 Part 2, which browsers do not play. deadlift prelabel --tasks all --project 1 --playable has" in page
