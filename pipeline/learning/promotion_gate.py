@@ -9,21 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.anomaly.detector import Detector
-from pipeline.anomaly.features import appearance_features, blocks_of
-from pipeline.anomaly.methods import Statistics, quarters_of
-from pipeline.config import TrainConfig
+from pipeline.anomaly.methods import quarters_of
 from pipeline.errors import DatasetError
-from pipeline.learning import training
+from pipeline.learning import mislabelled, training
 from pipeline.learning.auroc import auroc
 from pipeline.learning.rates import RATES, UnseenAtRate, are_enough, unseen_at_rates
 from pipeline.records import LabelledRep, tiou
-from pipeline.skelemotion import encode
 
 Doubles = NDArray[np.float64]
 
@@ -36,18 +33,10 @@ _EVIDENCE = 0.9
 _MARGIN = 0.1
 # The number of labels contradicted from which the gate also judges by the earlier labels.
 _LEAST_CONTRADICTED = 3
-# The share of the normal repetitions, the most unusual ones, that is compared with the rest.
-_SUSPECTED = 0.25
-# Having been picked for being unusual, many of these score above 0.5 though nothing is wrong with them. Only a score
-# from 0.6 makes a suspect; sound repetitions reach that less often than the nominal rate of false alarms, by a factor.
-_SUSPECT_SCORE = 0.6
-_SUSPECT_RATE_FACTOR = 0.6
-# There are more suspects than chance explains where so many of sound repetitions have less than this probability.
-_UNLIKELY = 0.01
 
-_Row = tuple[int, str, bool, float, float, tuple[float, ...]]
-"""A repetition: index of its sample, video, whether it is anomalous, scores of the candidate and of the current one,
-scores of the candidate at each of several rates of false alarms."""
+_Row = tuple[str, bool, float, float, tuple[float, ...]]
+"""A repetition: video, whether it is anomalous, scores of the candidate and of the current one, scores of the candidate
+at each of several rates of false alarms."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +59,10 @@ class Verdict:
 class _UnseenScores:
     """Scores of N repetitions by detectors that have not learnt from their videos.
 
-    index: [N] of the sample that each is. groups: [N] their V different videos. truth: [N] by labels, True is
-    anomalous. candidate, current: [N] scores 0..1 of the two detectors. at_rates: [N, R] those of the candidate at
-    several nominal rates of false alarms.
+    groups: [N] their V different videos. truth: [N] by labels, True is anomalous. candidate, current: [N] scores 0..1
+    of the two detectors. at_rates: [N, R] those of the candidate at several nominal rates of false alarms.
     """
 
-    index: NDArray[np.int64]
     groups: NDArray[np.str_]
     truth: NDArray[np.bool_]
     candidate: Doubles
@@ -117,17 +104,17 @@ def judge(
     videos = len({sample.group for sample in samples})
     if videos < 2:
         return Verdict(False, "All labels are of one video, which leaves none to judge by. Label a second one.")
-    base, config, seed = candidate.base, candidate.config, candidate.seed
+    base, seed = candidate.base, candidate.seed
     rate = base.config.false_alarm_rate if rate is None else rate
     rates = tuple(sorted({*RATES, rate}))
     new, old = _unseen(samples, earlier, current, candidate, (rate, *rates), on_progress)
     at_rates = unseen_at_rates(rates, new.at_rates.T >= 0.5, new.truth, new.groups)
     contradicted = _contradicted(samples, earlier)
-    suspects = _suspects(samples, new, base, config, seed)
+    suspects = mislabelled.search(candidate)
     figures = _figures(new) | {
         "videos": float(videos),
         "contradicted": float(len(contradicted)),
-        "suspects": float(len(suspects)),
+        "suspects": float(suspects.found.total()),
     }
     reasons, doubtful = _reasons(new, rate, seed), Counter[str]()
     if len(contradicted) >= _LEAST_CONTRADICTED:
@@ -139,12 +126,12 @@ def judge(
             )
             doubtful.update(contradicted)
     remark = ""
-    if _is_unlikely(len(suspects), int((~new.truth).sum()), _SUSPECT_RATE_FACTOR * config.detector.false_alarm_rate):
+    if suspects.is_more_than_chance:
         remark = (
-            f"{len(suspects)} repetitions labelled normal look anomalous "
+            f"{suspects.found.total()} repetitions labelled normal look anomalous "
             "beside the other normal ones of the same lifter"
         )
-        doubtful.update(suspects)
+        doubtful.update(suspects.found)
         # Without earlier labels a rare lift cannot be distinguished from a fault: people get the remark, and decide.
         if earlier:
             reasons.append(remark)
@@ -196,17 +183,16 @@ def _rows(
             for index, a, b, *at in zip(mine, ours, theirs, *others, strict=True):
                 if a.reliable and b.reliable:
                     is_odd = samples[index].label == "anomalous"
-                    yield index, group, is_odd, a.score, b.score, tuple(one.score for one in at)
+                    yield group, is_odd, a.score, b.score, tuple(one.score for one in at)
 
 
 def _in_columns(rows: Sequence[_Row], rates: int) -> _UnseenScores:
     return _UnseenScores(
-        np.array([row[0] for row in rows], dtype=np.int64),
-        np.array([row[1] for row in rows], dtype=np.str_),
-        np.array([row[2] for row in rows], dtype=bool),
+        np.array([row[0] for row in rows], dtype=np.str_),
+        np.array([row[1] for row in rows], dtype=bool),
+        np.array([row[2] for row in rows], dtype=float),
         np.array([row[3] for row in rows], dtype=float),
-        np.array([row[4] for row in rows], dtype=float),
-        np.array([row[5] for row in rows], dtype=float).reshape(len(rows), rates),
+        np.array([row[4] for row in rows], dtype=float).reshape(len(rows), rates),
     )
 
 
@@ -223,14 +209,6 @@ def _learnt(samples: Sequence[LabelledRep], like: training.Fit, quarters: Mappin
         return training.fit(samples, like.base, like.config, like.seed, quarters=quarters)
     except DatasetError:
         return None
-
-
-def _fitted(samples: Sequence[LabelledRep], base: Detector, config: TrainConfig, seed: int) -> Detector:
-    """The base trained on these samples, or as it is where they are too few."""
-    try:
-        return training.train(samples, config, seed, base=base)[0]
-    except DatasetError:
-        return base
 
 
 def _figures(scores: _UnseenScores) -> dict[str, float]:
@@ -355,46 +333,3 @@ def _contradicted(samples: Sequence[LabelledRep], earlier: Sequence[LabelledRep]
         if old.label == "anomalous"
         and any(new.group == old.group and new.label == "normal" and tiou(new.rep, old.rep) > 0.5 for new in samples)
     ]
-
-
-def _suspects(
-    samples: Sequence[LabelledRep], scores: _UnseenScores, base: Detector, config: TrainConfig, seed: int
-) -> list[str]:
-    """The video of every repetition labelled normal that is far from the other normal ones of its lifter.
-
-    The most unusual ones by a detector that has not learnt from their video are set aside, and judged by what is learnt
-    from the rest: most sound ones turn out normal. A lifter or camera of whom too little is left is not judged. The
-    rest may hold faults as well, which networks learn to explain: it is the statistics that judge here.
-    """
-    aside = _most_unusual(scores)
-    if not aside:
-        return []
-    rest = [sample for i, sample in enumerate(samples) if sample.label == "normal" and i not in set(aside)]
-    by_statistics = replace(config, detector=replace(config.detector, method="statistics"))
-    # What the base knows of settings may be by networks, which statistics cannot be compared with.
-    knows_none = replace(base, references=(), in_setting=None, representation=Statistics())
-    detector = _fitted(rest, knows_none, by_statistics, seed)
-    found: list[str] = []
-    for group in dict.fromkeys(samples[i].group for i in aside):
-        mine = [samples[i] for i in aside if samples[i].group == group]
-        pose, reps = mine[0].pose, [sample.rep for sample in mine]
-        encoded = [encode(pose, rep, detector.config.encode) for rep in reps]
-        appearances = appearance_features(blocks_of(np.stack([one.image for one in encoded])))
-        if detector.reference_of(np.median(appearances, axis=0)) is not None:
-            judged = detector.score(pose, reps, encoded=encoded)
-            found += [group for one in judged if one.reliable and one.score >= _SUSPECT_SCORE]
-    return found
-
-
-def _most_unusual(scores: _UnseenScores) -> list[int]:
-    """The samples, in their order, of the normal repetitions that the candidate's scores are highest of."""
-    normal = ~scores.truth
-    order = scores.index[normal][np.argsort(-scores.candidate[normal], kind="stable")]
-    return sorted(int(index) for index in order[: int(_SUSPECTED * normal.sum())])
-
-
-def _is_unlikely(found: int, of: int, rate: float) -> bool:
-    """Whether chance hardly makes `found` or more of so many repetitions suspects, each with probability `rate`."""
-    from scipy import stats
-
-    return found > 0 and of > 0 and float(stats.binom.sf(found - 1, of, rate)) < _UNLIKELY

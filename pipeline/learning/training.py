@@ -122,7 +122,7 @@ class Fit:
         """Learn from `known`, which were counted as `report` says."""
         quarters = quarters_of(known.groups) if quarters is None else quarters
         learnt = None
-        if _settings(known, config)[1]:
+        if settings_of(known, config)[1]:
             method, of_each = METHODS[config.detector.method], [quarters[group] for group in known.groups]
             learnt = method.fit(known.features.blocks, base.scales, known.groups, of_each, seed, on_epoch)
         return Fit(base, known, config, seed, report, quarters, learnt)
@@ -130,7 +130,7 @@ class Fit:
     def detector(self, name: str = "model") -> tuple[Detector, TrainingReport]:
         """The base with the settings of all repetitions and with their people, and what it was trained on."""
         config = self.config.detector
-        names, rows_of = _settings(self.known, self.config)
+        names, rows_of = settings_of(self.known, self.config)
         people = replace(_with_people(self.base, self.known, names, self.config), config=config, name=name)
         if self.learnt is None or not rows_of:
             return people, self.report
@@ -346,7 +346,7 @@ def _with_people(base: Detector, known: Normals, names: Sequence[str], config: T
     return replace(base, posture=with_people(base.posture, angles, names), in_posture=in_posture)
 
 
-def _settings(known: Normals, config: TrainConfig) -> tuple[list[str], dict[str, NDArray[np.intp]]]:
+def settings_of(known: Normals, config: TrainConfig) -> tuple[list[str], dict[str, NDArray[np.intp]]]:
     """The setting of each repetition, and the rows of those settings that have enough of them."""
     names = _setting_names(known, config.detector.setting_distance)
     of_row = np.array(names)

@@ -1,0 +1,123 @@
+"""Repetitions labelled normal that look like faults beside the lifter's other normal ones.
+
+A fault that people call normal is learnt, and then looks normal. The most unusual repetitions are therefore set aside,
+all are compared with the rest, and the most unusual by that are set aside in turn. These are the concentration steps of
+Rousseeuw and Van Driessen ("A fast algorithm for the minimum covariance determinant estimator", Technometrics 41, 1999,
+section 3), with the distances that repetitions are judged by. The first ones set aside are the most unusual beside the
+others of their own video: there a lifter's and a camera's habits hide nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.anomaly.autoencoder import NETWORKS
+from pipeline.anomaly.distances import distances, fit_normal_model
+from pipeline.anomaly.methods import Statistics, quarters_of
+from pipeline.anomaly.reference import in_units, joined
+from pipeline.anomaly.within_video import compare_within_video
+from pipeline.learning.training import Fit, Normals, settings_of
+from pipeline.records import Floats
+
+# The share of the normal repetitions that is set aside: so many may be faults and still hide none of each other.
+_SET_ASIDE = 0.25
+_MOST_STEPS = 4
+# With fewer repetitions of a lifter and camera their spread says too little.
+_FEWEST = 10
+_FEWEST_IN_VIDEO = 3
+# A repetition is odd from so many standard deviations above the median of logarithmic distances. Of drawn sound
+# repetitions 1 % are, at most 3 % of one setting.
+_ODD_FROM = 3.0
+_LEAST_DEVIATION = 0.03
+_ODD_OF_SOUND = 0.03
+# There are more of them than chance explains where so many of sound repetitions have less than this probability.
+_UNLIKELY = 0.01
+
+
+class Mislabelled(NamedTuple):
+    """found: for each video how many of its repetitions labelled normal look like faults, without those that have
+    none. searched: the number of repetitions that were looked at."""
+
+    found: Counter[str]
+    searched: int
+
+    @property
+    def is_more_than_chance(self) -> bool:
+        """Whether as many sound repetitions hardly ever have so many that look odd."""
+        from scipy import stats
+
+        count = self.found.total()
+        return count > 0 and float(stats.binom.sf(count - 1, self.searched, _ODD_OF_SOUND)) < _UNLIKELY
+
+
+def search(fit: Fit) -> Mislabelled:
+    """Search what was learnt from for repetitions that look like faults.
+
+    A lifter and camera with fewer than ten normal repetitions is passed over. It is the statistics that are compared:
+    networks learn to explain the faults among what they see.
+    """
+    found: Counter[str] = Counter()
+    searched = 0
+    for rows in settings_of(fit.known, fit.config)[1].values():
+        if len(rows) >= _FEWEST:
+            known = fit.known.rows(rows.tolist())
+            searched += len(rows)
+            found.update(known.groups[row] for row in np.flatnonzero(_deviations(fit, known) >= _ODD_FROM))
+    return Mislabelled(found, searched)
+
+
+def _deviations(fit: Fit, known: Normals) -> Floats:
+    """[N] how far each repetition of one setting is from those that are not set aside, in standard deviations."""
+    within = _within_videos(fit, known)
+    aside = _furthest(within) & (within > 0)
+    for _ in range(_MOST_STEPS):
+        far = _beside_the_rest(fit, known, aside)
+        before, aside = aside, _furthest(far)
+        if (aside == before).all():
+            break
+    middle = float(np.median(far))
+    # The lower half alone: the upper one holds the faults, if there are any.
+    deviation = max(middle - float(np.quantile(far, 0.16)), _LEAST_DEVIATION)
+    deviations: Floats = ((far - middle) / deviation).astype(np.float32)
+    return deviations
+
+
+def _furthest(far: Floats) -> NDArray[np.bool_]:
+    """[N] which are set aside."""
+    found = np.zeros(len(far), bool)
+    found[np.argsort(-far, kind="stable")[: int(_SET_ASIDE * len(far))]] = True
+    return found
+
+
+def _within_videos(fit: Fit, known: Normals) -> Floats:
+    """[N] how far each repetition is from the others of its video; 0 in a video of one or two."""
+    blocks, names = in_units(known.features.blocks, fit.base.scales), np.array(known.groups)
+    far = np.zeros(len(names), np.float32)
+    for name in dict.fromkeys(known.groups):
+        mine = np.flatnonzero(names == name)
+        if len(mine) >= _FEWEST_IN_VIDEO:
+            far[mine] = compare_within_video(tuple(block.rows(mine) for block in blocks))
+    return far
+
+
+def _beside_the_rest(fit: Fit, known: Normals, aside: NDArray[np.bool_]) -> Floats:
+    """[N] the logarithm of how far each repetition is from those that are not set aside, none of them of its quarter of
+    the videos, or where videos do not fill four quarters, of the repetitions."""
+    scales, groups, kept = fit.base.scales, known.groups, np.flatnonzero(~aside)
+    quarters = quarters_of(groups)
+    by_video = len(quarters) >= NETWORKS
+    fold = np.array([quarters[group] if by_video else row % NETWORKS for row, group in enumerate(groups)])
+    rest = known.rows(kept.tolist())
+    learnt = Statistics.fit(rest.features.blocks, scales, rest.groups, [quarters[group] for group in rest.groups])
+    (blocks,) = learnt.representation.views(in_units(known.features.blocks, scales))
+    raw = np.empty((len(blocks), len(groups)))
+    for quarter in range(NETWORKS):
+        held, others = np.flatnonzero(fold == quarter), kept[fold[kept] != quarter]
+        for row, block in enumerate(blocks):
+            raw[row, held] = distances(block.rows(held).values, fit_normal_model(block.rows(others).values))
+    far: Floats = np.log(joined((raw / np.median(raw, axis=1, keepdims=True))[None]))
+    return far
