@@ -9,7 +9,6 @@ others of their own video: there a lifter's and a camera's habits hide nothing.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -29,29 +28,33 @@ _MOST_STEPS = 4
 # With fewer repetitions of a lifter and camera their spread says too little.
 _FEWEST = 10
 _FEWEST_IN_VIDEO = 3
-# A repetition is odd from so many standard deviations above the median of logarithmic distances. Of drawn sound
-# repetitions 1 % are, at most 3 % of one setting.
+# A repetition is odd from so many standard deviations above the median of logarithmic distances. Of drawn sound ones
+# with noise 1 to 5 % are, by the number of videos; one video in ten or fewer has any.
 _ODD_FROM = 3.0
 _LEAST_DEVIATION = 0.03
 _ODD_OF_SOUND = 0.03
+_VIDEOS_WITH_ODD = 0.1
+# Repetitions of one video say less than as many of different ones: a camera that moved makes all of them odd.
+_DESIGN_EFFECT = 3
 # There are more of them than chance explains where so many of sound repetitions have less than this probability.
 _UNLIKELY = 0.01
 
 
 class Mislabelled(NamedTuple):
-    """found: for each video how many of its repetitions labelled normal look like faults, without those that have
-    none. searched: the number of repetitions that were looked at."""
+    """rows: the repetitions that look like faults, as numbers in what was learnt from. videos: the video of each.
+    searched, searched_videos: how many repetitions, of how many videos, were looked at."""
 
-    found: Counter[str]
+    rows: tuple[int, ...]
+    videos: tuple[str, ...]
     searched: int
+    searched_videos: int
 
     @property
     def is_more_than_chance(self) -> bool:
-        """Whether as many sound repetitions hardly ever have so many that look odd."""
-        from scipy import stats
-
-        count = self.found.total()
-        return count > 0 and float(stats.binom.sf(count - 1, self.searched, _ODD_OF_SOUND)) < _UNLIKELY
+        """Whether as many sound repetitions hardly ever have so many that look odd, or have some in so many videos."""
+        repetitions = len(self.rows) // _DESIGN_EFFECT, self.searched // _DESIGN_EFFECT, _ODD_OF_SOUND
+        videos = len(set(self.videos)), self.searched_videos, _VIDEOS_WITH_ODD
+        return _is_unlikely(*repetitions) or _is_unlikely(*videos)
 
 
 def search(fit: Fit) -> Mislabelled:
@@ -60,14 +63,18 @@ def search(fit: Fit) -> Mislabelled:
     A lifter and camera with fewer than ten normal repetitions is passed over. It is the statistics that are compared:
     networks learn to explain the faults among what they see.
     """
-    found: Counter[str] = Counter()
-    searched = 0
-    for rows in settings_of(fit.known, fit.config)[1].values():
-        if len(rows) >= _FEWEST:
-            known = fit.known.rows(rows.tolist())
-            searched += len(rows)
-            found.update(known.groups[row] for row in np.flatnonzero(_deviations(fit, known) >= _ODD_FROM))
-    return Mislabelled(found, searched)
+    groups = fit.known.groups
+    searched = [rows for rows in settings_of(fit.known, fit.config)[1].values() if len(rows) >= _FEWEST]
+    odd = [int(row) for rows in searched for row in rows[_deviations(fit, fit.known.rows(rows.tolist())) >= _ODD_FROM]]
+    videos = {groups[row] for rows in searched for row in rows}
+    return Mislabelled(tuple(odd), tuple(groups[row] for row in odd), sum(map(len, searched)), len(videos))
+
+
+def _is_unlikely(found: int, of: int, rate: float) -> bool:
+    """Whether chance hardly makes `found` or more of so many, each with probability `rate`."""
+    from scipy import stats
+
+    return found > 0 and float(stats.binom.sf(found - 1, of, rate)) < _UNLIKELY
 
 
 def _deviations(fit: Fit, known: Normals) -> Floats:

@@ -114,7 +114,7 @@ def judge(
     figures = _figures(new) | {
         "videos": float(videos),
         "contradicted": float(len(contradicted)),
-        "suspects": float(suspects.found.total()),
+        "suspects": float(len(suspects.rows)),
     }
     reasons, doubtful = _reasons(new, rate, seed), Counter[str]()
     if len(contradicted) >= _LEAST_CONTRADICTED:
@@ -128,10 +128,10 @@ def judge(
     remark = ""
     if suspects.is_more_than_chance:
         remark = (
-            f"{suspects.found.total()} repetitions labelled normal look anomalous "
+            f"{len(suspects.rows)} repetitions labelled normal look anomalous "
             "beside the other normal ones of the same lifter"
         )
-        doubtful.update(suspects.found)
+        doubtful.update(suspects.videos)
         # Without earlier labels a rare lift cannot be distinguished from a fault: people get the remark, and decide.
         if earlier:
             reasons.append(remark)
