@@ -193,14 +193,23 @@ def _figures(stored: Mapping[str, float]) -> tuple[Figure, ...]:
     ):
         pair = stored.get(f"candidate_{name}"), stored.get(f"current_{name}")
         if pair[0] is not None and pair[1] is not None:
-            rates = share(pair[0] * n, n), share(pair[1] * n, n)
+            new, old = share(pair[0] * n, n), share(pair[1] * n, n)
+            rates = _widened(new, stored, f"candidate_{name}"), _widened(old, stored, f"current_{name}")
             found.append(Figure(TITLES[name], n, of, *rates, lower_is_better=True))
-    new, old = stored.get("candidate_auroc"), stored.get("current_auroc")
-    if new is not None and old is not None:
+    candidate, current = stored.get("candidate_auroc"), stored.get("current_auroc")
+    if candidate is not None and current is not None:
         of = f"repetitions ({normals} normal, {anomalies} anomalous)"
-        rates = area(new, normals, anomalies), area(old, normals, anomalies)
+        new, old = area(candidate, normals, anomalies), area(current, normals, anomalies)
+        rates = _widened(new, stored, "candidate_auroc"), _widened(old, stored, "current_auroc")
         found.append(Figure(_AUROC, normals + anomalies, of, *rates, lower_is_better=False))
     return tuple(found)
+
+
+def _widened(rate: Rate, stored: Mapping[str, float], name: str) -> Rate:
+    """The interval up to the ends of that over resampled videos, which models of earlier releases have not: repetitions
+    of one video resemble each other, and few videos are resampled to few values."""
+    low, high = stored.get(f"{name}_low", rate.low), stored.get(f"{name}_high", rate.high)
+    return Rate(rate.value, min(rate.low, low), max(rate.high, high))
 
 
 def chance_words(gate: Mapping[str, Any]) -> str:

@@ -13,5 +13,6 @@ def auroc(normal: Doubles, anomalous: Doubles) -> float:
 
     The Mann-Whitney statistic over the number of pairs (Hanley and McNeil, Radiology 1982), 0..1.
     """
-    above = np.sign(anomalous[:, None] - normal[None, :])
-    return float((above + 1.0).mean() / 2.0)
+    ordered = np.sort(normal)
+    below, up_to = (np.searchsorted(ordered, anomalous, side) for side in ("left", "right"))
+    return float((below + up_to).mean() / (2.0 * len(normal)))

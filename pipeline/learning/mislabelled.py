@@ -3,8 +3,7 @@
 A fault that people call normal is learnt, and then looks normal. The most unusual repetitions are therefore set aside,
 all are compared with the rest, and the most unusual by that are set aside in turn. These are the concentration steps of
 Rousseeuw and Van Driessen ("A fast algorithm for the minimum covariance determinant estimator", Technometrics 41, 1999,
-section 3), with the distances that repetitions are judged by. The first ones set aside are the most unusual beside the
-others of their own video: there a lifter's and a camera's habits hide nothing.
+section 3), with the distances that repetitions are judged by.
 """
 
 from __future__ import annotations
@@ -78,9 +77,19 @@ def _is_unlikely(found: int, of: int, rate: float) -> bool:
 
 
 def _deviations(fit: Fit, known: Normals) -> Floats:
-    """[N] how far each repetition of one setting is from those that are not set aside, in standard deviations."""
+    """[N] how far each repetition of one setting is from those that are not set aside, in standard deviations.
+
+    The steps end where nothing changes, which need not be the best end. They begin twice, and that counts which finds
+    more: with what stands out in its video set aside, as faults in a set do, and with nothing, which faults of a whole
+    video need.
+    """
     within = _within_videos(fit, known)
-    aside = _furthest(within) & (within > 0)
+    starts = _furthest(within) & (within > 0), np.zeros(len(within), bool)
+    return max((_concentrated(fit, known, aside) for aside in starts), key=lambda far: int((far >= _ODD_FROM).sum()))
+
+
+def _concentrated(fit: Fit, known: Normals, aside: NDArray[np.bool_]) -> Floats:
+    """[N] the deviations after the steps from one beginning."""
     for _ in range(_MOST_STEPS):
         far = _beside_the_rest(fit, known, aside)
         before, aside = aside, _furthest(far)

@@ -70,6 +70,22 @@ def test_what_did_not_pass_and_was_used_was_chosen_by_a_person() -> None:
     assert verdict_of(passed, was_used=True) == verdict_of(passed)
 
 
+def test_a_difference_that_comes_of_few_videos_is_not_called_better() -> None:
+    stored = gate(37, 27, (0.3, 0.8), (0.0, 0.8))
+    assert verdict_of(stored).kind == "better"
+    # 10 of the 11 false alarms are of one video, which a third of the resampled sets has not.
+    stored["figures"] |= {"current_false_alarms_low": 0.0, "current_false_alarms_high": 0.57}
+    assert verdict_of(stored).kind == "not-worse"
+    before = figures_of(stored)[0].current
+    assert (before.low, before.high) == (0.0, 0.57)
+
+
+def test_few_videos_do_not_make_an_interval_narrower() -> None:
+    stored = gate(10, 5, (0.5, 0.5), (0.0, 0.5))
+    stored["figures"] |= {"candidate_false_alarms_low": 0.0, "candidate_false_alarms_high": 0.0}
+    assert figures_of(stored)[0].candidate == share(0, 10)
+
+
 def test_a_remark_of_the_gate_stays() -> None:
     reason = "Not worse on unseen videos: false alarms 0.10 -> 0.10. But 3 repetitions look anomalous."
     assert verdict_of(gate(10, 2, (0.1, 1.0), (0.1, 1.0), reason=reason)).words.endswith(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from drawn_lifts import samples
 
@@ -47,6 +48,19 @@ def test_faults_called_normal_are_named_without_earlier_labels() -> None:
     assert verdict.passed  # without earlier labels a rare lift cannot be distinguished from a fault: people decide
     assert "look anomalous beside the other normal ones" in verdict.reason
     assert verdict.doubtful
+
+
+def test_intervals_are_over_videos() -> None:
+    # Of six videos one alone has false alarms, in all its repetitions.
+    names = np.repeat([f"video-{number}" for number in range(6)], 5)
+    alone = np.where(names == "video-3", 0.9, 0.1)
+    odd = np.tile([False] * 4 + [True], 6)
+    scores = promotion_gate._UnseenScores(names, odd, alone, np.full(30, 0.1), np.zeros((30, 0)))
+    figures = promotion_gate._figures(scores, 0)
+    assert figures["candidate_false_alarms"] == pytest.approx(1 / 6, abs=1e-4)
+    assert figures["candidate_false_alarms_low"] == 0.0
+    assert figures["candidate_false_alarms_high"] == pytest.approx(0.5, abs=0.1)
+    assert (figures["current_false_alarms_low"], figures["current_false_alarms_high"]) == (0.0, 0.0)
 
 
 def test_labels_are_searched_for_faults_beside_a_base_that_knows_settings() -> None:
