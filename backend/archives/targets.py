@@ -26,7 +26,7 @@ from backend.errors import (
     UploadRefused,
 )
 from backend.labelstudio.client import UPLOADED, LabelStudioClient
-from backend.labelstudio.file_names import copy_upload_name, is_copy_upload
+from backend.labelstudio.file_names import copy_upload_name, copy_upload_names, is_copy_upload
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
 from backend.labelstudio.media import MediaFetcher
@@ -234,8 +234,8 @@ class ProjectTarget:
 
         A file that would be uploaded has that of an equal one, whatever that is called.
         """
-        name = copy_upload_name(Path(entry.source), analysis.media_digest)
-        copied = self._tasks.uploaded_as(name, entry.source)
+        names = copy_upload_names(Path(entry.source), analysis.media_digest)
+        copied = self._tasks.uploaded_as(names, entry.source)
         is_upload = self._tasks.address(entry.source) is None
         if copied is None and is_upload:
             copied = self._tasks.of_content(analysis.media_digest)
@@ -246,7 +246,7 @@ class ProjectTarget:
             return self._tasks.task_for(entry.source, analysis.video)
         self._tasks.check(entry.source)
         with scratch() as folder:
-            copy = folder / name
+            copy = folder / copy_upload_name(Path(entry.source), analysis.media_digest)
             try:
                 make_playable(Path(entry.source), copy)
             except OSError as error:
