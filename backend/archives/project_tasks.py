@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
@@ -153,12 +153,12 @@ class ProjectTasks:
                 self._by_address = None  # as in `task_for`
                 raise
 
-    def uploaded_as(self, upload: str, name: str) -> Task | None:
-        """The task of the video at that path that was uploaded under a name that no other video has."""
+    def uploaded_as(self, uploads: Sequence[str], name: str) -> Task | None:
+        """The task of the video at that path that was uploaded under one of these names, which no other video has."""
         with self._lock:
             self._read_project()
-            mine = (task for task in self._by_name.get(upload, []) if self._owned.get(task.id, name) == name)
-            return next(mine, None)
+            found = (task for upload in uploads for task in self._by_name.get(upload, []))
+            return next((task for task in found if self._owned.get(task.id, name) == name), None)
 
     def note_content(self, digest: str, number: int) -> None:
         """Files with that SHA-256 have that task, as long as it is one of an upload: those stay what they are."""

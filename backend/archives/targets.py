@@ -12,6 +12,7 @@ from typing import Protocol
 from weakref import WeakValueDictionary
 
 from pydantic import SecretStr
+from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from backend.archives.foreseen_files import ForeseenFiles
@@ -26,7 +27,7 @@ from backend.errors import (
     UploadRefused,
 )
 from backend.labelstudio.client import UPLOADED, LabelStudioClient
-from backend.labelstudio.file_names import copy_upload_name, is_copy_upload
+from backend.labelstudio.file_names import copy_upload_name, copy_upload_names, is_copy_upload
 from backend.labelstudio.format import Task
 from backend.labelstudio.labeling_config import Controls
 from backend.labelstudio.media import MediaFetcher
@@ -202,28 +203,55 @@ class ProjectTarget:
         cluster = self._clusters.shown(self._project, analysis)
         if analysis.video.unplayable:
             analysis = self._with_copy(task, entry, analysis)
+        known = store.known_job(task, media, version, entry.config)
+        analysis = _as_stored(known, state.prediction_ids(version), analysis)
+        prediction = self._pushed(task, entry, analysis, cluster)
+        # Not before: where nothing was stored, a job would wait for a server that analyzes the video again.
         job = store.job_for(task, media, version, entry.config)
-        analysis = _as_stored(job, state.prediction_ids(version), analysis)
-        # A server may have promoted a newer model since this run began: its predictions stay. As late as can be asked:
-        # a copy takes long, and that server delivers meanwhile.
-        is_current = self._in_use() == version
-        ours = store.model_versions(self._project) if self._context.remove_superseded and is_current else set()
-        try:
-            new = delivery.Delivery(task, analysis, ours - {version}, cluster)
-            prediction = delivery.push(client, new, self._controls)
-        finally:  # it may break off when those of others are gone already
-            in_use = self._in_use()
-            if is_current and in_use != version:  # put in use meanwhile: its prediction may have gone as superseded
-                store.deliver_again([store.job_for(task, media, in_use, entry.config).id])
-        analysis = _as_stored(store.job(job.id) or job, [prediction], analysis)
+        analysis = _as_stored(job, [prediction], analysis)
         store.finish_job(job.id, dump_analysis(analysis))
         if analysis.video.has_playable_copy:
             note_copy(store.engine, self._project, number)
         store.mark_pushed(job.id, prediction)
-        if in_use == version and not self._shown:  # Label Studio takes only a version that it has predictions of
+        if not self._shown and self._in_use() == version:  # Label Studio takes only what it has predictions of
             self._shown = True
             client.show_model_version(self._project, version, store.model_versions(self._project) - {version})
         return Delivered(number, prediction)
+
+    def _pushed(self, task: Task, entry: Entry, analysis: Analysis, cluster: int | None) -> int:
+        """Store the prediction, unless it is there, and give way to a model that is put in use meanwhile; returns the
+        prediction's number. Raises LabelStudioError."""
+        store, version = self._context.store, analysis.model_version
+        # A server may have promoted a newer model since this run began: its predictions stay. As late as can be asked:
+        # a copy takes long, and that server delivers meanwhile.
+        is_current = self._in_use() == version
+        ours = store.model_versions(self._project) if self._context.remove_superseded and is_current else set()
+        new = delivery.Delivery(task, analysis, ours - {version}, cluster)
+        try:
+            prediction = delivery.push(self._context.client, new, self._controls)
+        except NotInLabelStudio:  # nor has anybody a prediction there
+            raise
+        except LabelStudioError:  # it may have broken off when those of others were gone already
+            if is_current:
+                self._give_way(task, entry, version)
+            raise
+        if is_current:
+            self._give_way(task, entry, version)
+        return prediction
+
+    def _give_way(self, task: Task, entry: Entry, version: str) -> None:
+        """Have a model that was put in use meanwhile deliver again: its prediction may have gone as superseded.
+
+        Raises nothing of that: what came of our own prediction is not to be hidden by it.
+        """
+        store = self._context.store
+        try:
+            in_use = self._in_use()
+            if in_use != version:
+                job = store.job_for(task, self._controls.media_of(task.data), in_use, entry.config)
+                store.deliver_again([job.id])
+        except (BackendError, DBAPIError, OSError) as error:
+            log.warning("Task %s: what the model in use says of it is not delivered again. %s", task.id, error)
 
     def _in_use(self) -> str:
         """The version of the project's model at this moment: a server may put another one in use."""
@@ -234,8 +262,8 @@ class ProjectTarget:
 
         A file that would be uploaded has that of an equal one, whatever that is called.
         """
-        name = copy_upload_name(Path(entry.source), analysis.media_digest)
-        copied = self._tasks.uploaded_as(name, entry.source)
+        names = copy_upload_names(Path(entry.source), analysis.media_digest)
+        copied = self._tasks.uploaded_as(names, entry.source)
         is_upload = self._tasks.address(entry.source) is None
         if copied is None and is_upload:
             copied = self._tasks.of_content(analysis.media_digest)
@@ -246,7 +274,7 @@ class ProjectTarget:
             return self._tasks.task_for(entry.source, analysis.video)
         self._tasks.check(entry.source)
         with scratch() as folder:
-            copy = folder / name
+            copy = folder / copy_upload_name(Path(entry.source), analysis.media_digest)
             try:
                 make_playable(Path(entry.source), copy)
             except OSError as error:
@@ -312,12 +340,12 @@ class ProjectTarget:
         return known is not None and known.media_digest != analysis.media_digest
 
 
-def _as_stored(job: Job, predictions: Sequence[int], analysis: Analysis) -> Analysis:
+def _as_stored(job: Job | None, predictions: Sequence[int], analysis: Analysis) -> Analysis:
     """The analysis that one of these predictions is of, where a server stored it, else the new one.
 
     A server may have been faster, with the copy that the task plays: what Label Studio shows is what we keep.
     """
-    if job.state != "done" or job.prediction_id not in predictions:
+    if job is None or job.state != "done" or job.prediction_id not in predictions:
         return analysis
     try:
         stored = load_analysis(job.result)

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from backend.datasets.export import Exported, ExportRequest
-    from backend.settings import Settings
-    from backend.storage.jobs import Store
 
 _Name = TypeVar("_Name", bound=str)
 _DAY = "2026-01-31"
@@ -87,6 +85,7 @@ def _export(request: ExportRequest, annotators: Sequence[str]) -> Exported:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
     from backend.commands.another_server import warn_of_another_server
+    from backend.commands.known_project import pull_labels
     from backend.context import access_of, with_known_names
     from backend.datasets.annotators import annotators_called
     from backend.datasets.export import export as run_export
@@ -98,7 +97,7 @@ def _export(request: ExportRequest, annotators: Sequence[str]) -> Exported:
     warn_of_another_server(settings)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with closing(Store(settings.database_url)) as store:
-        _pull(settings, store, request.project)
+        pull_labels(settings, store, request.project, "exported")
         client = LabelStudioClient(access_of(settings))
         chosen = annotators_called(annotators, store, client, request.project)
         request = replace(request, filters=replace(request.filters, annotators=chosen))
@@ -112,32 +111,6 @@ def _export(request: ExportRequest, annotators: Sequence[str]) -> Exported:
                 with_known_names(access_of(settings), store),
                 lambda done, total: bar.update(task, completed=done, total=total),
             )
-
-
-def _pull(settings: Settings, store: Store, project: int) -> None:
-    """Take over what Label Studio has, as training does; where none is named, what is known here is exported."""
-    import sys
-
-    from backend.commands.known_project import labels_wanted
-    from backend.context import access_of
-    from backend.errors import LabelConfigError
-    from backend.labels import labelled
-    from backend.labels.events import store_received_events
-    from backend.labelstudio.client import LabelStudioClient
-
-    store_received_events(store)
-    client = LabelStudioClient(access_of(settings))
-    if not client.configured:
-        told = "the labels known here are exported, without a look at Label Studio"
-        print(f"deadlift: {told}: LABEL_STUDIO_URL or LABEL_STUDIO_API_KEY is not set.", file=sys.stderr)
-        return
-    try:
-        with labels_wanted(settings, client, project):
-            labelled.pull(client, store, project)
-    except LabelConfigError as error:  # of now: what is known was labelled by an earlier one
-        if not store.label_config(project):
-            raise
-        print(f"deadlift: the labels known here are exported, without a look at Label Studio: {error}", file=sys.stderr)
 
 
 def _report(done: Exported) -> None:

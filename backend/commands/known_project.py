@@ -1,17 +1,19 @@
-"""Whether Label Studio has the project that a command is about, and which it has."""
+"""Whether Label Studio has the project that a command is about, which it has, and the labels of it."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from backend.errors import LabelStudioError, NotInLabelStudio
+from backend.errors import LabelConfigError, LabelStudioError, NotInLabelStudio
 from backend.labelstudio.addresses import shown_address
 
 if TYPE_CHECKING:
     from backend.labelstudio.client import LabelStudioClient
     from backend.settings import Settings
+    from backend.storage.jobs import Store
 
 
 def check_is_there(client: LabelStudioClient, project: int) -> None:
@@ -28,22 +30,38 @@ def check_is_there(client: LabelStudioClient, project: int) -> None:
         return
 
 
-@contextmanager
-def labels_wanted(settings: Settings, client: LabelStudioClient, project: int) -> Iterator[None]:
-    """Within it Label Studio is asked for labels. Raises what is raised there, with the address and the way without.
+def pull_labels(settings: Settings, store: Store, project: int, doing: str) -> None:
+    """Take over the labels that Label Studio has; where none is named, or its labeling config of now means nothing to
+    us, those known here do, which is said. doing: what is done with them.
 
-    Who names a Label Studio wants the labels that it has: without them a model or a dataset would be made of fewer, or
-    of earlier ones, and nobody would know.
+    Raises LabelStudioError, with the address and the way without: who names a Label Studio wants the labels that it
+    has. Without them a model or a dataset would be made of fewer, or of earlier ones, and nobody would know. Raises
+    LabelConfigError for a project that was never seen.
     """
+    from backend.context import access_of
+    from backend.labels import labelled
+    from backend.labels.events import store_received_events
+    from backend.labelstudio.client import LabelStudioClient
+
+    store_received_events(store)
+    client = LabelStudioClient(access_of(settings))
+    known = f"deadlift: the labels known here are {doing}, without a look at Label Studio"
+    if not client.configured:
+        print(f"{known}: LABEL_STUDIO_URL or LABEL_STUDIO_API_KEY is not set.", file=sys.stderr)
+        return
     try:
         with _named(client, project):
-            yield
+            labelled.pull(client, store, project)
+    except LabelConfigError as error:  # of now: what is known was labelled by an earlier one
+        if not store.label_config(project):
+            raise
+        print(f"{known}: {error}", file=sys.stderr)
     except LabelStudioError as error:
         asked = shown_address(settings.label_studio_url)
-        raise type(error)(
-            f"{error} It was asked at {asked}. With LABEL_STUDIO_URL set to nothing, the labels that are known here "
-            "are taken."
-        ) from error
+        error.args = (
+            f"{error} LABEL_STUDIO_URL is {asked}: leave it empty to use the labels that are stored in DATA_DIR.",
+        )
+        raise
 
 
 @contextmanager
@@ -52,11 +70,14 @@ def _named(client: LabelStudioClient, project: int) -> Iterator[None]:
     try:
         yield
     except NotInLabelStudio as error:
-        raise NotInLabelStudio(f"Label Studio does not have project {project}. {_those_there(client)}") from error
+        raise NotInLabelStudio(_those_there(client, project)) from error
 
 
-def _those_there(client: LabelStudioClient) -> str:
+def _those_there(client: LabelStudioClient, project: int) -> str:
+    missing = f"Label Studio does not have project {project}."
     try:
-        return f"It has: {', '.join(f'{one.id} ({one.title})' for one in client.projects()) or 'none'}."
-    except LabelStudioError:  # as anything but a Label Studio answers
-        return "Nor does it say which it has. Check LABEL_STUDIO_URL."
+        return f"{missing} It has: {', '.join(f'{one.id} ({one.title})' for one in client.projects()) or 'none'}."
+    except NotInLabelStudio:  # no list of projects either
+        return "Nothing at LABEL_STUDIO_URL answers as Label Studio does. Check the address."
+    except LabelStudioError as error:
+        return f"{missing} {error}"

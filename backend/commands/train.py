@@ -13,6 +13,7 @@ from pipeline.config import Method
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from backend.models.registry import Registry
     from backend.storage.runs import Run
     from backend.training.trainer import Trainer
     from pipeline.learning.training import TrainingProgress
@@ -104,7 +105,7 @@ def _train_here_or_there(project: int) -> None:
 
     from backend import logs
     from backend.commands.another_server import warn_of_another_server
-    from backend.commands.known_project import labels_wanted
+    from backend.commands.known_project import pull_labels
     from backend.context import context_of
     from backend.datasets.rows import controls_of
     from backend.errors import BackendError
@@ -117,11 +118,8 @@ def _train_here_or_there(project: int) -> None:
     warn_of_another_server(settings)
     store = Store(settings.database_url)
     context = context_of(settings, store)
-    if context.client.configured:
-        with labels_wanted(settings, context.client, project):
-            context.client.label_config(project)  # the run itself asks for the labels
-    else:
-        controls_of(store, project)  # where nobody can be asked, a project that was never seen has no labels
+    pull_labels(settings, store, project, "learnt from")  # the run asks as well, but goes on with those of now
+    controls_of(store, project)  # where nobody can be asked, a project that was never seen has no labels
     # A server notices what is promoted by itself.
     trainer = create_trainer(settings, context, lambda _: None, starts=True)
     try:
@@ -132,6 +130,17 @@ def _train_here_or_there(project: int) -> None:
     if run.state != "done":
         raise BackendError(f"Run {run.id} {run.state}. {run.message}")
     Console().print(run.message, soft_wrap=True)
+    if run.version != context.registry.current_name(project) and _is_of_earlier_run(context.registry, run):
+        asked = f"{run.version} --project {project}"
+        Console().print(
+            f"`deadlift models show {asked}` says why, `deadlift models promote {asked}` puts it in use.",
+            soft_wrap=True,
+        )
+
+
+def _is_of_earlier_run(registry: Registry, run: Run) -> bool:
+    """Whether a run has found the model that it would have made."""
+    return bool(run.version) and registry.version(run.project, run.version).run.get("run") != run.id
 
 
 def _followed(trainer: Trainer, run: Run, data_dir: Path) -> Run:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from backend.errors import LabelStudioError
 from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.file_names import file_name
+from backend.labelstudio.file_names import name_for_files, names_for_files
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from pipeline.datasets.frames import nearest_frames
@@ -108,14 +108,15 @@ def _by_task(
     for task in tasks:
         address = controls.media_of(task.data)
         by_address[shown_address(address)].append(task.id)
-        by_name[video_name(file_name(address))].append(task.id)
+        for called in {video_name(name) for name in names_for_files(address)}:
+            by_name[called].append(task.id)
     if request.task is not None and all(task.id != request.task for task in tasks):
         raise LabelStudioError(f"Project {request.project} has no task {request.task}. Check --task and --project.")
     found: dict[int, list[NamedInterval]] = defaultdict(list)
     missing: dict[str, str] = {}
     for one in sorted(intervals, key=lambda interval: (interval.start_s, interval.end_s)):
         # A file's address or path may come from another system.
-        name = video_name(file_name(one.video.replace("\\", "/")))
+        name = video_name(name_for_files(one.video.replace("\\", "/")))
         known = [request.task] if request.task is not None else by_address.get(one.video) or by_name.get(name, [])
         if len(known) == 1:
             found[known[0]].append(one)

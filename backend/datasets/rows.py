@@ -14,7 +14,7 @@ from backend.errors import LabelConfigError
 from backend.labels.proposals import Proposals, origin_of, proposal_for, proposals_of, shifts_s
 from backend.labels.region_notes import Provenance, RegionNotes, region_notes
 from backend.labelstudio.addresses import shown_address
-from backend.labelstudio.file_names import file_name
+from backend.labelstudio.file_names import name_for_files
 from backend.labelstudio.format import Json
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.storage.annotation_json import sources
@@ -122,12 +122,9 @@ def _candidates(store: Store, project: int, filters: Filters) -> list[_Candidate
         for tasks in queries.task_batches(session, project):
             best = [max(group, key=passing_first) for group in queries.of_tasks(session, project, tasks)]
             digests = queries.digests(session, best)
-            found += [
-                _Candidate(
-                    a.task, a.id, digests.get(a.id, "") or a.media, video_name(file_name(a.media)), passing_first(a)
-                )
-                for a in best
-            ]
+            for a in best:
+                name = video_name(name_for_files(a.media))
+                found.append(_Candidate(a.task, a.id, digests.get(a.id, "") or a.media, name, passing_first(a)))
     return found
 
 

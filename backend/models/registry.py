@@ -146,7 +146,11 @@ class Registry:
     def damage(self, project: int) -> str:
         """What is wrong with the model that is to be used, so that the fallback is; "" where nothing is."""
         name = self.history(project)[-1]
-        return "" if name == BASE else self._damage_of(self._folder(project) / name)
+        return "" if name == BASE else self.damage_of(project, name)
+
+    def damage_of(self, project: int, name: str) -> str:
+        """What is wrong with a published model, whether it is to be used or not; "" where nothing is."""
+        return self._damage_of(self._folder(project) / name)
 
     def current_name(self, project: int) -> str:
         """ "v0003", or "base"."""
@@ -255,7 +259,7 @@ class Registry:
         except OSError as error:  # as of a network's disk: what was there a moment ago is
             return self._looked[folder][1] if folder in self._looked else str(StorageFault.of(error))
         if damage:
-            log.error("%s serves in place of a damaged model. %s", self.fallback.version, damage)
+            log.error("%s serves in place of a damaged model, where that is in use. %s", self.fallback.version, damage)
         self._looked[folder] = state, damage
         return damage
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from backend.errors import LabelStudioError
 from backend.labelstudio.client import LabelStudioClient
-from backend.labelstudio.file_names import file_name
+from backend.labelstudio.file_names import name_for_files, upload_name
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import Controls
 from backend.labelstudio.task_data import ORIGINAL, with_value, without_value
@@ -29,7 +29,8 @@ def upload_copy(client: LabelStudioClient, task: Task, controls: Controls, video
         data = client.task_state(task).task.data
         if pointed_to_copy(data, controls, "") is None:
             return ORIGINAL in data
-        copy = folder / copy_name(Path(file_name(controls.media_of(data)))).name
+        # An address may end in more than a file can be called.
+        copy = folder / copy_name(Path(upload_name(Path(name_for_files(controls.media_of(data)))))).name
         make_playable(video, copy)
         return play_copy(client, task, controls, client.upload_file(task.project, copy))
     except (LabelStudioError, VideoError, OSError) as error:

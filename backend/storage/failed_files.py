@@ -1,4 +1,4 @@
-"""What archive runs failed with before there was a job for it: no list of videos has such files."""
+"""What the last archive runs failed with, without a result that the list of videos shows."""
 
 from __future__ import annotations
 
@@ -32,9 +32,16 @@ def failed_files(
 ) -> tuple[int, Sequence[FailedFile]]:
     """How many files there are, and the newest of them. text: part of the name, or of why it failed.
 
-    What succeeded, with whichever model, is left out, and so is a file whose bytes another one of the project has.
+    Those of the last run into each project: what that no longer had may be gone from the disk. What succeeded, with
+    whichever model, is left out, and so is a file whose bytes another one of the project has.
     """
-    other = aliased(Entry)
+    other, latest, every = aliased(Entry), aliased(Entry), aliased(Entry)
+    last_runs = select(every.target, func.max(every.run)).group_by(every.target)
+    is_there = exists().where(
+        latest.target == Entry.target,
+        latest.source == Entry.source,
+        tuple_(latest.target, latest.run).in_(last_runs),
+    )
     its_project = cast(func.substr(Entry.target, len(OF_PROJECT) + 1), Integer)
     is_same_content = (other.fingerprint == Entry.fingerprint) | (other.updated_at >= Entry.updated_at)
     is_later = tuple_(other.updated_at, other.id) > tuple_(Entry.updated_at, Entry.id)
@@ -47,12 +54,13 @@ def failed_files(
     has_equal = exists().where(
         Job.project == its_project, VideoSummary.job_id == Job.id, digest != "", VideoSummary.media_digest == digest
     )
-    has_job = exists().where(Job.project == its_project, Job.task == Entry.task)
+    # One that waits, as of a server that was told of the task, says nothing of it yet.
+    has_job = exists().where(Job.project == its_project, Job.task == Entry.task, Job.state.in_(("done", "failed")))
     query = select(
         its_project.label("project"), Entry.source, Entry.media, Entry.task, Entry.failures.label("attempts"),
         Entry.error_message, Entry.updated_at,
     ).where(
-        Entry.state == "failed", Entry.target.startswith(OF_PROJECT), ~is_overtaken, ~has_job, ~has_equal
+        Entry.state == "failed", Entry.target.startswith(OF_PROJECT), is_there, ~is_overtaken, ~has_job, ~has_equal
     )  # fmt: skip
     if project is not None:
         query = query.where(its_project == project)

@@ -160,6 +160,10 @@ class Store:
             raise NotInLabelStudio(f"Task {task.id} was deleted.")
         return found
 
+    def known_job(self, task: Task, media: str, model_version: str, config: str) -> Job | None:
+        """The job of this task, media, version and configuration, if there is one."""
+        return self._found([(task, media, model_version)], config).get((task.id, media, model_version))
+
     def jobs_for(self, wanted: Sequence[tuple[Task, str, str]], config: str) -> list[Job | None]:
         """The jobs of tasks, each given with its media and model version; made where there is none yet.
 

@@ -318,22 +318,24 @@ class Trainer:
             else:
                 moment = now()
         self.runs.note_labels(run.id, moment)
-        work = self._work(run.project, run.id)
-        known = made_before(self._registry, work, digest_of(work.videos))
+        work = self._work(run.project)
+        known = self._made_before(work, run.id)
         if known is not None:  # said before a process is started, and videos are looked at
             return known
-        outcome: RunOutcome = self._executor.submit(train_run, work, key=f"train-{run.project}-{run.id}").result()
+        key = f"train-{run.project}-{run.id}"
+        outcome: RunOutcome = self._executor.submit(train_run, run.id, work, key=key).result()
         return outcome
 
     def nothing_new(self, project: int) -> str:
         """Why a training would end at once, by the labels that are known here; "" where it would not."""
-        work = self._work(project)
-        known = made_before(self._registry, work, digest_of(work.videos))
+        known = self._made_before(self._work(project))
         return known.reason if known is not None else ""
 
-    def _work(self, project: int, run: int = 0) -> TrainWork:
+    def _made_before(self, work: TrainWork, but_for: int | None = None) -> RunOutcome | None:
+        return made_before(self._registry, work, digest_of(work.videos), but_for)
+
+    def _work(self, project: int) -> TrainWork:
         return TrainWork(
-            run=run,
             project=project,
             videos=tuple(labelled.labelled_videos(self._store, project)),
             database_url=self._store.url,

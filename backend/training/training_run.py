@@ -53,10 +53,10 @@ class OnProgress(Protocol):
 
 @dataclass(frozen=True)
 class TrainWork:
-    """Everything a run needs. `parent` is the model in use, which the new one is compared with, at the nominal `rate`
-    of false alarms that the project judges at; None: at that of the base."""
+    """Everything a run needs. `parent` is the model that serves, which the new one is compared with, at the nominal
+    `rate` of false alarms that the project judges at; None: at that of the base. parent_name: the one that was put in
+    use, which is another one where that is damaged."""
 
-    run: int
     project: int
     videos: tuple[LabelledVideo, ...]
     database_url: str
@@ -80,7 +80,7 @@ class RunOutcome:
     reason: str
 
 
-def train_run(work: TrainWork) -> RunOutcome:
+def train_run(run: int, work: TrainWork) -> RunOutcome:
     """Train, judge and publish; whether the model is used is up to the caller. Progress goes into the runs table.
 
     A run that was interrupted after publishing finds its model and goes on from there. Raises TooFewLabels, Cancelled,
@@ -88,13 +88,13 @@ def train_run(work: TrainWork) -> RunOutcome:
     """
     registry = Registry(work.models_dir, work.fallback)
     with closing(Store(work.database_url)) as store:
-        published = next((v for v in registry.versions(work.project) if v.run.get("run") == work.run), None)
+        published = next((v for v in registry.versions(work.project) if v.run.get("run") == run), None)
         if published is not None:
             return _outcome(published)
-        return _train(work, registry, _progress_writer(Runs(store), work.run))
+        return _train(run, work, registry, _progress_writer(Runs(store), run))
 
 
-def _train(work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunOutcome:
+def _train(run: int, work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunOutcome:
     samples, labels, skipped = _samples(work, on_progress)
     _check_enough(samples, skipped)
     digest = label_digest(labels)
@@ -118,8 +118,8 @@ def _train(work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunO
     )
     detector, report = candidate.detector()
     kept = on_labels.confirmed(samples, detector, current, rate)
-    run: Json = {
-        "run": work.run,
+    described: Json = {
+        "run": run,
         "created": now().isoformat(timespec="seconds") + "Z",
         "parent": work.parent.version,
         "parent_name": work.parent_name,
@@ -127,6 +127,7 @@ def _train(work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunO
         "seed": work.seed,
         "label_digest": digest,
         "config": work.config.digest(),
+        "training": training.TRAINING,
         "labels": {
             "normal": sum(sample.label == "normal" for sample in samples),
             "anomalous": sum(sample.label == "anomalous" for sample in samples),
@@ -140,7 +141,7 @@ def _train(work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunO
         "gate": _gate(verdict, labels) | {"rate": rate},
     }
     on_progress("publish", 99.0)
-    return _outcome(registry.publish(work.project, detector, training.card(detector, report), run, labels))
+    return _outcome(registry.publish(work.project, detector, training.card(detector, report), described, labels))
 
 
 def _gate(verdict: promotion_gate.Verdict, labels: Sequence[Json]) -> Json:
@@ -229,24 +230,28 @@ def digest_of(videos: Sequence[LabelledVideo]) -> str:
     return label_digest([{"media_digest": digest, **asdict(rep)} for digest, mine in reps.items() for rep in mine])
 
 
-def made_before(registry: Registry, work: TrainWork, digest: str) -> RunOutcome | None:
-    """The model that exactly these labels made before, with the same settings: the one in use, or one that was compared
-    with it. Another run would make and say the same. One that this very run has published is not meant."""
+def made_before(registry: Registry, work: TrainWork, digest: str, but_for: int | None = None) -> RunOutcome | None:
+    """The model that exactly these labels made before, with the same settings: the one that serves, or one that was
+    compared with it. Another run would make and say the same. One that is damaged is not meant, nor what the run
+    `but_for` has published itself."""
     rate = registry.own_rate(work.fallback) if work.rate is None else work.rate
-    wanted = {"label_digest": digest, "base": work.fallback.version, "config": work.config.digest()}
+    wanted = {
+        "label_digest": digest,
+        "base": work.fallback.version,
+        "config": work.config.digest(),
+        "training": training.TRAINING,
+    }
     for version in reversed(registry.versions(work.project)):
         run = version.run
         is_same = all(run.get(name) == value for name, value in wanted.items())
-        if not is_same or version.gate.get("rate") != rate or run.get("run") == work.run:
+        if not is_same or version.gate.get("rate") != rate or (but_for is not None and run.get("run") == but_for):
             continue
-        since = f"Nothing has changed since {version.name}: it was made of exactly these labels, with the same settings"
-        if version.name == work.parent_name:
-            return RunOutcome(version.name, True, f"{since}, and is in use.")
-        if run.get("parent") == work.parent.version:
-            chosen = f" `deadlift models promote {version.name} --project {work.project}` puts it in use."
-            return RunOutcome(
-                version.name, False, f"{since}, and is not in use. {version.gate.get('reason', '')}{chosen}"
-            )
+        is_in_use = version.model.folder == work.parent.folder
+        is_compared = is_in_use or run.get("parent") == work.parent.version
+        if is_compared and not registry.damage_of(work.project, version.name):
+            since = f"Nothing has changed since {version.name}: it was made of exactly these labels"
+            use = "is in use" if is_in_use else "is not in use"
+            return RunOutcome(version.name, is_in_use, f"{since}, with the same settings, and {use}.")
     return None
 
 

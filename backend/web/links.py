@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import threading
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from time import monotonic
 from urllib.parse import urlsplit
 
 from backend.errors import BackendError
@@ -35,7 +35,9 @@ class ProjectTitles:
         self._asked_with: set[int] = set()
         self._wanted: set[int] = set()
         self._asked_with_people: set[int] = set()
-        self._asking: threading.Thread | None = None
+        self._is_asking = False
+        self._is_asked_again = False
+        self._answered = threading.Event()
         self._began_at = -math.inf
         self._lock = threading.Lock()
 
@@ -45,7 +47,7 @@ class ProjectTitles:
         wanted = set(projects)
         with self._lock:
             is_new = not wanted <= self._asked_with | set(self._titles)
-            if is_new or time.monotonic() >= self._due_at:
+            if is_new or monotonic() >= self._due_at:
                 self._begin(wanted)
         if is_new or not self._titles:
             self._wait()
@@ -65,28 +67,41 @@ class ProjectTitles:
             with self._lock:
                 self._wanted.add(number)
                 is_new = number not in self._asked_with_people
-                if is_new and time.monotonic() >= self._began_at + _AGAIN_S:  # once for all who are new on a page
+                if is_new and monotonic() >= self._began_at + _AGAIN_S:  # once for all who are new on a page
                     self._begin(set())
             if is_new:
                 self._wait()
         return self._people.get(number) or f"user {number}"
 
     def _begin(self, projects: set[int]) -> None:
-        """Ask for everything, in a thread, where anybody can be asked. To be called with the lock."""
+        """Ask for everything, in a thread, where anybody can be asked; where an answer is still to come, after that
+        one: it is older, and might come later than that of another thread. To be called with the lock."""
         if not self._client.configured:
             return
         self._asked_with |= projects
         self._asked_with_people |= self._wanted
-        self._began_at = time.monotonic()
+        self._began_at = monotonic()
         self._due_at = self._began_at + _KEPT_S
-        self._asking = threading.Thread(target=self._ask, name="project-titles", daemon=True)
-        self._asking.start()
+        self._answered.clear()
+        self._is_asked_again = self._is_asking
+        if not self._is_asking:
+            self._is_asking = True
+            threading.Thread(target=self._ask_while_wanted, name="project-titles", daemon=True).start()
 
     def _wait(self) -> None:
         """For the answer, though not long after it was asked for."""
-        left_s = self._began_at + _FIRST_WAIT_S - time.monotonic()
-        if self._asking is not None and left_s > 0:
-            self._asking.join(left_s)
+        left_s = self._began_at + _FIRST_WAIT_S - monotonic()
+        if left_s > 0:
+            self._answered.wait(left_s)
+
+    def _ask_while_wanted(self) -> None:
+        while True:
+            self._ask()
+            with self._lock:
+                self._is_asking, self._is_asked_again = self._is_asked_again, False
+                if not self._is_asking:
+                    self._answered.set()
+                    return
 
     def _ask(self) -> None:
         try:
@@ -95,7 +110,7 @@ class ProjectTitles:
         except BackendError as error:
             log.info("Titles of projects or names of people are not known: %s", error)
             if not self._titles:
-                self._due_at = time.monotonic() + _AGAIN_S
+                self._due_at = monotonic() + _AGAIN_S
         except Exception:  # the top of a thread
             log.exception("Titles of projects and names of people were not read.")
 

@@ -23,6 +23,9 @@ from pipeline.records import Floats, LabelledRep
 from pipeline.skelemotion import Encoded, encode
 from pipeline.synthetic.fault_pairs import FaultPair, fault_pairs
 
+TRAINING = 1
+"""Stands in a model's run.json. Raise it with every change of what comes of a training or is said of it (here, in
+`promotion_gate`, in what features and encoding make of landmarks): the same labels are worth another one then."""
 _DRAWN_FAULTY_VIDEOS = 30
 _FEWEST = 3
 

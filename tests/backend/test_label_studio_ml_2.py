@@ -182,7 +182,7 @@ class Captured:
     def __init__(self) -> None:
         self.work: list[TrainWork] = []
 
-    def submit(self, function: Any, work: TrainWork, *, key: str) -> Future[Any]:
+    def submit(self, function: Any, run: int, work: TrainWork, *, key: str) -> Future[Any]:
         self.work.append(work)
         refused: Future[Any] = Future()
         refused.set_exception(TooFewLabels("Only looked at."))

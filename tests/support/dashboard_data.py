@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
@@ -70,12 +71,13 @@ def fill_videos(
     return reps
 
 
-def fail_file(store: Store, path: str, message: str) -> None:
-    """A file of an archive that failed before project 1 had a task for it."""
+def fail_files(store: Store, paths: Sequence[str], message: str) -> None:
+    """Files of an archive that failed before project 1 had a task for them, the last one last. message: behind the
+    path of each."""
     ledger = Ledger(store.engine)
-    run = ledger.begin("project 1", VERSION, "c", [Source(path, path, "1-1")])
-    (entry,) = ledger.of_run(run, "queued")
-    ledger.failed(entry.id, "NotAVideo", message)
+    run = ledger.begin("project 1", VERSION, "c", [Source(path, path, "1-1") for path in paths])
+    for entry in ledger.of_run(run, "queued"):
+        ledger.failed(entry.id, "NotAVideo", f"{entry.source}{message}")
 
 
 def label(

@@ -58,7 +58,7 @@ class VideoLine:
 
 @dataclass(frozen=True)
 class FileLine:
-    """A file that failed in an archive run before the list of videos had it. task: None, and url "", for none."""
+    """A file that failed in an archive run, without a result in the list. task: None, and url "", for none."""
 
     project: int
     project_title: str

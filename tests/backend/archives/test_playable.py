@@ -163,6 +163,20 @@ def test_what_is_known_may_be_forgotten_and_the_task_still_plays_its_copy(
     assert _data(label_studio)["deadlift_state"] == "predicted"
 
 
+def test_a_copy_that_an_earlier_build_called_by_the_stem_is_found(
+    context: Context, archive: Path, label_studio: FakeLabelStudio
+) -> None:
+    _run(context, archive, None)()
+    (task,) = label_studio.tasks.values()
+    task["data"]["video"] = task["data"]["video"].replace("a.mkv-", "a-")
+    label_studio.files = {name.replace("a.mkv-", "a-"): content for name, content in label_studio.files.items()}
+    with context.store.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM ledger")  # as of a new data folder
+    _run(context, archive, None)()
+    assert len(_copies(label_studio)) == 1
+    assert predictions(label_studio) == [1]
+
+
 def test_a_task_that_was_made_anew_gets_a_copy_again(
     context: Context, archive: Path, label_studio: FakeLabelStudio
 ) -> None:

@@ -24,8 +24,10 @@ from backend.errors import BackendError, LabelStudioError, WorkerLost
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
 from backend.labelstudio.records import Access
+from backend.models.registry import Model, Registry
 from backend.predictions.worker import VideoJob
 from backend.storage.analysis_json import dump_analysis, load_analysis
+from backend.storage.failed_files import failed_files
 from backend.storage.jobs import Store
 from backend.storage.ledger import Source
 from pipeline.errors import NotAVideo
@@ -181,6 +183,18 @@ def test_a_delivery_that_failed_is_tried_again_without_another_analysis(
     assert set(into_project.executor.calls.values()) == {1}
 
 
+def test_a_delivery_that_failed_is_told_among_the_files_that_failed(
+    into_project: Run, label_studio: FakeLabelStudio, store: Store
+) -> None:
+    """No job waits for a server that would analyze the video again."""
+    label_studio.failures = [502] * 12
+    into_project(attempts=1)
+    assert list(store.jobs(1)) == []
+    count, failed = failed_files(store.engine)
+    assert count == 4
+    assert {"502" in one.error_message for one in failed} == {True}
+
+
 def test_an_upload_that_is_refused_is_sent_once_in_each_attempt(
     into_project: Run, label_studio: FakeLabelStudio
 ) -> None:
@@ -275,6 +289,39 @@ def test_a_prediction_that_a_broken_delivery_removed_is_delivered_again(
     Run(replace(context, client=BrokenOff(access)), True, archive)()
     left = [(job.model_version, job.delivery) for job in store.jobs(1) if job.state == "done"]
     assert sorted(left) == sorted([(VERSION, "pushed"), (other, "")])
+
+
+def test_no_model_is_given_way_to_on_a_task_that_is_gone(
+    into_project: Run, label_studio: FakeLabelStudio, context: Context, store: Store
+) -> None:
+    label_studio.before_storing = lambda: context.registry.choose_rate(1, 0.1)
+    label_studio.failures = [404] * 4
+    into_project(attempts=1)
+    failed = into_project.ledger.of_run(into_project.number, "failed")
+    assert [one.error_type for one in failed] == ["NotInLabelStudio"] * 4
+    assert list(store.jobs(1)) == []
+
+
+def test_what_a_delivery_failed_with_is_not_hidden_by_what_fails_after_it(
+    context: Context, archive: Path, label_studio: FakeLabelStudio
+) -> None:
+    class Unreadable(Registry):
+        faults: list[OSError] = []  # noqa: RUF012
+
+        def current(self, project: int | None = None) -> Model:
+            if self.faults:
+                raise self.faults.pop()
+            return super().current(project)
+
+    for path in list(archive.iterdir())[1:]:
+        path.unlink()
+    models = Unreadable(context.registry.root, context.registry.fallback)
+    label_studio.before_storing = lambda: models.faults.append(OSError("the disk is away"))
+    label_studio.failures = [502] * 3
+    run = Run(replace(context, registry=models), True, archive)
+    run(attempts=1)
+    (failed,) = run.ledger.of_run(run.number, "failed")
+    assert "502" in failed.error_message
 
 
 def test_the_project_shows_the_scores_of_the_new_version(into_project: Run, label_studio: FakeLabelStudio) -> None:

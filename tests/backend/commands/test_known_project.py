@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 from dashboard_data import label
 from fakes import CONFIG
+from flaky_proxy import Fault, FlakyProxy
 from label_studio_api import FakeLabelStudio
 from media_server import MediaServer, reply
 from typer.testing import CliRunner, Result
@@ -78,9 +79,9 @@ def labelled(store: Store) -> Store:
     return store
 
 
-def _asked(folder: Path, command: str, url: str) -> Result:
+def _asked(folder: Path, command: str, url: str, token: str = "0123") -> Result:
     arguments = {"train": ["train"], "export": ["export", "--labels-only", "--out", str(folder / "out")]}[command]
-    environment = {"DATA_DIR": str(folder), "LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": "0123"}
+    environment = {"DATA_DIR": str(folder), "LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": token}
     return CliRunner().invoke(app, [*arguments, "--project", "1"], env=environment)
 
 
@@ -92,7 +93,24 @@ def test_known_labels_do_not_stand_for_those_of_a_label_studio_that_does_not_ans
     assert isinstance(result.exception, LabelStudioError)
     said = str(result.exception)
     assert "cannot be reached" in said
-    assert "asked at http://127.0.0.1:9. With LABEL_STUDIO_URL set to nothing, the labels that are known here" in said
+    assert said.endswith("is http://127.0.0.1:9: leave it empty to use the labels that are stored in DATA_DIR.")
+    assert result.exception.answers_nobody
+    assert list(Runs(labelled).runs()) == []
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["train", "export"])
+def test_neither_do_they_for_those_of_one_that_answers_until_it_is_asked_for_labels(
+    command: str, tmp_path: Path, labelled: Store, label_studio: FakeLabelStudio
+) -> None:
+    def busy(method: str, path: str) -> Fault | None:
+        return "500" if path.startswith("/api/tasks") else None
+
+    with FlakyProxy(label_studio.url, busy) as between:
+        result = _asked(tmp_path, command, between.url, label_studio.refresh_token)
+    assert between.seen["500"] > 0
+    assert isinstance(result.exception, LabelStudioError)
+    assert "leave it empty to use the labels that are stored in DATA_DIR" in str(result.exception)
     assert list(Runs(labelled).runs()) == []
     assert not (tmp_path / "out").exists()
 
@@ -101,8 +119,10 @@ def test_known_labels_do_not_stand_for_those_of_a_label_studio_that_does_not_ans
 def test_an_address_of_something_else_is_named(command: str, tmp_path: Path, labelled: Store) -> None:
     with closing(MediaServer(reply("404 Not Found", b"no such page"))) as other:
         said = str(_asked(tmp_path, command, other.url).exception)
-    assert "Check LABEL_STUDIO_URL" in said
-    assert f"asked at {other.url}." in said
+    assert said == (
+        "Nothing at LABEL_STUDIO_URL answers as Label Studio does. Check the address. "
+        f"LABEL_STUDIO_URL is {other.url}: leave it empty to use the labels that are stored in DATA_DIR."
+    )
 
 
 def test_without_an_address_known_labels_are_exported(tmp_path: Path, labelled: Store) -> None:

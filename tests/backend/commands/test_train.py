@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 from fakes import CONFIG
 from filelock import FileLock
+from pydantic import SecretStr
+from training_lab import Lab
 from typer.testing import CliRunner
 
 from backend.cli import app
 from backend.commands.train import train
+from backend.labelstudio.records import Access
 from backend.storage.folder_locks import served
 from backend.storage.jobs import Store
 from backend.storage.runs import Runs
@@ -41,3 +44,15 @@ def test_a_training_that_nobody_watches_any_more_goes_on_as_is_said(
     assert (result.exit_code, run.state) == (130, "queued")
     assert f"Training {run.id} goes on {where}" in result.output
     assert f"`deadlift jobs cancel {run.id}` ends it" in result.output
+
+
+def test_a_training_of_nothing_new_says_how_its_model_is_put_in_use(store: Store, tmp_path: Path) -> None:
+    lab = Lab(store, tmp_path, Access("", SecretStr("")))
+    for task in range(1, 6):
+        lab.label(task)
+    lab.train()
+    for name, is_told in (("v0001", False), ("base", True)):
+        lab.registry.promote(1, name)
+        said = CliRunner().invoke(app, ["train", "--project", "1"], env={"DATA_DIR": str(tmp_path)}).stdout
+        assert "Nothing has changed since v0001" in said
+        assert ("`deadlift models promote v0001 --project 1` puts it in use." in said) == is_told

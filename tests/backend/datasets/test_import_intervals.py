@@ -76,6 +76,21 @@ def test_videos_are_known_by_address_or_name(
     assert bring(client, NamedInterval(1.0, 2.0, "normal", video)).tasks == 1
 
 
+@pytest.mark.parametrize("video", ["lift.avi", "lift.avi-0f1e2d3c-h264.mp4"])
+def test_an_uploaded_copy_is_known_by_its_own_name_and_by_that_of_its_original(
+    label_studio: FakeLabelStudio, client: LabelStudioClient, video: str
+) -> None:
+    label_studio.add_task("/data/upload/1/0123abcd-lift.avi-0f1e2d3c-h264.mp4", fps=10)
+    assert bring(client, NamedInterval(1.0, 2.0, "normal", video)).tasks == 1
+
+
+def test_a_name_that_ends_in_a_date_is_its_own(label_studio: FakeLabelStudio, client: LabelStudioClient) -> None:
+    names = ("cam.1-20240131-h264.mp4", "cam.1-20240201-h264.mp4")
+    tasks = [label_studio.add_task(f"/data/upload/1/0123abcd-{name}", fps=10) for name in names]
+    bring(client, NamedInterval(1.0, 2.0, "normal", names[1]))
+    assert [len(label_studio.of_task(task)) for task in tasks] == [0, 1]
+
+
 def test_a_name_of_two_tasks_is_left_out_and_said(
     label_studio: FakeLabelStudio, client: LabelStudioClient, task: int
 ) -> None:

@@ -34,6 +34,15 @@ def test_a_row_names_its_source(project: LabelledProject) -> None:
     assert (row.digest, row.video) == (f"{1:064x}", project.media(1))
 
 
+def test_an_address_without_a_name_gives_none_away(project: LabelledProject, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(project, "media", lambda task: f"https://user:secret@clips.example/?token=secret{task}")
+    for task in (1, 2):
+        project.label(task, number=10 + task)
+    found = rows(project)
+    assert {row.name.rpartition("-")[0] for row in found} == {"video"}
+    assert {row.video for row in found} == {"https://clips.example/"}
+
+
 def test_a_moved_boundary_is_a_change(project: LabelledProject) -> None:
     cut = project.analyses[1].reps
     project.label(1, project.region(cut[0], "rep0", later=5), project.region(cut[1], "rep1"), number=9)

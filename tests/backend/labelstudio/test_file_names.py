@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from backend.labelstudio.file_names import copy_upload_name, file_name, is_copy_upload, upload_name
+from backend.labelstudio.file_names import (
+    copy_upload_name,
+    copy_upload_names,
+    file_name,
+    is_copy_upload,
+    name_for_files,
+    upload_name,
+)
 
 _DIGEST = "0f1e2d3c" * 8
 
@@ -21,14 +28,26 @@ _DIGEST = "0f1e2d3c" * 8
         ("https://clips.example/a/lift-1.mp4?signature=secret", "lift-1.mp4"),
         ("https://clips.example/lift.mp4?d=other", "lift.mp4"),
         ("https://clips.example/", "https://clips.example/"),
+        ("https://user:secret@clips.example/", "https://clips.example/"),
+        ("https://user:secret@clips.example?token=secret", "https://clips.example"),
+        ("https://user:secret@clips.example/lift.mp4", "lift.mp4"),
+        ("/?token=secret", "/"),
+        ("", ""),
         ("s3://bucket/folder/Zug%C3%BCbung.mp4", "Zugübung.mp4"),
         ("deadbeef-mine.mp4", "deadbeef-mine.mp4"),
         ("s3://bucket/lift.mp4", "lift.mp4"),
-        ("http://[", "http://["),
+        ("http://user:secret@[", "The video's address"),
     ],
 )
 def test_the_name_of_a_file(media: str, name: str) -> None:
     assert file_name(media) == name
+
+
+@pytest.mark.parametrize(
+    "media", ["https://me:secret@clips.example/", "https://clips.example?token=secret", "?token=secret", "http://[", ""]
+)
+def test_files_of_an_address_without_a_name_are_of_a_video(media: str) -> None:
+    assert name_for_files(media) == "video"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +64,7 @@ def test_names_are_those_that_label_studio_leaves_alone(name: str, expected: str
         ("set 1, 20240131.MOV", "set_1_20240131.MOV"),
         ("lift", "lift"),
         ("x" * 90 + ".mts", "x" * 40 + ".mts"),
-        ("lift.a-very-long-suffix", "lift.avery"),
+        ("cam.1-20240131.webm", "cam.1-20240131.webm"),
     ],
 )
 def test_a_copy_is_known_by_the_name_of_its_original(original: str, shown: str) -> None:
@@ -57,6 +76,21 @@ def test_a_copy_is_known_by_the_name_of_its_original(original: str, shown: str) 
     assert not is_copy_upload(address, "f" * 64)
 
 
-@pytest.mark.parametrize("name", ["lift-h264.mp4", "lift-20240131-h264.mp4", "lift.avi-h264.mp4"])
+def test_a_copy_of_an_earlier_build_is_known_by_the_stem_of_its_original() -> None:
+    assert copy_upload_names(Path("/archive/lift.avi"), _DIGEST)[1] == "lift-0f1e2d3c-h264.mp4"
+    assert file_name("/data/upload/1/0123abcd-lift-0f1e2d3c-h264.mp4") == "lift"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lift-h264.mp4",
+        "lift-20240131-h264.mp4",
+        "lift.avi-h264.mp4",
+        "cam.1-20240131-h264.mp4",
+        "cam.no2-20240131-h264.mp4",
+        "20240131-h264.mp4",
+    ],
+)
 def test_a_file_that_is_only_called_like_one_keeps_its_name(name: str) -> None:
     assert file_name(f"/data/upload/1/0123abcd-{name}") == name

@@ -97,13 +97,32 @@ def test_what_has_a_job_is_told_in_the_list_of_videos(store: Store, ledger: Ledg
     assert _told(store) == []
 
 
+def test_what_has_a_job_that_only_waits_is_told(store: Store, ledger: Ledger) -> None:
+    entry = _entry(ledger)
+    ledger.has_task(entry.id, 5)
+    ledger.failed(entry.id, "LabelStudioError", "Label Studio answered 502.")
+    job = store.job_for(Task(5, 1, {}), "/data/a.mp4", "m", "c")
+    assert [told.error_message for told in _told(store)] == ["Label Studio answered 502."]
+    store.fail_job(job.id, "NotAVideo", "no")
+    assert _told(store) == []
+
+
+def test_what_the_last_run_into_a_project_no_longer_had_is_not_told(store: Store, ledger: Ledger) -> None:
+    _failed(ledger)
+    _entry(ledger, replace(A, name="/v/b.mp4"), target="project 2")
+    assert len(_told(store)) == 1
+    _entry(ledger, replace(A, name="/v/b.mp4"), version="n")
+    assert _told(store) == []
+
+
 def test_files_instead_of_a_project_have_a_list_of_their_own(store: Store, ledger: Ledger) -> None:
     _failed(ledger, target=target_name(folder=Path("/out")))
     assert _told(store) == []
 
 
 def test_the_newest_are_told_first_and_no_more_than_that(store: Store, ledger: Ledger) -> None:
-    for name in "abc":
-        _failed(ledger, Source(f"/v/{name}.mp4", f"/v/{name}.mp4", "1-1"))
+    run = ledger.begin("project 1", "m", "c", [Source(f"/v/{name}.mp4", f"/v/{name}.mp4", "1-1") for name in "abc"])
+    for entry in ledger.of_run(run, "queued"):
+        ledger.failed(entry.id, "NotAVideo", "no")
     count, found = failed_files(store.engine, limit=2)
     assert (count, [Path(one.source).name for one in found]) == (3, ["c.mp4", "b.mp4"])

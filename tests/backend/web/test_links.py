@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -121,14 +122,59 @@ def test_the_name_of_somebody_new_is_asked_for_at_once(monkeypatch: pytest.Monke
     assert client.asked <= before + 1
 
 
-def test_a_page_of_people_whom_nobody_knows_waits_once() -> None:
-    client = GrowingClient(Access("http://127.0.0.1:9", SecretStr("x")), takes_s=0.5)
+class SlowClient(GrowingClient):
+    """Has its first answer held back until that is released."""
+
+    def __init__(self, access: Access) -> None:
+        super().__init__(access)
+        self.released = threading.Event()
+
+    def people(self) -> dict[int, str]:
+        found = super().people()
+        if self.asked == 1:
+            self.released.wait(10.0)
+        return found
+
+
+class Patience(threading.Event):
+    """Waits in no time, by a clock of its own; keeps how long it was to wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 0.0
+        self.waited: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.waited.append(timeout)
+        self.now_s += timeout
+        return self.is_set()
+
+
+def test_a_page_of_people_whom_nobody_knows_waits_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, patience = SlowClient(Access("http://127.0.0.1:9", SecretStr("x"))), Patience()
+    monkeypatch.setattr("backend.web.links.monotonic", lambda: patience.now_s)
     names = ProjectTitles(client)
-    began = time.monotonic()
+    names._answered = patience
     names.known([1])
     assert [names.person(number) for number in range(100, 200)] == [f"user {number}" for number in range(100, 200)]
-    assert time.monotonic() - began < 0.45
-    assert client.asked == 1
+    assert patience.waited == [0.2]
+    client.released.set()
+
+
+def test_an_answer_that_comes_late_replaces_none_that_was_asked_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.web.links._AGAIN_S", 0.0)
+    monkeypatch.setattr("backend.web.links._FIRST_WAIT_S", 0.05)
+    client = SlowClient(Access("http://127.0.0.1:9", SecretStr("x")))
+    names = ProjectTitles(client)
+    before = set(threading.enumerate())
+    names.known([1])
+    client.users[4] = "Bo"
+    names.person(4)
+    client.released.set()
+    for thread in set(threading.enumerate()) - before:
+        thread.join()
+    assert (names.person(4), client.asked) == ("Bo", 2)
 
 
 class SecretiveClient(TitledClient):

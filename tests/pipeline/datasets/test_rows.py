@@ -111,20 +111,26 @@ def test_ground_truth_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "filters",
+    ("filters", "passing"),
     [
-        Filters(),
-        Filters(ground_truth=True),
-        Filters(since="2026-02-01"),
-        Filters(until="2025-01-01"),
-        Filters(annotators=(7,)),
-        Filters(annotators=(9,), ground_truth=True),
+        (Filters(), [True, True, True, True]),
+        (Filters(ground_truth=True), [True, False, True, False]),
+        (Filters(since="2026-02-01"), [False, False, False, True]),
+        (Filters(until="2026-02-01"), [True, True, True, False]),
+        (Filters(annotators=(7,)), [True, True, False, False]),
+        (Filters(annotators=(9,), ground_truth=True), [False, False, True, False]),
     ],
 )
-def test_an_annotation_passes_where_its_repetitions_do(filters: Filters) -> None:
-    rows = [replace(ROW, annotator=annotator, ground_truth=truth) for annotator in (7, 9) for truth in (True, False)]
-    of_annotation = [filters.of_annotation(row.annotator, row.labeled_at, row.ground_truth) for row in rows]
-    assert of_annotation == kept(filters, *rows)
+def test_an_annotation_passes_where_its_repetitions_do(filters: Filters, passing: list[bool]) -> None:
+    of_annotations = [
+        (7, "2026-01-02T03:04:05Z", True),
+        (7, "2026-01-02T03:04:05Z", False),
+        (9, "2026-01-02T03:04:05Z", True),
+        (9, "2026-02-03T04:05:06Z", False),
+    ]
+    assert [filters.of_annotation(*one) for one in of_annotations] == passing
+    rows = [replace(ROW, annotator=who, labeled_at=when, ground_truth=truth) for who, when, truth in of_annotations]
+    assert kept(filters, *rows) == passing
 
 
 def test_agreement_needs_others() -> None:

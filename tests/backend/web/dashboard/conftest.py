@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from dashboard_data import DRAWN, MARKED, MARKUP, add_model, fail_file, fill_videos, label
+from dashboard_data import DRAWN, MARKED, MARKUP, add_model, fail_files, fill_videos, label
 from fakes import FakeExecutor
 from flask.testing import FlaskClient
 
@@ -45,7 +45,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     label(store, 2, DRAWN, [*regions[:3], (*regions[3][:3], "anomalous")], annotator=4, faults=faults)
     job = store.job_for(Task(MARKED, 1, {"video": MARKUP}), MARKUP, MARKUP, "c")
     store.fail_job(job.id, "NotAVideo", MARKUP)
-    fail_file(store, f"/archive/{MARKUP}.mp4", f"/archive/{MARKUP}.mp4: not a readable media file {MARKUP}.")
+    fail_files(store, [f"/archive/{MARKUP}.mp4"], f": not a readable media file {MARKUP}.")
     Runs(store).request(1, "Start Training")
     Runs(store).finish(Runs(store).request(2, MARKUP).id, "failed", MARKUP)
     note_refused(store.engine, 3, MARKUP)

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 import pytest
-from dashboard_data import DRAWN, FEW, WAITING, add_model, fail_file, fill_videos, label
+from dashboard_data import DRAWN, FEW, WAITING, add_model, fail_files, fill_videos, label
 from fakes import FakeExecutor
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
@@ -47,8 +47,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     service = Preannotator(context_of(settings, store), FakeExecutor(), 0.0)
     client = create_app(settings, service, store).test_client()
     reps = fill_videos(store, folder)
-    for number in range(25):
-        fail_file(store, f"/archive/{number}.mp4", f"/archive/{number}.mp4: the file is empty.")
+    fail_files(store, [f"/archive/{number}.mp4" for number in range(25)], ": the file is empty.")
     add_model(services_of(client.application).registry, 1, 10, 2, rates=[AT], candidate_auroc=0.6, current_auroc=0.55)
     regions = [(f"rep{n}", rep.start_s, rep.end_s, "normal") for n, rep in enumerate(reps, start=1)]
     label(store, 1, DRAWN, [*regions, ("x", 0.0, 0.2, "normal")])
