@@ -70,8 +70,8 @@ def show(name: Name, project: Project) -> None:
     from backend.models.figures import (
         JUDGED,
         at_rate_words,
-        chance_words,
         confirmed_words,
+        in_a_line,
         judged_words,
         learnt_words,
         verdict_in,
@@ -92,11 +92,9 @@ def show(name: Name, project: Project) -> None:
     for line in labels.get("skipped", []):
         console.print(f"Left out: {line}")
     verdict = verdict_in(registry, project, version)
-    console.print(verdict.words if verdict.kind == "chosen" else str(version.gate.get("reason", "")))
+    console.print(in_a_line(verdict))
     if verdict.kind == "refused":
         console.print(f"If the labels are right: deadlift models promote {version.name} --project {project}")
-    elif doubt := chance_words(version.gate):
-        console.print(doubt)
     console.print(f"{JUDGED}{at_rate_words(version.gate)}:")
     table = Table("", version.name, str(run.get("parent_name", "")), box=box.SIMPLE)
     for title, *figures in _judged(version):

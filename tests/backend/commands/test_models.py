@@ -82,7 +82,7 @@ def test_a_list_fits_into_eighty_columns(registry: Registry, invoke: Invoke) -> 
 
 def test_show_says_why_a_model_was_refused_and_how_to_use_it_all_the_same(registry: Registry, invoke: Invoke) -> None:
     shown = invoke("show", "v0002")
-    assert "false alarms rise from 5% to 40%" in shown
+    assert "False alarms rise from 5% to 40%" in shown
     assert "deadlift models promote v0002 --project 1" in shown
 
 
