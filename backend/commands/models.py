@@ -182,6 +182,7 @@ def _compare_with_base(registry: Registry, project: int, name: str, is_first: bo
 
     from backend.errors import BackendError
     from backend.models.figures import TITLES
+    from backend.models.found_words import DRAWN_OR_PREDICTED
     from backend.models.registry import BASE
     from backend.settings import Settings
     from backend.training.training_run import stored_samples
@@ -211,6 +212,7 @@ def _compare_with_base(registry: Registry, project: int, name: str, is_first: bo
         soft_wrap=True,
     )
     console.print(table)
+    console.print(DRAWN_OR_PREDICTED, soft_wrap=True)
 
 
 def _in_order(of_model: str, of_base: str, is_base_first: bool) -> tuple[str, str]:

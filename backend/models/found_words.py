@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+DRAWN_OR_PREDICTED = (
+    "A model's page counts scores that it gave before people labelled, of repetitions as it had cut them; "
+    "`deadlift models compare` with base judges what people drew. So shares and numbers of repetitions may differ."
+)
+
 
 def found_words(figures: Mapping[str, float]) -> str:
     """Such as "Finds 13 of 27 faulty repetitions of unseen videos (before: 8) and flags 1 of 37 good ones (before: 3)".

@@ -185,7 +185,9 @@ def test_base_is_judged_by_the_labels_of_the_other(
     ]
     registry.publish(1, load_detector(), "", RUN, labels)
     names = ("base", "v0003") if is_base_first else ("v0003", "base")
-    rows = [line.split() for line in invoke("compare", *names).splitlines()]
+    shown = invoke("compare", *names)
+    rows = [line.split() for line in shown.splitlines()]
+    assert "A model's page counts scores that it gave before people labelled" in shown
     assert ["At", "a", "nominal", "rate", "of", "5%", *names] in rows
     assert next(row for row in rows if row[:2] == ["Normal", "repetitions"])[2:] == ["4"]
     assert ["Missed", "anomalies", "25%"] in rows  # of v0003: base was given no anomaly to miss
