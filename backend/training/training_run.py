@@ -245,9 +245,7 @@ def made_before(registry: Registry, work: TrainWork, digest: str) -> RunOutcome 
             return RunOutcome(version.name, True, f"{since}, and is in use.")
         if run.get("parent") == work.parent.version:
             chosen = f" `deadlift models promote {version.name} --project {work.project}` puts it in use."
-            return RunOutcome(
-                version.name, False, f"{since}, and is not in use. {_said(version)}{chosen}"
-            )
+            return RunOutcome(version.name, False, f"{since}, and is not in use. {_said(version)}{chosen}")
     return None
 
 

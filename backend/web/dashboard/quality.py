@@ -104,9 +104,7 @@ def _outliers(reps: list[overview.RepRow]) -> tuple[float | None, list[overview.
     for rep in reps:
         of_video.setdefault(rep.job, []).append(rep.end_s - rep.start_s)
     typical = median(length for lengths in of_video.values() for length in lengths)
-    usual = {
-        job: median(lengths) if len(lengths) >= _LEAST_OF_VIDEO else typical for job, lengths in of_video.items()
-    }
+    usual = {job: median(lengths) if len(lengths) >= _LEAST_OF_VIDEO else typical for job, lengths in of_video.items()}
     apart = [abs(rep.end_s - rep.start_s - usual[rep.job]) for rep in reps]
     limit = _FAR * max(_LEAST_DEVIATION_S, median(apart))
     far = sorted(zip(apart, range(len(reps)), strict=True), key=lambda pair: -pair[0])
