@@ -76,6 +76,7 @@ def show(name: Name, project: Project) -> None:
         learnt_words,
         verdict_in,
     )
+    from backend.models.found_words import AUROC_IS
 
     registry = _registry_of(project)
     console = Console(soft_wrap=True, highlight=False, markup=False)
@@ -100,6 +101,8 @@ def show(name: Name, project: Project) -> None:
     for title, *figures in _judged(version):
         table.add_row(title, *figures)
     console.print(table)
+    if "candidate_auroc" in (version.gate.get("figures") or {}):
+        console.print(AUROC_IS)
     _print_rates(console, registry, project, version)
     if kept := confirmed_words(run):
         console.print(kept)

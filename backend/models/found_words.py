@@ -10,6 +10,11 @@ DRAWN_OR_PREDICTED = (
     "`deadlift models compare` with base judges what people drew. So shares and numbers of repetitions may differ."
 )
 
+AUROC_IS = (
+    "AUROC: how often a faulty repetition gets a higher score than a good one, where each is compared with each: 1 is "
+    "always, 0.5 is what guessing comes to."
+)
+
 
 def found_words(figures: Mapping[str, float]) -> str:
     """Such as "Finds 13 of 27 faulty repetitions of unseen videos (before: 8) and flags 1 of 37 good ones (before: 3)".
@@ -21,7 +26,7 @@ def found_words(figures: Mapping[str, float]) -> str:
     if found and flagged:
         return f"Finds {_said(found, 'faulty repetitions of unseen videos')} and flags {_said(flagged, 'good ones')}"
     if flagged:
-        return f"Flags {_said(flagged, 'good repetitions of unseen videos')}, and no faulty one could be judged"
+        return f"Flags {_said(flagged, 'good repetitions of unseen videos')}; no faulty one was there to be found"
     return "No good repetition of an unseen video could be judged"
 
 

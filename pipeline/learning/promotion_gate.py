@@ -281,14 +281,14 @@ def _more_misses(scores: _UnseenScores, draws: NDArray[np.int64]) -> str | None:
     resampled = (_ratio(alarms, normals, draws) + _ratio(misses, odds, draws)) / 2
     if misses.sum() > 0 and _is_worse(float(misses.sum()), change, resampled):
         after, before = (int((values[odd] < 0.5).sum()) for values in (scores.candidate, scores.current))
-        return f"{after} of {int(odd.sum())} anomalies are missed, {before} were before"
+        return f"{after} of {int(odd.sum())} faulty repetitions are not found, {before} were not before"
     return None
 
 
 def _lower_auroc(scores: _UnseenScores, figures: dict[str, float], draws: NDArray[np.int64]) -> str | None:
     before, after = figures["current_auroc"], figures["candidate_auroc"]
     if _is_worse(2.0, before - after, _auroc_losses(scores, draws)):
-        return f"AUROC falls from {before:.2f} to {after:.2f}"
+        return f"it tells faulty from good repetitions less well (AUROC {after:.2f}, before: {before:.2f})"
     return None
 
 

@@ -76,9 +76,9 @@ class ProjectView:
     """One project. to_label: the video that is worth labelling next, None where every analyzed one with repetitions
     that browsers play is labelled. without_reps, not_played: analyzed videos that nobody has labelled, in which no
     repetition was found, or that browsers do not play: these are not offered, however uncertain. states: videos by
-    state. retriable: those that failed for a passing reason. model: the version in use. model_name: "v0003" or "base", as it
-    was put in use. damage: why that one is not used, "" where it is. trainings: those that go on or wait, and the last
-    one that is over."""
+    state. retriable: those that failed for a passing reason. model: the version in use. model_name: "v0003" or "base",
+    as it was put in use. damage: why that one is not used, "" where it is. trainings: those that go on or wait, and the
+    last one that is over."""
 
     id: int
     title: str

@@ -9,6 +9,7 @@ from backend.labelstudio.task_columns import ANOMALIES, CONFIDENCE, MODEL, comma
 from backend.models.figures import JUDGED as JUDGED  # for templates
 from backend.models.figures import TWO_COUNTS as TWO_COUNTS  # for templates
 from backend.models.figures import VERDICTS as VERDICTS  # for templates
+from backend.models.found_words import AUROC_IS as AUROC_IS  # for templates
 from backend.models.found_words import DRAWN_OR_PREDICTED as DRAWN_OR_PREDICTED  # for templates
 from backend.predictions.retries import may_pass
 from backend.storage.overview import VideoRow

@@ -103,6 +103,7 @@ def test_a_model_that_was_put_in_use_all_the_same_was_chosen_by_a_person(registr
 def test_show_has_what_was_measured_and_left_out(registry: Registry, invoke: Invoke) -> None:
     shown = invoke("show", "1")
     assert ["AUROC", "0.91", "0.50"] in [line.split() for line in shown.splitlines()]
+    assert "AUROC: how often a faulty repetition gets a higher score than a good one" in shown
     assert "8.3%" not in shown, "that is near the nominal rate for every model, by how the threshold is found"
     assert "Each video judged by models made without it" in " ".join(shown.split())
     assert "Left out: task 9: no video" in shown
