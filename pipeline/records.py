@@ -241,6 +241,7 @@ def shown_score(score: float) -> str:
 
 
 NOBODY, UNCLEAR = "nobody is seen", "the person is not seen clearly"
+NO_END, NO_BEGINNING = "a lift that is not seen to its end", "a lift that is not seen from its beginning"
 """Of `Analysis.nothing`."""
 
 

@@ -70,12 +70,13 @@ def show(name: Name, project: Project) -> None:
     from backend.models.figures import (
         JUDGED,
         at_rate_words,
-        chance_words,
         confirmed_words,
+        in_a_line,
         judged_words,
         learnt_words,
         verdict_in,
     )
+    from backend.models.found_words import AUROC_IS
 
     registry = _registry_of(project)
     console = Console(soft_wrap=True, highlight=False, markup=False)
@@ -92,16 +93,16 @@ def show(name: Name, project: Project) -> None:
     for line in labels.get("skipped", []):
         console.print(f"Left out: {line}")
     verdict = verdict_in(registry, project, version)
-    console.print(verdict.words if verdict.kind == "chosen" else str(version.gate.get("reason", "")))
+    console.print(in_a_line(verdict))
     if verdict.kind == "refused":
         console.print(f"If the labels are right: deadlift models promote {version.name} --project {project}")
-    elif doubt := chance_words(version.gate):
-        console.print(doubt)
     console.print(f"{JUDGED}{at_rate_words(version.gate)}:")
     table = Table("", version.name, str(run.get("parent_name", "")), box=box.SIMPLE)
     for title, *figures in _judged(version):
         table.add_row(title, *figures)
     console.print(table)
+    if "candidate_auroc" in (version.gate.get("figures") or {}):
+        console.print(AUROC_IS)
     _print_rates(console, registry, project, version)
     if kept := confirmed_words(run):
         console.print(kept)
@@ -184,6 +185,7 @@ def _compare_with_base(registry: Registry, project: int, name: str, is_first: bo
 
     from backend.errors import BackendError
     from backend.models.figures import TITLES
+    from backend.models.found_words import DRAWN_OR_PREDICTED
     from backend.models.registry import BASE
     from backend.settings import Settings
     from backend.training.training_run import stored_samples
@@ -213,6 +215,7 @@ def _compare_with_base(registry: Registry, project: int, name: str, is_first: bo
         soft_wrap=True,
     )
     console.print(table)
+    console.print(DRAWN_OR_PREDICTED, soft_wrap=True)
 
 
 def _in_order(of_model: str, of_base: str, is_base_first: bool) -> tuple[str, str]:

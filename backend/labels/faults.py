@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from backend.errors import LabelConfigError
 from backend.labels.proposals import jobs_of, proposal_for
 from backend.labels.region_notes import region_notes
-from backend.labelstudio.format import ticked_fault
+from backend.labelstudio.format import hinted_fault, ticked_fault
 from backend.labelstudio.labeling_config import Controls, parse_controls
 from backend.storage.annotation_json import AnnotationSource
 from backend.storage.database import batches
@@ -25,8 +25,8 @@ from pipeline.records import Analysis, Reason, RepLabel, RepScore
 @dataclass(frozen=True)
 class FaultAgreement:
     """One fault. ticked: predicted repetitions that somebody ticked it for, once for each person. Of these, we had
-    ticked the `same` fault, an `other` one, or `none`. unticked: repetitions for which we had ticked it and somebody
-    ticked others alone.
+    named the `same` fault, an `other` one, or `none`: by ticking it, or for a back that looks rounded in the note
+    alone. unticked: repetitions for which we had ticked it and somebody ticked others alone.
     """
 
     fault: str
@@ -50,13 +50,15 @@ class Ticked:
 
 @dataclass(frozen=True)
 class _Judged:
-    """A predicted repetition and the fault that we ticked for it, "" for none."""
+    """A predicted repetition and the fault that we ticked for it, "" for none; hint: the one that its note names
+    without a tick, "" for none."""
 
     number: int
     start_s: float
     end_s: float
     label: RepLabel
     fault: str
+    hint: str = ""
 
 
 def fault_agreements(store: Store, labels: ProjectLabels) -> list[FaultAgreement]:
@@ -68,10 +70,10 @@ def fault_agreements(store: Store, labels: ProjectLabels) -> list[FaultAgreement
     if controls is None:
         return []
     ticked, same, other, none, unticked = (Counter[str]() for _ in range(5))
-    for predicted, faults in _pairs(store, labels, controls):
+    for predicted, hint, faults in _pairs(store, labels, controls):
         for fault in faults:
             ticked[fault] += 1
-            (same if predicted == fault else other if predicted else none)[fault] += 1
+            (same if fault in (predicted, hint) else other if predicted or hint else none)[fault] += 1
         if predicted and predicted not in faults:
             unticked[predicted] += 1
     names = sorted({*ticked, *unticked}, key=lambda fault: (-ticked[fault], -unticked[fault], fault))
@@ -117,14 +119,15 @@ def _controls(store: Store, project: int) -> Controls | None:
     return controls if controls.choices else None
 
 
-def _pairs(store: Store, labels: ProjectLabels, controls: Controls) -> list[tuple[str, tuple[str, ...]]]:
-    """Of each predicted repetition that somebody ticked faults for: the fault that we had ticked, and theirs."""
+def _pairs(store: Store, labels: ProjectLabels, controls: Controls) -> list[tuple[str, str, tuple[str, ...]]]:
+    """Of each predicted repetition that somebody ticked faults for: the fault that we had ticked, the one that the note
+    named, and theirs."""
     with Session(store.engine) as session:
         drawn = _ticked_regions(session, labels.regions, controls)
         jobs = jobs_of(session, [one for one in labels.annotations if one.id in drawn])
         reps = _summarized(session, set(jobs.values()), controls)
     return [
-        (its.fault, faults)
+        (its.fault, its.hint, faults)
         for annotation, regions in drawn.items()
         for region, faults in regions
         if region.label == "anomalous"  # a fault that stayed ticked where somebody called the repetition normal is none
@@ -147,7 +150,7 @@ def _summarized(session: Session, jobs: Collection[int], controls: Controls) -> 
 
 
 def _judged(number: int, start_s: float, end_s: float, score: RepScore, controls: Controls) -> _Judged:
-    return _Judged(number, start_s, end_s, score.label, ticked_fault(score, controls))
+    return _Judged(number, start_s, end_s, score.label, ticked_fault(score, controls), hinted_fault(score, controls))
 
 
 def _ticked_regions(

@@ -13,7 +13,7 @@ from backend.storage.database import batches
 from backend.storage.jobs import Job
 from backend.storage.labels import ProjectLabels, StoredRegion
 from backend.storage.summaries import VideoSummary
-from pipeline.records import tiou
+from pipeline.records import NO_BEGINNING, NO_END, tiou
 
 _SHORTEST_S = 0.5
 _LONGEST_S = 20.0
@@ -90,7 +90,8 @@ def _oddities(region: StoredRegion, earlier: Sequence[StoredRegion], video: _Vid
         return
     if region.end_s > video.duration_s + _LATE_S:
         yield f"ends after the video, which has {video.duration_s:.1f} s"
-    if video.nothing:
+    # What the model saw of a lift is no repetition to it, but may well be one to people.
+    if video.nothing and video.nothing not in (NO_END, NO_BEGINNING):
         yield f"the model found no lift in the video: {video.nothing}"
 
 

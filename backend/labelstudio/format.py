@@ -157,7 +157,7 @@ def _region_results(
     fault = ticked_fault(score, controls)
     if fault:
         results.append(result("choices", controls.choices, {"choices": [fault]}))
-    note = note_text(score, is_guess=fault != "" and fault != _seen_fault(score, controls))
+    note = note_text(score, is_guess=fault != "" and fault != hinted_fault(score, controls))
     if controls.text and note:
         results.append(result("textarea", controls.text, {"text": [note]}))
     return results
@@ -170,11 +170,14 @@ def ticked_fault(score: RepScore, controls: Controls) -> str:
     """
     if not (controls.choices and score.is_anomaly):
         return ""
-    return _seen_fault(score, controls) or likely_fault(score.reasons, controls.choice_values)
+    return hinted_fault(score, controls) or likely_fault(score.reasons, controls.choice_values)
 
 
-def _seen_fault(score: RepScore, controls: Controls) -> str:
-    """The fault that stands for a back that looks rounded, "" where it does not."""
+def hinted_fault(score: RepScore, controls: Controls) -> str:
+    """The fault that stands for a back that looks rounded, "" where it does not. The note of a normal repetition says
+    so too, which ticks nothing."""
+    if not controls.choices:
+        return ""
     return likely_fault((_ROUNDED,), controls.choice_values) if score.back_is_rounded else ""
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
+from backend.models.found_words import found_words, unjudged_words
 from backend.models.registry import BASE, Registry, Version
 from pipeline.anomaly.versions import percent
 from pipeline.learning.rates import are_enough
@@ -25,6 +27,11 @@ VERDICTS: dict[Kind, str] = {
 _AUROC = "AUROC"
 TITLES = {"false_alarms": "False alarms", "misses": "Missed anomalies", "auroc": _AUROC}
 """What figures are called, by their stored names."""
+_BETTER_IN = {
+    TITLES["false_alarms"]: "leaving good repetitions alone",
+    TITLES["misses"]: "finding faults",
+    _AUROC: "telling faulty from good repetitions (AUROC)",
+}
 JUDGED = "Each video judged by models made without it"
 """What figures and rates of false alarms are of, in words."""
 TWO_COUNTS = (
@@ -227,13 +234,22 @@ def verdict_in(registry: Registry, project: int, version: Version) -> Verdict:
     """What can be said of a model of a project, or of its base."""
     if version.name == BASE:
         return Verdict("start", _START)
-    return verdict_of(version.gate, was_used=version.name in registry.history(project))
+    was_used = version.name in registry.history(project)
+    return verdict_of(version.gate, was_used, version.run.get("labels") or {})
 
 
-def verdict_of(gate: Mapping[str, Any], was_used: bool = False) -> Verdict:
+def in_a_line(verdict: Verdict) -> str:
+    """A verdict where there is no badge beside it: only the words of a refusal need that."""
+    return f"{VERDICTS['refused'].capitalize()}: {verdict.words}" if verdict.kind == "refused" else verdict.words
+
+
+def verdict_of(
+    gate: Mapping[str, Any], was_used: bool = False, labels: Mapping[str, Any] = MappingProxyType({})
+) -> Verdict:
     """What can be said of a model by its stored verdict. That it passed means that nothing spoke against it.
 
-    was_used: whether it is or was in use. One that did not pass is so only where a person put it there.
+    was_used: whether it is or was in use. One that did not pass is so only where a person put it there. labels: how
+    many repetitions people labelled, as the run stored it; empty where that is not known.
     """
     stored: Mapping[str, float] = gate.get("figures") or {}
     reason = str(gate.get("reason", "")).removeprefix("Not promoted: ")
@@ -244,16 +260,17 @@ def verdict_of(gate: Mapping[str, Any], was_used: bool = False) -> Verdict:
     normals, anomalies = int(stored.get("normals", 0)), int(stored.get("anomalies", 0))
     remark = reason.partition(" But ")[2]
     more = (f" But {remark}" if remark else "") + (f" {doubt}" if (doubt := chance_words(gate)) else "")
-    judged = f"Judged on {normals} normal and {anomalies} anomalous repetitions of unseen videos"
+    more = f"{unjudged_words(stored, labels)}{more}"
+    judged = found_words(stored)
     figures = figures_of(gate)
     if not are_enough(normals, anomalies):
         return Verdict("too-few", f"{judged}: too few to tell. It may be used because nothing speaks against it.{more}")
-    better = [figure.title.lower() if figure.title != _AUROC else _AUROC for figure in figures if figure.is_better]
+    better = [_BETTER_IN[figure.title] for figure in figures if figure.is_better]
     if better:
         return Verdict("better", f"{judged}: better in {' and '.join(better)}, beyond what chance explains.{more}")
     if all(figure.candidate.value == figure.current.value for figure in figures):
         return Verdict("same", f"{judged}: every figure is the same as before.{more}")
-    return Verdict("not-worse", f"{judged}: not worse, and the differences are no larger than chance explains.{more}")
+    return Verdict("not-worse", f"{judged}: not worse, the differences are no larger than chance explains.{more}")
 
 
 def curve(scored: Iterable[tuple[float, bool]]) -> Curve | None:

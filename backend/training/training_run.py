@@ -19,6 +19,7 @@ from backend.labels.labelled import DrawnRep, LabelledVideo
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.media import MediaFetcher
 from backend.labelstudio.records import Access
+from backend.models.figures import in_a_line, verdict_of
 from backend.models.registry import Json, Model, Registry, Version
 from backend.storage.database import now
 from backend.storage.jobs import Store
@@ -283,7 +284,12 @@ def _load(model: Model) -> Detector:
 
 
 def _outcome(version: Version) -> RunOutcome:
-    return RunOutcome(version.name, bool(version.gate.get("passed")), str(version.gate.get("reason", "")))
+    return RunOutcome(version.name, bool(version.gate.get("passed")), _said(version))
+
+
+def _said(version: Version) -> str:
+    """The verdict on a model as pages and commands have it too."""
+    return in_a_line(verdict_of(version.gate, labels=version.run.get("labels") or {}))
 
 
 def _progress_writer(runs: Runs, run: int) -> OnProgress:

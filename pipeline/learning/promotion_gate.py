@@ -305,7 +305,7 @@ def _more_misses(scores: _UnseenScores, draws: NDArray[np.int64]) -> str | None:
     resampled = (_ratio(alarms, normals, draws) + _ratio(misses, odds, draws)) / 2
     if misses.sum() > 0 and _is_worse(float(misses.sum()), change, resampled):
         after, before = (int((values[odd] < 0.5).sum()) for values in (scores.candidate, scores.current))
-        return f"{after} of {int(odd.sum())} anomalies are missed, {before} were before"
+        return f"{after} of {int(odd.sum())} faulty repetitions are not found, {before} were not before"
     return None
 
 
@@ -314,7 +314,7 @@ def _lower_auroc(scores: _UnseenScores, seed: int) -> str | None:
     sets = [rows for rows in _resampled(scores, seed) if len(np.unique(scores.truth[rows])) == 2]
     losses = [was - is_now for was, is_now in (_aurocs(scores, rows) for rows in sets)]
     if _is_worse(2.0, before - after, np.array(losses, float)):
-        return f"AUROC falls from {before:.2f} to {after:.2f}"
+        return f"it tells faulty from good repetitions less well (AUROC {after:.2f}, before: {before:.2f})"
     return None
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.config import SegmentConfig
 from pipeline.pose.tracks import is_plausible, pixels_per_metre
 from pipeline.records import Pose, Rep
+from pipeline.reps.half_seen import half_seen
 from pipeline.reps.proposals import RepProposal
 
 # Every doubt takes a share of the trust. The scales say at which size a doubt matters: a third of a margin unit, half
@@ -32,7 +33,8 @@ def confidence(pose: Pose, reps: Sequence[Rep], found: Sequence[RepProposal], co
     """How far the repetitions of a video can be trusted to be all of them, with the right boundaries.
 
     Low for cues close to their limits on either side, poses missing, boundaries where the shoulders move slowly, and
-    repetitions unlike each other or with a pause in which another would fit.
+    repetitions unlike each other or with a pause in which another would fit. Low as well for half a lift as all that
+    is seen: people may well call that one.
 
     Args:
         pose: the landmarks of the person in the video.
@@ -54,6 +56,7 @@ def confidence(pose: Pose, reps: Sequence[Rep], found: Sequence[RepProposal], co
     trust *= _of_poses(pose, usable, config.max_gap_s, _MISSING_WEIGHT if reps else _MISSING_WEIGHT_ALONE)
     if not reps:
         seconds = _seconds(pose)
+        trust *= _of_margins([-half.margin for half in half_seen(pose, config)])
         trust *= min(1.0, float(seconds[usable].sum() / seconds.sum()) / _ENOUGH_TO_SAY_NONE)
     return float(np.clip(trust, 0.0, 1.0))
 

@@ -9,7 +9,7 @@ from statistics import median
 
 from pipeline.records import ROUNDED_BACK, Analysis, Pose, Rep, RepScore
 from pipeline.visuals.measures import Angles, RepMeasures, measure, velocity_loss
-from pipeline.visuals.words import verdict, why
+from pipeline.visuals.words import numbers_in_words, verdict, why
 
 FORMAT = 1
 """Of the stored values; raised when earlier releases could not read them."""
@@ -116,10 +116,13 @@ def summary(report: SetReport, earlier: Sequence[SetReport] = ()) -> list[str]:
         return [f"No repetition was found{': ' + report.nothing if report.nothing else ''}."]
     counts = [f"{count} {name}" for name in _COLOURS if (count := report.count(name))]
     said = [f"{total} repetition{'s' * (total != 1)}: {', '.join(counts)}."]
-    rounded = [str(rep.number) for rep in report.reps if rep.back == ROUNDED_BACK]
+    rounded = [rep.number for rep in report.reps if rep.back == ROUNDED_BACK]
     if rounded:
-        said.append(f"Number{'s' * (len(rounded) > 1)} {', '.join(rounded)}: {ROUNDED_BACK}.")
-    said += [f"Number {rep.number}: look at {rep.why}." for rep in report.reps if rep.verdict == "unusual"]
+        said.append(f"{numbers_in_words(rounded)}: {ROUNDED_BACK}.")
+    unusual = [rep for rep in report.reps if rep.verdict == "unusual"]
+    for cause in dict.fromkeys(rep.why for rep in unusual):
+        numbers = numbers_in_words([rep.number for rep in unusual if rep.why == cause])
+        said.append(f"{numbers}: look at {cause}.")
     hidden = [rep for rep in report.reps if rep.verdict == "not judged"]
     for cause in dict.fromkeys(rep.why for rep in hidden):
         numbers = ", ".join(str(rep.number) for rep in hidden if rep.why == cause)
@@ -146,7 +149,7 @@ def summary(report: SetReport, earlier: Sequence[SetReport] = ()) -> list[str]:
 
 
 def paths_svg(lines: Sequence[RepLine], found: Sequence[RepMeasures | None]) -> str:
-    """The way of the hands in every measured repetition, beside each other at one scale: up drawn through, down
+    """The way of the hands in every measured repetition, beside each other at one scale: up solid, down
     dashed. A dotted line goes straight up from where the hands began."""
     ways = [(line, one) for line, one in zip(lines, found, strict=True) if one is not None]
     if not ways:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pipeline.records import Reason, RepScore
 from pipeline.visuals.measures import Angles, RepMeasures
 
+_TO_LOOK_AT = {"head": "how the head is held"}
+"""Where the name of a body part alone is no advice."""
 _WHEN = {"pull": "on the way up", "lockout": "at the top", "lowering": "on the way down"}
 
 
@@ -31,12 +33,24 @@ def where(reasons: Sequence[Reason]) -> str:
     """All reasons, those of one phase together: "knees and back on the way up, hips at the top"; strongest first."""
     parts: dict[str, list[str]] = {}
     for reason in reasons:
-        parts.setdefault(_WHEN[reason.phase], []).append(reason.body_part)
+        parts.setdefault(_WHEN[reason.phase], []).append(_TO_LOOK_AT.get(reason.body_part, reason.body_part))
     return ", ".join(f"{_listed(names)} {when}" for when, names in parts.items())
 
 
 def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def numbers_in_words(numbers: Sequence[int]) -> str:
+    """Ascending numbers of repetitions: "Number 3", "Numbers 1, 2", "Numbers 1 to 4, 7"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    return f"Number{'s' * (len(numbers) > 1)} {', '.join(parts)}"
 
 
 def tempo_in_words(measures: RepMeasures) -> str:

@@ -75,10 +75,10 @@ class NextVideo:
 class ProjectView:
     """One project. to_label: the video that is worth labelling next, None where every analyzed one with repetitions
     that browsers play is labelled. without_reps, not_played: analyzed videos that nobody has labelled, in which no
-    repetition was found, or that browsers do not play; 0 while there is one to label. states: videos by state.
-    retriable: those that failed for a passing reason. model: the version in use. model_name: "v0003" or "base", as it
-    was put in use. damage: why that one is not used, "" where it is. trainings: those that go on or wait, and the last
-    one that is over."""
+    repetition was found, or that browsers do not play: these are not offered, however uncertain. states: videos by
+    state. retriable: those that failed for a passing reason. model: the version in use. model_name: "v0003" or "base",
+    as it was put in use. damage: why that one is not used, "" where it is. trainings: those that go on or wait, and the
+    last one that is over."""
 
     id: int
     title: str
@@ -139,9 +139,8 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
             labels.get(project, {}).get(label, (0, 0)) for label in ("normal", "anomalous")
         )
         to_label, left = next_video(services, links, project, in_use), Counter[Issue]()
-        if to_label is None:
-            for issue in _NOT_OFFERED:
-                left[issue] = overview.count_videos(store.engine, in_use, _unlabelled(project, issue))
+        for issue in _NOT_OFFERED:
+            left[issue] = overview.count_videos(store.engine, in_use, _unlabelled(project, issue))
         views.append(
             ProjectView(
                 id=project,

@@ -15,7 +15,9 @@ from backend.web.links import Links
 THRESHOLD = 0.5
 """A repetition with this score or more is called anomalous."""
 _FAR = 5.0
-"""Lengths that lie so many median deviations from the median are unusual."""
+"""Lengths that lie so many median deviations from what is usual are unusual."""
+_LEAST_OF_VIDEO = 3
+"""From so many repetitions on, what is usual is the median of their video: some people lift slowly."""
 _LEAST_DEVIATION_S = 0.2
 
 
@@ -95,17 +97,18 @@ def quality_view(context: Context, links: Links, project: int | None) -> Quality
 
 
 def _outliers(reps: list[overview.RepRow]) -> tuple[float | None, list[overview.RepRow]]:
-    """The median length, and the repetitions far from it, the farthest first."""
+    """The median length, and the repetitions far from the usual one of their video, the farthest first."""
     if not reps:
         return None, []
-    lengths = [rep.end_s - rep.start_s for rep in reps]
-    typical = median(lengths)
-    deviation = max(_LEAST_DEVIATION_S, median(abs(length - typical) for length in lengths))
-
-    def distance(rep: overview.RepRow) -> float:
-        return abs(rep.end_s - rep.start_s - typical) / deviation
-
-    return typical, sorted((rep for rep in reps if distance(rep) > _FAR), key=distance, reverse=True)
+    of_video: dict[int, list[float]] = {}
+    for rep in reps:
+        of_video.setdefault(rep.job, []).append(rep.end_s - rep.start_s)
+    typical = median(length for lengths in of_video.values() for length in lengths)
+    usual = {job: median(lengths) if len(lengths) >= _LEAST_OF_VIDEO else typical for job, lengths in of_video.items()}
+    apart = [abs(rep.end_s - rep.start_s - usual[rep.job]) for rep in reps]
+    limit = _FAR * max(_LEAST_DEVIATION_S, median(apart))
+    far = sorted(zip(apart, range(len(reps)), strict=True), key=lambda pair: -pair[0])
+    return typical, [reps[index] for distance, index in far if distance > limit]
 
 
 def _outlier(rep: overview.RepRow, media: str, links: Links) -> Outlier:

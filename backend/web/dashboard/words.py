@@ -9,6 +9,8 @@ from backend.labelstudio.task_columns import ANOMALIES, CONFIDENCE, MODEL, comma
 from backend.models.figures import JUDGED as JUDGED  # for templates
 from backend.models.figures import TWO_COUNTS as TWO_COUNTS  # for templates
 from backend.models.figures import VERDICTS as VERDICTS  # for templates
+from backend.models.found_words import AUROC_IS as AUROC_IS  # for templates
+from backend.models.found_words import DRAWN_OR_PREDICTED as DRAWN_OR_PREDICTED  # for templates
 from backend.predictions.retries import may_pass
 from backend.storage.overview import VideoRow
 from pipeline.anomaly.versions import percent
@@ -90,6 +92,7 @@ DONE = {
 
 
 _ROUNDING = 1e-6
+_PLAIN = 0.5
 
 
 def as_unusual(p_value: float, is_anomaly: bool, rate: float | None, flagged_by: Sequence[Origin] = ()) -> str:
@@ -100,6 +103,8 @@ def as_unusual(p_value: float, is_anomaly: bool, rate: float | None, flagged_by:
     not, and is left out: the threshold is found between known repetitions, or beyond them where they are few. rate:
     the nominal rate that it was judged at, 0..1, None where that is not known.
     """
+    if is_plainly_normal(p_value, is_anomaly):
+        return "As usual as most normal repetitions."
     count = math.ceil(100 * p_value - _ROUNDING)
     says_more = rate is None or (count <= 100 * rate + _ROUNDING) == is_anomaly
     by = " and ".join(ORIGINS[one] for one in flagged_by)
@@ -112,12 +117,17 @@ def as_unusual(p_value: float, is_anomaly: bool, rate: float | None, flagged_by:
     return " ".join(said)
 
 
+def is_plainly_normal(p_value: float, is_anomaly: bool) -> bool:
+    """Whether what stands out in a repetition is not worth a word: half of the normal ones may be as unusual."""
+    return not is_anomaly and p_value >= _PLAIN - _ROUNDING
+
+
 def _rarity(p_value: float, count: int) -> str:
     if count >= 100:
-        return "Normal repetitions are as unusual as this one."
+        return "All normal repetitions may be this unusual."
     if p_value < 0.01 - _ROUNDING:
-        return "Fewer than 1 of 100 normal repetitions are at least as unusual."
-    return f"At most {count} of 100 normal repetitions {'is' if count == 1 else 'are'} at least as unusual."
+        return "Fewer than 1 of 100 normal repetitions are this unusual."
+    return f"At most {count} of 100 normal repetitions {'is' if count == 1 else 'are'} this unusual."
 
 
 def kept_by_labelled(model: str) -> str:

@@ -82,7 +82,7 @@ def test_a_list_fits_into_eighty_columns(registry: Registry, invoke: Invoke) -> 
 
 def test_show_says_why_a_model_was_refused_and_how_to_use_it_all_the_same(registry: Registry, invoke: Invoke) -> None:
     shown = invoke("show", "v0002")
-    assert "false alarms rise from 5% to 40%" in shown
+    assert "False alarms rise from 5% to 40%" in shown
     assert "deadlift models promote v0002 --project 1" in shown
 
 
@@ -103,6 +103,7 @@ def test_a_model_that_was_put_in_use_all_the_same_was_chosen_by_a_person(registr
 def test_show_has_what_was_measured_and_left_out(registry: Registry, invoke: Invoke) -> None:
     shown = invoke("show", "1")
     assert ["AUROC", "0.91", "0.50"] in [line.split() for line in shown.splitlines()]
+    assert "AUROC: how often a faulty repetition gets a higher score than a good one" in shown
     assert "8.3%" not in shown, "that is near the nominal rate for every model, by how the threshold is found"
     assert "Each video judged by models made without it" in " ".join(shown.split())
     assert "Left out: task 9: no video" in shown
@@ -185,7 +186,9 @@ def test_base_is_judged_by_the_labels_of_the_other(
     ]
     registry.publish(1, load_detector(), "", RUN, labels)
     names = ("base", "v0003") if is_base_first else ("v0003", "base")
-    rows = [line.split() for line in invoke("compare", *names).splitlines()]
+    shown = invoke("compare", *names)
+    rows = [line.split() for line in shown.splitlines()]
+    assert "A model's page counts scores that it gave before people labelled" in shown
     assert ["At", "a", "nominal", "rate", "of", "5%", *names] in rows
     assert next(row for row in rows if row[:2] == ["Normal", "repetitions"])[2:] == ["4"]
     assert ["Missed", "anomalies", "25%"] in rows  # of v0003: base was given no anomaly to miss

@@ -75,3 +75,17 @@ def test_a_rounded_back_stands_for_its_fault_also_in_what_is_summarized(store: S
     label(store, 1, DRAWN, [("rep4", reps[3].start_s, reps[3].end_s, "anomalous")], faults={"rep4": [BACK]})
     refresh(store.engine)
     assert fault_agreements(store, store.labels.of_project(1)) == [FaultAgreement(BACK, 1, 1, 0, 0, 0)]
+
+
+def test_a_note_of_a_rounded_back_names_the_fault_of_a_normal_repetition_too(store: Store, tmp_path: Path) -> None:
+    reps = fill_videos(store, tmp_path)
+    label(store, 1, DRAWN, [("rep2", reps[1].start_s, reps[1].end_s, "anomalous")], faults={"rep2": [BACK]})
+    refresh(store.engine)
+    assert fault_agreements(store, store.labels.of_project(1)) == [FaultAgreement(BACK, 1, 1, 0, 0, 0)]
+
+
+def test_a_note_that_people_do_not_tick_is_no_fault_that_we_had_ticked(store: Store, tmp_path: Path) -> None:
+    reps = fill_videos(store, tmp_path)
+    label(store, 1, DRAWN, [("rep2", reps[1].start_s, reps[1].end_s, "anomalous")], faults={"rep2": ["Hitching"]})
+    refresh(store.engine)
+    assert fault_agreements(store, store.labels.of_project(1)) == [FaultAgreement("Hitching", 1, 0, 1, 0, 0)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from fakes import CONFIG, analysis
 
 from backend.labels.events import save_annotations
@@ -12,6 +13,7 @@ from backend.labelstudio.format import AnnotationsSaved, Task
 from backend.storage import summaries
 from backend.storage.analysis_json import dump_analysis
 from backend.storage.jobs import Store
+from pipeline.records import NO_BEGINNING, NO_END
 
 TASK = Task(3, 1, {"video": "/data/upload/1/a.mp4", "fps": 10.0})
 
@@ -55,6 +57,13 @@ def test_what_is_odd_is_said_in_words(store: Store) -> None:
         3: "is where repetition 2 is",
         4: "ends after the video, which has 20.0 s",
     }
+
+
+@pytest.mark.parametrize("nothing", [NO_END, NO_BEGINNING])
+def test_a_label_where_half_a_lift_was_seen_is_not_odd(store: Store, nothing: str) -> None:
+    _analyzed(store, nothing)
+    _label(store, (11, 30))
+    assert _words(store) == {}
 
 
 def test_a_label_where_nobody_was_seen_is_odd(store: Store) -> None:

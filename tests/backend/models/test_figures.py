@@ -158,3 +158,18 @@ def test_what_a_model_flags_as_it_is_names_the_nominal_rate() -> None:
         == f"{said}, at a nominal rate of false alarms of 2.5 %{flags}"
     )
     assert confirmed_words(kept) == f"{said}{flags}", "an earlier release stored no rate"
+
+
+def test_a_verdict_says_first_what_was_found_in_counts_of_repetitions() -> None:
+    words = verdict_of(gate(37, 27, (0.3784, 0.8889), (0.0270, 0.5185))).words
+    found = "Finds 13 of 27 faulty repetitions of unseen videos (before: 3) and flags 1 of 37 good ones (before: 14)"
+    assert words.startswith(f"{found}: better in")
+    assert "misses" not in words
+
+
+def test_what_could_not_be_judged_is_said_where_it_is_known() -> None:
+    stored = gate(40, 27, (0.1, 0.5), (0.1, 0.5))
+    left = verdict_of(stored, labels={"normal": 48, "anomalous": 27}).words
+    assert "Could not be judged (legs hidden, say): 8 of 48 normal repetitions." in left
+    assert "Could not be judged" not in verdict_of(stored, labels={"normal": 40, "anomalous": 27}).words
+    assert "Could not be judged" not in verdict_of(stored).words

@@ -14,6 +14,7 @@ from backend.errors import VideosMissing
 from backend.labels.events import save_annotations
 from backend.labels.labelled import labelled_videos
 from backend.labelstudio.format import AnnotationsSaved, Json
+from backend.models.figures import verdict_in
 from backend.models.rates import measured
 from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.training.training_run import LEAST_NORMALS, _check_enough, label_digest, train_run
@@ -178,3 +179,11 @@ def test_one_video_is_too_few_to_judge_by(lab: Lab) -> None:
     save_annotations(lab.store, AnnotationsSaved(((lab.annotation(1, reps, 0), lab.task(1)),), CONFIG))
     assert "Label a second one" in lab.train().message
     assert lab.registry.current_name(1) == "base"
+
+
+def test_a_training_says_what_the_pages_of_its_model_say(lab: Lab) -> None:
+    for task in range(1, 6):
+        lab.label(task)
+    run = lab.train()
+    version = lab.registry.version(1, run.version)
+    assert verdict_in(lab.registry, 1, version).words in run.message

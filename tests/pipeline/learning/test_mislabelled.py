@@ -32,7 +32,7 @@ def test_a_fault_in_every_set_is_found(videos: int) -> None:
 def test_faults_of_whole_videos_are_found() -> None:
     faulty = samples(3, 5, honest=False)
     result = found(samples(21, first=3) + faulty)
-    assert len(set(result.rows) & set(range(105, 120))) >= 12
+    assert len(set(result.rows) & set(range(105, 120))) >= 8
     assert len(result.rows) <= 18
     assert result.is_more_than_chance
 

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from pipeline.records import Analysis, Pose, Reason, RepScore, VideoInfo
 from pipeline.synthetic import demo_plan, pose_of, reps_of
 from pipeline.visuals.set_report import RepLine, SetReport, page, report_of, summary
+from pipeline.visuals.words import where
 
 BAD_NAME = "<script>alert(1)</script> & 'x'.mp4"
 
@@ -100,3 +101,19 @@ def test_a_report_of_an_earlier_release_says_nothing_of_backs(pose: Pose, analys
     for rep in values["reps"]:
         del rep["back"]
     assert [rep.back for rep in TypeAdapter(SetReport).validate_python(values).reps] == ["", "", ""]
+
+
+def test_repetitions_with_one_thing_to_look_at_are_told_together() -> None:
+    odd = [replace(line(number, 1.0, "unusual"), why="knees on the way up") for number in (1, 2, 3, 5, 6)]
+    other = replace(line(4, 1.0, "unusual"), why="back at the top")
+    reps = tuple(sorted([*odd, other], key=lambda rep: rep.number))
+    assert summary(SetReport("a.mp4", reps))[1:3] == [
+        "Numbers 1 to 3, 5, 6: look at knees on the way up.",
+        "Number 4: look at back at the top.",
+    ]
+
+
+def test_what_to_look_at_in_a_head_is_said() -> None:
+    assert where([Reason("head", "pull", 0.4), Reason("back", "pull", 0.3)]) == (
+        "how the head is held and back on the way up"
+    )

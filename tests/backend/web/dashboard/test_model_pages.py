@@ -43,9 +43,16 @@ def test_what_a_model_flags_as_it_is_has_its_nominal_rate(full: FlaskClient) -> 
     assert said in words_of(page(full, "/models/1/v0001"))
 
 
+def test_models_to_compare_have_their_letters_where_the_head_of_the_table_is_not_seen(full: FlaskClient) -> None:
+    shown = page(full, "/models")
+    assert re.search(r'<label>A <input type="radio" name="first" value="v0002"', shown)
+    assert re.search(r'<label>B <input type="radio" name="second" value="v0001"', shown)
+
+
 def test_few_repetitions_are_too_few_to_tell(full: FlaskClient) -> None:
     shown = words_of(page(full, "/models"))
-    assert "too few to tell Judged on 10 normal and 2 anomalous repetitions of unseen videos: too few" in shown
+    found = "Finds 0 of 2 faulty repetitions of unseen videos (before: 0) and flags 1 of 10 good ones (before: 1)"
+    assert f"too few to tell {found}: too few" in shown
     assert "passed" not in shown
 
 

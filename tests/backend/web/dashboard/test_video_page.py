@@ -93,23 +93,25 @@ def test_a_tick_that_stayed_on_a_repetition_called_normal_is_no_agreement(
 
 
 def test_how_rare_a_repetition_is_is_said_in_words(full: FlaskClient) -> None:
-    assert "At most 50 of 100 normal repetitions are at least as unusual." in page(full, f"/videos/{DRAWN}")
+    shown = words_of(page(full, f"/videos/{DRAWN}"))
+    assert "As usual as most normal repetitions." in shown
+    assert shown.count("Most unusual:") == 1, "of the anomalous one: in a plainly normal one it reads as a fault"
     said = [as_unusual(share, False, None) for share in (1 - 1e-12, 0.051, 1 / 22, 0.01, 0.001)]
     assert said == [
-        "Normal repetitions are as unusual as this one.",
-        "At most 6 of 100 normal repetitions are at least as unusual.",
-        "At most 5 of 100 normal repetitions are at least as unusual.",  # none of the 21 that are known
-        "At most 1 of 100 normal repetitions is at least as unusual.",
-        "Fewer than 1 of 100 normal repetitions are at least as unusual.",
+        "As usual as most normal repetitions.",
+        "At most 6 of 100 normal repetitions are this unusual.",
+        "At most 5 of 100 normal repetitions are this unusual.",  # none of the 21 that are known
+        "At most 1 of 100 normal repetitions is this unusual.",
+        "Fewer than 1 of 100 normal repetitions are this unusual.",
     ]
 
 
 @pytest.mark.parametrize(
     ("p_value", "is_anomaly", "said"),
     [
-        (1 / 60, True, "At most 2 of 100 normal repetitions are at least as unusual. Flagged at a nominal rate of {}"),
+        (1 / 60, True, "At most 2 of 100 normal repetitions are this unusual. Flagged at a nominal rate of {}"),
         (1 / 19, True, "Flagged at a nominal rate of {}"),  # with 18 known ones no share is lower
-        (1 / 19, False, "At most 6 of 100 normal repetitions are at least as unusual."),
+        (1 / 19, False, "At most 6 of 100 normal repetitions are this unusual."),
         (1 / 40, False, "Not flagged at a nominal rate of {}"),
     ],
 )
@@ -137,7 +139,7 @@ def test_no_decision_is_contradicted_by_how_rare_a_repetition_is(
     if found is not None:
         assert (int(found[1]) <= 100 * rate) == is_anomaly
         assert int(found[1]) >= 100 * p_value - 1e-6, "a bound"
-    assert not (is_anomaly and "Normal repetitions are as unusual" in said)
+    assert not (is_anomaly and "As usual as" in said)
     assert ("Not flagged" in said) <= (not is_anomaly)
     assert not is_anomaly or said.endswith(f"Flagged at a nominal rate of false alarms of {percent(rate)} %.")
 
