@@ -170,9 +170,8 @@ def label_digest(labels: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _samples(work: TrainWork, on_progress: OnProgress) -> tuple[list[LabelledRep], list[Json], list[str]]:
-    """The labels with their poses; and which videos could not be had, in words."""
-    samples: list[LabelledRep] = []
-    labels: list[Json] = []
+    """The labels with their poses, by task; and which videos could not be had, in words."""
+    found: list[tuple[int, LabelledRep, Json]] = []
     skipped: list[str] = []
     seen: set[str] = set()
     for number, one in enumerate(work.videos):
@@ -191,10 +190,12 @@ def _samples(work: TrainWork, on_progress: OnProgress) -> tuple[list[LabelledRep
             continue
         seen.add(digest)
         for rep in one.reps:
-            samples.append(LabelledRep(pose, with_lockout(pose, *rep.span_s, work.config.segment), rep.label, digest))
+            sample = LabelledRep(pose, with_lockout(pose, *rep.span_s, work.config.segment), rep.label, digest)
             source = {"task": one.task, "annotation": one.annotation, "annotator": one.annotator}
-            labels.append({"media_digest": digest, **source, **asdict(rep)})
-    return samples, labels, skipped
+            found.append((one.task, sample, {"media_digest": digest, **source, **asdict(rep)}))
+    # Not by who labelled last: which videos are held out together goes by their order, and figures differ by it.
+    found.sort(key=lambda one: one[0])
+    return [sample for _, sample, _ in found], [label for _, _, label in found], skipped
 
 
 def _pose(work: TrainWork, one: LabelledVideo, on_share: Callable[[float], None]) -> tuple[str, Pose]:

@@ -62,6 +62,7 @@ def test_a_model_knows_what_it_was_made_of(trained: Lab) -> None:
     kept = json.loads((version.model.folder / "labels.json").read_text())
     assert label_digest(kept) == version.run["label_digest"]
     assert {one["annotator"] for one in kept} == {7}
+    assert [one["task"] for one in kept] == sorted(one["task"] for one in kept)  # not by who labelled last
 
 
 def test_a_model_is_judged_at_the_rate_of_its_project_and_shown_at_others(lab: Lab) -> None:

@@ -30,10 +30,9 @@ def test_a_fault_in_every_set_is_found(videos: int) -> None:
 
 
 def test_faults_of_whole_videos_are_found() -> None:
-    faulty = samples(3, 5, honest=False)
-    result = found(samples(21, first=3) + faulty)
-    assert len(set(result.rows) & set(range(105, 120))) >= 8
-    assert len(result.rows) <= 18
+    result = found(samples(28, first=10) + samples(4, 5, honest=False))
+    assert len(set(result.rows) & set(range(140, 160))) >= 16
+    assert len(result.rows) <= 25
     assert result.is_more_than_chance
 
 
