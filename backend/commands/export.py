@@ -141,9 +141,12 @@ def _pull(settings: Settings, store: Store, project: int) -> None:
 
 
 def _report(done: Exported) -> None:
+    from backend.datasets.export import unused_lines
+
     lines = [
         f"{done.reps} repetitions of {done.videos} videos, digest {done.digest}",
         *done.funnel,
+        *unused_lines(done.unused),
     ]
     if done.repeated:
         lines.append(f"{done.repeated} tasks left out: another task has the same video, with labels that count more")

@@ -113,6 +113,9 @@ def connection(
         return
     found = f"{controls.labels} on {controls.video}: {controls.normal}, {controls.anomalous}"
     yield Check(f"{subject}: labeling config", "ok", found)
+    if controls.unused_words:
+        remedy = "Take them out of the labeling config, or tell annotators which two count."
+        yield Check(f"{subject}: labels", "note", controls.unused_words, remedy)
     # Of another folder the version says nothing.
     if version and project.model_version not in ("", version) and not elsewhere(settings):
         remedy = f"Choose {version} in Settings > Model, or Predictions, to see and sort by its scores."

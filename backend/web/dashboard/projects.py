@@ -6,10 +6,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from backend.errors import LabelConfigError
 from backend.labelstudio.file_names import file_name
+from backend.labelstudio.labeling_config import parse_controls
 from backend.predictions.retries import PASSING
 from backend.storage import overview, setups, summaries
 from backend.storage.database import iso
+from backend.storage.jobs import Store
 from backend.storage.overview import InUse, Issue, VideoFilter
 from backend.storage.runs import Run
 from backend.web.dashboard import words
@@ -78,7 +81,7 @@ class ProjectView:
     repetition was found, or that browsers do not play; 0 while there is one to label. states: videos by state.
     retriable: those that failed for a passing reason. model: the version in use. model_name: "v0003" or "base", as it
     was put in use. damage: why that one is not used, "" where it is. trainings: those that go on or wait, and the last
-    one that is over."""
+    one that is over. unused_labels: which labels of the labeling config are not used, in words, "" for none."""
 
     id: int
     title: str
@@ -93,6 +96,7 @@ class ProjectView:
     to_label: NextVideo | None
     without_reps: int
     not_played: int
+    unused_labels: str
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,7 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
                 to_label=to_label,
                 without_reps=left["no-repetitions"],
                 not_played=left["codec"],
+                unused_labels=_unused_labels(store, project),
             )
         )
     base, refused = services.registry.fallback.version, refused_setups(services, links)
@@ -180,6 +185,13 @@ def next_video(services: Services, links: Links, project: int, in_use: InUse) ->
 def _unlabelled(project: int, issue: Issue | None = None) -> VideoFilter:
     """The analyzed videos of a project that nobody has labelled."""
     return VideoFilter(project, state="done", labelled="no", issue=issue)
+
+
+def _unused_labels(store: Store, project: int) -> str:
+    try:
+        return parse_controls(store.label_config(project)).unused_words
+    except LabelConfigError:
+        return ""
 
 
 def refused_setups(services: Services, links: Links) -> tuple[RefusedSetup, ...]:

@@ -24,7 +24,7 @@ from dashboard_data import (
     page,
     words_of,
 )
-from fakes import CONFIG
+from fakes import CONFIG, WITH_THIRD_LABEL
 from flask.testing import FlaskClient
 
 from backend.labelstudio.requests import Fault
@@ -343,3 +343,10 @@ def test_scores_are_drawn_with_the_threshold(full: FlaskClient) -> None:
     assert 'class="threshold"' in shown
     assert "0.90 to 0.95: 1" in shown
     assert "7 repetitions that could be judged, 1 of them from 0.5 on" in words_of(shown)
+
+
+def test_labels_that_are_not_used_are_told(http: FlaskClient, store: Store, tmp_path: Path) -> None:
+    fill_videos(store, tmp_path)
+    assert "are not used" not in page(http)
+    store.remember_project(1, WITH_THIRD_LABEL)
+    assert "Regions labelled Unsure are not used" in words_of(page(http))
