@@ -15,6 +15,7 @@ from backend.storage.jobs import Job
 from backend.storage.labels import Annotation, LabelledRegion, that_count
 from backend.storage.runs import LEARNT_NOTHING, Run
 from backend.storage.summaries import RepSummary, VideoSummary
+from pipeline.records import ROUNDED_BOW
 
 State = Literal["queued", "running", "done", "failed"]
 Issue = Literal[
@@ -24,6 +25,7 @@ Issue = Literal[
     "low-rate",
     "late-start",
     "not-judged",
+    "rounded-back",
     "no-repetitions",
     "two-lifters",
     "unreadable",
@@ -63,7 +65,8 @@ class VideoFilter:
 
 @dataclass(frozen=True)
 class VideoRow:
-    """A job of a task, and what it says where it is done; rates in frames per second, times in seconds."""
+    """A job of a task, and what it says where it is done; rates in frames per second, times in seconds. rounded: how
+    many repetitions have a back that looks rounded."""
 
     job: int
     project: int
@@ -92,6 +95,7 @@ class VideoRow:
     why_none: str | None
     warning: str | None
     unplayable: str | None
+    rounded: int
 
 
 class RepRow(NamedTuple):
@@ -110,6 +114,8 @@ class RepRow(NamedTuple):
 _DIGITS = 19
 """Of the smallest number that the database does not hold."""
 
+_IN_ROUNDED = (RepSummary.job_id == Job.id, RepSummary.back_bow >= ROUNDED_BOW)
+
 _COLUMNS = (
     Job.id.label("job"), Job.project, Job.task, Job.media, Job.model_version, Job.state, Job.attempts, Job.error_type,
     Job.error_message, Job.delivery, Job.delivered_at, Job.updated_at, VideoSummary.reps, VideoSummary.anomalies,
@@ -117,6 +123,7 @@ _COLUMNS = (
     VideoSummary.variable_rate, VideoSummary.codec, VideoSummary.width, VideoSummary.height,
     VideoSummary.late_start_s, VideoSummary.media_digest, VideoSummary.why_none, VideoSummary.warning,
     VideoSummary.unplayable,
+    select(func.count()).select_from(RepSummary).where(*_IN_ROUNDED).scalar_subquery().label("rounded"),
 )  # fmt: skip
 
 
@@ -378,6 +385,8 @@ def _issue(name: Issue, in_use: InUse, project: int | None) -> ColumnElement[boo
         return is_done & (VideoSummary.late_start_s > 0)
     if name == "not-judged":
         return is_done & (VideoSummary.unreliable > 0)
+    if name == "rounded-back":
+        return is_done & select(RepSummary.number).where(*_IN_ROUNDED).exists()
     if name == "no-repetitions":
         return is_done & (VideoSummary.reps == 0) & VideoSummary.confidence.is_not(None)
     return is_done & VideoSummary.confidence.is_(None)

@@ -297,6 +297,7 @@ def test_the_least_certain_video_comes_first(full: FlaskClient) -> None:
         ("score=0.90-0.95", {"drawn.mp4"}),
         ("confidence=0.95-1.00", {"nobody.mp4"}),
         ("labelled=yes", {"drawn.mp4"}),
+        ("issue=rounded-back", {"drawn.mp4"}),
         ("labelled=anomalous&annotator=4", {"drawn.mp4"}),
         ("labelled=no&state=done", {"few.mp4", "nobody.mp4"}),
         ("issue=codec", {"few.mp4"}),
@@ -350,3 +351,7 @@ def test_labels_that_are_not_used_are_told(http: FlaskClient, store: Store, tmp_
     assert "are not used" not in page(http)
     store.remember_project(1, WITH_THIRD_LABEL)
     assert "Regions labelled Unsure are not used" in words_of(page(http))
+
+
+def test_backs_that_look_rounded_are_told_in_the_list_of_videos(full: FlaskClient) -> None:
+    assert words_of(page(full, "/videos")).count("The back looks rounded in 1.") == 1
