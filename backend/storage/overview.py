@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import ColumnElement, Engine, String, Subquery, case, cast, func, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from backend.storage.database import batches
 from backend.storage.jobs import Job
@@ -47,7 +47,8 @@ class VideoFilter:
     text: part of the address, or the number of the task. score: at least one repetition that could be judged has a
     score in [first, second), or up to 1 where second is 1. confidence: the same of the video's. anomalous: whether a
     repetition was called anomalous. annotator: who labelled it. model: the version of the job that counts. error_types:
-    why it failed, as names of exceptions.
+    why it failed, as names of exceptions. copy_of_labelled: whether another task of the project that people labelled
+    has a video of equal bytes.
     """
 
     project: int | None = None
@@ -61,6 +62,7 @@ class VideoFilter:
     confidence: tuple[float, float] | None = None
     model: str = ""
     error_types: tuple[str, ...] | None = None
+    copy_of_labelled: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -342,6 +344,9 @@ def _conditions(in_use: InUse, wanted: VideoFilter) -> list[ColumnElement[bool]]
         found.append(VideoSummary.anomalies > 0 if wanted.anomalous else VideoSummary.anomalies == 0)
     if wanted.labelled is not None or wanted.annotator is not None:
         found.append(_labelled(wanted.labelled, wanted.annotator))
+    if wanted.copy_of_labelled is not None:
+        is_copy = _is_copy_of_labelled()
+        found.append(is_copy if wanted.copy_of_labelled else ~is_copy)
     if wanted.confidence is not None:
         found.append(_within(VideoSummary.confidence, wanted.confidence))
     if wanted.score is not None:
@@ -364,6 +369,26 @@ def _labelled(kind: Labelled | None, annotator: int | None) -> ColumnElement[boo
         query = query.join(LabelledRegion).where(LabelledRegion.label == kind)
     place = tuple_(Job.project, Job.task)
     return place.not_in(query) if kind == "no" else place.in_(query)
+
+
+def _is_copy_of_labelled() -> ColumnElement[bool]:
+    other, its = aliased(Job), aliased(VideoSummary)
+    labelled = select(Annotation.id).where(
+        Annotation.project == other.project,
+        Annotation.task == other.task,
+        ~Annotation.deleted,
+        ~Annotation.was_cancelled,
+    )
+    query = select(its.job_id).join(other, other.id == its.job_id)
+    query = query.where(
+        VideoSummary.media_digest != "",
+        its.media_digest == VideoSummary.media_digest,
+        other.project == Job.project,
+        other.task != Job.task,
+        labelled.exists(),
+    )
+    # Of a video that was not analyzed nothing is known: no copy.
+    return query.correlate(Job, VideoSummary).exists()
 
 
 def _issue(name: Issue, in_use: InUse, project: int | None) -> ColumnElement[bool]:

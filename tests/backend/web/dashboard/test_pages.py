@@ -20,13 +20,15 @@ from dashboard_data import (
     add_model,
     fill_videos,
     label,
+    media,
     order,
     page,
     words_of,
 )
-from fakes import CONFIG, WITH_THIRD_LABEL
+from fakes import CONFIG, VERSION, WITH_THIRD_LABEL
 from flask.testing import FlaskClient
 
+from backend.labelstudio.format import Task
 from backend.labelstudio.requests import Fault
 from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
@@ -276,6 +278,23 @@ def test_the_video_to_label_next_is_one_with_repetitions(http: FlaskClient, stor
     assert "Every analyzed video with repetitions is labelled. Nobody has looked at 1" in words_of(page(http))
     label(store, 3, NONE, [])
     assert "Every analyzed video is labelled." in words_of(page(http))
+
+
+def test_a_copy_of_a_labelled_video_is_not_the_one_to_label_next(
+    http: FlaskClient, store: Store, tmp_path: Path
+) -> None:
+    fill_videos(store, tmp_path)
+    copy = store.job_for(Task(20, 1, {"video": media("copy")}), media("copy"), VERSION, "c")
+    store.finish_job(copy.id, store.latest_result(DRAWN, media("drawn")))
+    assert "Label next: copy.mp4 (task 20)" in words_of(page(http))
+    label(store, 1, DRAWN, [])
+    shown = words_of(page(http))
+    assert "Label next" not in shown
+    assert (
+        "is labelled. Nobody has looked at 1 in which no repetition was found . 1 is a copy of labelled ones" in shown
+    )
+    store.labels.delete_annotations([1])
+    assert "Label next: copy.mp4 (task 20)" in words_of(page(http))
 
 
 # Videos
