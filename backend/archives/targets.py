@@ -25,6 +25,7 @@ from backend.errors import (
     StorageFault,
     UploadRefused,
 )
+from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.client import UPLOADED, LabelStudioClient
 from backend.labelstudio.file_names import copy_upload_name, is_copy_upload
 from backend.labelstudio.format import Task
@@ -75,9 +76,17 @@ class Target(Protocol):
 
 
 class FolderTarget:
-    """Files are written from the ledger when the run is over."""
+    """Files are written from the ledger when the run is over. makes_copies: of videos that browsers do not play, beside
+    them."""
 
-    copies = 0
+    def __init__(self, ledger: Ledger, makes_copies: bool = False) -> None:
+        self._ledger = ledger
+        self._makes_copies = makes_copies
+        self._copied: set[str] = set()
+
+    @property
+    def copies(self) -> int:
+        return len(self._copied)
 
     def checked(self, source: Source) -> Source:
         return source
@@ -86,7 +95,20 @@ class FolderTarget:
         return ""
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
+        if self._makes_copies and analysis.video.unplayable:
+            self._with_copy(entry, analysis)
         return Delivered(None, None)
+
+    def _with_copy(self, entry: Entry, analysis: Analysis) -> None:
+        if is_address(entry.source):
+            log.warning("%s: a copy can be made of files alone, not of addresses.", shown_address(entry.source))
+            return
+        video = Path(entry.source)
+        had_one = copy_name(video).exists()
+        if _copy_beside(video) is not None:
+            self._copied |= set() if had_one else {entry.source}
+            info = replace(analysis.video, has_playable_copy=True)
+            self._ledger.analyzed(entry.id, dump_analysis(replace(analysis, video=info)))
 
 
 class ProjectTarget:
@@ -289,12 +311,8 @@ class ProjectTarget:
         if self._tasks.address(entry.source) is None:
             with scratch() as folder:
                 return self._noted(entry, upload_copy(client, task, self._controls, video, folder))
-        copy = copy_name(video)
-        try:
-            if not copy.exists() or copy.stat().st_mtime < video.stat().st_mtime:
-                make_playable(video, copy)
-        except (OSError, VideoError) as error:
-            log.warning("%s: no copy was made that browsers play. %s", video, error)
+        copy = _copy_beside(video)
+        if copy is None:
             return False
         return self._noted(entry, play_copy(client, task, self._controls, self._tasks.address(str(copy)) or ""))
 
@@ -326,6 +344,18 @@ def _as_stored(job: Job, predictions: Sequence[int], analysis: Analysis) -> Anal
     # The one that was analyzed now may be the copy that the task plays: browsers play it as it is.
     has_copy = analysis.video.has_playable_copy or bool(stored.video.unplayable and not analysis.video.unplayable)
     return replace(stored, video=replace(stored.video, has_playable_copy=has_copy))
+
+
+def _copy_beside(video: Path) -> Path | None:
+    """A copy of a file that browsers play, made unless it is there; None, and a line in the log, where none can be."""
+    copy = copy_name(video)
+    try:
+        if not copy.exists() or copy.stat().st_mtime < video.stat().st_mtime:
+            make_playable(video, copy)
+    except (OSError, VideoError) as error:
+        log.warning("%s: no copy was made that browsers play. %s", video, error)
+        return None
+    return copy
 
 
 def access_for(context: Context, entry: Entry) -> Access:

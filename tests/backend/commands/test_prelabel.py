@@ -15,6 +15,7 @@ from video_files import write_video
 
 from backend.cli import app
 from backend.errors import BackendError, BadRequest, SchedulerLost
+from backend.labelstudio.task_data import ORIGINAL
 from backend.settings import Settings
 from backend.storage.jobs import Store
 from pipeline.errors import NotAVideo
@@ -219,7 +220,22 @@ def test_a_copy_whose_delivery_is_repeated_is_counted_once(unplayable: Path, lab
 
 def test_who_wants_no_copies_reads_nothing_of_them(executor: InlineExecutor, archive: Path, tmp_path: Path) -> None:
     assert "copy" not in run(archive, "--project=1").stdout
-    assert "copy" not in run(archive, "--out", tmp_path / "out", "--playable").stdout
+    assert "copy" not in run(archive, "--out", tmp_path / "out").stdout
+
+
+def test_tasks_in_files_play_copies_beside_the_originals(unplayable: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(unplayable, "--out", out)  # a run without copies before
+    lines = run(unplayable, "--out", out, "--playable", "--json-progress").stdout.splitlines()
+    assert json.loads(lines[-1])["copies"] == 2
+    told = {task["data"]["video"]: task["data"][ORIGINAL] for task in json.loads((out / "tasks.json").read_text())}
+    assert {Path(copy).name: Path(original).name for copy, original in told.items()} == {
+        "a-h264.mp4": "a.mp4",
+        "b-h264.mp4": "b.mkv",
+    }
+    assert {path.name for path in unplayable.iterdir()} == {"a.mp4", "a-h264.mp4", "b.mkv", "b-h264.mp4"}
+    again = run(unplayable, "--out", out, "--playable", "--no-resume", "--json-progress").stdout.splitlines()
+    assert (json.loads(again[-1])["copies"], json.loads(again[-1])["done"]) == (0, 2)
 
 
 def test_files_that_were_passed_over_are_counted(executor: InlineExecutor, archive: Path, tmp_path: Path) -> None:
