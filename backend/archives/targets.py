@@ -58,6 +58,19 @@ class Delivered:
     prediction: int | None
 
 
+@dataclass(frozen=True)
+class Foreseen:
+    """How a video comes to its task.
+
+    kind: `linked` where its file lies, `uploaded`, `copied` (the upload of a copy), `refused`, as Label Studio takes no
+    such upload, `there` where it has one, `same` for that of an equal file, "" where none is asked for. same_as: the
+    equal file, and its task where it has one.
+    """
+
+    kind: str
+    same_as: str = ""
+
+
 class Target(Protocol):
     """Where predictions go. copies: how many videos have got one that browsers play, in this run."""
 
@@ -70,9 +83,8 @@ class Target(Protocol):
     def checked(self, source: Source) -> Source:
         """The same, where a prediction of it can go there. Raises UploadRefused: before hours of work."""
 
-    def new_task(self, source: Source) -> str:
-        """How a task would be made for a video: `linked` where its file lies, `uploaded`, `copied` (the upload of a
-        copy), or `refused`, as Label Studio takes no such upload; "" where none would be made."""
+    def new_task(self, source: Source) -> Foreseen:
+        """How the video would come to its task."""
 
 
 class FolderTarget:
@@ -91,8 +103,8 @@ class FolderTarget:
     def checked(self, source: Source) -> Source:
         return source
 
-    def new_task(self, source: Source) -> str:
-        return ""
+    def new_task(self, source: Source) -> Foreseen:
+        return Foreseen("")
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
         if self._makes_copies and analysis.video.unplayable:
@@ -132,7 +144,7 @@ class ProjectTarget:
         known_files = ledger.known_files(target_name(project))
         for known in known_files:
             self._tasks.note_content(known.digest, known.task)
-        self._foreseen = ForeseenFiles(self._tasks, (known.size for known in known_files))
+        self._foreseen = ForeseenFiles(self._tasks, known_files)
         self._in_hand: WeakValueDictionary[str, Lock] = WeakValueDictionary()
         self._guard = Lock()
         self._copied: set[str] = set()
@@ -179,19 +191,19 @@ class ProjectTarget:
             self._warned.add(why)
             log.warning("%s: %s This holds for others like it.", name, why)
 
-    def new_task(self, source: Source) -> str:
+    def new_task(self, source: Source) -> Foreseen:
         if source.task is not None:
-            return ""
+            return Foreseen("")
         is_there, file = self._tasks.is_there(source.name), Path(source.name)
         if self._tasks.address(source.name) is not None:
-            return "" if is_there else "linked"
-        if not is_there and self._foreseen.has_equal(file):
-            return ""
+            return Foreseen("there" if is_there else "linked")
+        if not is_there and (equal := self._foreseen.equal_of(file)):
+            return Foreseen("same", equal)
         is_taken = source.name.lower().endswith(UPLOADED)
         if not (is_there or is_taken or self._context.make_playable):
-            return "refused"
+            return Foreseen("refused")
         self._foreseen.add(file)
-        return "" if is_there else "uploaded" if is_taken else "copied"
+        return Foreseen("there" if is_there else "uploaded" if is_taken else "copied")
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
         """Raises LabelStudioError. A task that was deleted is forgotten: the next attempt makes another."""

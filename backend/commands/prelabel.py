@@ -303,5 +303,7 @@ def _finish(
         write(request.out, done, failed, setting.controls, request.root)
     counts = ledger.counts(run)
     copies = setting.destination.copies if setting.makes_copies else None
-    display.end(counts, ledger.of_run(run, "failed"), is_interrupted, request.out, request.root, passed_over, copies)
+    equal = ledger.count_equal(run)
+    failed_ones = ledger.of_run(run, "failed")
+    display.end(counts, failed_ones, is_interrupted, request.out, request.root, passed_over, copies, equal)
     return counts

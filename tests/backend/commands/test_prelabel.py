@@ -275,3 +275,23 @@ def test_a_lost_scheduler_ends_the_run_and_blames_no_video(
     assert isinstance(run(archive, "--out", tmp_path / "out").exception, SchedulerLost)
     executor.results.clear()
     assert run(archive, "--out", tmp_path / "out").exit_code == 0
+
+
+def test_figures_of_equal_files_add_up(
+    executor: InlineExecutor, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "500")
+    write_video(archive / "a.mp4", count=3)
+    (archive / "b.mp4").write_bytes((archive / "a.mp4").read_bytes())
+    for name in "ab":
+        executor.results[f"{name}.mp4"] = replace(analysis(), media_digest=f"{0:064x}")
+    executor.results["c.mp4"] = NotAVideo("c.mp4: not a readable media file.")
+    planned = [
+        json.loads(line) for line in run(archive, "--project=1", "--dry-run", "--json-progress").stdout.split("\n")[:-1]
+    ]
+    assert [planned[-1].get(name) for name in ("queued", "unreadable", "uploaded", "same")] == [3, 1, 1, 1]
+    shown = " ".join(run(archive, "--project=1", "--dry-run").stdout.split())
+    assert f"to do, same bytes as {archive / 'a.mp4'}" in shown
+    done = run(archive, "--project=1").stdout
+    (row,) = (line for line in done.splitlines() if "of them with the task of an equal file" in line)
+    assert row.split()[-2] == "1"
