@@ -22,6 +22,7 @@ from backend.storage.database import now
 from backend.storage.jobs import Store
 from backend.storage.scratch import scratch
 from pipeline.config import PipelineConfig
+from pipeline.counts import counted
 from pipeline.datasets.coco import PICTURES
 from pipeline.datasets.datasheet import Facts, write_datasheet
 from pipeline.datasets.filters import Filters, Funnel
@@ -118,7 +119,7 @@ def export(
         if not summary.reps:
             why = [*funnel.lines(), *unused_lines(written.unused)]
             raise NothingToExport(
-                f"Nothing is left of the {funnel.seen} repetitions of project {request.project}: "
+                f"Nothing is left of the {counted(funnel.seen, 'repetition')} of project {request.project}: "
                 f"{'; '.join(why) or 'its annotations are empty'}."
             )
         config_xml = store.label_config(request.project)
@@ -144,7 +145,7 @@ def export(
 def unused_lines(unused: Mapping[str, int]) -> list[str]:
     """What is said of regions with labels that are not used, by label."""
     return [
-        f"{count} {'region' if count == 1 else 'regions'} labelled {label} {'is' if count == 1 else 'are'} not used: "
+        f"{counted(count, 'region')} labelled {label} {'is' if count == 1 else 'are'} not used: "
         "only the labels for normal and anomalous repetitions are"
         for label, count in sorted(unused.items())
     ]

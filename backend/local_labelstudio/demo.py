@@ -21,7 +21,7 @@ from backend.labelstudio.client import UPLOADED, LabelStudioClient
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import default_config, parse_controls
 from backend.labelstudio.records import Access
-from backend.local_labelstudio.server import LabelStudioServer
+from backend.local_labelstudio.server import LabelStudioServer, free_port
 from backend.settings import Settings
 from backend.storage.jobs import Job, Store
 from backend.web.server import check_listening, listening
@@ -93,6 +93,12 @@ def running(
                 if fault := label_studio.fault():
                     raise fault from error
                 raise
+
+
+def check_ports(settings: Settings, label_studio_port: int) -> None:
+    """Whether both servers can have their ports, before anything is made for them. Raises BackendError."""
+    check_listening(settings)
+    free_port(label_studio_port)
 
 
 def upload_new(
