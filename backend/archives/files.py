@@ -13,11 +13,14 @@ from typing import IO
 from backend.archives.project_tasks import local_address, new_data
 from backend.errors import BackendError
 from backend.labelstudio.addresses import shown_address
-from backend.labelstudio.format import to_prediction
+from backend.labelstudio.format import Json, to_prediction
 from backend.labelstudio.labeling_config import Controls, effective_rate
+from backend.predictions.playable import pointed_to_copy
 from backend.storage.analysis_json import is_readable, load_analysis
 from backend.storage.ledger import Entry, Ledger, is_address
 from pipeline.files import written_aside
+from pipeline.media.playable_copy import copy_name
+from pipeline.records import Analysis
 
 COLUMNS = (
     "video",
@@ -57,7 +60,7 @@ def write(folder: Path, done: Iterable[Entry], failed: Iterable[Entry], controls
             separator = "[\n"
             for entry in done:
                 analysis = load_analysis(entry.result)
-                data = new_data(controls, media_address(entry.source, root), analysis.video.fps)
+                data = _data(entry, analysis, controls, root)
                 prediction = to_prediction(analysis, controls, effective_rate(controls, data))
                 tasks.write(separator + json.dumps({"data": data, "predictions": [prediction]}))
                 separator = ",\n"
@@ -76,6 +79,15 @@ def write(folder: Path, done: Iterable[Entry], failed: Iterable[Entry], controls
             table.writerows(
                 (shown_address(entry.source), entry.failures, entry.error_type, entry.error_message) for entry in failed
             )
+
+
+def _data(entry: Entry, analysis: Analysis, controls: Controls, root: Path | None) -> Json:
+    """The data of a task to be imported: of a video that has a copy that browsers play, the task plays that."""
+    data = new_data(controls, media_address(entry.source, root), analysis.video.fps)
+    copy = copy_name(Path(entry.source))
+    if not analysis.video.has_playable_copy or not copy.exists():
+        return data
+    return pointed_to_copy(data, controls, media_address(str(copy), root)) or data
 
 
 @contextmanager

@@ -6,34 +6,44 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from backend.archives.project_tasks import ProjectTasks
+from backend.storage.ledger import KnownFile
 from pipeline.errors import VideoError
 from pipeline.media import reading
 
 
 class ForeseenFiles:
-    """The files that get a task first. sizes: in bytes, of the files that have one already."""
+    """The files that get a task first. known: those that have one already."""
 
-    def __init__(self, tasks: ProjectTasks, sizes: Iterable[int]) -> None:
+    def __init__(self, tasks: ProjectTasks, known: Iterable[KnownFile]) -> None:
         self._tasks = tasks
-        self._unread: dict[int, list[Path]] = {size: [] for size in sizes}
-        self._digests: set[str] = set()
+        self._known: dict[str, str] = {}
+        self._unread: dict[int, list[Path]] = {}
+        for one in known:
+            self._known.setdefault(one.digest, one.path)
+            self._unread[one.size] = []
+        self._read: dict[str, Path] = {}
 
     def add(self, file: Path) -> None:
         """The file has a task, or gets one."""
         self._unread.setdefault(_size(file), []).append(file)
 
-    def has_equal(self, file: Path) -> bool:
-        """Whether a file with the same bytes has a task, or gets one first. Only files of equal sizes are read."""
+    def equal_of(self, file: Path) -> str:
+        """The file with the same bytes that has a task or gets one first, and the task; "" for none. Only files of
+        equal sizes are read."""
         others = self._unread.get(_size(file))
         if others is None:
-            return False
+            return ""
         try:
             while others:
-                self._digests.add(reading.digest(others.pop()))
+                other = others.pop()
+                self._read.setdefault(reading.digest(other), other)
             digest = reading.digest(file)
         except (OSError, VideoError):  # a list may name what is not there
-            return False
-        return digest in self._digests or self._tasks.of_content(digest) is not None
+            return ""
+        task = self._tasks.of_content(digest)
+        if task is not None:
+            return f"{self._known.get(digest, 'a file')} (task {task.id})"
+        return str(self._read.get(digest, ""))
 
 
 def _size(file: Path) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.archives.targets import Target
+from backend.archives.targets import Foreseen, Target
 from backend.labelstudio.addresses import shown_address
 from backend.storage.ledger import Source
 from pipeline.errors import PipelineError
@@ -18,14 +18,15 @@ from pipeline.media import reading
 class Planned:
     """A video, and what a run would do with it.
 
-    state: queued, analyzed, failed or done, as earlier runs left it. task: how it would get one, see `Target.new_task`.
-    problem: why a file that is still to be analyzed cannot be read, "" where it can, or is not here.
+    state: queued, analyzed, failed or done, as earlier runs left it. task, same_as: how it would come to one, see
+    `Foreseen`. problem: why a file that is still to be analyzed cannot be read, "" where it can, or is not here.
     """
 
     video: str
     state: str
     task: str = ""
     problem: str = ""
+    same_as: str = ""
 
 
 def plan(sources: Sequence[Source], states: Iterable[str], target: Target) -> Iterator[Planned]:
@@ -33,12 +34,13 @@ def plan(sources: Sequence[Source], states: Iterable[str], target: Target) -> It
     for source, state in zip(sources, states, strict=True):
         shown = shown_address(source.name)
         problem = _problem(source) if state in ("queued", "failed") else ""
-        task = "" if problem or state == "done" else target.new_task(source)
-        yield Planned(shown, state, task, problem)
+        task = Foreseen("") if problem or state == "done" else target.new_task(source)
+        yield Planned(shown, state, task.kind, problem, task.same_as)
 
 
 def counts(planned: Iterable[Planned]) -> dict[str, int]:
-    """How many videos are in each state, cannot be read (`unreadable`, beside their state), and would get a task."""
+    """How many videos are in each state, cannot be read (`unreadable`, beside their state), and how they would come
+    to a task."""
     found = Counter[str]()
     for one in planned:
         found[one.state] += 1

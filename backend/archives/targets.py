@@ -26,6 +26,7 @@ from backend.errors import (
     StorageFault,
     UploadRefused,
 )
+from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.client import UPLOADED, LabelStudioClient
 from backend.labelstudio.file_names import copy_upload_name, copy_upload_names, is_copy_upload
 from backend.labelstudio.format import Task
@@ -58,6 +59,19 @@ class Delivered:
     prediction: int | None
 
 
+@dataclass(frozen=True)
+class Foreseen:
+    """How a video comes to its task.
+
+    kind: `linked` where its file lies, `uploaded`, `copied` (the upload of a copy), `refused`, as Label Studio takes no
+    such upload, `there` where it has one, `same` for that of an equal file, "" where none is asked for. same_as: the
+    equal file, and its task where it has one.
+    """
+
+    kind: str
+    same_as: str = ""
+
+
 class Target(Protocol):
     """Where predictions go. copies: how many videos have got one that browsers play, in this run."""
 
@@ -70,24 +84,44 @@ class Target(Protocol):
     def checked(self, source: Source) -> Source:
         """The same, where a prediction of it can go there. Raises UploadRefused: before hours of work."""
 
-    def new_task(self, source: Source) -> str:
-        """How a task would be made for a video: `linked` where its file lies, `uploaded`, `copied` (the upload of a
-        copy), or `refused`, as Label Studio takes no such upload; "" where none would be made."""
+    def new_task(self, source: Source) -> Foreseen:
+        """How the video would come to its task."""
 
 
 class FolderTarget:
-    """Files are written from the ledger when the run is over."""
+    """Files are written from the ledger when the run is over. makes_copies: of videos that browsers do not play, beside
+    them."""
 
-    copies = 0
+    def __init__(self, ledger: Ledger, makes_copies: bool = False) -> None:
+        self._ledger = ledger
+        self._makes_copies = makes_copies
+        self._copied: set[str] = set()
+
+    @property
+    def copies(self) -> int:
+        return len(self._copied)
 
     def checked(self, source: Source) -> Source:
         return source
 
-    def new_task(self, source: Source) -> str:
-        return ""
+    def new_task(self, source: Source) -> Foreseen:
+        return Foreseen("")
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
+        if self._makes_copies and analysis.video.unplayable:
+            self._with_copy(entry, analysis)
         return Delivered(None, None)
+
+    def _with_copy(self, entry: Entry, analysis: Analysis) -> None:
+        if is_address(entry.source):
+            log.warning("%s: a copy can be made of files alone, not of addresses.", shown_address(entry.source))
+            return
+        video = Path(entry.source)
+        had_one = copy_name(video).exists()
+        if _copy_beside(video) is not None:
+            self._copied |= set() if had_one else {entry.source}
+            info = replace(analysis.video, has_playable_copy=True)
+            self._ledger.analyzed(entry.id, dump_analysis(replace(analysis, video=info)))
 
 
 class ProjectTarget:
@@ -111,7 +145,7 @@ class ProjectTarget:
         known_files = ledger.known_files(target_name(project))
         for known in known_files:
             self._tasks.note_content(known.digest, known.task)
-        self._foreseen = ForeseenFiles(self._tasks, (known.size for known in known_files))
+        self._foreseen = ForeseenFiles(self._tasks, known_files)
         self._in_hand: WeakValueDictionary[str, Lock] = WeakValueDictionary()
         self._guard = Lock()
         self._copied: set[str] = set()
@@ -158,19 +192,19 @@ class ProjectTarget:
             self._warned.add(why)
             log.warning("%s: %s This holds for others like it.", name, why)
 
-    def new_task(self, source: Source) -> str:
+    def new_task(self, source: Source) -> Foreseen:
         if source.task is not None:
-            return ""
+            return Foreseen("")
         is_there, file = self._tasks.is_there(source.name), Path(source.name)
         if self._tasks.address(source.name) is not None:
-            return "" if is_there else "linked"
-        if not is_there and self._foreseen.has_equal(file):
-            return ""
+            return Foreseen("there" if is_there else "linked")
+        if not is_there and (equal := self._foreseen.equal_of(file)):
+            return Foreseen("same", equal)
         is_taken = source.name.lower().endswith(UPLOADED)
         if not (is_there or is_taken or self._context.make_playable):
-            return "refused"
+            return Foreseen("refused")
         self._foreseen.add(file)
-        return "" if is_there else "uploaded" if is_taken else "copied"
+        return Foreseen("there" if is_there else "uploaded" if is_taken else "copied")
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
         """Raises LabelStudioError. A task that was deleted is forgotten: the next attempt makes another."""
@@ -317,12 +351,8 @@ class ProjectTarget:
         if self._tasks.address(entry.source) is None:
             with scratch() as folder:
                 return self._noted(entry, upload_copy(client, task, self._controls, video, folder))
-        copy = copy_name(video)
-        try:
-            if not copy.exists() or copy.stat().st_mtime < video.stat().st_mtime:
-                make_playable(video, copy)
-        except (OSError, VideoError) as error:
-            log.warning("%s: no copy was made that browsers play. %s", video, error)
+        copy = _copy_beside(video)
+        if copy is None:
             return False
         return self._noted(entry, play_copy(client, task, self._controls, self._tasks.address(str(copy)) or ""))
 
@@ -354,6 +384,18 @@ def _as_stored(job: Job | None, predictions: Sequence[int], analysis: Analysis) 
     # The one that was analyzed now may be the copy that the task plays: browsers play it as it is.
     has_copy = analysis.video.has_playable_copy or bool(stored.video.unplayable and not analysis.video.unplayable)
     return replace(stored, video=replace(stored.video, has_playable_copy=has_copy))
+
+
+def _copy_beside(video: Path) -> Path | None:
+    """A copy of a file that browsers play, made unless it is there; None, and a line in the log, where none can be."""
+    copy = copy_name(video)
+    try:
+        if not copy.exists() or copy.stat().st_mtime < video.stat().st_mtime:
+            make_playable(video, copy)
+    except (OSError, VideoError) as error:
+        log.warning("%s: no copy was made that browsers play. %s", video, error)
+        return None
+    return copy
 
 
 def access_for(context: Context, entry: Entry) -> Access:

@@ -24,8 +24,8 @@ def chosen_detector(settings: Settings, project: int | None, folder: Path | None
     """The detector of `--project` or `--model`; without either that of the settings. It judges at the rate of the
     project or of the settings.
 
-    Raises BackendError for both at once and for a project without a model of its own, ModelError for a folder without
-    a model.
+    Raises BackendError for both at once, for a project without a model of its own and for one that is not there,
+    ModelError for a folder without a model.
     """
     from backend.models.detectors import cached_detector
 
@@ -33,10 +33,13 @@ def chosen_detector(settings: Settings, project: int | None, folder: Path | None
         return cached_detector(folder or settings.model_dir, settings.false_alarm_rate)
     if folder is not None:
         raise BackendError("Expected --project or --model, got both.")
-    from backend.context import registry_of  # loads the database's library
+    from backend.commands.known_project import check_is_there
+    from backend.context import access_of, registry_of  # loads the database's library
+    from backend.labelstudio.client import LabelStudioClient
 
     registry = registry_of(settings)
     if not registry.versions(project) and registry.chosen_rate(project) is None:
+        check_is_there(LabelStudioClient(access_of(settings)), project)
         others = ", ".join(str(number) for number in registry.projects()) or "none"
         raise BackendError(
             f"Project {project} has no model of its own in {registry.root} (DATA_DIR), and so uses "

@@ -43,15 +43,17 @@ def connect(
     if not client.configured:
         raise LabelStudioError("connect needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
     check_is_there(client, project)
-    config = client.label_config(project)
+    config, unused = client.label_config(project), ""
     if is_empty(config):
         given = {"label_config": default_config()}
         client.call(f"the labeling config of project {project}", "PATCH", f"api/projects/{project}/", json=given)
         typer.echo(f"Project {project} has the labeling config of the backend now.")
     else:
-        parse_controls(config)
+        unused = parse_controls(config).unused_words
     user, password = settings.basic_auth_user, settings.basic_auth_pass.get_secret_value()
     client.connect_backend(project, url, BACKEND_TITLE, user, password)
     typer.echo(f"Project {project} is connected to {url}.")
+    if unused:
+        typer.echo(unused)
     added = data_manager.preset(client, project)
     typer.echo(f"Tabs added: {', '.join(added)}." if added else "All tabs were there.")

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from backend.settings import APP_NAME, Settings
+from pipeline.counts import counted
 
 if TYPE_CHECKING:
     from backend.labelstudio.format import Json, Task
@@ -71,6 +72,7 @@ def demo(
     settings = Settings().model_copy(
         update={"data_dir": folder / "backend", "backend_host": "127.0.0.1", "backend_port": backend_port}
     )
+    use_case.check_ports(settings, port)
     with console.status("Preparing Label Studio") as status:
 
         def report(line: str) -> None:
@@ -131,21 +133,17 @@ def summary(
     """How many videos have predictions, and how many of them are new. known: tasks that had one before. left_out: how
     many became no task."""
 
-    def counted(here: Sequence[tuple[Task, Sequence[Json]]]) -> str:
+    def pre_annotated(here: Sequence[tuple[Task, Sequence[Json]]]) -> str:
         reps = sum(len({result["id"] for result in predictions[-1]["result"]}) for _, predictions in here)
-        return f"{_plural(len(here), 'video')} with {_plural(reps, 'repetition')}"
+        return f"{counted(len(here), 'video')} with {counted(reps, 'repetition')}"
 
     done = [(task, predictions) for task, predictions in found if predictions]
     new, before = ([pair for pair in done if (pair[0].id in known) is is_known] for is_known in (False, True))
-    parts = [f"{counted(new)} pre-annotated now"] if new or not before else []
-    parts += [f"{counted(before)} pre-annotated before"] if before else []
-    parts += [f"{_plural(len(failed), 'video')} failed"] if failed else []
-    parts += [f"{_plural(left_out, 'video')} left out"] if left_out else []
+    parts = [f"{pre_annotated(new)} pre-annotated now"] if new or not before else []
+    parts += [f"{pre_annotated(before)} pre-annotated before"] if before else []
+    parts += [f"{counted(len(failed), 'video')} failed"] if failed else []
+    parts += [f"{counted(left_out, 'video')} left out"] if left_out else []
     return "; ".join(parts) + "."
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:

@@ -100,6 +100,9 @@ def _export(request: ExportRequest, annotators: Sequence[str]) -> Exported:
         pull_labels(settings, store, request.project, "exported")
         client = LabelStudioClient(access_of(settings))
         chosen = annotators_called(annotators, store, client, request.project)
+        if chosen and not all(one.isdecimal() for one in annotators):  # what is written has their numbers alone
+            users = f"user{'s' * (len(chosen) != 1)} {', '.join(map(str, chosen))}"
+            print(f"--annotator {', '.join(annotators)}: {users}")
         request = replace(request, filters=replace(request.filters, annotators=chosen))
         with progress_bar(*columns) as bar:
             task = bar.add_task("videos", total=None)
@@ -114,16 +117,22 @@ def _export(request: ExportRequest, annotators: Sequence[str]) -> Exported:
 
 
 def _report(done: Exported) -> None:
+    from backend.datasets.export import unused_lines
+    from pipeline.counts import counted
+
     lines = [
-        f"{done.reps} repetitions of {done.videos} videos, digest {done.digest}",
+        f"{counted(done.reps, 'repetition')} of {counted(done.videos, 'video')}, digest {done.digest}",
         *done.funnel,
+        *unused_lines(done.unused),
     ]
     if done.repeated:
-        lines.append(f"{done.repeated} tasks left out: another task has the same video, with labels that count more")
+        lines.append(
+            f"{counted(done.repeated, 'task')} left out: another task has the same video, with labels that count more"
+        )
     if done.clips:
         lines.append(f"clips: {done.clips}")
     if done.missing_count:
-        lines.append(f"{done.missing_count} things could not be had; missing.csv lists them:")
+        lines.append(f"{counted(done.missing_count, 'thing')} could not be had, as missing.csv says:")
         lines += [f"  {what}: {why}" for what, why in done.missing[:_SHOWN]]
         if done.missing_count > _SHOWN:
             lines.append(f"  and {done.missing_count - _SHOWN} more")
@@ -140,10 +149,11 @@ def _verify(path: Path) -> None:
 
     from pipeline.datasets.reader import digest_of
     from pipeline.datasets.verify import problems_of
-    from pipeline.datasets.versions import version_at, versions
+    from pipeline.datasets.versions import is_version, version_at, versions, versions_below
 
     wrong = 0
-    for folder in versions(path) or [version_at(path)]:
+    below = [] if is_version(path) else [*versions(path), *versions_below(path)]
+    for folder in dict.fromkeys(below) or [version_at(path)]:
         count = 0
         for problem in problems_of(folder):
             print(f"{folder}: {problem}", file=sys.stderr)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.commands.progress import progress_bar
+from pipeline.counts import counted
 
 if TYPE_CHECKING:
     from backend.datasets.import_intervals import Imported
@@ -69,13 +70,14 @@ def _report(done: Imported, count: int) -> None:
     import sys
 
     kind = f"predictions of {done.version}" if done.version else "annotations"
-    print(f"{done.intervals} of {count} intervals stored as {kind}, in {done.tasks} tasks")
+    print(f"{done.intervals} of {counted(count, 'interval')} stored as {kind}, in {counted(done.tasks, 'task')}")
     if done.version and done.tasks:
         # Where the project shows another version, the page has these in a tab of their own.
         print(f"To have them offered for labeling: choose {done.version} in the project's settings, Annotation")
     if done.already:
-        has = "have these predictions" if done.version else "have annotations"
-        print(f"{len(done.already)} tasks left out, which {has} already")
+        has = "has" if len(done.already) == 1 else "have"
+        what = "these predictions" if done.version else "annotations"
+        print(f"{counted(len(done.already), 'task')} left out, which {has} {what} already")
     for video, why in done.missing[:_SHOWN]:
         print(f"{video}: {why}", file=sys.stderr)
     if len(done.missing) > _SHOWN:

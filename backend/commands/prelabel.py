@@ -173,7 +173,7 @@ class _Request:
 
 @dataclass(frozen=True)
 class _Setting:
-    """What a run works with. makes_copies: of videos that browsers do not play; files instead of tasks need none."""
+    """What a run works with. makes_copies: of videos that browsers do not play."""
 
     context: Context
     ledger: Ledger
@@ -198,7 +198,9 @@ def _opened(settings: Settings, store: Store, request: _Request) -> _Setting:
     project = request.project
     if project is None:
         controls = parse_controls(default_config())
-        return _Setting(context, ledger, controls, FolderTarget(), context.registry.current(None), False)
+        # MAKE_PLAYABLE is about tasks: beside files copies are made only for who asks.
+        destination = FolderTarget(ledger, request.playable)
+        return _Setting(context, ledger, controls, destination, context.registry.current(None), request.playable)
     if not context.client.configured:
         raise LabelStudioError("--project needs LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.")
     check_is_there(context.client, project)
@@ -207,8 +209,8 @@ def _opened(settings: Settings, store: Store, request: _Request) -> _Setting:
     if not request.tasks:
         new_data(controls, "", 0.0)  # before hours of work, of which no task could be made
     store.remember_project(project, label_config)
-    destination = ProjectTarget(context, ledger, project, controls, request.root)
-    return _Setting(context, ledger, controls, destination, context.registry.current(project), context.make_playable)
+    in_project = ProjectTarget(context, ledger, project, controls, request.root)
+    return _Setting(context, ledger, controls, in_project, context.registry.current(project), context.make_playable)
 
 
 def _videos(setting: _Setting, request: _Request, passed_over: Counter[str]) -> Iterator[Source]:
@@ -301,5 +303,7 @@ def _finish(
         write(request.out, done, failed, setting.controls, request.root)
     counts = ledger.counts(run)
     copies = setting.destination.copies if setting.makes_copies else None
-    display.end(counts, ledger.of_run(run, "failed"), is_interrupted, request.out, request.root, passed_over, copies)
+    equal = ledger.count_equal(run)
+    failed_ones = ledger.of_run(run, "failed")
+    display.end(counts, failed_ones, is_interrupted, request.out, request.root, passed_over, copies, equal)
     return counts

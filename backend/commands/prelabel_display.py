@@ -29,6 +29,8 @@ _STATES = {
     "failed": "failed before",
     "done": "done before",
     "unreadable": "of these cannot be read",
+    "there": "has a task",
+    "same": "gets the task of an equal file",
     "linked": "new task for the file where it lies",
     "uploaded": "new task by upload",
     "copied": "new task by upload of an H.264 copy",
@@ -143,9 +145,11 @@ class Display:
         root: Path | None = None,
         passed_over: Mapping[str, int] | None = None,
         copies: int | None = None,
+        equal: int = 0,
     ) -> None:
         """The summary. counts: videos by state; failed: those given up, with their reasons; passed_over: other files of
-        the folders, by suffix; copies: how many videos got one that browsers play, None where nobody wanted any.
+        the folders, by suffix; copies: how many videos got one that browsers play, None where nobody wanted any;
+        equal: how many of those that are done have the task of an equal file.
 
         files: where they were written to, with the videos as Label Studio serves them from `root`.
         """
@@ -163,6 +167,7 @@ class Display:
             summary = {"done": counts.get("done", 0), "failed": counts.get("failed", 0), "left": left}
             speed = {"seconds": round(seconds, 1), "videos_per_minute": round(self._per_minute(), 1)}
             others: dict[str, object] = {} if copies is None else {"copies": copies}
+            others |= {"equal": equal} if equal else {}
             others |= {"passed_over": dict(passed_over)} if passed_over else {}
             found = {"reps": self._reps, "anomalous": self._anomalous}
             _line(event="end", interrupted=interrupted, **summary, **found, **speed, **others)
@@ -170,6 +175,8 @@ class Display:
         table = _figures()
         table.add_row("videos", str(sum(counts.values())))
         table.add_row("done", str(counts.get("done", 0)))
+        if equal:
+            table.add_row("of them with the task of an equal file", str(equal))
         pace = f", {60 * self._done / max(1e-3, seconds):.1f} per minute" if self._done else ""
         table.add_row("of them in this run", f"{self._done} in {_clock(seconds)}{pace}")
         table.add_row("repetitions found in this run", f"{self._reps}, {self._anomalous} anomalous")
@@ -239,7 +246,7 @@ def passed_over_files(counts: Mapping[str, int]) -> str:
 def _what(one: Planned) -> str:
     if one.problem:
         return f"would fail: {one.problem}"
-    task = _STATES.get(one.task, "")
+    task = f"same bytes as {one.same_as}" if one.same_as else _STATES.get(one.task, "")
     return f"{_STATES[one.state]}, {task}" if task else _STATES[one.state]
 
 

@@ -25,6 +25,7 @@ def sampling(
     from rich.console import Console
 
     from backend.commands.another_server import warn_of_another_server
+    from backend.commands.known_project import check_is_there
     from backend.context import context_of
     from backend.sampling import order as use_case
     from backend.settings import Settings
@@ -36,9 +37,11 @@ def sampling(
         closing(Store(settings.database_url)) as store,
         progress_bar() as bar,
     ):
+        context = context_of(settings, store)
+        check_is_there(context.client, project)
         shown = bar.add_task("predictions", total=None)
         chosen = use_case.choose(
-            context_of(settings, store),
+            context,
             project,
             order,
             lambda done, total: bar.update(shown, completed=done, total=total),

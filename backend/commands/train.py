@@ -9,6 +9,7 @@ import typer
 
 from backend.commands.progress import progress_bar
 from pipeline.config import Method
+from pipeline.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,7 +204,7 @@ def _exported(path: Path, split: Split | None) -> list[LabelledRep]:
     if not found.samples:
         raise DatasetError(f"{folder}: nothing to learn from. Predict its videos and export again, for the landmarks.")
     left_out = f" ({found.left_out} more have no landmarks and are left out)" if found.left_out else ""
-    line = f"{folder}: {len(found.samples)} repetitions{left_out}, digest {found.digest}"
+    line = f"{folder}: {counted(len(found.samples), 'repetition')}{left_out}, digest {found.digest}"
     Console().print(line, soft_wrap=True)
     return found.samples
 
@@ -225,7 +226,8 @@ def _train_detector(
     base = None if is_base else load_detector()
     detector, report = training.train(samples, config, seed, on_progress, base, name)
     detector.save(out, training.card(detector, report))
-    return f"{detector.version}: {report.normals} normal reps of {report.videos} videos, written to {out}"
+    learnt = f"{counted(report.normals, 'normal rep')} of {counted(report.videos, 'video')}"
+    return f"{detector.version}: {learnt}, written to {out}"
 
 
 def _train_original(pictures: Path, out: Path, epochs: int, seed: int, on_progress: Callable[[float], None]) -> int:

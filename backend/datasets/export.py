@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from backend.storage.database import now
 from backend.storage.jobs import Store
 from backend.storage.scratch import scratch
 from pipeline.config import PipelineConfig
+from pipeline.counts import counted
 from pipeline.datasets.coco import PICTURES
 from pipeline.datasets.datasheet import Facts, write_datasheet
 from pipeline.datasets.filters import Filters, Funnel
@@ -67,7 +69,8 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class Exported:
-    """What came of an export. missing: (video or repetition, why), the first of missing_count."""
+    """What came of an export. missing: (video or repetition, why), the first of missing_count. unused: how many regions
+    have which label that is not used."""
 
     stored: Stored
     reps: int
@@ -79,6 +82,7 @@ class Exported:
     repeated: int
     clips: int
     frames: int
+    unused: dict[str, int] = field(default_factory=dict)
 
 
 OnProgress = Callable[[int, int], None]
@@ -113,9 +117,10 @@ def export(
         on_progress(len(choice.videos), len(choice.videos))
         summary, funnel, missing = written.summary, written.funnel, written.missing
         if not summary.reps:
+            why = [*funnel.lines(), *unused_lines(written.unused)]
             raise NothingToExport(
-                f"Nothing is left of the {funnel.seen} repetitions of project {request.project}: "
-                f"{'; '.join(funnel.lines()) or 'its annotations are empty'}."
+                f"Nothing is left of the {counted(funnel.seen, 'repetition')} of project {request.project}: "
+                f"{'; '.join(why) or 'its annotations are empty'}."
             )
         config_xml = store.label_config(request.project)
         (draft.folder / "labeling_config.xml").write_text(config_xml, encoding="utf-8")
@@ -133,7 +138,17 @@ def export(
         repeated=len(choice.repeated),
         clips=written.clips,
         frames=written.frames,
+        unused=dict(written.unused),
     )
+
+
+def unused_lines(unused: Mapping[str, int]) -> list[str]:
+    """What is said of regions with labels that are not used, by label."""
+    return [
+        f"{counted(count, 'region')} labelled {label} {'is' if count == 1 else 'are'} not used: "
+        "only the labels for normal and anomalous repetitions are"
+        for label, count in sorted(unused.items())
+    ]
 
 
 @contextmanager
@@ -161,6 +176,7 @@ class _Draft:
         self.labels: list[tuple[str, float, float, str]] = []
         self.clips = 0
         self.frames = 0
+        self.unused = Counter[str]()
         self._folder = folder
         self._request = request
         self._config = config
@@ -186,6 +202,7 @@ class _Draft:
 
     def add(self, task: LabelledTask) -> None:
         """The repetitions of a task that pass the filters, with their files."""
+        self.unused.update(one.label for one in task.unused)
         rows = [row for row in task.rows if self.funnel.passes(row)]
         if not rows:
             return

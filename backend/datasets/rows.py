@@ -15,8 +15,8 @@ from backend.labels.proposals import Proposals, origin_of, proposal_for, proposa
 from backend.labels.region_notes import Provenance, RegionNotes, region_notes
 from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.file_names import name_for_files
-from backend.labelstudio.format import Json
-from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
+from backend.labelstudio.format import Json, UnusedRegion, unused_regions
+from backend.labelstudio.labeling_config import DEFAULT_RATE, Controls, effective_rate, parse_controls
 from backend.storage.annotation_json import sources
 from backend.storage.database import batches
 from backend.storage.jobs import Store
@@ -48,7 +48,8 @@ class LabelChoice:
 
 @dataclass(frozen=True)
 class LabelledTask:
-    """A task with the repetitions of the annotation that counts, in order; rate: None where it is not known."""
+    """A task with the repetitions of the annotation that counts, in order; rate: None where it is not known.
+    unused: its regions with labels that are not used."""
 
     task: int
     media: str
@@ -58,6 +59,7 @@ class LabelledTask:
     lead_time: float | None
     rate: float | None
     rows: tuple[ExportedRep, ...]
+    unused: tuple[UnusedRegion, ...]
     provenance: dict[str, Provenance]
 
 
@@ -250,6 +252,7 @@ def _labelled_task(found: _FoundAnnotation, controls: Controls, lifter_key: str)
         lead_time=found.lead_time,
         rate=rate,
         rows=tuple(rows),
+        unused=unused_regions(list(found.result), controls, rate or DEFAULT_RATE),
         provenance=provenances,
     )
 

@@ -44,7 +44,7 @@ def project_checks(
     """Whether the project is connected to our backend, and what is to say about it. Raises LabelStudioError."""
     ours = [backend for backend in client.connected_backends(project.id) if is_ours(backend.url, settings)]
     if not ours:
-        return False, [unconnected(project)]
+        return False, list(unconnected(settings, project))
     version = registry.current(project.id).version
     found = [check for backend in ours for check in connection(settings, client, access, project, backend, version)]
     return True, [*model(registry, project), *failed(settings, version, project), *found]
@@ -72,14 +72,27 @@ def failed(settings: Settings, version: str, project: ProjectInfo) -> Iterator[C
         yield Check(f"{_subject(project)}: videos", "note", found, remedy)
 
 
-def unconnected(project: ProjectInfo) -> Check:
-    """A project of somebody else, or one that was forgotten: whether it could be connected."""
+def unconnected(settings: Settings, project: ProjectInfo) -> Iterator[Check]:
+    """A project of somebody else, or one that was forgotten: whether it could be connected. One that was refused for
+    what keeps it from that is told among the set-ups."""
     try:
         parse_controls(project.label_config)
     except LabelConfigError as error:
+        if _is_told(settings, project, str(error)):
+            return
         remedy = "Before it is connected: labeling_config.xml, or its controls."
-        return Check(_subject(project), "note", f"not connected; its labeling config would be refused: {error}", remedy)
-    return Check(_subject(project), "ok", "not connected to this backend; its labeling config would do")
+        found = f"not connected; its labeling config would be refused: {error}"
+        yield Check(_subject(project), "note", found, remedy)
+        return
+    yield Check(_subject(project), "ok", "not connected to this backend; its labeling config would do")
+
+
+def _is_told(settings: Settings, project: ProjectInfo, why: str) -> bool:
+    from backend.storage.setups import refused_setups
+
+    with stored(settings) as store:
+        refused = [] if store is None else refused_setups(store.engine)
+    return any(one.project == project.id and why.startswith(one.message) for one in refused)
 
 
 def connection(
@@ -113,6 +126,9 @@ def connection(
         return
     found = f"{controls.labels} on {controls.video}: {controls.normal}, {controls.anomalous}"
     yield Check(f"{subject}: labeling config", "ok", found)
+    if controls.unused_words:
+        remedy = "Take them out of the labeling config, or tell annotators which two count."
+        yield Check(f"{subject}: labels", "note", controls.unused_words, remedy)
     # Of another folder the version says nothing.
     if version and project.model_version not in ("", version) and not elsewhere(settings):
         remedy = f"Choose {version} in Settings > Model, or Predictions, to see and sort by its scores."

@@ -3,19 +3,23 @@ two people who labelled one video agree."""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, String, cast, or_, select
 from sqlalchemy.orm import Session
 
+from backend.errors import LabelConfigError
 from backend.labels.proposals import MOVED_S, is_moved, jobs_of, proposal_for, shifts_s
+from backend.labelstudio.format import UnusedRegion, unused_regions
+from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.storage.annotation_json import AnnotationSource
 from backend.storage.database import batches
-from backend.storage.jobs import Job
+from backend.storage.jobs import Job, KnownProject
 from backend.storage.labels import ProjectLabels, StoredRegion
 from backend.storage.summaries import RepSummary
 from pipeline.records import Analysis, RepScore, tiou
@@ -138,7 +142,8 @@ def _predicted(number: int, start_s: float, end_s: float, score: RepScore) -> _P
 
 @dataclass(frozen=True)
 class _Labelled:
-    """An annotation with what was drawn in it, and the prediction that it began with."""
+    """An annotation with what was drawn in it, and the prediction that it began with. unused: what was drawn with a
+    label that is not used."""
 
     id: int
     project: int
@@ -149,6 +154,7 @@ class _Labelled:
     version: str
     predicted: tuple[_Predicted, ...]
     lead_s: float | None
+    unused: tuple[UnusedRegion, ...]
 
 
 @dataclass(frozen=True)
@@ -201,6 +207,7 @@ def _labelled(engine: Engine, labels: ProjectLabels) -> list[_Labelled]:
     with Session(engine) as session:
         jobs = jobs_of(session, labels.annotations)
         lead_s = _lead_times(session, [one.id for one in labels.annotations])
+        unused = _unused(session, labels)
         for ids in batches(set(jobs.values())):
             for job, version in session.execute(select(Job.id, Job.model_version).where(Job.id.in_(ids))):
                 versions[job] = version
@@ -216,8 +223,35 @@ def _labelled(engine: Engine, labels: ProjectLabels) -> list[_Labelled]:
         if one.parent_prediction is None and all(proposal_for(region, reps) is None for region in regions):
             job, reps = 0, []  # begun empty, for all that is known: nothing says that anything was removed
         head = one.id, one.project, one.task, one.media, one.annotator
-        found.append(_Labelled(*head, tuple(regions), versions.get(job, ""), tuple(reps), lead_s.get(one.id)))
+        began = versions.get(job, ""), tuple(reps)
+        more = lead_s.get(one.id), unused.get(one.id, ())
+        found.append(_Labelled(*head, tuple(regions), *began, *more))
     return found
+
+
+def _unused(session: Session, labels: ProjectLabels) -> dict[int, tuple[UnusedRegion, ...]]:
+    """By annotation, its regions with labels that are not used."""
+    found: dict[int, tuple[UnusedRegion, ...]] = {}
+    controls = {project: _controls(session, project) for project in {one.project for one in labels.annotations}}
+    for project, its in controls.items():
+        if its is None or not its.unused:
+            continue
+        result = cast(AnnotationSource.result, String)
+        named = or_(*(result.contains(json.dumps(label), autoescape=True) for label in its.unused))
+        for ids in batches(one.id for one in labels.annotations if one.project == project):
+            query = select(AnnotationSource).where(AnnotationSource.annotation_id.in_(ids), named)
+            for source in session.scalars(query):
+                regions = unused_regions(source.result, its, effective_rate(its, source.data))
+                found[source.annotation_id] = regions
+    return found
+
+
+def _controls(session: Session, project: int) -> Controls | None:
+    known = session.get(KnownProject, project)
+    try:
+        return parse_controls(known.label_config) if known else None
+    except LabelConfigError:
+        return None
 
 
 def _lead_times(session: Session, annotations: Iterable[int]) -> dict[int, float | None]:
@@ -255,7 +289,10 @@ def _matched(one: _Labelled) -> tuple[list[tuple[StoredRegion, _Predicted]], lis
         pairs.setdefault(its.number, (mine, its))
     kept = {id(mine) for mine, _ in pairs.values()}
     added = [mine for mine in one.drawn if id(mine) not in kept]
-    return list(pairs.values()), added, [its for its in one.predicted if its.number not in pairs]
+    # Somebody kept those, as something that we do not use: nobody removed them.
+    unused = {its.number for mine in one.unused if (its := proposal_for(mine, one.predicted)) is not None}
+    removed = [its for its in one.predicted if its.number not in pairs and its.number not in unused]
+    return list(pairs.values()), added, removed
 
 
 def _likeness(pair: tuple[StoredRegion, _Predicted]) -> tuple[bool, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -47,6 +47,17 @@ class AnnotatedRegion:
     start_s: float
     end_s: float
     label: RepLabel
+    origin: str
+
+
+@dataclass(frozen=True)
+class UnusedRegion:
+    """A region of the repetitions' timeline, [start_s, end_s), with a label that is neither of the two."""
+
+    region: str
+    start_s: float
+    end_s: float
+    label: str
     origin: str
 
 
@@ -298,24 +309,37 @@ def parse_regions(results: Any, controls: Controls, rate: float) -> tuple[Annota
     frames that are fractions or the wrong way round are put right.
     """
     regions = []
+    for result, labels, start_s, end_s in _timeline_regions(results, controls, rate):
+        meanings = (controls.rep_label(text) for text in labels)
+        label = next((label for label in meanings if label is not None), None)
+        if label is not None:
+            regions.append(
+                AnnotatedRegion(str(result.get("id") or ""), start_s, end_s, label, str(result.get("origin") or ""))
+            )
+    return tuple(sorted(regions, key=lambda region: region.start_s))
+
+
+def unused_regions(results: Any, controls: Controls, rate: float) -> tuple[UnusedRegion, ...]:
+    """The regions of an annotation that `parse_regions` leaves out for their label."""
+    return tuple(
+        UnusedRegion(str(result.get("id") or ""), start_s, end_s, str(labels[0]), str(result.get("origin") or ""))
+        for result, labels, start_s, end_s in _timeline_regions(results, controls, rate)
+        if labels and all(controls.rep_label(text) is None for text in labels)
+    )
+
+
+def _timeline_regions(results: Any, controls: Controls, rate: float) -> Iterator[tuple[Json, list[Any], float, float]]:
+    """The regions of the repetitions' timeline: as stored, with labels, start and end in seconds."""
     for result in _items(results):
         if not isinstance(result, dict) or result.get("from_name") != controls.labels:
             continue
         value = result.get("value")
         if result.get("type") != "timelinelabels" or not isinstance(value, dict):
             continue
-        labels = [controls.rep_label(text) for text in _items(value.get("timelinelabels"))]
-        label = next((label for label in labels if label is not None), None)
-        if label is None:
-            continue
         for span in _items(value.get("ranges")):
             frames = _frames(span)
             if frames is not None:
-                start_s, end_s = to_seconds(*frames, rate)
-                regions.append(
-                    AnnotatedRegion(str(result.get("id") or ""), start_s, end_s, label, str(result.get("origin") or ""))
-                )
-    return tuple(sorted(regions, key=lambda region: region.start_s))
+                yield result, _items(value.get("timelinelabels")), *to_seconds(*frames, rate)
 
 
 def _items(value: Any) -> list[Any]:

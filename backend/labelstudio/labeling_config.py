@@ -37,7 +37,7 @@ class Controls:
 
     `video` and `labels` are tag names. `media` and `frame_rate` are the Video tag's attributes as written, which name
     places in the task data (`$video`, `$media.fps`); the rate may be a number or empty as well. The rest is empty where
-    a config has none.
+    a config has none. unused: further labels of the timeline, which mean nothing here.
     """
 
     video: str
@@ -50,6 +50,17 @@ class Controls:
     choices: str = ""
     choice_values: tuple[FaultChoice, ...] = ()
     text: str = ""
+    unused: tuple[str, ...] = ()
+
+    @property
+    def unused_words(self) -> str:
+        """That regions with other labels of the timeline count for nothing, "" where it has no others."""
+        if not self.unused:
+            return ""
+        return (
+            f"Regions labelled {_listed(self.unused)} are not used: only {self.normal} (normal) and {self.anomalous} "
+            "(anomalous) are repetitions."
+        )
 
     def media_of(self, data: dict[str, object]) -> str:
         """The address of a task's video, "" where its data has none; of the original where a copy of it is played."""
@@ -112,6 +123,9 @@ def parse_controls(label_config: str) -> Controls:
         choices=_name(choices),
         choice_values=_choices(choices),
         text=_name(_per_region(root, "textarea", target)),
+        unused=tuple(
+            dict.fromkeys(value for value in map(_value, _labels(timeline)) if value not in (normal, anomalous))
+        ),
     )
 
 
@@ -212,6 +226,11 @@ def _per_region(root: Element, kind: str, video: str) -> Element | None:
         if tag.get("toname") == video and tag.get("perregion", "").lower() == "true":
             return tag
     return None
+
+
+def _listed(labels: tuple[str, ...]) -> str:
+    *first, last = labels
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _name(tag: Element | None) -> str:

@@ -290,11 +290,15 @@ def short_answer(url: str, longest_s: float) -> bytes:
     return body
 
 
-def api_client(url: str, timeout_s: float = API_TIMEOUT_S) -> httpx.Client:
+def api_client(
+    url: str, timeout_s: float = API_TIMEOUT_S, on_silence: Callable[[str], None] = lambda told: None
+) -> httpx.Client:
     """What calls Label Studio's API at that address, and nobody else's: redirects that lead away are refused.
 
     Some carry a request's body along (307, 308), which for the exchange of a personal access token is the token itself.
     Requests raise LabelStudioRefused then, and LabelStudioError where it is too busy.
+
+    on_silence: is told, in a thread, what is waited for where a request stays without an answer for a while.
     """
     allowed = origin_of(url)
 
@@ -315,6 +319,7 @@ def api_client(url: str, timeout_s: float = API_TIMEOUT_S) -> httpx.Client:
             raise busy
 
     return _ApiClient(
+        on_silence,
         timeout=timeout_s,
         verify=_tls(),
         follow_redirects=True,
@@ -327,12 +332,20 @@ class _ApiClient(httpx.Client):
     """Says what it waits for where a request stays without an answer: whoever gave a command would see nothing. Uploads
     take their time."""
 
+    def __init__(self, on_silence: Callable[[str], None], **options: Any) -> None:
+        super().__init__(**options)
+        self._on_silence = on_silence
+
+    def _tell(self, told: str) -> None:
+        log.warning(told)
+        self._on_silence(told)
+
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         if request.headers.get("content-type", "").startswith("multipart/"):
             return super().send(request, **options)
         where = shown_address(urljoin(str(request.url), "/"))
         told = f"Label Studio at {where} has not answered for {_SILENCE_S:g} s; waiting for it."
-        waiting = threading.Timer(_SILENCE_S, log.warning, [told])
+        waiting = threading.Timer(_SILENCE_S, self._tell, [told])
         waiting.daemon = True
         waiting.start()
         try:

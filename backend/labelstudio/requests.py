@@ -35,13 +35,13 @@ class LabelStudioRequests:
     """Requests to one Label Studio.
 
     timeout_s: how long an answer may be silent. fault: why requests get no answer, by the last one that was sent; None
-    where that got one.
+    where that got one, or still waits for one, though not for long.
     """
 
     def __init__(self, access: Access, timeout_s: float = API_TIMEOUT_S) -> None:
         self._access = access
         self._sdk: LabelStudio | None = None
-        self._http = api_client(access.url, timeout_s)
+        self._http = api_client(access.url, timeout_s, self._note_fault)
         self.fault: Fault | None = None
 
     @property
@@ -78,9 +78,12 @@ class LabelStudioRequests:
         if not error.answers_nobody:
             self.fault = None
             return
+        self._note_fault(str(error))
+
+    def _note_fault(self, message: str) -> None:
         known = self.fault
         since = known.since if known is not None else datetime.now(UTC).replace(tzinfo=None)
-        self.fault = Fault(str(error), since)
+        self.fault = Fault(message, since)
 
     def _chosen(self, project: int, task_ids: Sequence[int]) -> Iterator[Json]:
         """Those tasks of a project that are there, a request per hundred."""

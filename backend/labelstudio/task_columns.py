@@ -6,10 +6,12 @@ data changes, nor does it ask for a prediction again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from backend.labelstudio.file_names import file_name
 from backend.labelstudio.format import Json, confidence
 from backend.labelstudio.task_data import ORIGINAL
-from pipeline.records import Analysis
+from pipeline.records import ROUNDED_BACK, Analysis, RepScore
 
 STATE = "deadlift_state"
 FILE = "deadlift_file"
@@ -31,8 +33,7 @@ def command_for_copies(project: int) -> str:
 def columns_of(analysis: Analysis, media: str, data: Json, project: int) -> Json:
     """What is told of an analyzed video. media: its address; data: the task's, which may name a copy to be played."""
     count = len(analysis.reps)
-    unjudged = sum(not score.reliable for score in analysis.scores)
-    state = _predicted(count, unjudged) if count else no_repetition(analysis.nothing)
+    state = _predicted(analysis.scores) if count else no_repetition(analysis.nothing)
     if analysis.warning:
         state = f"{analysis.warning}; {state}"
     if analysis.video.unplayable and not analysis.video.has_playable_copy and ORIGINAL not in data:
@@ -47,10 +48,22 @@ def columns_of(analysis: Analysis, media: str, data: Json, project: int) -> Json
     }
 
 
-def _predicted(count: int, unjudged: int) -> str:
-    """What is said of a video with repetitions. unjudged: how many could not be judged; these begin as normal ones, so
-    that without a word the video would look as if nothing were wrong with any."""
-    return f"predicted; {unjudged} of {count} not judged" if unjudged else "predicted"
+def _predicted(scores: Sequence[RepScore]) -> str:
+    """What is said of a video with repetitions. Those that could not be judged begin as normal ones, and a rounded back
+    moves no score, so that without a word the video would look as if nothing were wrong with any."""
+    unjudged = sum(not one.reliable for one in scores)
+    rounded = sum(one.back_is_rounded for one in scores)
+    said = ["predicted"]
+    if unjudged:
+        said.append(f"{unjudged} of {len(scores)} not judged")
+    if rounded:
+        said.append(rounded_back(rounded))
+    return "; ".join(said)
+
+
+def rounded_back(count: int) -> str:
+    """That the back looks rounded in so many repetitions of a video."""
+    return f"{ROUNDED_BACK} in {count}"
 
 
 def no_repetition(nothing: str) -> str:

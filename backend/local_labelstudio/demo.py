@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +21,13 @@ from backend.labelstudio.client import UPLOADED, LabelStudioClient
 from backend.labelstudio.format import Json, Task
 from backend.labelstudio.labeling_config import default_config, parse_controls
 from backend.labelstudio.records import Access
-from backend.local_labelstudio.server import LabelStudioServer
+from backend.local_labelstudio.server import LabelStudioServer, free_port
 from backend.settings import Settings
 from backend.storage.jobs import Job, Store
 from backend.web.server import check_listening, listening
 from pipeline.errors import PipelineError
+from pipeline.media.playability import unplayable
+from pipeline.media.playable_copy import copy_name
 from pipeline.media.reading import probe
 
 log = logging.getLogger(__name__)
@@ -90,6 +93,12 @@ def running(
                 if fault := label_studio.fault():
                     raise fault from error
                 raise
+
+
+def check_ports(settings: Settings, label_studio_port: int) -> None:
+    """Whether both servers can have their ports, before anything is made for them. Raises BackendError."""
+    check_listening(settings)
+    free_port(label_studio_port)
 
 
 def upload_new(
@@ -161,12 +170,19 @@ def usable(videos: Sequence[Path], refused: Callable[[str], None]) -> list[Path]
         if video.name.lower().endswith(UPLOADED):
             good.append(video)
         else:
-            wrong.append(f"{video}: Label Studio takes uploads that end in {' or '.join(UPLOADED)}. Convert it to one.")
+            taken = f"{video}: Label Studio takes uploads that end in {' or '.join(UPLOADED)}."
+            wrong.append(f"{taken} {_how_to_have_it_taken(video)}")
     if wrong and not good:
         raise BackendError("\n".join(wrong))
     for why in wrong:
         refused(why)
     return good
+
+
+def _how_to_have_it_taken(video: Path) -> str:
+    if unplayable(video):
+        return f"Give {copy_name(video).name}, which `deadlift playable {shlex.quote(str(video))}` writes."
+    return "Browsers play it: give it a name that ends so."
 
 
 def is_upload_of(address: str, video: Path) -> bool:

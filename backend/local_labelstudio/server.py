@@ -151,7 +151,7 @@ class LabelStudioServer:
                 f"The data directory {self.data_dir} cannot be used: {error.strerror}. Name another one."
             ) from error
         with lock:
-            self.port = _free_port(self.port)
+            self.port = free_port(self.port)
             first = not (self.data_dir / "label_studio.sqlite3").exists()
             self._progress(
                 f"Starting Label Studio {VERSION}" + (" and creating its database (about a minute)" if first else "")
@@ -298,8 +298,8 @@ def _answers(client: httpx.Client, url: str) -> bool:
         return False
 
 
-def _free_port(port: int) -> int:
-    """The port if nobody listens on it, any free one for 0."""
+def free_port(port: int) -> int:
+    """The port if nobody listens on it, any free one for 0. Raises LabelStudioError for one that somebody has."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

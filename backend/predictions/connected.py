@@ -22,13 +22,16 @@ _SHOWN = 5
 
 
 def check_set_up(store: Store, project: int, label_config: str) -> None:
-    """Keep why a project with that labeling config is refused, or forget it. Raises LabelConfigError."""
+    """Keep why a project with that labeling config is refused, or forget it; log which labels of a new one are not
+    used. Raises LabelConfigError."""
     try:
-        parse_controls(label_config)
+        controls = parse_controls(label_config)
     except LabelConfigError as error:
         if note_refused(store.engine, project, str(error)):  # Label Studio shows it to nobody, and asks often
             log.warning("Project %s is not connected: %s", project, error)
         raise
+    if controls.unused and store.label_config(project) != label_config:  # asked often: once per config
+        log.warning("Project %s: %s", project, controls.unused_words)
     forget_refused(store.engine, project)
 
 

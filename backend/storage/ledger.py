@@ -24,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.orm import Mapped, mapped_column, sessionmaker
+from sqlalchemy.orm import Mapped, aliased, mapped_column, sessionmaker
 
 from backend.errors import UploadRefused
 from backend.labelstudio.format import Task
@@ -65,8 +65,9 @@ def is_task(name: str) -> bool:
 
 @dataclass(frozen=True)
 class KnownFile:
-    """A file with a task: the SHA-256 of its bytes in hex, and how many these are."""
+    """A file with a task: its path, the SHA-256 of its bytes in hex, and how many these are."""
 
+    path: str
     digest: str
     size: int
     task: int
@@ -189,6 +190,18 @@ class Ledger:
             query = select(Entry.state, func.count()).where(Entry.run == run).group_by(Entry.state)
             return dict(session.execute(query).all())
 
+    def count_equal(self, run: int) -> int:
+        """How many finished videos of a run have the task of an equal file, which had it first."""
+        first = select(Entry.task, Entry.target, func.min(Entry.id).label("id")).where(Entry.task.is_not(None))
+        owned = first.group_by(Entry.target, Entry.task).subquery()
+        owner = aliased(Entry)
+        query = select(func.count()).select_from(Entry)
+        query = query.join(owned, (owned.c.task == Entry.task) & (owned.c.target == Entry.target))
+        query = query.join(owner, owner.id == owned.c.id)
+        query = query.where(Entry.run == run, Entry.state == "done", owner.source != Entry.source)
+        with self._sessions() as session:
+            return session.scalar(query) or 0
+
     def count_unfinished(self, run: int, max_failures: int) -> int:
         """How many videos of a run are not delivered and failed less often than that."""
         unfinished = select(func.count()).select_from(Entry).where(Entry.run == run, Entry.state != "done")
@@ -267,7 +280,7 @@ class Ledger:
         with self._sessions() as session:
             rows = session.execute(query.order_by(Entry.id)).all()
         return [
-            KnownFile(digest, int(fingerprint.partition("-")[0]), task)
+            KnownFile(source, digest, int(fingerprint.partition("-")[0]), task)
             for digest, fingerprint, task, source in rows
             if Path(source).is_absolute() and fingerprint.partition("-")[0].isdecimal()
         ]

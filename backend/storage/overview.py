@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import ColumnElement, Engine, String, Subquery, case, cast, func, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from backend.storage.database import batches
 from backend.storage.jobs import Job
 from backend.storage.labels import Annotation, LabelledRegion, that_count
 from backend.storage.runs import LEARNT_NOTHING, Run
 from backend.storage.summaries import RepSummary, VideoSummary
+from pipeline.records import ROUNDED_BOW
 
 State = Literal["queued", "running", "done", "failed"]
 Issue = Literal[
@@ -24,6 +25,7 @@ Issue = Literal[
     "low-rate",
     "late-start",
     "not-judged",
+    "rounded-back",
     "no-repetitions",
     "two-lifters",
     "unreadable",
@@ -45,7 +47,8 @@ class VideoFilter:
     text: part of the address, or the number of the task. score: at least one repetition that could be judged has a
     score in [first, second), or up to 1 where second is 1. confidence: the same of the video's. anomalous: whether a
     repetition was called anomalous. annotator: who labelled it. model: the version of the job that counts. error_types:
-    why it failed, as names of exceptions.
+    why it failed, as names of exceptions. copy_of_labelled: whether another task of the project that people labelled
+    has a video of equal bytes.
     """
 
     project: int | None = None
@@ -59,11 +62,13 @@ class VideoFilter:
     confidence: tuple[float, float] | None = None
     model: str = ""
     error_types: tuple[str, ...] | None = None
+    copy_of_labelled: bool | None = None
 
 
 @dataclass(frozen=True)
 class VideoRow:
-    """A job of a task, and what it says where it is done; rates in frames per second, times in seconds."""
+    """A job of a task, and what it says where it is done; rates in frames per second, times in seconds. rounded: how
+    many repetitions have a back that looks rounded."""
 
     job: int
     project: int
@@ -92,6 +97,7 @@ class VideoRow:
     why_none: str | None
     warning: str | None
     unplayable: str | None
+    rounded: int
 
 
 class RepRow(NamedTuple):
@@ -110,6 +116,8 @@ class RepRow(NamedTuple):
 _DIGITS = 19
 """Of the smallest number that the database does not hold."""
 
+_IN_ROUNDED = (RepSummary.job_id == Job.id, RepSummary.back_bow >= ROUNDED_BOW)
+
 _COLUMNS = (
     Job.id.label("job"), Job.project, Job.task, Job.media, Job.model_version, Job.state, Job.attempts, Job.error_type,
     Job.error_message, Job.delivery, Job.delivered_at, Job.updated_at, VideoSummary.reps, VideoSummary.anomalies,
@@ -117,6 +125,7 @@ _COLUMNS = (
     VideoSummary.variable_rate, VideoSummary.codec, VideoSummary.width, VideoSummary.height,
     VideoSummary.late_start_s, VideoSummary.media_digest, VideoSummary.why_none, VideoSummary.warning,
     VideoSummary.unplayable,
+    select(func.count()).select_from(RepSummary).where(*_IN_ROUNDED).scalar_subquery().label("rounded"),
 )  # fmt: skip
 
 
@@ -335,6 +344,9 @@ def _conditions(in_use: InUse, wanted: VideoFilter) -> list[ColumnElement[bool]]
         found.append(VideoSummary.anomalies > 0 if wanted.anomalous else VideoSummary.anomalies == 0)
     if wanted.labelled is not None or wanted.annotator is not None:
         found.append(_labelled(wanted.labelled, wanted.annotator))
+    if wanted.copy_of_labelled is not None:
+        is_copy = _is_copy_of_labelled()
+        found.append(is_copy if wanted.copy_of_labelled else ~is_copy)
     if wanted.confidence is not None:
         found.append(_within(VideoSummary.confidence, wanted.confidence))
     if wanted.score is not None:
@@ -359,6 +371,26 @@ def _labelled(kind: Labelled | None, annotator: int | None) -> ColumnElement[boo
     return place.not_in(query) if kind == "no" else place.in_(query)
 
 
+def _is_copy_of_labelled() -> ColumnElement[bool]:
+    other, its = aliased(Job), aliased(VideoSummary)
+    labelled = select(Annotation.id).where(
+        Annotation.project == other.project,
+        Annotation.task == other.task,
+        ~Annotation.deleted,
+        ~Annotation.was_cancelled,
+    )
+    query = select(its.job_id).join(other, other.id == its.job_id)
+    query = query.where(
+        VideoSummary.media_digest != "",
+        its.media_digest == VideoSummary.media_digest,
+        other.project == Job.project,
+        other.task != Job.task,
+        labelled.exists(),
+    )
+    # Of a video that was not analyzed nothing is known: no copy.
+    return query.correlate(Job, VideoSummary).exists()
+
+
 def _issue(name: Issue, in_use: InUse, project: int | None) -> ColumnElement[bool]:
     is_done = Job.state == "done"
     if name == "duplicate":
@@ -378,6 +410,8 @@ def _issue(name: Issue, in_use: InUse, project: int | None) -> ColumnElement[boo
         return is_done & (VideoSummary.late_start_s > 0)
     if name == "not-judged":
         return is_done & (VideoSummary.unreliable > 0)
+    if name == "rounded-back":
+        return is_done & select(RepSummary.number).where(*_IN_ROUNDED).exists()
     if name == "no-repetitions":
         return is_done & (VideoSummary.reps == 0) & VideoSummary.confidence.is_not(None)
     return is_done & VideoSummary.confidence.is_(None)

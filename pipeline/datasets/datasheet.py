@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.counts import counted
 from pipeline.datasets.rows import LABELS, SPLITS
 from pipeline.datasets.summary import DURATION_BINS, DURATION_STEP_S, SCORE_BINS, Summary
 
@@ -54,9 +55,10 @@ def _lines(summary: Summary, facts: Facts) -> Iterable[str]:
     yield f"# {facts.title}"
     yield ""
     yield (
-        f"{summary.reps} deadlift repetitions ({summary.of_label('normal')} normal, {summary.of_label('anomalous')} "
-        f"anomalous; {summary.seconds / 60:.1f} minutes) of {summary.video_count} videos, labelled by people in Label "
-        f"Studio{_period(summary)}. Exported {facts.created}. Digest of the labels: `{facts.digest}`."
+        f"{counted(summary.reps, 'deadlift repetition')} ({summary.of_label('normal')} normal, "
+        f"{summary.of_label('anomalous')} anomalous; {summary.seconds / 60:.1f} minutes) of "
+        f"{counted(summary.video_count, 'video')}, labelled by people in Label Studio{_period(summary)}. "
+        f"Exported {facts.created}. Digest of the labels: `{facts.digest}`."
     )
     yield ""
     yield "![Labels by split](plots/labels.png) ![Durations](plots/durations.png)"
@@ -70,8 +72,8 @@ def _lines(summary: Summary, facts: Facts) -> Iterable[str]:
     )
     if facts.repeated:
         yield (
-            f"{facts.repeated} tasks are left out because another task has the same video, with labels that count "
-            "more: ground truth, or newer ones."
+            f"{counted(facts.repeated, 'task')} left out because another task has the same video, with labels that "
+            "count more: ground truth, or newer ones."
         )
     yield "Filters: " + ("; ".join(facts.filters) + "." if facts.filters else "none.")
     yield from _section("Splits", ())

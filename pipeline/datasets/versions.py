@@ -96,9 +96,20 @@ def versions(root: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name[1:]))
 
 
+def versions_below(folder: Path) -> list[Path]:
+    """The versions below a folder of several exports, each with its own in order."""
+    exports = sorted({path.parent for path in folder.rglob("v[0-9]*") if path.is_dir()}) if folder.is_dir() else []
+    return [version for export in exports for version in versions(export) if is_version(version)]
+
+
+def is_version(path: Path) -> bool:
+    """Whether the folder is a version, or what is left of one."""
+    return (path / MANIFEST).is_file() or (path / SUMS).is_file()
+
+
 def version_at(path: Path) -> Path:
     """A version's folder: `path` itself, or the newest below it. Raises DatasetError where there is none."""
-    if (path / MANIFEST).is_file() or (path / SUMS).is_file():
+    if is_version(path):
         return path
     known = versions(path)
     if not known:

@@ -82,7 +82,7 @@ class Run:
             name = Path(finished.source).name
             told[name if finished.analysis is not None else f"!{name}"] += 1
 
-        goal: Target = FolderTarget()
+        goal: Target = FolderTarget(self.ledger)
         if self._project:
             goal = ProjectTarget(self.context, self.ledger, 1, CONTROLS, self.root, pause_s=0.0)
         model = Model(VERSION, None)

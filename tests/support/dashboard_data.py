@@ -29,6 +29,7 @@ MARKUP = "<i>marked"
 MARKED = 99
 """A task, and what its file and model are called."""
 RATE = 25.0
+_LABELS = {"normal": "Normal rep", "anomalous": "Anomalous rep"}
 DRAWN, FEW, NONE, BROKEN, LOST, WAITING = 11, 12, 13, 14, 15, 16
 """Tasks of project 1: a drawn lift with landmarks; a few repetitions; none; not a video; a passing failure; queued."""
 
@@ -89,8 +90,8 @@ def label(
     faults: dict[str, list[str]] | None = None,
     **more: Any,
 ) -> None:
-    """An annotation that began with the task's prediction. regions: id, start_s, end_s, "normal" or "anomalous".
-    faults: those ticked, by the region's id."""
+    """An annotation that began with the task's prediction. regions: id, start_s, end_s, and "normal",
+    "anomalous" or another label. faults: those ticked, by the region's id."""
     result: list[Json] = [
         {
             "id": name,
@@ -100,7 +101,7 @@ def label(
             "origin": "prediction" if name.startswith("rep") else "manual",
             "value": {
                 "ranges": [{"start": round(start_s * RATE) + 1, "end": round(end_s * RATE)}],
-                "timelinelabels": ["Normal rep" if label == "normal" else "Anomalous rep"],
+                "timelinelabels": [_LABELS.get(label, label)],
             },
         }
         for name, start_s, end_s, label in regions

@@ -22,6 +22,7 @@ CONFIG = """<View>
   </Choices>
   <TextArea name="note" toName="video" perRegion="true"/>
 </View>"""
+WITH_THIRD_LABEL = CONFIG.replace("</TimelineLabels>", '<Label value="Unsure"/></TimelineLabels>')
 VERSION = "base-1"
 
 

@@ -4,12 +4,15 @@ for; and what keeps all of it from working: set-ups that were refused, a damaged
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from backend.errors import LabelConfigError
 from backend.labelstudio.file_names import file_name
+from backend.labelstudio.labeling_config import parse_controls
 from backend.predictions.retries import PASSING
 from backend.storage import overview, setups, summaries
 from backend.storage.database import iso
+from backend.storage.jobs import Store
 from backend.storage.overview import InUse, Issue, VideoFilter
 from backend.storage.runs import Run
 from backend.web.dashboard import words
@@ -74,11 +77,12 @@ class NextVideo:
 @dataclass(frozen=True)
 class ProjectView:
     """One project. to_label: the video that is worth labelling next, None where every analyzed one with repetitions
-    that browsers play is labelled. without_reps, not_played: analyzed videos that nobody has labelled, in which no
-    repetition was found, or that browsers do not play: these are not offered, however uncertain. states: videos by
-    state. retriable: those that failed for a passing reason. model: the version in use. model_name: "v0003" or "base",
-    as it was put in use. damage: why that one is not used, "" where it is. trainings: those that go on or wait, and the
-    last one that is over."""
+    that browsers play is labelled, or a copy of a labelled one. without_reps, not_played, copies: analyzed videos that
+    nobody has labelled, in which no repetition was found, that browsers do not play, or that are copies of labelled
+    ones: these are not offered, however uncertain. states: videos by state. retriable: those that failed for a passing
+    reason. model: the version in use. model_name: "v0003" or "base", as it was put in use. damage: why that one is not
+    used, "" where it is. trainings: those that go on or wait, and the last one that is over. unused_labels: labels of
+    the labeling config that are not used, in words, "" for none."""
 
     id: int
     title: str
@@ -93,6 +97,8 @@ class ProjectView:
     to_label: NextVideo | None
     without_reps: int
     not_played: int
+    copies: int
+    unused_labels: str
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,7 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
         to_label, left = next_video(services, links, project, in_use), Counter[Issue]()
         for issue in _NOT_OFFERED:
             left[issue] = overview.count_videos(store.engine, in_use, _unlabelled(project, issue))
+        copies = overview.count_videos(store.engine, in_use, replace(_unlabelled(project), copy_of_labelled=True))
         views.append(
             ProjectView(
                 id=project,
@@ -156,6 +163,8 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
                 to_label=to_label,
                 without_reps=left["no-repetitions"],
                 not_played=left["codec"],
+                copies=copies,
+                unused_labels=_unused_labels(store, project),
             )
         )
     base, refused = services.registry.fallback.version, refused_setups(services, links)
@@ -170,7 +179,8 @@ def silence(services: Services) -> Silence | None:
 
 def next_video(services: Services, links: Links, project: int, in_use: InUse) -> NextVideo | None:
     """What somebody who labels opens next: a video with repetitions, which they can see."""
-    for row in overview.videos(services.store.engine, in_use, _unlabelled(project), "to-label", limit=1):
+    wanted = replace(_unlabelled(project), copy_of_labelled=False)  # a training learns from one of equal files
+    for row in overview.videos(services.store.engine, in_use, wanted, "to-label", limit=1):
         if row.confidence is not None and not row.unplayable and row.reps:
             return NextVideo(row.task, file_name(row.media), links.task(project, row.task), row.confidence)
     return None
@@ -179,6 +189,13 @@ def next_video(services: Services, links: Links, project: int, in_use: InUse) ->
 def _unlabelled(project: int, issue: Issue | None = None) -> VideoFilter:
     """The analyzed videos of a project that nobody has labelled."""
     return VideoFilter(project, state="done", labelled="no", issue=issue)
+
+
+def _unused_labels(store: Store, project: int) -> str:
+    try:
+        return parse_controls(store.label_config(project)).unused_words
+    except LabelConfigError:
+        return ""
 
 
 def refused_setups(services: Services, links: Links) -> tuple[RefusedSetup, ...]:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from backend.labelstudio.task_columns import ANOMALIES, CONFIDENCE, MODEL, command_for_copies, no_repetition
+from backend.labelstudio.task_columns import (
+    ANOMALIES,
+    CONFIDENCE,
+    MODEL,
+    command_for_copies,
+    no_repetition,
+    rounded_back,
+)
 from backend.models.figures import JUDGED as JUDGED  # for templates
 from backend.models.figures import TWO_COUNTS as TWO_COUNTS  # for templates
 from backend.models.figures import VERDICTS as VERDICTS  # for templates
@@ -51,6 +58,7 @@ ISSUES = {
     "late-start": "begins late: Firefox shows it earlier",
     "two-lifters": "two people lift, one is counted",
     "not-judged": "repetitions that could not be judged",
+    "rounded-back": ROUNDED_BACK,
     "no-repetitions": "no repetition found",
     "unreadable": "a stored result that cannot be read",
 }
@@ -149,8 +157,9 @@ def of_video(row: VideoRow) -> str:
         return row.error_message + (" It is tried again by itself for a while." if may_pass(row.error_type) else "")
     if row.confidence is None:
         return "Its stored result cannot be read. It is analyzed again when somebody opens the task."
-    unjudged = f"{row.unreliable} of its repetitions could not be judged." if row.unreliable else ""
-    said = unjudged if row.reps else f"{no_repetition(row.why_none or '').capitalize()}."
+    told = [f"{row.unreliable} of its repetitions could not be judged."] if row.unreliable else []
+    told += [f"{rounded_back(row.rounded).capitalize()}."] if row.rounded else []
+    said = " ".join(told) if row.reps else f"{no_repetition(row.why_none or '').capitalize()}."
     if row.unplayable:
         copies = f"{command_for_copies(row.project)} has its task play a copy that they do"
         said = f"Not playable: {row.unplayable}. {copies}; with MAKE_PLAYABLE=true new videos get one. {said}".strip()

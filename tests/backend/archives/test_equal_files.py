@@ -39,7 +39,7 @@ def _run(context: Context, *folders: Path, root: Path | None = None) -> Run:
 
 def _planned(context: Context, folder: Path, root: Path | None = None) -> list[str]:
     target = ProjectTarget(context, Ledger(context.store.engine), 1, CONTROLS, root)
-    return [target.new_task(source) for source in files([str(folder)])]
+    return [target.new_task(source).kind for source in files([str(folder)])]
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def again(context: Context, archive: Path) -> Path:
 def test_a_copied_archive_has_the_tasks_of_the_first(
     context: Context, again: Path, label_studio: FakeLabelStudio
 ) -> None:
-    assert _planned(context, again) == ["", ""]
+    assert _planned(context, again) == ["same", "same"]
     run = _run(context, again)
     assert run.ledger.counts(run.number) == {"done": 2}
     assert predictions(label_studio) == [1, 1]
@@ -65,7 +65,7 @@ def test_another_file_of_the_same_name_and_size_gets_its_own(
     context: Context, again: Path, label_studio: FakeLabelStudio
 ) -> None:
     (again / "a.mp4").write_bytes(b"z" * 9)
-    assert _planned(context, again) == ["uploaded", ""]
+    assert _planned(context, again) == ["uploaded", "same"]
     _run(context, again)
     assert predictions(label_studio) == [1, 1, 1]
 
@@ -79,7 +79,7 @@ def test_a_task_that_was_deleted_is_made_again(context: Context, again: Path, la
 
 def test_equal_files_of_one_run_have_one_task(context: Context, archive: Path, label_studio: FakeLabelStudio) -> None:
     shutil.copyfile(archive / "a.mp4", archive / "c.mp4")
-    assert _planned(context, archive) == ["uploaded", "uploaded", ""]
+    assert _planned(context, archive) == ["uploaded", "uploaded", "same"]
     run = _run(context, archive)
     assert run.ledger.counts(run.number) == {"done": 3}
     assert predictions(label_studio) == [1, 1]
@@ -106,12 +106,31 @@ def test_a_plan_knows_files_that_equal_one_with_a_task_of_somebody_else(
     label_studio.files["1/0123abcd-a.mp4"] = b"a" * 9
     label_studio.add_task("/data/upload/1/0123abcd-a.mp4")
     shutil.copyfile(archive / "a.mp4", archive / "c.mp4")
-    assert _planned(context, archive) == ["", "uploaded", ""]
+    assert _planned(context, archive) == ["there", "uploaded", "same"]
 
 
 def test_a_plan_reads_no_file_that_has_a_task(context: Context, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _run(context, archive)
     read: list[Path] = []
     monkeypatch.setattr("pipeline.media.reading.digest", read.append)
-    assert _planned(context, archive) == ["", ""]
+    assert _planned(context, archive) == ["there", "there"]
     assert read == []
+
+
+def test_a_plan_names_the_equal_file(context: Context, again: Path, label_studio: FakeLabelStudio) -> None:
+    of_b = next(number for number, task in label_studio.tasks.items() if task["data"]["video"].endswith("-b.mp4"))
+    target = ProjectTarget(context, Ledger(context.store.engine), 1, CONTROLS, None)
+    (again / "a.mp4").write_bytes(b"z" * 9)
+    shutil.copyfile(again / "a.mp4", again / "d.mp4")
+    first = again.parent / "archive" / "b.mp4"
+    assert [target.new_task(source).same_as for source in files([str(again)])] == [
+        "", f"{first} (task {of_b})", str(again / "a.mp4"),
+    ]  # fmt: skip
+
+
+def test_finished_files_with_the_task_of_an_equal_one_are_counted(context: Context, again: Path) -> None:
+    shutil.copyfile(again.parent / "archive" / "a.mp4", again / "d.mp4")
+    (again / "e.mp4").write_bytes(b"e")
+    run = _run(context, again)
+    assert run.ledger.counts(run.number) == {"done": 4}
+    assert run.ledger.count_equal(run.number) == 3

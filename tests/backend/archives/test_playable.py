@@ -113,8 +113,8 @@ def test_a_plan_says_what_is_uploaded_as_a_copy(context: Context, archive: Path)
     for make_playable, how in ((True, "copied"), (False, "refused")):
         asked = replace(context, make_playable=make_playable)
         ledger = Ledger(context.store.engine)
-        assert ProjectTarget(asked, ledger, 1, CONTROLS, None).new_task(source) == how
-        assert ProjectTarget(asked, ledger, 1, CONTROLS, archive.parent).new_task(source) == "linked"
+        assert ProjectTarget(asked, ledger, 1, CONTROLS, None).new_task(source).kind == how
+        assert ProjectTarget(asked, ledger, 1, CONTROLS, archive.parent).new_task(source).kind == "linked"
 
 
 def test_a_root_that_does_not_hold_a_file_is_told_once(

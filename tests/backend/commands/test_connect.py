@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from fakes import WITH_THIRD_LABEL
 from label_studio_api import FakeLabelStudio
 from typer.testing import CliRunner
 
@@ -44,3 +45,10 @@ def test_where_label_studio_finds_no_backend_it_is_said_what_to_check(
         f"Label Studio did not reach a backend at http://127.0.0.1:9999 for project {project} (400)."
     )
     assert "`deadlift serve`" in said
+
+
+def test_labels_that_are_not_used_are_said(label_studio: FakeLabelStudio) -> None:
+    label_studio.label_config = WITH_THIRD_LABEL
+    given = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.refresh_token}
+    said = CliRunner().invoke(app, ["connect", "--project", "3"], env=given).output
+    assert "Regions labelled Unsure are not used" in said

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from fakes import analysis
 from rich.console import Console
+from typer.testing import CliRunner
 
+from backend.cli import app
 from backend.commands.demo import prediction_table, summary
+from backend.errors import BackendError
 from backend.labelstudio.format import Task, to_prediction
 from backend.labelstudio.labeling_config import default_config, parse_controls
 from backend.local_labelstudio.demo import Demo
@@ -53,3 +59,14 @@ def test_a_repetition_that_could_not_be_judged_has_no_score() -> None:
     assert "Anomalous" not in first
     assert "0.80" in second
     assert "Anomalous rep" in second
+
+
+@pytest.mark.parametrize("server", ["--port", "--backend-port"])
+def test_a_port_in_use_is_told_before_anything_is_made(server: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        other = "--backend-port" if server == "--port" else "--port"
+        ports = [server, str(taken.getsockname()[1]), other, "0"]
+        result = CliRunner().invoke(app, ["demo", "--data-dir", str(tmp_path), *ports])
+    assert isinstance(result.exception, BackendError)
+    assert ports[1] in str(result.exception)
+    assert not list(tmp_path.rglob("*.mp4"))

@@ -57,7 +57,9 @@ def test_a_label_studio_that_does_not_answer_is_no_reason_to_refuse() -> None:
     check(99, _Studio(answers=False))
 
 
-@pytest.mark.parametrize("command", [["connect"], ["prelabel", "."], ["export", "--out", "x"]])
+@pytest.mark.parametrize(
+    "command", [["connect"], ["prelabel", "."], ["export", "--out", "x"], ["sampling", "off"], ["predict", "a.mp4"]]
+)
 def test_commands_name_the_projects_that_there_are(
     command: list[str], tmp_path: Path, label_studio: FakeLabelStudio
 ) -> None:
@@ -128,9 +130,15 @@ def test_an_address_of_something_else_is_named(command: str, tmp_path: Path, lab
 def test_without_an_address_known_labels_are_exported(tmp_path: Path, labelled: Store) -> None:
     result = _asked(tmp_path, "export", "")
     assert result.exit_code == 0
-    assert "1 repetitions of 1 videos" in result.stdout
+    assert "1 repetition of 1 video" in result.stdout
 
 
 def test_without_an_address_a_training_begins(tmp_path: Path, labelled: Store) -> None:
     assert "Too few labels: " in str(_asked(tmp_path, "train", "").exception)
     assert len(Runs(labelled).runs()) == 1
+
+
+def test_annotators_are_echoed_as_they_were_given(labelled: Store, tmp_path: Path) -> None:
+    arguments = ["export", "--labels-only", "--project", "1", "--out", str(tmp_path / "out"), "--annotator", "user 3"]
+    environment = {"DATA_DIR": str(tmp_path), "LABEL_STUDIO_URL": "", "LABEL_STUDIO_API_KEY": ""}
+    assert "--annotator user 3: user 3\n" in CliRunner().invoke(app, arguments, env=environment).stdout

@@ -15,6 +15,7 @@ from video_files import write_video
 
 from backend.cli import app
 from backend.errors import BackendError, BadRequest, SchedulerLost
+from backend.labelstudio.task_data import ORIGINAL
 from backend.settings import Settings
 from backend.storage.jobs import Store
 from pipeline.errors import NotAVideo
@@ -219,7 +220,22 @@ def test_a_copy_whose_delivery_is_repeated_is_counted_once(unplayable: Path, lab
 
 def test_who_wants_no_copies_reads_nothing_of_them(executor: InlineExecutor, archive: Path, tmp_path: Path) -> None:
     assert "copy" not in run(archive, "--project=1").stdout
-    assert "copy" not in run(archive, "--out", tmp_path / "out", "--playable").stdout
+    assert "copy" not in run(archive, "--out", tmp_path / "out").stdout
+
+
+def test_tasks_in_files_play_copies_beside_the_originals(unplayable: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(unplayable, "--out", out)  # a run without copies before
+    lines = run(unplayable, "--out", out, "--playable", "--json-progress").stdout.splitlines()
+    assert json.loads(lines[-1])["copies"] == 2
+    told = {task["data"]["video"]: task["data"][ORIGINAL] for task in json.loads((out / "tasks.json").read_text())}
+    assert {Path(copy).name: Path(original).name for copy, original in told.items()} == {
+        "a-h264.mp4": "a.mp4",
+        "b-h264.mp4": "b.mkv",
+    }
+    assert {path.name for path in unplayable.iterdir()} == {"a.mp4", "a-h264.mp4", "b.mkv", "b-h264.mp4"}
+    again = run(unplayable, "--out", out, "--playable", "--no-resume", "--json-progress").stdout.splitlines()
+    assert (json.loads(again[-1])["copies"], json.loads(again[-1])["done"]) == (0, 2)
 
 
 def test_files_that_were_passed_over_are_counted(executor: InlineExecutor, archive: Path, tmp_path: Path) -> None:
@@ -259,3 +275,23 @@ def test_a_lost_scheduler_ends_the_run_and_blames_no_video(
     assert isinstance(run(archive, "--out", tmp_path / "out").exception, SchedulerLost)
     executor.results.clear()
     assert run(archive, "--out", tmp_path / "out").exit_code == 0
+
+
+def test_figures_of_equal_files_add_up(
+    executor: InlineExecutor, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "500")
+    write_video(archive / "a.mp4", count=3)
+    (archive / "b.mp4").write_bytes((archive / "a.mp4").read_bytes())
+    for name in "ab":
+        executor.results[f"{name}.mp4"] = replace(analysis(), media_digest=f"{0:064x}")
+    executor.results["c.mp4"] = NotAVideo("c.mp4: not a readable media file.")
+    planned = [
+        json.loads(line) for line in run(archive, "--project=1", "--dry-run", "--json-progress").stdout.split("\n")[:-1]
+    ]
+    assert [planned[-1].get(name) for name in ("queued", "unreadable", "uploaded", "same")] == [3, 1, 1, 1]
+    shown = " ".join(run(archive, "--project=1", "--dry-run").stdout.split())
+    assert f"to do, same bytes as {archive / 'a.mp4'}" in shown
+    done = run(archive, "--project=1").stdout
+    (row,) = (line for line in done.splitlines() if "of them with the task of an equal file" in line)
+    assert row.split()[-2] == "1"

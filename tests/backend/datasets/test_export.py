@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import CONFIG
+from fakes import CONFIG, WITH_THIRD_LABEL
 from labelled_project import VERSION, LabelledProject, rows
 
 from backend.datasets import export as export_module
+from backend.datasets.export import unused_lines
 from backend.datasets.rows import choose, controls_of, labelled_tasks
 from backend.errors import BackendError, LabelConfigError, NothingToExport
 from backend.labels.labelled import labelled_videos
@@ -283,3 +284,13 @@ def test_the_labeling_config_goes_with_it(project: LabelledProject) -> None:
 def test_arrays_are_those_the_detector_sees(project: LabelledProject) -> None:
     folder = project.export().stored.folder
     assert np.load(folder / rows(project)[0].files["skelemotion"]).shape == (12, 45, 48)
+
+
+def test_regions_with_labels_that_are_not_used_are_counted(project: LabelledProject) -> None:
+    reps = project.analyses[1].reps
+    drawn = [project.region(rep, f"rep{n}", "Unsure" if n else "Normal rep") for n, rep in enumerate(reps)]
+    project.store.remember_project(1, WITH_THIRD_LABEL)
+    project.label(1, *drawn, updated_at="2026-02-01T00:00:00Z")
+    done = project.export()
+    assert done.unused == {"Unsure": 2}
+    assert unused_lines(done.unused)[0].startswith("2 regions labelled Unsure are not used")

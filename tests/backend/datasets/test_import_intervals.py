@@ -155,7 +155,7 @@ def test_the_command_says_what_was_stored(label_studio: FakeLabelStudio, tmp_pat
     assert "2 of 2 intervals stored as predictions of import-" in done.stdout
     assert "choose import-" in done.stdout
     again = run(label_studio, tmp_path, *arguments)
-    assert "1 tasks left out, which have these predictions already" in again.stdout
+    assert "1 task left out, which has these predictions already" in again.stdout
 
 
 def test_the_command_fails_where_a_video_has_no_task(label_studio: FakeLabelStudio, tmp_path: Path, task: int) -> None:

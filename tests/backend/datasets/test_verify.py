@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -191,3 +192,13 @@ def test_ranges_of_days_are_understood(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("DATA_DIR", str(tmp_path))
     result = CliRunner().invoke(app, ["export", "--project=1", "--out", str(tmp_path), "--date", date])
     assert isinstance(result.exception, LabelConfigError)  # no such project, which is looked for after the filters
+
+
+def test_the_command_checks_all_exports_below_a_folder(dataset: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        shutil.copytree(dataset, tmp_path / "exports" / name / "v0001")
+    (tmp_path / "exports" / "two" / "v0001" / "reps.csv").unlink()
+    result = CliRunner().invoke(app, ["export", "--verify", str(tmp_path / "exports")])
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'exports' / 'one' / 'v0001'}: whole" in result.output
+    assert "reps.csv is missing" in result.output

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from doctor_servers import CONFIG_TEXT, KEY, Servers, problems, remote
+from fakes import WITH_THIRD_LABEL
 from pydantic import SecretStr
 
 from backend.doctor import label_studio
@@ -184,3 +185,9 @@ def test_nothing_is_wrong_with_a_label_studio_that_was_set_up_well(tmp_path: Pat
             found = remote(settings, version)
         assert {"webhook", "labeling config", "video"} <= set(found)
         assert problems(found) == []
+
+
+def test_labels_that_are_not_used_are_noted(settings: Settings, servers: Servers) -> None:
+    servers.project["label_config"] = WITH_THIRD_LABEL
+    found = remote(settings)["labels"]
+    assert (found.status, "labelled Unsure are not used" in found.found) == ("note", True)

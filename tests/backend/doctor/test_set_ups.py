@@ -16,7 +16,9 @@ from video_files import write_video
 
 from backend.doctor import label_studio
 from backend.doctor.project import playable
+from backend.errors import LabelConfigError
 from backend.labelstudio.format import Task
+from backend.labelstudio.labeling_config import parse_controls
 from backend.labelstudio.records import WEBHOOK_HEADER
 from backend.labelstudio.task_data import ORIGINAL
 from backend.models.registry import Model, Registry
@@ -199,3 +201,16 @@ def test_projects_that_were_refused_are_told_without_label_studio(settings: Sett
     (found,) = label_studio.set_ups(own)
     assert (found.subject, found.status) == ("Project 7", "problem")
     assert "has no TimelineLabels" in found.found
+
+
+def test_a_project_that_was_refused_is_told_once(settings: Settings, servers: Servers) -> None:
+    servers.others = [servers.project | {"id": 4, "title": "Squats", "label_config": "<View/>"}]
+    with pytest.raises(LabelConfigError) as refused:
+        parse_controls("<View/>")
+    with closing(Store(settings.database_url)) as store:
+        note_refused(store.engine, 4, str(refused.value))
+    assert not [check for check in label_studio.label_studio(settings, "base-1") if "Squats" in check.subject]
+    with closing(Store(settings.database_url)) as store:
+        note_refused(store.engine, 4, "It had no labels.")
+    (other,) = (check for check in label_studio.label_studio(settings, "base-1") if "Squats" in check.subject)
+    assert other.status == "note"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from dashboard_data import DRAWN, fill_videos, label
-from fakes import analysis
+from fakes import WITH_THIRD_LABEL, analysis
 
 from backend.labels.corrections import LabelReport, called, report
 from backend.storage import summaries
@@ -164,3 +164,9 @@ def test_labels_that_somebody_skipped_or_deleted_do_not_count(store: Store, reps
     label(store, 2, DRAWN, [region(reps, 1)])
     store.labels.delete_annotations([2])
     assert found(store).work == ()
+
+
+def test_what_somebody_gave_a_label_that_is_not_used_was_not_removed(store: Store, reps: tuple[Rep, ...]) -> None:
+    store.remember_project(1, WITH_THIRD_LABEL)
+    label(store, 1, DRAWN, [region(reps, 1), region(reps, 2, label="Unsure"), region(reps, 4, "new", "Unsure")])
+    assert kinds(store) == [(1, "accepted"), (3, "removed"), (4, "removed"), (5, "removed")]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from defusedxml.ElementTree import fromstring
-from fakes import CONFIG
+from fakes import CONFIG, WITH_THIRD_LABEL
 from places import LABELING_CONFIG
 
 from backend.errors import LabelConfigError
@@ -243,3 +243,18 @@ def test_no_single_key_ticks_a_fault() -> None:
     keys = [tag.get("hotkey", "") for name in ("Choice", "Number") for tag in root.iter(name)]
     assert all(key.startswith("alt+shift+") for key in keys)
     assert len(set(keys)) == len(keys) == 13
+
+
+def test_labels_beside_the_two_are_named_as_not_used() -> None:
+    found = parse_controls(WITH_THIRD_LABEL)
+    assert (found.normal, found.anomalous, found.unused) == ("Normal rep", "Anomalous rep", ("Unsure",))
+    assert found.unused_words.startswith("Regions labelled Unsure are not used: only Normal rep (normal) and")
+    assert parse_controls(CONFIG).unused_words == ""
+
+
+def test_a_label_beside_those_that_say_what_they_mean_is_not_used_wherever_it_stands() -> None:
+    labels = '<Label value="Unsure"/><Label value="ok" predicted_values="normal"/>'
+    config = CONFIG.replace('<Label value="Normal rep"/>', labels)
+    config = config.replace('value="Anomalous rep"', 'value="bad" predicted_values="anomalous"')
+    found = parse_controls(config)
+    assert (found.normal, found.anomalous, found.unused) == ("ok", "bad", ("Unsure",))

@@ -7,9 +7,11 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+from fakes import until
 from label_studio_api import FakeLabelStudio, token
 from media_server import MediaServer, reply
 from pydantic import SecretStr
@@ -235,11 +237,16 @@ def test_a_label_studio_that_never_answers_is_named_while_it_is_waited_for(
     monkeypatch.setattr("backend.labelstudio.outgoing._SILENCE_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        client = LabelStudioClient(Access(url, SecretStr(token("refresh"))), timeout_s=0.5)
-        with pytest.raises(LabelStudioError, match="cannot be reached"):
-            client.label_config(1)
+        client = LabelStudioClient(Access(url, SecretStr(token("refresh"))), timeout_s=2.0)
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(client.label_config, 1)
+            until(lambda: client.fault)
+            fault, is_over = client.fault, asked.done()
+            with pytest.raises(LabelStudioError, match="cannot be reached"):
+                asked.result()
     said = f"Label Studio at {url}/ has not answered for 0.05 s; waiting for it."
     assert said in caplog.messages
+    assert (fault.message if fault else "", is_over) == (said, False)
 
 
 def test_a_label_studio_that_answers_is_not_said_to_be_waited_for(

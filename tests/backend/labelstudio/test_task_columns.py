@@ -21,6 +21,13 @@ def test_repetitions_that_could_not_be_judged_are_counted() -> None:
     assert columns_of(found, "a.mp4", {}, 3)[STATE] == "predicted"
 
 
+def test_backs_that_look_rounded_are_counted() -> None:
+    found = analysis((0.1, 0.2, 0.3))
+    bows = (0.06, None, 0.04)
+    told = replace(found, scores=tuple(replace(one, back_bow=bow) for one, bow in zip(found.scores, bows, strict=True)))
+    assert columns_of(told, "a.mp4", {}, 3)[STATE] == "predicted; the back looks rounded in 2"
+
+
 def test_what_browsers_do_not_play_comes_first() -> None:
     found = analysis((0.1,))
     found = replace(found, video=replace(found.video, unplayable="MPEG-4 Part 2"))

@@ -46,7 +46,16 @@ def test_a_file_that_cannot_be_used_is_named_and_the_others_go_on(tmp_path: Path
     told: list[str] = []
     assert usable([tmp_path / "notes.mp4", good, other], told.append) == [good]
     assert "notes.mp4: not a readable media file" in told[0]
-    assert "b.mkv: Label Studio takes uploads that end in .mp4 or .webm" in told[1]
+    assert (
+        "b.mkv: Label Studio takes uploads that end in .mp4 or .webm. Give b-h264.mp4, which `deadlift play" in told[1]
+    )
+    assert f"playable {other}` writes." in told[1]
+
+
+def test_a_file_that_browsers_play_needs_another_name_alone(tmp_path: Path) -> None:
+    played = write_video(tmp_path / "a.mp4", count=3).rename(tmp_path / "a.mov")
+    with pytest.raises(BackendError, match="Browsers play it: give it a name that ends so"):
+        usable([played], pytest.fail)
 
 
 def test_without_videos_nothing_is_wrong() -> None:

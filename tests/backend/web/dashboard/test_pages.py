@@ -20,13 +20,15 @@ from dashboard_data import (
     add_model,
     fill_videos,
     label,
+    media,
     order,
     page,
     words_of,
 )
-from fakes import CONFIG
+from fakes import CONFIG, VERSION, WITH_THIRD_LABEL
 from flask.testing import FlaskClient
 
+from backend.labelstudio.format import Task
 from backend.labelstudio.requests import Fault
 from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
@@ -281,6 +283,23 @@ def test_the_video_to_label_next_is_one_with_repetitions(http: FlaskClient, stor
     assert "Every analyzed video is labelled." in words_of(page(http))
 
 
+def test_a_copy_of_a_labelled_video_is_not_the_one_to_label_next(
+    http: FlaskClient, store: Store, tmp_path: Path
+) -> None:
+    fill_videos(store, tmp_path)
+    copy = store.job_for(Task(20, 1, {"video": media("copy")}), media("copy"), VERSION, "c")
+    store.finish_job(copy.id, store.latest_result(DRAWN, media("drawn")))
+    assert "Label next: copy.mp4 (task 20)" in words_of(page(http))
+    label(store, 1, DRAWN, [])
+    shown = words_of(page(http))
+    assert "Label next" not in shown
+    assert (
+        "is labelled. Nobody has looked at 1 in which no repetition was found . 1 is a copy of labelled ones" in shown
+    )
+    store.labels.delete_annotations([1])
+    assert "Label next: copy.mp4 (task 20)" in words_of(page(http))
+
+
 # Videos
 
 
@@ -300,6 +319,7 @@ def test_the_least_certain_video_comes_first(full: FlaskClient) -> None:
         ("score=0.90-0.95", {"drawn.mp4"}),
         ("confidence=0.95-1.00", {"nobody.mp4"}),
         ("labelled=yes", {"drawn.mp4"}),
+        ("issue=rounded-back", {"drawn.mp4"}),
         ("labelled=anomalous&annotator=4", {"drawn.mp4"}),
         ("labelled=no&state=done", {"few.mp4", "nobody.mp4"}),
         ("issue=codec", {"few.mp4"}),
@@ -346,3 +366,14 @@ def test_scores_are_drawn_with_the_threshold(full: FlaskClient) -> None:
     assert 'class="threshold"' in shown
     assert "0.90 to 0.95: 1" in shown
     assert "7 repetitions that could be judged, 1 of them from 0.5 on" in words_of(shown)
+
+
+def test_labels_that_are_not_used_are_told(http: FlaskClient, store: Store, tmp_path: Path) -> None:
+    fill_videos(store, tmp_path)
+    assert "are not used" not in page(http)
+    store.remember_project(1, WITH_THIRD_LABEL)
+    assert "Regions labelled Unsure are not used" in words_of(page(http))
+
+
+def test_backs_that_look_rounded_are_told_in_the_list_of_videos(full: FlaskClient) -> None:
+    assert words_of(page(full, "/videos")).count("The back looks rounded in 1.") == 1
