@@ -1,8 +1,8 @@
 """How many faults that people call normal are found among the normal repetitions, and how many sound ones look odd.
 
-    python benchmarks/mislabelled.py [--videos 3,6,15,30] [--lifters 1] [--draws 6] [--share 0.2]
+    python benchmarks/mislabelled.py [--videos 3,6,15,30] [--repetitions 5] [--lifters 1] [--draws 6] [--share 0.2]
 
-Videos of drawn lifters with pose noise, five repetitions each; every lifter before a camera that is put up anew for
+Videos of drawn lifters with pose noise, so many repetitions each; every lifter before a camera that is put up anew for
 each video, at about the same place. A share of the repetitions has one of eight kinds of faults, at random places or in
 whole videos, and all are called normal. Beside it stands the same without faults: what is found there is wrong.
 """
@@ -23,22 +23,25 @@ from pipeline.config import TrainConfig
 from pipeline.learning import mislabelled, training
 from pipeline.records import LabelledRep
 
-_IN_VIDEO = 5
 _STATISTICS = replace(TrainConfig().detector, method="statistics")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", default="3,6,15,30")
+    parser.add_argument("--repetitions", type=int, default=5, help="of a video")
     parser.add_argument("--lifters", type=int, default=1)
     parser.add_argument("--draws", type=int, default=6)
     parser.add_argument("--share", type=float, default=0.2, help="of the repetitions that have a fault")
     options = parser.parse_args()
     names = "videos", "faults", "faults found", "sound called odd", "people are told"
-    table = Table(*names, title=f"{options.lifters} lifters, means of {options.draws} draws")
+    table = Table(
+        *names,
+        title=f"lifters: {options.lifters}, repetitions of a video: {options.repetitions}, draws: {options.draws}",
+    )
     for videos in map(int, options.videos.split(",")):
         for where in ("none", "anywhere", "whole videos"):
-            drawn = [searched(videos, options.lifters, where, options.share, seed) for seed in range(options.draws)]
+            drawn = [searched(videos, options, where, seed) for seed in range(options.draws)]
             found, faults, odd, sound, told = np.sum(drawn, axis=0)
             table.add_row(
                 str(videos),
@@ -50,15 +53,15 @@ def main() -> None:
     Console(width=120).print(table)
 
 
-def searched(videos: int, lifters: int, where: str, share: float, seed: int) -> tuple[int, int, int, int, bool]:
+def searched(videos: int, options: argparse.Namespace, where: str, seed: int) -> tuple[int, int, int, int, bool]:
     """Of one draw: the faults that look odd, all faults, the sound repetitions that do, all of them, and whether there
     are more than chance explains."""
     rng = np.random.default_rng([seed, videos])
-    plans = [synthetic.random_plan(rng) for _ in range(lifters)]
+    plans = [synthetic.random_plan(rng) for _ in range(options.lifters)]
     labels = [
         sample
         for number in range(videos)
-        for sample in _video(plans[number % lifters], number, _faults(number, where, share, rng), rng)
+        for sample in _video(plans[number % options.lifters], number, _faults(number, where, options, rng), rng)
     ]
     faulty = {(sample.group, sample.rep.start_s) for sample in labels if sample.label == "anomalous"}
     normal = [replace(sample, label="normal") for sample in labels]
@@ -69,11 +72,13 @@ def searched(videos: int, lifters: int, where: str, share: float, seed: int) -> 
     return right, len(faulty), len(odd) - right, len(labels) - len(faulty), result.is_more_than_chance
 
 
-def _faults(number: int, where: str, share: float, rng: np.random.Generator) -> list[synthetic.FaultKind | None]:
+def _faults(
+    number: int, where: str, options: argparse.Namespace, rng: np.random.Generator
+) -> list[synthetic.FaultKind | None]:
     kind = synthetic.FAULT_KINDS[int(rng.integers(len(synthetic.FAULT_KINDS)))]
     if where == "whole videos":
-        return [kind if number % round(1 / share) == 0 else None] * _IN_VIDEO
-    return [kind if where == "anywhere" and rng.random() < share else None for _ in range(_IN_VIDEO)]
+        return [kind if number % round(1 / options.share) == 0 else None] * options.repetitions
+    return [kind if where == "anywhere" and rng.random() < options.share else None for _ in range(options.repetitions)]
 
 
 def _video(

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from backend.models.found_words import found_words, unjudged_words
 from backend.models.registry import BASE, Registry, Version
 from pipeline.anomaly.versions import percent
+from pipeline.counts import counted
 from pipeline.learning.rates import are_enough
 
 Kind = Literal["better", "not-worse", "same", "too-few", "refused", "chosen", "start"]
@@ -142,8 +143,8 @@ def learnt_words(run: Mapping[str, Any]) -> str:
     labels, metrics = run.get("labels") or {}, run.get("metrics") or {}
     if "normal" not in labels:
         return ""
-    count = _count(metrics.get("normals", labels["normal"]), "normal repetition")
-    return f"{count} of {_count(metrics['videos'], 'video')}" if "videos" in metrics else count
+    count = counted(metrics.get("normals", labels["normal"]), "normal repetition")
+    return f"{count} of {counted(metrics['videos'], 'video')}" if "videos" in metrics else count
 
 
 def judged_words(run: Mapping[str, Any]) -> str:
@@ -152,8 +153,8 @@ def judged_words(run: Mapping[str, Any]) -> str:
     labels = run.get("labels") or {}
     if not labels.get("anomalous"):
         return ""
-    count, videos = _count(labels["anomalous"], "anomalous repetition"), labels.get("anomalous_videos")
-    return count if videos is None else f"{count} of {_count(videos, 'video')}"
+    count, videos = counted(labels["anomalous"], "anomalous repetition"), labels.get("anomalous_videos")
+    return count if videos is None else f"{count} of {counted(videos, 'video')}"
 
 
 def confirmed_words(run: Mapping[str, Any]) -> str:
@@ -163,7 +164,7 @@ def confirmed_words(run: Mapping[str, Any]) -> str:
     kept = run.get("confirmed") or {}
     if not kept.get("anomalous"):
         return ""
-    of = _count(kept["anomalous"], "repetition")
+    of = counted(kept["anomalous"], "repetition")
     flagged = f"it flags {kept['flagged']} (before: {kept['flagged_before']})"
     at = at_rate_words(run.get("gate") or {})
     return f"As it is, made of these videos as well{at}: of {of} that people called anomalous {flagged}."
@@ -174,10 +175,6 @@ def at_rate_words(gate: Mapping[str, Any]) -> str:
     stored."""
     rate = gate.get("rate")
     return "" if rate is None else f", at a nominal rate of false alarms of {percent(rate)} %"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' * (number != 1)}"
 
 
 def figures_of(gate: Mapping[str, Any]) -> tuple[Figure, ...]:
@@ -261,13 +258,13 @@ def verdict_of(
     remark = reason.partition(" But ")[2]
     more = (f" But {remark}" if remark else "") + (f" {doubt}" if (doubt := chance_words(gate)) else "")
     more = f"{unjudged_words(stored, labels)}{more}"
-    judged = found_words(stored)
+    judged = found_words(stored, labels)
     figures = figures_of(gate)
     if not are_enough(normals, anomalies):
         return Verdict("too-few", f"{judged}: too few to tell. It may be used because nothing speaks against it.{more}")
     better = [_BETTER_IN[figure.title] for figure in figures if figure.is_better]
     if better:
-        return Verdict("better", f"{judged}: better in {' and '.join(better)}, beyond what chance explains.{more}")
+        return Verdict("better", f"{judged}: better in {', '.join(better)}, beyond what chance explains.{more}")
     if all(figure.candidate.value == figure.current.value for figure in figures):
         return Verdict("same", f"{judged}: every figure is the same as before.{more}")
     return Verdict("not-worse", f"{judged}: not worse, the differences are no larger than chance explains.{more}")

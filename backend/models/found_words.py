@@ -1,8 +1,9 @@
-"""What a model found on unseen videos, as counts of repetitions that lifters know: faulty ones and good ones."""
+"""What a model found on unseen videos, as counts of repetitions that lifters know, and what figures mean, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 DRAWN_OR_PREDICTED = (
@@ -16,17 +17,20 @@ AUROC_IS = (
 )
 
 
-def found_words(figures: Mapping[str, float]) -> str:
+def found_words(figures: Mapping[str, float], labels: Mapping[str, Any] = MappingProxyType({})) -> str:
     """Such as "Finds 13 of 27 faulty repetitions of unseen videos (before: 8) and flags 1 of 37 good ones (before: 3)".
 
-    figures: as the gate stored them.
+    figures: as the gate stored them. labels: how many repetitions people labelled, as far as that is known.
     """
+    if "normals" not in figures:
+        return "No figures are stored of it"
     found = _counts(figures, "anomalies", "misses", is_left=True)
     flagged = _counts(figures, "normals", "false_alarms", is_left=False)
     if found and flagged:
         return f"Finds {_said(found, 'faulty repetitions of unseen videos')} and flags {_said(flagged, 'good ones')}"
     if flagged:
-        return f"Flags {_said(flagged, 'good repetitions of unseen videos')}; no faulty one was there to be found"
+        none = "no faulty one could be judged" if labels.get("anomalous") else "no faulty one is labelled"
+        return f"Flags {_said(flagged, 'good repetitions of unseen videos')}; {none}"
     return "No good repetition of an unseen video could be judged"
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from backend.models.figures import JUDGED
 from backend.models.registry import Json, Model, Registry
 from pipeline.anomaly.versions import percent
+from pipeline.counts import counted
 from pipeline.learning.rates import ENOUGH_ANOMALIES, ENOUGH_NORMALS, UnseenAtRate, are_enough
 
 ChosenFor = Literal["project", "server", "model"]
@@ -55,8 +56,8 @@ def in_words(found: Sequence[UnseenAtRate], in_use: float | None) -> str:
         return "Not measured on videos of this project: a training measures it for the model that it makes."
     first = found[0]
     said = [
-        f"{JUDGED}: {_count(first.normals, 'normal repetition')} of {_count(first.videos, 'video')}, "
-        f"{_count(first.anomalies, 'anomalous repetition')}."
+        f"{JUDGED}: {counted(first.normals, 'normal repetition')} of {counted(first.videos, 'video')}, "
+        f"{counted(first.anomalies, 'anomalous repetition')}."
     ]
     if not are_enough(first.normals, first.anomalies):
         said.append(
@@ -66,7 +67,3 @@ def in_words(found: Sequence[UnseenAtRate], in_use: float | None) -> str:
     if in_use is not None and all(one.rate != in_use for one in found):
         said.append(f"The rate in use, {percent(in_use)} %, was not measured: the next training measures it.")
     return " ".join(said)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"

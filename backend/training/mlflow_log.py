@@ -116,13 +116,11 @@ def metrics(report: Json) -> Iterator[tuple[str, float, int]]:
 
 
 def tags(run: FinishedRun, report: Json) -> dict[str, str]:
-    """The verdict, in words."""
-    verdict = report.get("gate") or {}
+    """What came of it; the message says the verdict."""
     return {
         "promoted": "yes" if run.promoted else "no",
         "state": run.state,
         "message": run.message,
-        "gate": str(verdict.get("reason", "")),
         "model": str(report.get("version", "")),
         "attempts": str(run.attempts),
     }

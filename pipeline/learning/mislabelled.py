@@ -27,14 +27,12 @@ _MOST_STEPS = 4
 # With fewer repetitions of a lifter and camera their spread says too little.
 _FEWEST = 10
 _FEWEST_IN_VIDEO = 3
+_FEWEST_LEFT = 5
 # A repetition is odd from so many standard deviations above the median of logarithmic distances. Of drawn sound ones
-# with noise 1 to 5 % are, by the number of videos; one video in ten or fewer has any.
+# with noise 1 to 5 % are, by the number of videos.
 _ODD_FROM = 3.0
 _LEAST_DEVIATION = 0.03
-_ODD_OF_SOUND = 0.03
-_VIDEOS_WITH_ODD = 0.1
-# Repetitions of one video say less than as many of different ones: a camera that moved makes all of them odd.
-_DESIGN_EFFECT = 3
+_ODD_OF_SOUND = 0.02
 # There are more of them than chance explains where so many of sound repetitions have less than this probability.
 _UNLIKELY = 0.01
 
@@ -50,10 +48,15 @@ class Mislabelled(NamedTuple):
 
     @property
     def is_more_than_chance(self) -> bool:
-        """Whether as many sound repetitions hardly ever have so many that look odd, or have some in so many videos."""
-        repetitions = len(self.rows) // _DESIGN_EFFECT, self.searched // _DESIGN_EFFECT, _ODD_OF_SOUND
-        videos = len(set(self.videos)), self.searched_videos, _VIDEOS_WITH_ODD
-        return _is_unlikely(*repetitions) or _is_unlikely(*videos)
+        """Whether as many sound repetitions hardly ever have so many that look odd, or have some in so many videos.
+
+        A camera that moved makes every repetition of its video odd: so many of them count as one.
+        """
+        if not self.rows:
+            return False
+        in_video = self.searched / self.searched_videos
+        whole = _is_unlikely(int(len(self.rows) / in_video), self.searched_videos, _ODD_OF_SOUND)
+        return whole or _is_unlikely(len(set(self.videos)), self.searched_videos, 1 - (1 - _ODD_OF_SOUND) ** in_video)
 
 
 def search(fit: Fit) -> Mislabelled:
@@ -122,11 +125,13 @@ def _within_videos(fit: Fit, known: Normals) -> Floats:
 
 def _beside_the_rest(fit: Fit, known: Normals, aside: NDArray[np.bool_]) -> Floats:
     """[N] the logarithm of how far each repetition is from those that are not set aside, none of them of its quarter of
-    the videos, or where videos do not fill four quarters, of the repetitions."""
+    the videos, or where videos do not fill four quarters or leave too few, of the repetitions."""
     scales, groups, kept = fit.base.scales, known.groups, np.flatnonzero(~aside)
     quarters = quarters_of(groups)
-    by_video = len(quarters) >= NETWORKS
-    fold = np.array([quarters[group] if by_video else row % NETWORKS for row, group in enumerate(groups)])
+    fold = np.array([quarters[group] for group in groups])
+    left = [int((fold[kept] != quarter).sum()) for quarter in range(NETWORKS)]
+    if len(quarters) < NETWORKS or min(left) < _FEWEST_LEFT:
+        fold = np.arange(len(groups)) % NETWORKS
     rest = known.rows(kept.tolist())
     learnt = Statistics.fit(rest.features.blocks, scales, rest.groups, [quarters[group] for group in rest.groups])
     (blocks,) = learnt.representation.views(in_units(known.features.blocks, scales))

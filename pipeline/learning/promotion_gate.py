@@ -215,7 +215,7 @@ def _figures(scores: _UnseenScores, seed: int) -> dict[str, float]:
     """How many repetitions there are, and rates of either detector as far as there are any; of each rate the ends (low,
     high) of the interval that holds it in 95 % of resampled sets of videos. To four digits."""
     odd, figures = scores.truth, {"normals": float((~scores.truth).sum()), "anomalies": float(scores.truth.sum())}
-    resampled = _resampled(scores, seed)
+    resampled = _resampled(scores, _draws(scores, seed))
     for name, values in (("candidate", scores.candidate), ("current", scores.current)):
         found = defaultdict[str, list[float]](list)
         for rows in resampled:
@@ -245,10 +245,10 @@ def _draws(scores: _UnseenScores, seed: int) -> NDArray[np.int64]:
     return np.random.default_rng(seed).integers(videos, size=(_RESAMPLES if videos else 0, videos))
 
 
-def _resampled(scores: _UnseenScores, seed: int) -> list[NDArray[np.intp]]:
-    """The repetitions of each resampled set of videos."""
+def _resampled(scores: _UnseenScores, draws: NDArray[np.int64]) -> list[NDArray[np.intp]]:
+    """The repetitions of each resampled set of videos (draws [B, V])."""
     rows = [np.flatnonzero(scores.groups == name) for name in np.unique(scores.groups)]
-    return [np.concatenate([rows[video] for video in draw]) for draw in _draws(scores, seed)]
+    return [np.concatenate([rows[video] for video in draw]) for draw in draws]
 
 
 def _how_sure(figures: dict[str, float]) -> str:
@@ -281,7 +281,7 @@ def _reasons(scores: _UnseenScores, rate: float, seed: int) -> list[str]:
     draws = _draws(scores, seed)
     found = [_more_false_alarms(scores, rate, draws)]
     if scores.truth.any():
-        found += [_more_misses(scores, draws), _lower_auroc(scores, seed)]
+        found += [_more_misses(scores, draws), _lower_auroc(scores, draws)]
     return [reason for reason in found if reason]
 
 
@@ -309,9 +309,9 @@ def _more_misses(scores: _UnseenScores, draws: NDArray[np.int64]) -> str | None:
     return None
 
 
-def _lower_auroc(scores: _UnseenScores, seed: int) -> str | None:
+def _lower_auroc(scores: _UnseenScores, draws: NDArray[np.int64]) -> str | None:
     before, after = _aurocs(scores, np.arange(len(scores.truth)))
-    sets = [rows for rows in _resampled(scores, seed) if len(np.unique(scores.truth[rows])) == 2]
+    sets = [rows for rows in _resampled(scores, draws) if len(np.unique(scores.truth[rows])) == 2]
     losses = [was - is_now for was, is_now in (_aurocs(scores, rows) for rows in sets)]
     if _is_worse(2.0, before - after, np.array(losses, float)):
         return f"it tells faulty from good repetitions less well (AUROC {after:.2f}, before: {before:.2f})"

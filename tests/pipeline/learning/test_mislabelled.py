@@ -52,7 +52,16 @@ def test_videos_of_one_repetition_are_searched_as_well() -> None:
     assert set(found(sound + odd).rows) >= {14, 15}
 
 
-def test_one_video_that_differs_as_a_whole_is_not_more_than_chance() -> None:
+@pytest.mark.parametrize("reps", [5, 15])
+def test_one_video_that_differs_as_a_whole_is_not_more_than_chance(reps: int) -> None:
     # A camera that was moved makes every repetition of its video odd.
-    assert not Mislabelled(tuple(range(5)), ("a",) * 5, 30, 6).is_more_than_chance
-    assert Mislabelled(tuple(range(5)), tuple("abcde"), 30, 6).is_more_than_chance
+    assert not Mislabelled(tuple(range(reps)), ("a",) * reps, 8 * reps, 8).is_more_than_chance
+    assert Mislabelled(tuple(range(reps)), tuple("abcdefgh" * 2)[:reps], 8 * 5, 8).is_more_than_chance
+
+
+@pytest.mark.parametrize("long", [12, 16, 20])
+def test_one_long_video_beside_short_ones_can_be_searched(long: int) -> None:
+    # All that is left of the others may be in the part that is held out.
+    sound = [replace(sample, label="normal") for sample in samples(1, reps=long)]
+    faults = samples(3, 1, first=1, reps=1, honest=False)
+    assert found(sound + faults).searched == long + 3
