@@ -58,7 +58,7 @@ def test_the_video_to_label_next_is_one_that_browsers_play(full: FlaskClient) ->
 
 def test_a_file_that_failed_before_it_had_a_task_is_told_with_the_reason_and_the_remedy(full: FlaskClient) -> None:
     shown = words_of(full.get("/videos").text)
-    assert "1 file that the last deadlift prelabel into a project brought no prediction for" in shown
+    assert "1 file that deadlift prelabel brought no prediction for" in shown
     assert "--retry-failed" in shown
     assert shown.count("not a readable media file") == 2  # and that of a task, in the list
     assert "Files of archives" not in full.get("/videos?state=done").text
