@@ -193,7 +193,7 @@ class Ledger:
     def count_equal(self, run: int) -> int:
         """How many finished videos of a run have the task of an equal file, which had it first.
 
-        A task that an earlier run was over, or whose address one was given, may be that of the file itself.
+        A task that an earlier run was over, as a task, may be that of the file itself.
         """
         first = select(Entry.task, Entry.target, func.min(Entry.id).label("id"))
         first = first.where(Entry.task.is_not(None), Entry.source.startswith("/"))
