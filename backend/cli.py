@@ -49,7 +49,7 @@ COMMANDS = {
     ),
     "playable": (
         "playable:playable",
-        "Write an H.264 copy (NAME-h264.mp4) of each video that browsers do not play, with the same times and sound.",
+        "Write an H.264 copy (FILE-h264.mp4) of each video that browsers do not play, with the same times and sound.",
     ),
     "doctor": (
         "doctor:doctor",

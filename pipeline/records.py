@@ -241,8 +241,9 @@ def shown_score(score: float) -> str:
 
 
 NOBODY, UNCLEAR = "nobody is seen", "the person is not seen clearly"
-NO_END, NO_BEGINNING = "a lift that is not seen to its end", "a lift that is not seen from its beginning"
 """Of `Analysis.nothing`."""
+NO_END, NO_BEGINNING = "a lift that is not seen to its end", "a lift that is not seen from its beginning"
+"""The same, of recordings that cut a lift in two."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from backend.predictions.playable import pointed_to_copy
 from backend.storage.analysis_json import is_readable, load_analysis
 from backend.storage.ledger import Entry, Ledger, is_address
 from pipeline.files import written_aside
-from pipeline.media.playable_copy import copy_name
+from pipeline.media.playable_copy import copy_of
 from pipeline.records import Analysis
 
 COLUMNS = (
@@ -84,8 +84,7 @@ def write(folder: Path, done: Iterable[Entry], failed: Iterable[Entry], controls
 def _data(entry: Entry, analysis: Analysis, controls: Controls, root: Path | None) -> Json:
     """The data of a task to be imported: of a video that has a copy that browsers play, the task plays that."""
     data = new_data(controls, media_address(entry.source, root), analysis.video.fps)
-    copy = copy_name(Path(entry.source))
-    if not analysis.video.has_playable_copy or not copy.exists():
+    if not analysis.video.has_playable_copy or not (copy := copy_of(Path(entry.source))).exists():
         return data
     return pointed_to_copy(data, controls, media_address(str(copy), root)) or data
 

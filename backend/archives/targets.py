@@ -45,7 +45,7 @@ from backend.storage.scratch import scratch
 from backend.storage.summaries import note_copy
 from pipeline.errors import VideoError
 from pipeline.media.playability import unplayable
-from pipeline.media.playable_copy import copy_name, make_playable
+from pipeline.media.playable_copy import copy_of, make_playable
 from pipeline.records import Analysis
 
 log = logging.getLogger(__name__)
@@ -88,6 +88,22 @@ class Target(Protocol):
         """How the video would come to its task."""
 
 
+class _Locks:
+    """A lock for each name, as long as somebody has it."""
+
+    def __init__(self) -> None:
+        self._held: WeakValueDictionary[str, Lock] = WeakValueDictionary()
+        self._guard = Lock()
+
+    def of(self, name: str) -> Lock:
+        with self._guard:
+            return self._held.setdefault(name, Lock())
+
+
+_COPYING = _Locks()
+"""By the paths of copies."""
+
+
 class FolderTarget:
     """Files are written from the ledger when the run is over. makes_copies: of videos that browsers do not play, beside
     them."""
@@ -116,10 +132,9 @@ class FolderTarget:
         if is_address(entry.source):
             log.warning("%s: a copy can be made of files alone, not of addresses.", shown_address(entry.source))
             return
-        video = Path(entry.source)
-        had_one = copy_name(video).exists()
-        if _copy_beside(video) is not None:
-            self._copied |= set() if had_one else {entry.source}
+        copy = _copy_beside(Path(entry.source))
+        if copy is not None:
+            self._copied |= {entry.source} if copy.is_new else set()
             info = replace(analysis.video, has_playable_copy=True)
             self._ledger.analyzed(entry.id, dump_analysis(replace(analysis, video=info)))
 
@@ -146,8 +161,7 @@ class ProjectTarget:
         for known in known_files:
             self._tasks.note_content(known.digest, known.task)
         self._foreseen = ForeseenFiles(self._tasks, known_files)
-        self._in_hand: WeakValueDictionary[str, Lock] = WeakValueDictionary()
-        self._guard = Lock()
+        self._in_hand = _Locks()
         self._copied: set[str] = set()
         self._warned: set[str] = set()
         self._shown = False
@@ -208,10 +222,10 @@ class ProjectTarget:
 
     def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
         """Raises LabelStudioError. A task that was deleted is forgotten: the next attempt makes another."""
-        with self._guard:
-            in_hand = self._in_hand.setdefault(analysis.media_digest or entry.source, Lock())
         try:
-            with in_hand:  # equal files have one task, and one prediction
+            with self._in_hand.of(
+                analysis.media_digest or entry.source
+            ):  # equal files have one task, and one prediction
                 return self._retrying(self._deliver, entry, analysis)
         except NotInLabelStudio:
             if not is_task(entry.source):
@@ -354,7 +368,7 @@ class ProjectTarget:
         copy = _copy_beside(video)
         if copy is None:
             return False
-        return self._noted(entry, play_copy(client, task, self._controls, self._tasks.address(str(copy)) or ""))
+        return self._noted(entry, play_copy(client, task, self._controls, self._tasks.address(str(copy.path)) or ""))
 
     def _noted(self, entry: Entry, has_copy: bool) -> bool:
         """The same; a video that got a copy is counted, once however often its delivery is tried."""
@@ -386,16 +400,26 @@ def _as_stored(job: Job | None, predictions: Sequence[int], analysis: Analysis) 
     return replace(stored, video=replace(stored.video, has_playable_copy=has_copy))
 
 
-def _copy_beside(video: Path) -> Path | None:
+@dataclass(frozen=True)
+class _Copy:
+    """A copy beside a file. is_new: it was written just now."""
+
+    path: Path
+    is_new: bool
+
+
+def _copy_beside(video: Path) -> _Copy | None:
     """A copy of a file that browsers play, made unless it is there; None, and a line in the log, where none can be."""
-    copy = copy_name(video)
     try:
-        if not copy.exists() or copy.stat().st_mtime < video.stat().st_mtime:
-            make_playable(video, copy)
+        path = copy_of(video)
+        with _COPYING.of(str(path.resolve())):  # a file may be given twice, by way of a linked folder
+            is_new = not path.exists() or path.stat().st_mtime < video.stat().st_mtime
+            if is_new:
+                make_playable(video, path)
     except (OSError, VideoError) as error:
         log.warning("%s: no copy was made that browsers play. %s", video, error)
         return None
-    return copy
+    return _Copy(path, is_new)
 
 
 def access_for(context: Context, entry: Entry) -> Access:

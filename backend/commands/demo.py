@@ -172,8 +172,9 @@ def prediction_table(running: Demo, task: Task, prediction: Json) -> Table:
         elif result["type"] == "textarea":
             region["note"] = value["text"][0]
     name = file_name(controls.media_of(task.data))
-    count = f"{len(regions)} rep{'s' * (len(regions) != 1)}"
-    table = Table(title=f"Task {task.id}, {escape(name)}: {count} at {rate:g} fps", title_justify="left")
+    table = Table(
+        title=f"Task {task.id}, {escape(name)}: {counted(len(regions), 'rep')} at {rate:g} fps", title_justify="left"
+    )
     for heading in ("rep", "frames", "start s", "end s", "score"):
         table.add_column(heading, justify="right")
     table.add_column("label")

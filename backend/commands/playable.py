@@ -15,15 +15,15 @@ def playable(
         Path | None, typer.Option(help="Folder for the copies; beside the originals otherwise.", show_default=False)
     ] = None,
 ) -> None:
-    """Write an H.264 copy (NAME-h264.mp4) of each video that browsers do not play, with the same times and sound.
+    """Write an H.264 copy (FILE-h264.mp4) of each video that browsers do not play, with the same times and sound.
 
     Exits with 1 where a video cannot be read or written, or with --check where one is not playable.
     """
     from pipeline.errors import VideoError
     from pipeline.media.playability import unplayable
-    from pipeline.media.playable_copy import copy_name, make_playable
+    from pipeline.media.playable_copy import copy_of, make_playable
 
-    is_fine = True
+    is_fine, copied = True, dict[Path, Path]()
     if out is not None and not check:
         out.mkdir(parents=True, exist_ok=True)
     for video in videos:
@@ -35,12 +35,15 @@ def playable(
                 is_fine = False
                 typer.echo(f"{video}: {reason}.")
             else:
-                copy = copy_name(video) if out is None else out / copy_name(video).name
-                if copy.exists():
+                copy = copy_of(video, out)
+                if copied.setdefault(copy, video.resolve()) != video.resolve():
+                    is_fine = False
+                    typer.echo(f"{video}: {copy} is the copy of {copied[copy]}. Choose another --out.", err=True)
+                elif copy.exists():
                     typer.echo(f"{video}: {reason}; {copy} is there already.")
-                    continue
-                make_playable(video, copy)
-                typer.echo(f"{video}: {reason}; wrote {copy}.")
+                else:
+                    make_playable(video, copy)
+                    typer.echo(f"{video}: {reason}; wrote {copy}.")
         except (VideoError, OSError) as error:
             is_fine = False
             text = str(error)

@@ -21,6 +21,7 @@ from backend.commands.chosen_model import OfFolder, OfProject, chosen_detector
 from backend.commands.progress import video_bar
 from backend.errors import BackendError
 from backend.settings import Settings, networks_dir
+from pipeline.counts import counted
 from pipeline.errors import PipelineError
 from pipeline.records import Analysis, shown_score
 
@@ -156,8 +157,7 @@ def _cell(value: object) -> object:
 
 def rep_table(analysis: Analysis) -> Table | str:
     """The repetitions of a video for a terminal."""
-    count = f"{len(analysis.reps)} rep{'s' * (len(analysis.reps) != 1)}"
-    title = f"{escape(Path(analysis.video.path).name)}: {count}"
+    title = f"{escape(Path(analysis.video.path).name)}: {counted(len(analysis.reps), 'rep')}"
     if not analysis.reps:
         why = f" ({analysis.nothing})" if analysis.nothing else ""
         return f"{title}{why}, confidence {analysis.confidence:.2f}"

@@ -62,7 +62,7 @@ def prelabel(
         bool,
         typer.Option(
             "--playable",
-            help="Give videos that browsers do not play an H.264 copy (NAME-h264.mp4), which their tasks play.",
+            help="Give videos that browsers do not play an H.264 copy (FILE-h264.mp4), which their tasks play.",
         ),
     ] = False,
     workers: Annotated[

@@ -19,6 +19,7 @@ from backend.archives.plan import Planned, counts
 from backend.archives.run import Finished
 from backend.labelstudio.addresses import shown_address
 from backend.storage.ledger import Entry
+from pipeline.counts import counted
 
 _LISTED = 100
 """Failures in the summary's table."""
@@ -64,8 +65,7 @@ class Display:
             return
         before = f", {known['done']} of them done before" if known["done"] else ""
         self._progress_console.print(
-            f"{known['videos']} video{'s' * (known['videos'] != 1)} for {target}{before}; {to_do} to do. "
-            f"Model {model_version}.",
+            f"{counted(known['videos'], 'video')} for {target}{before}; {to_do} to do. Model {model_version}.",
             soft_wrap=True,
         )
         self._total = to_do
@@ -240,7 +240,7 @@ def passed_over_files(counts: Mapping[str, int]) -> str:
     by_count = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     listed = ", ".join(f"{suffix or 'no suffix'} {count}" for suffix, count in by_count[:_LISTED_SUFFIXES])
     more = ", ..." if len(by_count) > _LISTED_SUFFIXES else ""
-    return f"passed over: {total} file{'s' * (total != 1)} ({listed}{more})"
+    return f"passed over: {counted(total, 'file')} ({listed}{more})"
 
 
 def _what(one: Planned) -> str:

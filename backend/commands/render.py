@@ -10,6 +10,7 @@ import typer
 from backend.commands.chosen_model import OfFolder, OfProject
 from backend.commands.sets import Sets, targets_in, writing
 from backend.errors import BackendError
+from pipeline.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,4 +95,4 @@ def _beside(sets: Sets, target: Path) -> str:
         count = render_beside(one, other, (left, right), target, sets.step(0, "drawing"))
     rest = max(len(analysis.reps) for _, analysis, _ in found) - count
     left_out = f"; {rest} more of one of them left out" if rest else ""
-    return f"{target}: {count} repetition{'s' * (count != 1)}{left_out}"
+    return f"{target}: {counted(count, 'repetition')}{left_out}"

@@ -14,6 +14,7 @@ from backend.commands.chosen_model import chosen_detector
 from backend.commands.progress import video_bar
 from backend.errors import BackendError
 from backend.settings import Settings, networks_dir
+from pipeline.counts import counted
 from pipeline.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -53,9 +54,9 @@ def targets_in(out: Path, names: Sequence[str], sources: Sequence[Path], beside:
     return targets
 
 
-def counted(reps: int, nothing: str) -> str:
+def reps_or_why(reps: int, nothing: str) -> str:
     """How many repetitions a video has, and why none."""
-    return f"{reps} repetition{'s' * (reps != 1)}" + (f" ({nothing})" if nothing else "")
+    return counted(reps, "repetition") + (f" ({nothing})" if nothing else "")
 
 
 @contextmanager
@@ -118,6 +119,6 @@ class Sets:
                 failed += 1
                 self._errors.print(f"deadlift: {error}", markup=False)
             else:
-                self.console.print(f"{target}: {counted(len(found.reps), found.nothing)}", markup=False)
+                self.console.print(f"{target}: {reps_or_why(len(found.reps), found.nothing)}", markup=False)
         if failed:
             raise typer.Exit(1)

@@ -14,7 +14,7 @@ from rich.console import Console
 from backend.archives.sources import files
 from backend.commands.chosen_model import OfFolder, OfProject, chosen_detector
 from backend.commands.progress import video_bar
-from backend.commands.sets import counted
+from backend.commands.sets import reps_or_why
 from backend.errors import BackendError
 from backend.settings import Settings, networks_dir
 from pipeline.errors import PipelineError
@@ -78,7 +78,8 @@ def skelemotion(
             except OSError as error:
                 raise BackendError(f"{out} cannot be written ({error.strerror or error}).") from error
             written += len(reps)
-            console.print(f"{path}: {counted(len(reps), '' if reps else why_none(pose, config.segment))}", markup=False)
+            why = "" if reps else why_none(pose, config.segment)
+            console.print(f"{path}: {reps_or_why(len(reps), why)}", markup=False)
     if written:
         console.print(f"Written: {out}, an array and a picture of each", markup=False)
     if failed:

@@ -17,7 +17,7 @@ _LONGEST_SUFFIX = 5
 """Of the original, in the name of its copy: 15 more are a dot, the digits of its content, and what copies end in."""
 _PREFIX = re.compile(r"^[0-9a-f]{8}-")
 """What Label Studio puts before the names of uploads."""
-_COPY_END = re.escape(copy_name(Path("-")).name.removeprefix("-"))
+_COPY_END = re.escape(copy_name(""))
 _COPY = re.compile(rf"^(.*\.(\w*))-[0-9a-f]{{8}}{_COPY_END}$")
 _SUFFIXLESS_COPY = re.compile(rf"^(.*)-(?=[0-9]*[a-f])[0-9a-f]{{8}}{_COPY_END}$")
 """As earlier builds called them, by the stem alone. Eight digits without a letter may as well be somebody's date."""
@@ -100,4 +100,4 @@ def _original(copy: str) -> str:
 
 
 def _copy_ending(digest: str) -> str:
-    return copy_name(Path(f"-{digest[:8]}")).name
+    return copy_name(f"-{digest[:8]}")

@@ -13,6 +13,7 @@ from defusedxml.ElementTree import fromstring
 
 from backend.errors import LabelConfigError
 from backend.labelstudio.task_data import ORIGINAL, names, resolve
+from pipeline.counts import counted, listed
 from pipeline.records import RepLabel
 
 DEFAULT_RATE = 24.0
@@ -58,7 +59,7 @@ class Controls:
         if not self.unused:
             return ""
         return (
-            f"Regions labelled {_listed(self.unused)} are not used: only {self.normal} (normal) and {self.anomalous} "
+            f"Regions labelled {listed(self.unused)} are not used: only {self.normal} (normal) and {self.anomalous} "
             "(anomalous) are repetitions."
         )
 
@@ -201,7 +202,7 @@ def _two_labels(tag: Element) -> tuple[str, str]:
     labels = _labels(tag)
     if len(labels) < 2:
         raise LabelConfigError(
-            f'TimelineLabels "{tag.get("name", "")}" has {len(labels)} label{"s" * (len(labels) != 1)}. '
+            f'TimelineLabels "{tag.get("name", "")}" has {counted(len(labels), "label")}. '
             "Expected two: one for normal and one for anomalous repetitions."
         )
     by_meaning = _by_meaning(labels)
@@ -226,11 +227,6 @@ def _per_region(root: Element, kind: str, video: str) -> Element | None:
         if tag.get("toname") == video and tag.get("perregion", "").lower() == "true":
             return tag
     return None
-
-
-def _listed(labels: tuple[str, ...]) -> str:
-    *first, last = labels
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _name(tag: Element | None) -> str:

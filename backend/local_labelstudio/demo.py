@@ -27,7 +27,7 @@ from backend.storage.jobs import Job, Store
 from backend.web.server import check_listening, listening
 from pipeline.errors import PipelineError
 from pipeline.media.playability import unplayable
-from pipeline.media.playable_copy import copy_name
+from pipeline.media.playable_copy import copy_of
 from pipeline.media.reading import probe
 
 log = logging.getLogger(__name__)
@@ -181,7 +181,7 @@ def usable(videos: Sequence[Path], refused: Callable[[str], None]) -> list[Path]
 
 def _how_to_have_it_taken(video: Path) -> str:
     if unplayable(video):
-        return f"Give {copy_name(video).name}, which `deadlift playable {shlex.quote(str(video))}` writes."
+        return f"Give {copy_of(video).name}, which `deadlift playable {shlex.quote(str(video))}` writes."
     return "Browsers play it: give it a name that ends so."
 
 

@@ -29,8 +29,8 @@ def upload_copy(client: LabelStudioClient, task: Task, controls: Controls, video
         data = client.task_state(task).task.data
         if pointed_to_copy(data, controls, "") is None:
             return ORIGINAL in data
-        # An address may end in more than a file can be called.
-        copy = folder / copy_name(Path(upload_name(Path(name_for_files(controls.media_of(data)))))).name
+        # An address may end in more than a file can be called. The task knows which video the copy is of.
+        copy = folder / copy_name(Path(upload_name(Path(name_for_files(controls.media_of(data))))).stem)
         make_playable(video, copy)
         return play_copy(client, task, controls, client.upload_file(task.project, copy))
     except (LabelStudioError, VideoError, OSError) as error:

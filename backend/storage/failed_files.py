@@ -1,16 +1,18 @@
-"""What the last archive runs failed with, without a result that the list of videos shows."""
+"""What archive runs failed with, without a result that the list of videos shows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Engine, Integer, case, cast, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Engine, Integer, case, cast, exists, func, or_, select, tuple_
 from sqlalchemy.orm import Session, aliased
 
 from backend.storage.jobs import Job
-from backend.storage.ledger import OF_PROJECT, Entry
+from backend.storage.ledger import OF_PROJECT, Entry, is_task
 from backend.storage.summaries import VideoSummary
 
 
@@ -32,15 +34,17 @@ def failed_files(
 ) -> tuple[int, Sequence[FailedFile]]:
     """How many files there are, and the newest of them. text: part of the name, or of why it failed.
 
-    Those of the last run into each project: what that no longer had may be gone from the disk. What succeeded, with
-    whichever model, is left out, and so is a file whose bytes another one of the project has.
+    What succeeded, with whichever model, is left out, and so is a file whose bytes another one of the project has, and
+    one that is not there any more: the last run into the project that was over its folder no longer had it, nor is it
+    found now, as a run may be over some files of a folder alone. Of tasks those of the last run over tasks count.
     """
     other, latest, every = aliased(Entry), aliased(Entry), aliased(Entry)
-    last_runs = select(every.target, func.max(every.run)).group_by(every.target)
-    is_there = exists().where(
+    last_runs = select(every.target, _folder(every.source), func.max(every.run))
+    last_runs = last_runs.group_by(every.target, _folder(every.source))
+    was_there = exists().where(
         latest.target == Entry.target,
         latest.source == Entry.source,
-        tuple_(latest.target, latest.run).in_(last_runs),
+        tuple_(latest.target, _folder(latest.source), latest.run).in_(last_runs),
     )
     its_project = cast(func.substr(Entry.target, len(OF_PROJECT) + 1), Integer)
     is_same_content = (other.fingerprint == Entry.fingerprint) | (other.updated_at >= Entry.updated_at)
@@ -58,16 +62,32 @@ def failed_files(
     has_job = exists().where(Job.project == its_project, Job.task == Entry.task, Job.state.in_(("done", "failed")))
     query = select(
         its_project.label("project"), Entry.source, Entry.media, Entry.task, Entry.failures.label("attempts"),
-        Entry.error_message, Entry.updated_at,
+        Entry.error_message, Entry.updated_at, was_there.label("was_there"),
     ).where(
-        Entry.state == "failed", Entry.target.startswith(OF_PROJECT), is_there, ~is_overtaken, ~has_job, ~has_equal
+        Entry.state == "failed", Entry.target.startswith(OF_PROJECT), ~is_overtaken, ~has_job, ~has_equal
     )  # fmt: skip
     if project is not None:
         query = query.where(its_project == project)
     if text:
         named = (column.contains(text, autoescape=True) for column in (Entry.source, Entry.media, Entry.error_message))
         query = query.where(or_(*named))
+    found = []
     with Session(engine) as session:
-        count = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-        newest = query.order_by(Entry.updated_at.desc(), Entry.id.desc()).limit(limit)
-        return count, [FailedFile(**row._mapping) for row in session.execute(newest)] if count else []
+        for row in session.execute(query.order_by(Entry.updated_at.desc(), Entry.id.desc())):
+            values = dict(row._mapping)
+            if values.pop("was_there") or _exists(values["source"]):
+                found.append(FailedFile(**values))
+    return len(found), found if limit < 0 else found[:limit]
+
+
+def _folder(source: Any) -> ColumnElement[str]:
+    """What stands before the name of a file; "" of all tasks. SQLite has no function for it."""
+    return func.rtrim(source, func.replace(source, "/", ""))
+
+
+def _exists(source: str) -> bool:
+    """Whether this server finds the file; it need not see what a run elsewhere saw."""
+    try:
+        return not is_task(source) and Path(source).exists()
+    except OSError:
+        return False

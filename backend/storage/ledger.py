@@ -191,14 +191,19 @@ class Ledger:
             return dict(session.execute(query).all())
 
     def count_equal(self, run: int) -> int:
-        """How many finished videos of a run have the task of an equal file, which had it first."""
-        first = select(Entry.task, Entry.target, func.min(Entry.id).label("id")).where(Entry.task.is_not(None))
+        """How many finished videos of a run have the task of an equal file, which had it first.
+
+        A task that an earlier run was over, as a task, may be that of the file itself.
+        """
+        first = select(Entry.task, Entry.target, func.min(Entry.id).label("id"))
+        first = first.where(Entry.task.is_not(None), Entry.source.startswith("/"))
         owned = first.group_by(Entry.target, Entry.task).subquery()
         owner = aliased(Entry)
         query = select(func.count()).select_from(Entry)
         query = query.join(owned, (owned.c.task == Entry.task) & (owned.c.target == Entry.target))
         query = query.join(owner, owner.id == owned.c.id)
         query = query.where(Entry.run == run, Entry.state == "done", owner.source != Entry.source)
+        query = query.where(Entry.source.startswith("/"))
         with self._sessions() as session:
             return session.scalar(query) or 0
 

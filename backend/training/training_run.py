@@ -28,6 +28,7 @@ from backend.storage.scratch import scratch
 from pipeline.analyze import landmarks_of
 from pipeline.anomaly.detector import Detector, load_detector
 from pipeline.config import PipelineConfig, TrainConfig
+from pipeline.counts import counted
 from pipeline.datasets.rows import dataset_digest
 from pipeline.errors import PipelineError
 from pipeline.learning import on_labels, promotion_gate, training
@@ -216,9 +217,7 @@ def _check_enough(samples: Sequence[LabelledRep], skipped: Sequence[str]) -> Non
         return
     message = f"Too few labels: {normals} normal repetitions, {LEAST_NORMALS} are needed. Label more and train again."
     if skipped:
-        raise VideosMissing(
-            f"{message} {len(skipped)} video{'s' * (len(skipped) != 1)} could not be used ({skipped[0]})."
-        )
+        raise VideosMissing(f"{message} {counted(len(skipped), 'video')} could not be used ({skipped[0]}).")
     raise TooFewLabels(message)
 
 

@@ -116,7 +116,7 @@ def _lines(summary: Summary, facts: Facts) -> Iterable[str]:
     if summary.faults:
         yield from _counts("fault", summary.faults)
     if count := summary.faults_on_normal:
-        stayed = f"{count} tick{'s' * (count != 1)} of a fault stayed on repetitions that people called normal"
+        stayed = f"{counted(count, 'tick')} of a fault stayed on repetitions that people called normal"
         yield f"{stayed}, and {'are' if count != 1 else 'is'} not counted."
         yield ""
     yield f"Ground truth: {summary.ground_truth} of {summary.reps} repetitions."

@@ -97,9 +97,12 @@ def versions(root: Path) -> list[Path]:
 
 
 def versions_below(folder: Path) -> list[Path]:
-    """The versions below a folder of several exports, each with its own in order."""
-    exports = sorted({path.parent for path in folder.rglob("v[0-9]*") if path.is_dir()}) if folder.is_dir() else []
-    return [version for export in exports for version in versions(export) if is_version(version)]
+    """The versions below a folder of several exports, each with its own in order.
+
+    A folder is an export where one of its versions is known as such: the others are versions too, whatever they lost.
+    """
+    exports = sorted({path.parent for path in folder.rglob("v[0-9]*") if is_version(path)}) if folder.is_dir() else []
+    return [version for export in exports for version in versions(export)]
 
 
 def is_version(path: Path) -> bool:

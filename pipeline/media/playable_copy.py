@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.media import reading
 from pipeline.media.display import Picture
+from pipeline.media.opening import suffixes
 from pipeline.media.writing import write
 
 _SUFFIX = "-h264.mp4"
@@ -15,15 +16,28 @@ _MOST_PER_S = 60
 _SAME_TIME_S = 1e-3
 
 
-def copy_name(path: Path) -> Path:
-    """Where the copy of a video is put beside it: "lift.avi" -> "lift-h264.mp4"."""
-    return path.with_name(path.stem + _SUFFIX)
+def copy_name(name: str) -> str:
+    """What the copy of a file is called: "lift.avi" -> "lift.avi-h264.mp4", as there may be a "lift.mov" as well."""
+    return name + _SUFFIX
+
+
+def copy_of(video: Path, folder: Path | None = None) -> Path:
+    """The copy of a video in a folder, by default beside it: where it is, or is to be written.
+
+    Earlier builds called it by the stem alone: such a copy counts unless another video beside this one has that stem.
+    """
+    folder = video.parent if folder is None else folder
+    copy, earlier = folder / copy_name(video.name), folder / copy_name(video.stem)
+    if copy.exists() or not earlier.exists():
+        return copy
+    others = (path for path in video.parent.iterdir() if path.stem == video.stem and path.name != video.name)
+    return copy if any(path.suffix.lower() in suffixes() for path in others) else earlier
 
 
 def is_copy(name: str, names: Iterable[str]) -> bool:
-    """Whether a file has the name of a copy of one of the files beside it."""
-    stem = name.removesuffix(_SUFFIX)
-    return stem != name and any(other != name and other.rpartition(".")[0] == stem for other in names)
+    """Whether a file has the name of a copy of one of the files beside it, also as earlier builds called it."""
+    original = name.removesuffix(_SUFFIX)
+    return original != name and any(other != name and original in (other, other.rpartition(".")[0]) for other in names)
 
 
 def make_playable(source: Path, out: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from pipeline.counts import counted
 from pipeline.records import ROUNDED_BACK, Analysis, Pose, Rep, RepScore
 from pipeline.visuals.measures import Angles, RepMeasures, measure, velocity_loss
 from pipeline.visuals.words import numbers_in_words, verdict, why
@@ -115,7 +116,7 @@ def summary(report: SetReport, earlier: Sequence[SetReport] = ()) -> list[str]:
     if not total:
         return [f"No repetition was found{': ' + report.nothing if report.nothing else ''}."]
     counts = [f"{count} {name}" for name in _COLOURS if (count := report.count(name))]
-    said = [f"{total} repetition{'s' * (total != 1)}: {', '.join(counts)}."]
+    said = [f"{counted(total, 'repetition')}: {', '.join(counts)}."]
     rounded = [rep.number for rep in report.reps if rep.back == ROUNDED_BACK]
     if rounded:
         said.append(f"{numbers_in_words(rounded)}: {ROUNDED_BACK}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from pipeline.counts import listed
 from pipeline.records import Reason, RepScore
 from pipeline.visuals.measures import Angles, RepMeasures
 
@@ -34,11 +35,7 @@ def where(reasons: Sequence[Reason]) -> str:
     parts: dict[str, list[str]] = {}
     for reason in reasons:
         parts.setdefault(_WHEN[reason.phase], []).append(_TO_LOOK_AT.get(reason.body_part, reason.body_part))
-    return ", ".join(f"{_listed(names)} {when}" for when, names in parts.items())
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return ", ".join(f"{listed(names)} {when}" for when, names in parts.items())
 
 
 def numbers_in_words(numbers: Sequence[int]) -> str:

@@ -20,6 +20,7 @@ from backend.web.dashboard.models import model_view
 from backend.web.dashboard.pages import page_links
 from backend.web.services import services
 from pipeline.anomaly.versions import percent
+from pipeline.counts import counted
 
 _MOST_RETRIED = 10_000
 _BOTH = ["GET", "POST"]
@@ -151,7 +152,7 @@ def retry(task: int) -> ResponseReturnValue:
         return _done("retried", "dashboard.video", task=task, project=newest.project)
     return _ask(
         f"Analyze {file_name(newest.media)} once more?",
-        f"It failed {newest.attempts} time{'s' * (newest.attempts != 1)}: {newest.error_message}",
+        f"It failed {counted(newest.attempts, 'time')}: {newest.error_message}",
         "Try again",
         url_for("dashboard.video", task=task, project=newest.project),
     )
@@ -171,7 +172,7 @@ def retry_all(project: int) -> ResponseReturnValue:
         ours.preannotator.catch_up_soon(project)
         return _done("retried", "dashboard.videos", project=project)
     return _ask(
-        f"Analyze {len(rows)} video{'s' * (len(rows) != 1)} of {page_links().title(project)} once more?",
+        f"Analyze {counted(len(rows), 'video')} of {page_links().title(project)} once more?",
         "They failed because something did not answer or a process died, which may be gone. Videos that cannot be read "
         "are left alone.",
         "Try again",

@@ -56,6 +56,12 @@ def choice(name: str, choices: Collection[str]) -> str | None:
     return text
 
 
+def yes_or_no(name: str) -> bool | None:
+    """Whether, None where it is not given. Raises BadRequest."""
+    found = choice(name, ("yes", "no"))
+    return None if found is None else found == "yes"
+
+
 def between(name: str) -> tuple[float, float] | None:
     """Two numbers in 0..1 with a hyphen between them, None where they are not given. Raises BadRequest."""
     text = request.args.get(name, "").strip()
@@ -82,7 +88,6 @@ def rate_in_percent(name: str) -> float | None:
 
 def video_filter() -> VideoFilter:
     """Which videos a request is about. Raises BadRequest."""
-    anomalous = choice("anomalous", ("yes", "no"))
     return VideoFilter(
         project=whole("project"),
         state=cast("State | None", choice("state", get_args(State))),
@@ -90,10 +95,11 @@ def video_filter() -> VideoFilter:
         issue=cast("Issue | None", choice("issue", get_args(Issue))),
         labelled=cast("Labelled | None", choice("labelled", get_args(Labelled))),
         annotator=whole("annotator"),
-        anomalous=None if anomalous is None else anomalous == "yes",
+        anomalous=yes_or_no("anomalous"),
         score=between("score"),
         confidence=between("confidence"),
         model=request.args.get("model", "").strip()[:200],
+        copy_of_labelled=yes_or_no("copy_of_labelled"),
     )
 
 

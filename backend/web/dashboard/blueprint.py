@@ -10,6 +10,7 @@ from flask import Blueprint, request, url_for
 from backend.web.dashboard import words
 from backend.web.services import services
 from pipeline.anomaly.versions import percent as percent_of_rate
+from pipeline.counts import counted
 from pipeline.records import shown_score
 
 log = logging.getLogger(__name__)
@@ -64,8 +65,7 @@ def ago(value: str) -> str:
     passed = max(0.0, (datetime.now(UTC) - moment.replace(tzinfo=moment.tzinfo or UTC)).total_seconds())
     for length, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
         if passed >= length:
-            count = int(passed // length)
-            return f"{count} {name}{'s' * (count != 1)} ago"
+            return f"{counted(int(passed // length), name)} ago"
     return "just now"
 
 

@@ -54,6 +54,7 @@ def document() -> Json:
         _query("score", bounds, "A repetition has a score in this range, such as 0.90-0.95."),
         _query("confidence", bounds, "The video's confidence is in this range."),
         _query("model", {"type": "string"}, "Analyzed by this model version."),
+        _query("copy_of_labelled", _one_of(("yes", "no")), "Whether a labelled task has an equal file."),
         _query("order", _one_of(get_args(Order)), "The first one by default."),
     ]
     repetitions = [

@@ -15,7 +15,8 @@ from label_studio_api import FakeLabelStudio
 from backend.archives.sources import files
 from backend.archives.targets import ProjectTarget
 from backend.context import Context
-from backend.storage.ledger import Ledger
+from backend.labelstudio.format import Task
+from backend.storage.ledger import Ledger, Source
 
 
 @pytest.fixture
@@ -134,3 +135,17 @@ def test_finished_files_with_the_task_of_an_equal_one_are_counted(context: Conte
     run = _run(context, again)
     assert run.ledger.counts(run.number) == {"done": 4}
     assert run.ledger.count_equal(run.number) == 3
+
+
+def test_the_task_that_a_file_has_of_its_own_is_not_counted_as_that_of_an_equal_one(
+    context: Context, archive: Path, label_studio: FakeLabelStudio
+) -> None:
+    label_studio.files["1/0123abcd-a.mp4"] = b"a" * 9
+    number = label_studio.add_task("/data/upload/1/0123abcd-a.mp4")
+    ledger = Ledger(context.store.engine)
+    run_before = ledger.begin("project 1", "m", "c", [Source(f"task {number}", "", "x", Task(number, 1, {}))])
+    for entry in ledger.of_run(run_before, "queued"):
+        ledger.done(entry.id, 1)
+    run = _run(context, archive)
+    assert run.ledger.counts(run.number) == {"done": 2}
+    assert (run.ledger.count_equal(run.number), ledger.count_equal(run_before)) == (0, 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from label_studio_api import FakeLabelStudio
 from video_files import write_video
 
 from backend.archives.sources import files
-from backend.archives.targets import ProjectTarget
+from backend.archives.targets import FolderTarget, ProjectTarget
 from backend.context import Context
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
@@ -58,12 +60,12 @@ def test_a_linked_file_gets_a_copy_beside_it(
     run = _run(context, archive, tmp_path)
     assert run() == {"a.mkv": 1}
     data = _data(label_studio)
-    assert data["video"] == "/data/local-files/?d=archive/a-h264.mp4"
+    assert data["video"] == "/data/local-files/?d=archive/a.mkv-h264.mp4"
     assert data["deadlift_original"] == "/data/local-files/?d=archive/a.mkv"
     assert data["deadlift_file"] == "a.mkv"
     assert data["deadlift_state"] == "predicted"
     assert [load_analysis(job.result).video.has_playable_copy for job in context.store.jobs()] == [True]
-    assert unplayable(archive / "a-h264.mp4") == ""
+    assert unplayable(archive / "a.mkv-h264.mp4") == ""
 
 
 def test_the_next_run_takes_the_copy_for_no_video_of_its_own(
@@ -352,3 +354,25 @@ def test_what_a_server_stored_first_is_what_is_kept(
     (job,) = context.store.jobs()
     assert load_analysis(job.result).confidence == 0.25 != mine.confidence
     assert _data(label_studio)["deadlift_confidence"] == 0.25
+
+
+def test_a_file_that_is_given_twice_gets_one_copy_by_one_thread(
+    context: Context, archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "link").symlink_to(archive)
+    made: list[Path] = []
+
+    def slowly(video: Path, copy: Path) -> None:
+        made.append(video)
+        time.sleep(0.2)
+        copy.touch()
+
+    monkeypatch.setattr("backend.archives.targets.make_playable", slowly)
+    ledger = Ledger(context.store.engine)
+    run = ledger.begin("folder /out", "m", "c", [Source(f"{at}/a.mkv", "", "1") for at in (archive, tmp_path / "link")])
+    found = analysis()
+    found = replace(found, video=replace(found.video, unplayable="something that not all browsers play"))
+    target = FolderTarget(ledger, makes_copies=True)
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(lambda entry: target.deliver(entry, found), list(ledger.of_run(run, "queued"))))
+    assert (len(made), target.copies) == (1, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -230,12 +231,28 @@ def test_tasks_in_files_play_copies_beside_the_originals(unplayable: Path, tmp_p
     assert json.loads(lines[-1])["copies"] == 2
     told = {task["data"]["video"]: task["data"][ORIGINAL] for task in json.loads((out / "tasks.json").read_text())}
     assert {Path(copy).name: Path(original).name for copy, original in told.items()} == {
-        "a-h264.mp4": "a.mp4",
-        "b-h264.mp4": "b.mkv",
+        "a.mp4-h264.mp4": "a.mp4",
+        "b.mkv-h264.mp4": "b.mkv",
     }
-    assert {path.name for path in unplayable.iterdir()} == {"a.mp4", "a-h264.mp4", "b.mkv", "b-h264.mp4"}
+    assert {path.name for path in unplayable.iterdir()} == {"a.mp4", "a.mp4-h264.mp4", "b.mkv", "b.mkv-h264.mp4"}
     again = run(unplayable, "--out", out, "--playable", "--no-resume", "--json-progress").stdout.splitlines()
     assert (json.loads(again[-1])["copies"], json.loads(again[-1])["done"]) == (0, 2)
+
+
+def test_videos_of_one_stem_play_a_copy_each(executor: InlineExecutor, unplayable: Path, tmp_path: Path) -> None:
+    executor.results["a.mkv"] = executor.results["b.mkv"]
+    (unplayable / "b.mkv").rename(unplayable / "a.mkv")
+    run(unplayable, "--out", tmp_path / "out", "--playable")
+    told = [task["data"] for task in json.loads((tmp_path / "out" / "tasks.json").read_text())]
+    names = {Path(data["video"]).name: Path(data[ORIGINAL]).name for data in told}
+    assert names == {"a.mkv-h264.mp4": "a.mkv", "a.mp4-h264.mp4": "a.mp4"}
+
+
+def test_a_copy_of_a_file_of_before_is_made_anew_and_counted(unplayable: Path, tmp_path: Path) -> None:
+    args = (unplayable, "--out", tmp_path / "out", "--playable", "--no-resume", "--json-progress")
+    run(*args)
+    os.utime(unplayable / "a.mp4-h264.mp4", (1, 1))
+    assert json.loads(run(*args).stdout.splitlines()[-1])["copies"] == 1
 
 
 def test_files_that_were_passed_over_are_counted(executor: InlineExecutor, archive: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from backend.cli import app
 from backend.errors import LabelConfigError, NotInLabelStudio
 from backend.storage.jobs import Store
 from pipeline.datasets.verify import problems_of
-from pipeline.datasets.versions import SUMS, file_sum, files_of, version_at
+from pipeline.datasets.versions import MANIFEST, SUMS, file_sum, files_of, version_at
 from pipeline.errors import DatasetError
 
 
@@ -202,3 +202,21 @@ def test_the_command_checks_all_exports_below_a_folder(dataset: Path, tmp_path: 
     assert result.exit_code == 1
     assert f"{tmp_path / 'exports' / 'one' / 'v0001'}: whole" in result.output
     assert "reps.csv is missing" in result.output
+
+
+@pytest.mark.parametrize("lost", [(SUMS,), (MANIFEST,), (SUMS, MANIFEST)])
+@pytest.mark.parametrize("given", ["exports", "exports/one"])
+def test_a_version_that_cannot_be_read_is_told_and_the_others_are_checked(
+    dataset: Path, tmp_path: Path, lost: tuple[str, ...], given: str
+) -> None:
+    export = tmp_path / "exports" / "one"
+    for number in (1, 2, 3):
+        shutil.copytree(dataset, export / f"v{number:04d}")
+    for name in lost:
+        (export / "v0002" / name).unlink()
+    result = CliRunner().invoke(app, ["export", "--verify", str(tmp_path / given)])
+    assert result.exit_code == 1
+    assert str(export / "v0002") in result.output
+    assert [line.partition(": ")[0] for line in result.output.splitlines() if ": whole" in line] == [
+        str(export / "v0001"), str(export / "v0003"),
+    ]  # fmt: skip

@@ -47,7 +47,7 @@ def test_a_file_that_cannot_be_used_is_named_and_the_others_go_on(tmp_path: Path
     assert usable([tmp_path / "notes.mp4", good, other], told.append) == [good]
     assert "notes.mp4: not a readable media file" in told[0]
     assert (
-        "b.mkv: Label Studio takes uploads that end in .mp4 or .webm. Give b-h264.mp4, which `deadlift play" in told[1]
+        "b.mkv: Label Studio takes uploads that end in .mp4 or .webm. Give b.mkv-h264.mp4, which `deadlift" in told[1]
     )
     assert f"playable {other}` writes." in told[1]
 

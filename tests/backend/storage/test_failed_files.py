@@ -107,11 +107,37 @@ def test_what_has_a_job_that_only_waits_is_told(store: Store, ledger: Ledger) ->
     assert _told(store) == []
 
 
-def test_what_the_last_run_into_a_project_no_longer_had_is_not_told(store: Store, ledger: Ledger) -> None:
+def test_what_the_last_run_over_its_folder_no_longer_had_is_not_told(store: Store, ledger: Ledger) -> None:
     _failed(ledger)
     _entry(ledger, replace(A, name="/v/b.mp4"), target="project 2")
     assert len(_told(store)) == 1
     _entry(ledger, replace(A, name="/v/b.mp4"), version="n")
+    assert _told(store) == []
+
+
+@pytest.mark.parametrize("name", ["task 5", "/w/b.mp4", "/v/below/b.mp4", "https://clips.example/v/b.mp4"])
+def test_a_run_over_something_else_hides_nothing(store: Store, ledger: Ledger, name: str) -> None:
+    _failed(ledger)
+    _entry(ledger, replace(A, name=name))
+    assert [told.source for told in _told(store)] == ["/v/a.mp4"]
+
+
+def test_a_run_over_another_file_of_the_folder_hides_none_that_is_there(
+    store: Store, ledger: Ledger, tmp_path: Path
+) -> None:
+    (tmp_path / "a.mp4").touch()
+    _failed(ledger, replace(A, name=str(tmp_path / "a.mp4")))
+    _entry(ledger, replace(A, name=str(tmp_path / "b.mp4")))
+    assert len(_told(store)) == 1
+    (tmp_path / "a.mp4").unlink()
+    assert _told(store) == []
+
+
+def test_what_the_last_run_over_tasks_no_longer_had_is_not_told(store: Store, ledger: Ledger) -> None:
+    _failed(ledger, Source("task 5", "/data/upload/1/0123abcd-a.mp4", "x", Task(5, 1, {})))
+    _entry(ledger)
+    assert [told.task for told in _told(store)] == [5]
+    _entry(ledger, Source("task 6", "/data/upload/1/0123abcd-b.mp4", "x", Task(6, 1, {})))
     assert _told(store) == []
 
 

@@ -12,7 +12,7 @@ from video_files import arrow, index_of, rotate, write_video
 
 from pipeline.media import reading
 from pipeline.media.playability import unplayable
-from pipeline.media.playable_copy import copy_name, evenly, make_playable
+from pipeline.media.playable_copy import copy_of, evenly, is_copy, make_playable
 
 
 def _video(path: Path, codec: str, pixels: str) -> Path:
@@ -60,8 +60,9 @@ def test_what_browsers_do_not_play_is_named(tmp_path: Path, name: str, codec: st
 
 def test_a_copy_shows_the_same_at_the_same_times(tmp_path: Path) -> None:
     source = write_video(tmp_path / "a.mkv", count=20, fps=10)
-    make_playable(source, copy_name(source))
-    copy = tmp_path / "a-h264.mp4"
+    copy = copy_of(source)
+    make_playable(source, copy)
+    assert copy == tmp_path / "a.mkv-h264.mp4"
     assert unplayable(copy) == ""
     shown = [(round(time_s, 3), index_of(picture)) for time_s, picture in reading.frames(copy)]
     assert shown == [(round(number / 10, 3), number) for number in range(20)]
@@ -122,3 +123,20 @@ def test_sound_that_browsers_do_not_play_is_made_anew_at_its_time(tmp_path: Path
         assert track.codec_context.codec.canonical_name == "aac"
         loud = [float(f.time) for f in container.decode(track) if f.time and np.abs(f.to_ndarray()).max() > 0.1]
     assert min(loud) == pytest.approx(1.0, abs=0.05)
+
+
+def test_videos_of_one_stem_have_a_copy_each(tmp_path: Path) -> None:
+    for name in ("a.mp4", "a.mkv", "a-h264.mp4"):
+        (tmp_path / name).touch()
+    assert [copy_of(tmp_path / name).name for name in ("a.mp4", "a.mkv")] == ["a.mp4-h264.mp4", "a.mkv-h264.mp4"]
+
+
+def test_a_copy_that_an_earlier_build_called_by_the_stem_counts_beside_the_only_video_of_it(tmp_path: Path) -> None:
+    for name in ("a.mkv", "a.txt", "a-h264.mp4"):
+        (tmp_path / name).touch()
+    assert copy_of(tmp_path / "a.mkv").name == "a-h264.mp4"
+
+
+def test_copies_are_known_beside_their_originals_also_those_of_earlier_builds() -> None:
+    names = ["a.mkv", "a.mkv-h264.mp4", "a-h264.mp4", "b-h264.mp4"]
+    assert [is_copy(name, names) for name in names] == [False, True, True, False]

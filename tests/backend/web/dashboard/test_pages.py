@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -57,7 +58,7 @@ def test_the_video_to_label_next_is_one_that_browsers_play(full: FlaskClient) ->
 
 def test_a_file_that_failed_before_it_had_a_task_is_told_with_the_reason_and_the_remedy(full: FlaskClient) -> None:
     shown = words_of(full.get("/videos").text)
-    assert "1 file that the last deadlift prelabel into a project brought no prediction for" in shown
+    assert "1 file that deadlift prelabel brought no prediction for" in shown
     assert "--retry-failed" in shown
     assert shown.count("not a readable media file") == 2  # and that of a task, in the list
     assert "Files of archives" not in full.get("/videos?state=done").text
@@ -293,11 +294,35 @@ def test_a_copy_of_a_labelled_video_is_not_the_one_to_label_next(
     label(store, 1, DRAWN, [])
     shown = words_of(page(http))
     assert "Label next" not in shown
-    assert (
-        "is labelled. Nobody has looked at 1 in which no repetition was found . 1 is a copy of labelled ones" in shown
-    )
+    assert "Every analyzed video with repetitions that browsers play is labelled, or a copy of a labelled one." in shown
+    assert "1 is a copy of labelled ones : one of equal files is enough." in shown
     store.labels.delete_annotations([1])
     assert "Label next: copy.mp4 (task 20)" in words_of(page(http))
+
+
+def test_lists_of_what_is_not_offered_to_be_labelled_have_as_many_as_said(
+    http: FlaskClient, store: Store, tmp_path: Path
+) -> None:
+    fill_videos(store, tmp_path)
+    drawn, other = load_analysis(store.latest_result(DRAWN, media("drawn"))), "cd" * 32
+    for task, digest in ((20, drawn.media_digest), (21, other), (22, other)):  # those two equal each other alone
+        job = store.job_for(Task(task, 1, {"video": media(f"{task}")}), media(f"{task}"), VERSION, "c")
+        store.finish_job(job.id, dump_analysis(replace(drawn, media_digest=digest)))
+    label(store, 1, DRAWN, [])
+    assert _listed(http) == {"no-repetitions": (1, 1), "codec": (1, 1), "copy_of_labelled": (1, 1)}  # while one is next
+    label(store, 2, 21, [])
+    assert "Label next" not in words_of(page(http))
+    assert _listed(http) == {"no-repetitions": (1, 1), "codec": (1, 1), "copy_of_labelled": (2, 2)}
+
+
+def _listed(http: FlaskClient) -> dict[str, tuple[int, int]]:
+    """Of each list of unlabelled videos that the first page links to by a number: this, and how many it has."""
+    found = {}
+    for link, number in re.findall(r'href="([^"]*labelled=no[^"]*)">(\d+) ', page(http)):
+        address = html.unescape(link)
+        kind = "copy_of_labelled" if "copy_of_labelled=yes" in address else address.partition("issue=")[2]
+        found[kind] = int(number), len(order(page(http, address)))
+    return found
 
 
 # Videos
@@ -327,6 +352,8 @@ def test_the_least_certain_video_comes_first(full: FlaskClient) -> None:
         ("issue=no-repetitions", {"nobody.mp4"}),
         ("issue=two-lifters", {"few.mp4"}),
         ("issue=duplicate", set()),
+        ("copy_of_labelled=yes", set()),
+        ("copy_of_labelled=no&labelled=no&state=done", {"few.mp4", "nobody.mp4"}),
         ("model=other", set()),
     ],
 )
