@@ -105,6 +105,9 @@ def _train(run: int, work: TrainWork, registry: Registry, on_progress: OnProgres
     if known is not None:
         return known
     earlier = stored_samples(work.parent, work.pose_dir, work.config)
+    newest = [
+        stored_samples(version.model, work.pose_dir, work.config) for version in registry.versions(work.project)[-1:]
+    ]
     current = _load(work.parent)
     losses: list[Json] = []
 
@@ -116,7 +119,7 @@ def _train(run: int, work: TrainWork, registry: Registry, on_progress: OnProgres
     candidate = training.fit(samples, base, TrainConfig(detector=base.config), work.seed, on_epoch)
     rate = base.config.false_alarm_rate if work.rate is None else work.rate
     verdict = promotion_gate.judge(
-        samples, earlier, current, candidate, lambda share: on_progress("judge", 70.0 + 29.0 * share), rate
+        samples, earlier, current, candidate, lambda share: on_progress("judge", 70.0 + 29.0 * share), rate, *newest
     )
     detector, report = candidate.detector()
     kept = on_labels.confirmed(samples, detector, current, rate)

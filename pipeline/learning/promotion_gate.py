@@ -85,6 +85,7 @@ def judge(
     candidate: training.Fit,
     on_progress: Callable[[float], None] | None = None,
     rate: float | None = None,
+    newest: Sequence[LabelledRep] = (),
 ) -> Verdict:
     """Compare what is learnt from `samples` with the detector in use.
 
@@ -97,6 +98,8 @@ def judge(
             equal verdict.
         on_progress: called with the share 0..1 of the folds that are done; what it raises ends the comparison.
         rate: the nominal rate of false alarms, 0..1, that both are judged at; that of the base by default.
+        newest: those of the newest detector that was made of labels, in use or not: what new labels contradict of them
+            is told as well.
 
     Returns:
         The verdict. Labels of a single video never pass.
@@ -120,17 +123,19 @@ def judge(
     if len(contradicted) >= _LEAST_CONTRADICTED:
         figures |= {f"earlier_{name}": value for name, value in _figures(old, seed).items()}
         if worse := _reasons(old, rate, seed):
-            reasons.append(
-                f"{len(contradicted)} repetitions that earlier labels call anomalous are called normal, and by those "
-                "labels " + ", ".join(worse)
-            )
-            doubtful.update(contradicted)
-    remark = ""
+            reasons.append("by the earlier labels " + ", ".join(worse))
+    remarks = []
+    told = max(contradicted, _contradicted(samples, newest), key=len)
+    if len(told) >= _LEAST_CONTRADICTED:
+        # A detector that has learnt them calls them normal too, so that no figure shows what it would no longer find.
+        remarks.append(f"{len(told)} repetitions that earlier labels call anomalous are called normal")
+        doubtful.update(told)
     if suspects.is_more_than_chance:
         remark = (
             f"{len(suspects.rows)} repetitions labelled normal look anomalous "
             "beside the other normal ones of the same lifter"
         )
+        remarks.append(remark)
         doubtful.update(suspects.videos)
         # Without earlier labels a rare lift cannot be distinguished from a fault: people get the remark, and decide.
         if earlier:
@@ -138,9 +143,10 @@ def judge(
     most_first = tuple(video for video, _ in doubtful.most_common())
     if reasons:
         few = "" if _are_enough(figures) else f" That is by few of unseen videos: {_counts(figures)}."
-        return Verdict(False, f"Not promoted: {'; '.join(reasons)}.{few}", figures, most_first, at_rates)
+        why = "; ".join([*reasons, *(remark for remark in remarks if remark not in reasons)])
+        return Verdict(False, f"Not promoted: {why}.{few}", figures, most_first, at_rates)
     words = f"{_how_sure(figures)}: {_in_words(figures)}."
-    return Verdict(True, f"{words} But {remark}." if remark else words, figures, most_first, at_rates)
+    return Verdict(True, f"{words} But {', and '.join(remarks)}." if remarks else words, figures, most_first, at_rates)
 
 
 def _unseen(

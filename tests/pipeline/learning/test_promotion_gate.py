@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from drawn_lifts import samples
@@ -48,6 +50,19 @@ def test_faults_called_normal_are_named_without_earlier_labels() -> None:
     assert verdict.passed  # without earlier labels a rare lift cannot be distinguished from a fault: people decide
     assert "look anomalous beside the other normal ones" in verdict.reason
     assert verdict.doubtful
+
+
+@pytest.mark.parametrize("is_in_use", [True, False])
+def test_a_video_of_faults_that_is_called_normal_is_told_whatever_the_figures_say(is_in_use: bool) -> None:
+    # Held out it is judged by what has not learnt it; the model that is used has.
+    video = samples(1, 5, first=20)
+    before = samples(6, 1) + video
+    labelled = samples(6, 1) + [replace(sample, label="normal") for sample in video]
+    base = load_detector()
+    candidate = training.fit(labelled, base, TrainConfig(), 0)
+    verdict = promotion_gate.judge(labelled, before if is_in_use else [], base, candidate, newest=before)
+    assert "5 repetitions that earlier labels call anomalous are called normal" in verdict.reason
+    assert "video-20" in verdict.doubtful
 
 
 def test_intervals_are_over_videos() -> None:
