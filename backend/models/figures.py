@@ -251,9 +251,10 @@ def verdict_of(
     stored: Mapping[str, float] = gate.get("figures") or {}
     reason = str(gate.get("reason", "")).removeprefix("Not promoted: ")
     if not gate.get("passed"):
+        unjudged = unjudged_words(stored, labels)
         if was_used:
-            return Verdict("chosen", f"A person put it in use.{f' Against it: {reason}' if reason else ''}")
-        return Verdict("refused", reason[:1].upper() + reason[1:])
+            return Verdict("chosen", f"A person put it in use.{f' Against it: {reason}' if reason else ''}{unjudged}")
+        return Verdict("refused", reason[:1].upper() + reason[1:] + unjudged)
     normals, anomalies = int(stored.get("normals", 0)), int(stored.get("anomalies", 0))
     remark = reason.partition(" But ")[2]
     more = (f" But {remark}" if remark else "") + (f" {doubt}" if (doubt := chance_words(gate)) else "")

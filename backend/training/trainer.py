@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
@@ -309,22 +310,23 @@ class Trainer:
 
     def _train(self, run: Run) -> RunOutcome:
         self.runs.note(run.id, "labels", 0.0)
-        moment = now()
+        moment, missed = now(), ""
         if self._client.configured:
             try:
                 labelled.pull(self._client, self._store, run.project)
             except (LabelStudioError, LabelConfigError) as error:
                 log.warning("Run %s learns from the labels that are known: %s", run.id, error)
+                missed = f" By the labels that are known here; Label Studio may have newer ones: {error}"
             else:
                 moment = now()
         self.runs.note_labels(run.id, moment)
         work = self._work(run.project)
         known = self._made_before(work, run.id)
         if known is not None:  # said before a process is started, and videos are looked at
-            return known
+            return replace(known, reason=f"{known.reason}{missed}")
         key = f"train-{run.project}-{run.id}"
         outcome: RunOutcome = self._executor.submit(train_run, run.id, work, key=key).result()
-        return outcome
+        return replace(outcome, reason=f"{outcome.reason}{missed}")
 
     def nothing_new(self, project: int) -> str:
         """Why a training would end at once, by the labels that are known here; "" where it would not."""

@@ -218,7 +218,8 @@ def _check_enough(samples: Sequence[LabelledRep], skipped: Sequence[str]) -> Non
     normals = sum(sample.label == "normal" for sample in samples)
     if normals >= LEAST_NORMALS:
         return
-    message = f"Too few labels: {normals} normal repetitions, {LEAST_NORMALS} are needed. Label more and train again."
+    has = counted(normals, "normal repetition")
+    message = f"Too few labels: {has}, {LEAST_NORMALS} are needed. Label more and train again."
     if skipped:
         raise VideosMissing(f"{message} {counted(len(skipped), 'video')} could not be used ({skipped[0]}).")
     raise TooFewLabels(message)

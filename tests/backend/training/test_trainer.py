@@ -14,7 +14,8 @@ from pydantic import SecretStr
 from sqlalchemy.exc import OperationalError
 from training_lab import Lab
 
-from backend.errors import WorkerLost
+from backend.errors import LabelStudioError, WorkerLost
+from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access
 from backend.storage.jobs import Store
 from backend.storage.runs import MOST_ATTEMPTS
@@ -147,3 +148,14 @@ def test_what_was_judged_against_another_model_is_not_promoted(lab: Lab) -> None
     lab.registry.promote(1, "v0001")
     assert "v0001 was put in use meanwhile" in lab.trainer._promoted(1, outcome)
     assert run.id == begun.id
+
+
+def test_a_training_that_could_not_look_for_newer_labels_says_so(trained: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object) -> None:
+        raise LabelStudioError("Label Studio cannot be reached.")
+
+    monkeypatch.setattr(LabelStudioClient, "configured", True)
+    monkeypatch.setattr("backend.training.trainer.labelled.pull", silent)
+    run = trained.train()
+    assert run.message.startswith("Nothing has changed since v0001")
+    assert run.message.endswith("Label Studio may have newer ones: Label Studio cannot be reached.")
