@@ -242,6 +242,7 @@ class _Draft:
             sampling=f"{f'{hertz:g} poses per second, fewer while nobody moves' if hertz else 'A pose of every frame'}."
             if not self._request.labels_only
             else "None: exported with --labels-only.",
+            unused=unused_lines(self.unused),
         )
         write_datasheet(self._folder, self.summary, facts)
         write_readme(self._folder, facts.title, {split: self.summary.of_split(split) for split in SPLITS}, facts.parts)

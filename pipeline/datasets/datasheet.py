@@ -28,7 +28,8 @@ _THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class Facts:
-    """What the datasheet says besides the counts. parts: folder or file -> what it holds; missing: (video, why)."""
+    """What the datasheet says besides the counts. parts: folder or file -> what it holds; missing: (video, why); unused:
+    sentences about what people drew and the dataset does not have."""
 
     title: str
     created: str
@@ -39,6 +40,7 @@ class Facts:
     missing: Sequence[tuple[str, str]]
     repeated: int
     sampling: str
+    unused: Sequence[str] = ()
 
 
 def write_datasheet(folder: Path, summary: Summary, facts: Facts) -> None:
@@ -120,6 +122,9 @@ def _lines(summary: Summary, facts: Facts) -> Iterable[str]:
         yield f"{stayed}, and {'are' if count != 1 else 'is'} not counted."
         yield ""
     yield f"Ground truth: {summary.ground_truth} of {summary.reps} repetitions."
+    for line in facts.unused:
+        yield ""
+        yield f"{line}."
     yield from _section("Landmarks", ())
     yield facts.sampling
     if facts.missing_count:

@@ -294,3 +294,4 @@ def test_regions_with_labels_that_are_not_used_are_counted(project: LabelledProj
     done = project.export()
     assert done.unused == {"Unsure": 2}
     assert unused_lines(done.unused)[0].startswith("2 regions labelled Unsure are not used")
+    assert "2 regions labelled Unsure are not used" in (done.stored.folder / "DATASHEET.md").read_text()
