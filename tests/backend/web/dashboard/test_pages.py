@@ -51,6 +51,15 @@ PAGES = (
 )  # fmt: skip
 
 
+def test_the_last_training_beside_another_model_in_use_says_which_is(lone_http: FlaskClient, store: Store) -> None:
+    store.remember_project(1, CONFIG)
+    runs = Runs(store)
+    run = runs.request(1, "Start Training")
+    runs.begin()
+    runs.finish(run.id, "done", "p1-v0001 was put in use.", "v0001")
+    assert "In use now: base, not v0001." in words_of(page(lone_http))
+
+
 def test_the_video_to_label_next_is_one_that_browsers_play(full: FlaskClient) -> None:
     order = full.get("/videos?state=done&labelled=no&order=to-label").text
     assert order.index("nobody.mp4") < order.index("few.mp4")
