@@ -28,8 +28,8 @@ _THRESHOLD = 0.5
 
 @dataclass(frozen=True)
 class Facts:
-    """What the datasheet says besides the counts. parts: folder or file -> what it holds; missing: (video, why); unused:
-    sentences about what people drew and the dataset does not have."""
+    """What the datasheet says besides the counts. parts: folder or file -> what it holds. missing: (video, why).
+    unused: sentences about what people drew and the dataset does not have."""
 
     title: str
     created: str
