@@ -38,8 +38,8 @@ def list_models(project: Project) -> None:
     table.add_column("Made (UTC)", no_wrap=True)
     for heading in ("Normal", "Anom.", "Videos"):
         table.add_column(heading, justify="right")
-    table.add_column("Verdict", overflow="fold")
-    table.add_column("Version", no_wrap=True)
+    table.add_column("Verdict", min_width=12)  # as long as its longest word
+    table.add_column("Version", overflow="fold")
     table.add_row("*" if in_use == "base" else "", "base", "", "", "", "", "", registry.fallback.version)
     for version in versions:
         labels = version.run.get("labels", {})

@@ -16,6 +16,7 @@ from backend.cli import app
 from backend.commands.models import curve
 from backend.errors import BackendError
 from backend.labelstudio.format import Json
+from backend.models.figures import VERDICTS
 from backend.models.registry import Model, Registry
 from backend.predictions.preannotator import Preannotator
 from pipeline.anomaly.detector import load_detector
@@ -76,8 +77,14 @@ def test_the_model_in_use_is_marked(registry: Registry, invoke: Invoke) -> None:
     assert ["*", "v0001", "2026-01-02", "03:04", "12", "4", "4", "too", "few"] in [line[:9] for line in lines]
 
 
-def test_a_list_fits_into_eighty_columns(registry: Registry, invoke: Invoke) -> None:
-    assert all(len(line) <= 80 for line in invoke("list").splitlines())
+@pytest.mark.parametrize("said", VERDICTS.values())
+def test_a_list_fits_into_eighty_columns_and_breaks_no_word_of_a_verdict(
+    registry: Registry, invoke: Invoke, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setattr("backend.commands.models._verdict", lambda *_: said)
+    shown = invoke("list")
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    assert set(said.split()) <= set(shown.split())
 
 
 def test_show_says_why_a_model_was_refused_and_how_to_use_it_all_the_same(registry: Registry, invoke: Invoke) -> None:
