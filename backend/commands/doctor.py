@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from backend.settings import Settings
+from pipeline.counts import counted
 
 MARKS = {"ok": "[green]ok[/green]", "note": "[yellow]note[/yellow]", "problem": "[red]problem[/red]"}
 
@@ -35,12 +36,13 @@ def doctor(
         remedy = f"\n[bold]{escape(check.remedy)}[/bold]" if check.remedy else ""
         line.add_row(MARKS[check.status], f"{escape(check.subject)}: {escape(check.found)}{remedy}")
         console.print(line)
-    problems = sum(check.status == "problem" for check in found)
+    problems, notes = (sum(check.status == status for check in found) for status in ("problem", "note"))
+    noted = f", [yellow]{counted(notes, 'note')}[/yellow]" if notes else ""
     if as_json:
         typer.echo(json.dumps([asdict(check) for check in found], indent=1))
     elif problems:
-        console.print(f"[red]{problems} problem{'s' if problems > 1 else ''}[/red]")
+        console.print(f"[red]{counted(problems, 'problem')}[/red]{noted}")
     else:
-        console.print("[green]No problem found[/green]")
+        console.print(f"[green]No problem found[/green]{noted}")
     if problems:
         raise typer.Exit(1)

@@ -202,6 +202,14 @@ def test_command_ends_well_without_a_problem(capsys: pytest.CaptureFixture[str])
     assert "No problem found" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("environment")
+def test_command_counts_notes_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    found = [Check("Videos", "note", "1 failed"), Check("Token", "ok", "is accepted"), Check("Disk", "note", "is full")]
+    monkeypatch.setattr("backend.doctor.checks.checks", lambda settings: found)
+    command()
+    assert "No problem found, 2 notes" in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("environment", "light")
 def test_command_prints_json_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
     command(as_json=True)
