@@ -190,22 +190,18 @@ def earlier_figures_of(gate: Mapping[str, Any]) -> tuple[Figure, ...]:
 
 def _figures(stored: Mapping[str, float]) -> tuple[Figure, ...]:
     normals, anomalies = int(stored.get("normals", 0)), int(stored.get("anomalies", 0))
-    found: list[Figure] = []
-    for name, n, of in (
-        ("false_alarms", normals, "normal repetitions"),
-        ("misses", anomalies, "anomalous repetitions"),
-    ):
-        pair = stored.get(f"candidate_{name}"), stored.get(f"current_{name}")
-        if pair[0] is not None and pair[1] is not None:
-            new, old = share(pair[0] * n, n), share(pair[1] * n, n)
-            rates = _widened(new, stored, f"candidate_{name}"), _widened(old, stored, f"current_{name}")
-            found.append(Figure(TITLES[name], n, of, *rates, lower_is_better=True))
-    candidate, current = stored.get("candidate_auroc"), stored.get("current_auroc")
-    if candidate is not None and current is not None:
-        of = f"repetitions ({normals} normal, {anomalies} anomalous)"
-        new, old = area(candidate, normals, anomalies), area(current, normals, anomalies)
-        rates = _widened(new, stored, "candidate_auroc"), _widened(old, stored, "current_auroc")
-        found.append(Figure(_AUROC, normals + anomalies, of, *rates, lower_is_better=False))
+    every = f"repetitions ({normals} normal, {anomalies} anomalous)"
+    kinds = (
+        ("false_alarms", normals, "normal repetitions", lambda value: share(value * normals, normals)),
+        ("misses", anomalies, "anomalous repetitions", lambda value: share(value * anomalies, anomalies)),
+        ("auroc", normals + anomalies, every, lambda value: area(value, normals, anomalies)),
+    )
+    found = []
+    for name, n, of, rate_of in kinds:
+        keys = f"candidate_{name}", f"current_{name}"
+        if all(stored.get(key) is not None for key in keys):
+            new, old = (_widened(rate_of(stored[key]), stored, key) for key in keys)
+            found.append(Figure(TITLES[name], n, of, new, old, lower_is_better=name != "auroc"))
     return tuple(found)
 
 
@@ -256,7 +252,7 @@ def verdict_of(
             return Verdict("chosen", f"A person put it in use.{f' Against it: {reason}' if reason else ''}{unjudged}")
         return Verdict("refused", reason[:1].upper() + reason[1:] + unjudged)
     normals, anomalies = int(stored.get("normals", 0)), int(stored.get("anomalies", 0))
-    remark = reason.partition(" But ")[2]
+    remark = gate.get("remark", reason.partition(" But ")[2])  # in one text with the reason in earlier releases
     more = (f" But {remark}" if remark else "") + (f" {doubt}" if (doubt := chance_words(gate)) else "")
     more = f"{unjudged_words(stored, labels)}{more}"
     judged = found_words(stored, labels)

@@ -153,13 +153,11 @@ def _gate(verdict: promotion_gate.Verdict, labels: Sequence[Json]) -> Json:
     """The verdict, with the tasks whose labels people should check first, and what other rates would come to."""
     task_of = {one["media_digest"]: one["task"] for one in labels}
     tasks = sorted(task_of[video] for video in verdict.doubtful[:_MOST_NAMED] if video in task_of)
-    reason = verdict.reason
-    if tasks:
-        named = ", ".join(map(str, tasks))
-        reason = f"{reason} Look again at what is called normal in task{'s' if len(tasks) > 1 else ''} {named}."
+    look = f" Look again at what is called normal in task{'s' * (len(tasks) != 1)} {', '.join(map(str, tasks))}."
+    said = {"reason": verdict.reason, "remark": verdict.remark}
     return {
         "passed": verdict.passed,
-        "reason": reason,
+        **{name: text + look if text and tasks else text for name, text in said.items()},
         "figures": verdict.figures,
         "doubtful_tasks": tasks,
         "rates": [asdict(one) for one in verdict.rates],

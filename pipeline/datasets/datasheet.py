@@ -74,8 +74,8 @@ def _lines(summary: Summary, facts: Facts) -> Iterable[str]:
     )
     if facts.repeated:
         yield (
-            f"{counted(facts.repeated, 'task')} left out because another task has the same video, with labels that "
-            "count more: ground truth, or newer ones."
+            f"Left out: {counted(facts.repeated, 'task')}, as another has the same video with labels that count more: "
+            "ground truth, or newer ones."
         )
     yield "Filters: " + ("; ".join(facts.filters) + "." if facts.filters else "none.")
     yield from _section("Splits", ())

@@ -26,10 +26,11 @@ _SET_ASIDE = 0.25
 _MOST_STEPS = 4
 # With fewer repetitions of a lifter and camera their spread says too little.
 _FEWEST = 10
+# To compare with: others of the video, and those that are not set aside.
 _FEWEST_IN_VIDEO = 3
 _FEWEST_LEFT = 5
 # A repetition is odd from so many standard deviations above the median of logarithmic distances. Of drawn sound ones
-# with noise 1 to 5 % are, by the number of videos.
+# with noise 2 % are, more where videos are few: whole videos, and few of them, are therefore counted below.
 _ODD_FROM = 3.0
 _LEAST_DEVIATION = 0.03
 _ODD_OF_SOUND = 0.02

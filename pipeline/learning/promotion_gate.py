@@ -41,15 +41,17 @@ at each of several rates of false alarms."""
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the candidate may be used, why (one sentence), and the figures that it was judged by.
+    """Whether the candidate may be used, and the figures that it was judged by.
 
-    doubtful: the videos whose labels should be checked, those with most doubtful repetitions first; empty where nothing
-    seems wrong with labels. rates: what the candidate does at several nominal rates of false alarms, that by which it
-    was judged among them.
+    reason: why it may not, in a sentence or two. remark: what people should know of labels though it may; "" for
+    nothing. doubtful: the videos whose labels should be checked, those with most doubtful repetitions first; empty
+    where nothing seems wrong with labels. rates: what the candidate does at several nominal rates of false alarms, that
+    by which it was judged among them.
     """
 
     passed: bool
-    reason: str
+    reason: str = ""
+    remark: str = ""
     figures: dict[str, float] = field(default_factory=dict)
     doubtful: tuple[str, ...] = ()
     rates: tuple[UnseenAtRate, ...] = ()
@@ -131,22 +133,17 @@ def judge(
         remarks.append(f"{len(told)} repetitions that earlier labels call anomalous are called normal")
         doubtful.update(told)
     if suspects.is_more_than_chance:
-        remark = (
-            f"{len(suspects.rows)} repetitions labelled normal look anomalous "
-            "beside the other normal ones of the same lifter"
-        )
-        remarks.append(remark)
+        look = "look anomalous beside the other normal ones of the same lifter"
+        # Without earlier labels a rare lift cannot be distinguished from a fault: people get a remark, and decide.
+        (reasons if earlier else remarks).append(f"{len(suspects.rows)} repetitions labelled normal {look}")
         doubtful.update(suspects.videos)
-        # Without earlier labels a rare lift cannot be distinguished from a fault: people get the remark, and decide.
-        if earlier:
-            reasons.append(remark)
     most_first = tuple(video for video, _ in doubtful.most_common())
     if reasons:
         few = "" if _are_enough(figures) else f" That is by few of unseen videos: {_counts(figures)}."
-        why = "; ".join([*reasons, *(remark for remark in remarks if remark not in reasons)])
-        return Verdict(False, f"Not promoted: {why}.{few}", figures, most_first, at_rates)
-    words = f"{_how_sure(figures)}: {_in_words(figures)}."
-    return Verdict(True, f"{words} But {', and '.join(remarks)}." if remarks else words, figures, most_first, at_rates)
+        why = "; ".join([*reasons, *remarks])
+        return Verdict(False, f"{why}.{few}", "", figures, most_first, at_rates)
+    remark = f"{', and '.join(remarks)}." if remarks else ""
+    return Verdict(True, "", remark, figures, most_first, at_rates)
 
 
 def _unseen(
@@ -257,27 +254,12 @@ def _resampled(scores: _UnseenScores, draws: NDArray[np.int64]) -> list[NDArray[
     return [np.concatenate([rows[video] for video in draw]) for draw in draws]
 
 
-def _how_sure(figures: dict[str, float]) -> str:
-    if not _are_enough(figures):
-        return f"Too few to tell ({_counts(figures)} of unseen videos), and nothing speaks against it"
-    return "Not worse on unseen videos"
-
-
 def _are_enough(figures: dict[str, float]) -> bool:
     return are_enough(figures["normals"], figures["anomalies"])
 
 
 def _counts(figures: dict[str, float]) -> str:
     return f"{figures['normals']:.0f} normal and {figures['anomalies']:.0f} anomalous repetitions"
-
-
-def _in_words(figures: dict[str, float]) -> str:
-    words = []
-    for name, label in (("false_alarms", "false alarms"), ("misses", "misses"), ("auroc", "AUROC")):
-        if f"candidate_{name}" in figures:
-            before, after = figures[f"current_{name}"], figures[f"candidate_{name}"]
-            words.append(f"{label} {before:.2f} -> {after:.2f}")
-    return ", ".join(words) or "no repetition could be judged"
 
 
 def _reasons(scores: _UnseenScores, rate: float, seed: int) -> list[str]:

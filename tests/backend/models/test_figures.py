@@ -93,6 +93,11 @@ def test_a_refusal_says_how_many_labels_it_could_not_judge() -> None:
 
 
 def test_a_remark_of_the_gate_stays() -> None:
+    stored = gate(10, 2, (0.1, 1.0), (0.1, 1.0), reason="", remark="3 repetitions look anomalous.")
+    assert verdict_of(stored).words.endswith(" But 3 repetitions look anomalous.")
+
+
+def test_a_remark_that_an_earlier_release_stored_stays() -> None:
     reason = "Not worse on unseen videos: false alarms 0.10 -> 0.10. But 3 repetitions look anomalous."
     assert verdict_of(gate(10, 2, (0.1, 1.0), (0.1, 1.0), reason=reason)).words.endswith(
         "But 3 repetitions look anomalous."
