@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.archives.targets import Foreseen, Target
+from backend.archives.target import Foreseen, Target
 from backend.labelstudio.addresses import shown_address
 from backend.storage.ledger import Source
 from pipeline.errors import PipelineError

@@ -20,7 +20,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from backend.archives.targets import Target, access_for
+from backend.archives.project_target import access_for
+from backend.archives.target import Target
 from backend.compute.dask_executor import Executor
 from backend.context import Context
 from backend.errors import (

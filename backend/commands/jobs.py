@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from backend.labelstudio.format import Json
     from backend.storage.jobs import Store
-    from backend.storage.overview import State, VideoRow
+    from backend.storage.overview import VideoRow
+    from backend.storage.video_filter import State
 
 app = typer.Typer(help="Videos and trainings that the server works on.", invoke_without_command=True)
 
@@ -122,9 +123,10 @@ def _videos(store: Store, project: int | None, limit: int, state: State | None =
     from backend.context import context_of
     from backend.settings import Settings
     from backend.storage import overview
+    from backend.storage.video_filter import VideoFilter
 
     in_use = context_of(Settings(), store).versions_in_use()
-    return overview.videos(store.engine, in_use, overview.VideoFilter(project, state), "newest", limit)
+    return overview.videos(store.engine, in_use, VideoFilter(project, state), "newest", limit)
 
 
 def _print_videos(console: Console, videos: Sequence[VideoRow], whose: str) -> None:

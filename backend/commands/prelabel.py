@@ -17,7 +17,7 @@ from backend.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from backend.archives.targets import Target
+    from backend.archives.target import Target
     from backend.commands.prelabel_display import Display
     from backend.compute.dask_executor import DaskExecutor
     from backend.context import Context
@@ -185,8 +185,9 @@ class _Setting:
 
 def _opened(settings: Settings, store: Store, request: _Request) -> _Setting:
     """A project's labeling config and model, or for files those that come with the backend."""
+    from backend.archives.folder_target import FolderTarget
+    from backend.archives.project_target import ProjectTarget
     from backend.archives.project_tasks import new_data
-    from backend.archives.targets import FolderTarget, ProjectTarget
     from backend.commands.known_project import check_is_there
     from backend.context import context_of
     from backend.labelstudio.labeling_config import default_config, parse_controls

@@ -61,7 +61,8 @@ def model(registry: Registry, project: ProjectInfo) -> Iterator[Check]:
 
 def failed(settings: Settings, version: str, project: ProjectInfo) -> Iterator[Check]:
     """How many videos have no prediction of the model in use because their analysis failed."""
-    from backend.storage.overview import VideoFilter, count_videos
+    from backend.storage.overview import count_videos
+    from backend.storage.video_filter import VideoFilter
 
     with stored(settings) as store:
         wanted = VideoFilter(project.id, "failed")
@@ -216,7 +217,8 @@ def _analyzed(settings: Settings, task: Task, controls: Controls) -> VideoInfo |
 def _playing(settings: Settings, project: int, task: Task, info: VideoInfo | None) -> list[Check]:
     """The analyzed videos that browsers do not play; where there is none, whether they play that of one task."""
     from backend.storage import summaries
-    from backend.storage.overview import InUse, VideoFilter, count_videos, videos
+    from backend.storage.overview import count_videos, videos
+    from backend.storage.video_filter import InUse, VideoFilter
 
     with stored(settings) as store:
         if store is not None:

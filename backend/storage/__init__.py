@@ -8,6 +8,6 @@ another database would need otherwise:
 - `jobs.py`, `labels.py`, `ledger.py`, `backend/sampling/clusters.py`: upserts, by `sqlalchemy.dialects.sqlite.insert`;
 - `runs.py`, `backend/sampling/clusters.py`: a first UPDATE takes the one lock for writing, against other processes;
 - `labels.py`, `annotation_json.py`: statements in SQL, with `?`, `:name` and `ON CONFLICT`;
-- `overview.py`: the id beside `max()`, `printf`;
+- `video_filter.py`: the id beside `max()`, `printf`;
 - `ledger.py`, `jobs.py`, `backend/datasets/queries.py`: `json_extract`.
 """

@@ -12,9 +12,11 @@ from typing import Any
 from fakes import CONFIG, VERSION, analysis
 from label_studio_api import FakeLabelStudio
 
+from backend.archives.folder_target import FolderTarget
+from backend.archives.project_target import ProjectTarget
 from backend.archives.run import ArchiveRun, Finished
 from backend.archives.sources import files
-from backend.archives.targets import FolderTarget, ProjectTarget, Target
+from backend.archives.target import Target
 from backend.context import Context
 from backend.labelstudio.labeling_config import parse_controls
 from backend.models.registry import Model

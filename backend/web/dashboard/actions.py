@@ -14,6 +14,7 @@ from backend.models.registry import BASE
 from backend.predictions.retries import PASSING, may_pass
 from backend.settings import LEAST_FALSE_ALARM_RATE, MOST_FALSE_ALARM_RATE
 from backend.storage import overview
+from backend.storage.video_filter import VideoFilter, failed_with
 from backend.web.dashboard import arguments, words
 from backend.web.dashboard.blueprint import bp
 from backend.web.dashboard.models import model_view
@@ -162,7 +163,7 @@ def retry(task: int) -> ResponseReturnValue:
 def retry_all(project: int) -> ResponseReturnValue:
     """Analyze every video of a project once more that failed for a reason that may be gone."""
     ours = services()
-    wanted = overview.failed_with(overview.VideoFilter(project), PASSING)
+    wanted = failed_with(VideoFilter(project), PASSING)
     rows = overview.videos(ours.store.engine, ours.context.versions_in_use(), wanted, "newest", _MOST_RETRIED)
     if not rows:
         return _done("nothing", "dashboard.videos", project=project)

@@ -9,7 +9,8 @@ from typing import cast, get_args
 from flask import request
 
 from backend.errors import BadRequest
-from backend.storage.overview import Issue, Labelled, Order, State, VideoFilter
+from backend.storage.overview import Order
+from backend.storage.video_filter import Issue, Labelled, State, VideoFilter
 
 PAGE_SIZE = 50
 _LARGEST = 2**53

@@ -8,7 +8,8 @@ from typing import Any, get_args
 from pydantic import TypeAdapter
 
 from backend.labels.corrections import KINDS
-from backend.storage.overview import Issue, Labelled, Order, State
+from backend.storage.overview import Order
+from backend.storage.video_filter import Issue, Labelled, State
 from backend.web.dashboard.labels import CorrectionsView, LabelsView
 from backend.web.dashboard.models import ModelsView, ModelView
 from backend.web.dashboard.projects import ProjectsView

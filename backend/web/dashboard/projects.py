@@ -13,8 +13,8 @@ from backend.predictions.retries import PASSING
 from backend.storage import overview, setups, summaries
 from backend.storage.database import iso
 from backend.storage.jobs import Store
-from backend.storage.overview import InUse, Issue, VideoFilter
 from backend.storage.runs import Run
+from backend.storage.video_filter import InUse, Issue, VideoFilter
 from backend.web.dashboard import words
 from backend.web.links import Links
 from backend.web.services import Services

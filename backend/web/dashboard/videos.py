@@ -14,7 +14,8 @@ from backend.storage import overview, summaries
 from backend.storage.database import iso
 from backend.storage.failed_files import FailedFile, failed_files
 from backend.storage.ledger import is_address, is_task
-from backend.storage.overview import Order, VideoFilter, VideoRow
+from backend.storage.overview import Order, VideoRow
+from backend.storage.video_filter import VideoFilter, failed_with
 from backend.web.dashboard import words
 from backend.web.dashboard.arguments import PAGE_SIZE, Window
 from backend.web.links import Links
@@ -93,7 +94,7 @@ def videos_view(context: Context, links: Links, wanted: VideoFilter, order: Orde
     summaries.refresh(engine)
     window = Window(page, overview.count_videos(engine, in_use, wanted))
     rows = overview.videos(engine, in_use, wanted, order, PAGE_SIZE, window.offset)
-    retriable = overview.count_videos(engine, in_use, overview.failed_with(wanted, PASSING))
+    retriable = overview.count_videos(engine, in_use, failed_with(wanted, PASSING))
     lines = tuple(line(row, links) for row in rows)
     count, failed = _failed_files(context, wanted)
     files = tuple(_file_line(one, links) for one in failed)

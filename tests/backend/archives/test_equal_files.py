@@ -12,8 +12,8 @@ from archive_runs import CONTROLS, Run, predictions
 from fakes import analysis
 from label_studio_api import FakeLabelStudio
 
+from backend.archives.project_target import ProjectTarget
 from backend.archives.sources import files
-from backend.archives.targets import ProjectTarget
 from backend.context import Context
 from backend.labelstudio.format import Task
 from backend.storage.ledger import Ledger, Source

@@ -14,8 +14,9 @@ from fakes import VERSION, analysis
 from label_studio_api import FakeLabelStudio
 from video_files import write_video
 
+from backend.archives.folder_target import FolderTarget
+from backend.archives.project_target import ProjectTarget
 from backend.archives.sources import files
-from backend.archives.targets import FolderTarget, ProjectTarget
 from backend.context import Context
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.format import Task
@@ -367,7 +368,7 @@ def test_a_file_that_is_given_twice_gets_one_copy_by_one_thread(
         time.sleep(0.2)
         copy.touch()
 
-    monkeypatch.setattr("backend.archives.targets.make_playable", slowly)
+    monkeypatch.setattr("backend.archives.copies.make_playable", slowly)
     ledger = Ledger(context.store.engine)
     run = ledger.begin("folder /out", "m", "c", [Source(f"{at}/a.mkv", "", "1") for at in (archive, tmp_path / "link")])
     found = analysis()

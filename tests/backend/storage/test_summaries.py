@@ -19,9 +19,9 @@ from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.database import now
 from backend.storage.jobs import Job, Store
 from backend.storage.labels import Annotation, counting, that_count
-from backend.storage.overview import VideoFilter
 from backend.storage.runs import Runs
 from backend.storage.summaries import RepSummary, VideoSummary, note_copy, refresh
+from backend.storage.video_filter import VideoFilter
 
 TASK = Task(7, 1, {"video": "a.mp4"})
 

@@ -1,22 +1,20 @@
-"""Where the predictions of an archive run go: into a Label Studio project, or into files; with the copies that browsers
-play."""
+"""Predictions of an archive run in a Label Studio project, with the copies that browsers play."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from threading import Lock
-from typing import Protocol
-from weakref import WeakValueDictionary
 
 from pydantic import SecretStr
 from sqlalchemy.exc import DBAPIError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
+from backend.archives.copies import Locks, copy_beside
 from backend.archives.foreseen_files import ForeseenFiles
 from backend.archives.project_tasks import ProjectTasks
+from backend.archives.target import Delivered, Foreseen
 from backend.context import Context
 from backend.errors import (
     BackendError,
@@ -26,7 +24,6 @@ from backend.errors import (
     StorageFault,
     UploadRefused,
 )
-from backend.labelstudio.addresses import shown_address
 from backend.labelstudio.client import UPLOADED, LabelStudioClient
 from backend.labelstudio.file_names import copy_upload_name, copy_upload_names, is_copy_upload
 from backend.labelstudio.format import Task
@@ -45,98 +42,10 @@ from backend.storage.scratch import scratch
 from backend.storage.summaries import note_copy
 from pipeline.errors import VideoError
 from pipeline.media.playability import unplayable
-from pipeline.media.playable_copy import copy_of, make_playable
+from pipeline.media.playable_copy import make_playable
 from pipeline.records import Analysis
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Delivered:
-    """The numbers of a task and its prediction in Label Studio."""
-
-    task: int | None
-    prediction: int | None
-
-
-@dataclass(frozen=True)
-class Foreseen:
-    """How a video comes to its task.
-
-    kind: `linked` where its file lies, `uploaded`, `copied` (the upload of a copy), `refused`, as Label Studio takes no
-    such upload, `there` where it has one, `same` for that of an equal file, "" where none is asked for. same_as: the
-    equal file, and its task where it has one.
-    """
-
-    kind: str
-    same_as: str = ""
-
-
-class Target(Protocol):
-    """Where predictions go. copies: how many videos have got one that browsers play, in this run."""
-
-    @property
-    def copies(self) -> int: ...
-
-    def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
-        """Bring a prediction there, unless it is there."""
-
-    def checked(self, source: Source) -> Source:
-        """The same, where a prediction of it can go there. Raises UploadRefused: before hours of work."""
-
-    def new_task(self, source: Source) -> Foreseen:
-        """How the video would come to its task."""
-
-
-class _Locks:
-    """A lock for each name, as long as somebody has it."""
-
-    def __init__(self) -> None:
-        self._held: WeakValueDictionary[str, Lock] = WeakValueDictionary()
-        self._guard = Lock()
-
-    def of(self, name: str) -> Lock:
-        with self._guard:
-            return self._held.setdefault(name, Lock())
-
-
-_COPYING = _Locks()
-"""By the paths of copies."""
-
-
-class FolderTarget:
-    """Files are written from the ledger when the run is over. makes_copies: of videos that browsers do not play, beside
-    them."""
-
-    def __init__(self, ledger: Ledger, makes_copies: bool = False) -> None:
-        self._ledger = ledger
-        self._makes_copies = makes_copies
-        self._copied: set[str] = set()
-
-    @property
-    def copies(self) -> int:
-        return len(self._copied)
-
-    def checked(self, source: Source) -> Source:
-        return source
-
-    def new_task(self, source: Source) -> Foreseen:
-        return Foreseen("")
-
-    def deliver(self, entry: Entry, analysis: Analysis) -> Delivered:
-        if self._makes_copies and analysis.video.unplayable:
-            self._with_copy(entry, analysis)
-        return Delivered(None, None)
-
-    def _with_copy(self, entry: Entry, analysis: Analysis) -> None:
-        if is_address(entry.source):
-            log.warning("%s: a copy can be made of files alone, not of addresses.", shown_address(entry.source))
-            return
-        copy = _copy_beside(Path(entry.source))
-        if copy is not None:
-            self._copied |= {entry.source} if copy.is_new else set()
-            info = replace(analysis.video, has_playable_copy=True)
-            self._ledger.analyzed(entry.id, dump_analysis(replace(analysis, video=info)))
 
 
 class ProjectTarget:
@@ -161,7 +70,7 @@ class ProjectTarget:
         for known in known_files:
             self._tasks.note_content(known.digest, known.task)
         self._foreseen = ForeseenFiles(self._tasks, known_files)
-        self._in_hand = _Locks()
+        self._in_hand = Locks()
         self._copied: set[str] = set()
         self._warned: set[str] = set()
         self._shown = False
@@ -365,7 +274,7 @@ class ProjectTarget:
         if self._tasks.address(entry.source) is None:
             with scratch() as folder:
                 return self._noted(entry, upload_copy(client, task, self._controls, video, folder))
-        copy = _copy_beside(video)
+        copy = copy_beside(video)
         if copy is None:
             return False
         return self._noted(entry, play_copy(client, task, self._controls, self._tasks.address(str(copy.path)) or ""))
@@ -398,28 +307,6 @@ def _as_stored(job: Job | None, predictions: Sequence[int], analysis: Analysis) 
     # The one that was analyzed now may be the copy that the task plays: browsers play it as it is.
     has_copy = analysis.video.has_playable_copy or bool(stored.video.unplayable and not analysis.video.unplayable)
     return replace(stored, video=replace(stored.video, has_playable_copy=has_copy))
-
-
-@dataclass(frozen=True)
-class _Copy:
-    """A copy beside a file. is_new: it was written just now."""
-
-    path: Path
-    is_new: bool
-
-
-def _copy_beside(video: Path) -> _Copy | None:
-    """A copy of a file that browsers play, made unless it is there; None, and a line in the log, where none can be."""
-    try:
-        path = copy_of(video)
-        with _COPYING.of(str(path.resolve())):  # a file may be given twice, by way of a linked folder
-            is_new = not path.exists() or path.stat().st_mtime < video.stat().st_mtime
-            if is_new:
-                make_playable(video, path)
-    except (OSError, VideoError) as error:
-        log.warning("%s: no copy was made that browsers play. %s", video, error)
-        return None
-    return _Copy(path, is_new)
 
 
 def access_for(context: Context, entry: Entry) -> Access:
