@@ -5,7 +5,8 @@
 The published project looks at every frame twice (once to cut repetitions, once to write the annotated video): pose at
 full size, the skeleton drawn into the picture, and a random forest of 100 trees asked twice for a table of one row.
 Here its loop is rebuilt from that description, with a forest fitted to random numbers (the cost of a prediction does
-not depend on what was learned), and measured on the first seconds of the clip. Ours is all of `analyze_video`.
+not depend on what was learned), and measured on the first seconds of the clip. Ours is all of `analyze_video`, with
+the POSE_ENGINE that is set.
 
 With --against, `deadlift predict` of the clip is also run as a user starts it, by this tree and by a git revision of
 this project in a worktree, with the same libraries: user and system time, and how long people wait.
@@ -32,11 +33,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 
+from backend.settings import Settings, networks_dir
 from pipeline.analyze import analyze_video
 from pipeline.anomaly.detector import load_detector
-from pipeline.config import PipelineConfig
 from pipeline.media import reading
 from pipeline.pose.cache import PoseCache
+from pipeline.pose.estimator import open_estimator
 
 _PASSES = 2
 _ROW = 33 * 4
@@ -146,10 +148,10 @@ def main() -> None:
     frames = sum(original_pass(arguments.clip, seconds, forest) for _ in range(_PASSES))
     theirs = (time.process_time() - began) / seconds
 
-    detector, config = load_detector(), PipelineConfig()
-    with TemporaryDirectory() as folder:
+    detector, config = load_detector(), Settings().pipeline_config()
+    with TemporaryDirectory() as folder, open_estimator(config.pose, networks_dir()) as estimator:
         began = time.process_time()
-        analysis = analyze_video(arguments.clip, detector, PoseCache(folder), config)
+        analysis = analyze_video(arguments.clip, detector, PoseCache(folder), config, estimator)
         ours = (time.process_time() - began) / info.duration_s
 
     print(f"{arguments.clip.name}: {info.fps:.2f} fps, {info.width}x{info.height}, {info.duration_s:.1f} s")

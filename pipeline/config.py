@@ -19,7 +19,8 @@ PoseEngine = Literal["mediapipe", "openvino"]
 class PoseConfig:
     """How landmarks are taken from a video.
 
-    poses_per_second: sampling by time; 0 takes every frame.
+    poses_per_second: sampling by time, at most; 0 takes every frame. From 6 on, samples go without a pose where little
+        is lost; see pipeline/pose/attention.py.
     max_side_px: pictures are shrunk to this before the network, which works on 256 x 256 crops; 0 for never.
     min_confidence: 0..1, how sure the network must be that somebody is there.
     model: path of a MediaPipe `.task` bundle, or "" for the model that the mediapipe wheel carries.
@@ -54,7 +55,7 @@ class SegmentConfig:
     min_upright_m: of the shoulders above the hips at lockout.
     min_ahead_m: of the hands before the trunk at lockout; free arms hang beside it.
     max_ahead_drop_m: how much less that may be than in the other lifts of the person.
-    max_elbow_drop_deg: how much less the elbows may be stretched at lockout than in those; a load stretches them.
+    max_elbow_drop_deg: how much less the elbows may be stretched than in those; a load stretches them.
     max_lockout_s: standing with the load.
     max_row_m: by which the hands come nearer to the shoulders at lockout; more is a row.
     max_step_m: sideways while upright.
@@ -81,7 +82,7 @@ class SegmentConfig:
     max_stretch_m: float = 0.75
     min_whole_share: float = 0.6
     floor_share: float = 0.06
-    top_share: float = 0.08
+    top_share: float = 0.09
     min_speed_share: float = 0.3
 
 
@@ -135,7 +136,7 @@ class TrainConfig:
     least_references: int = 8
 
 
-_CUTTING = 1
+_CUTTING = 2
 """Raised when what `reps.segment` finds with the same settings changes: videos are then cut again."""
 
 

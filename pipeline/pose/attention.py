@@ -1,7 +1,8 @@
-"""Which samples of a video get a pose: every one while somebody moves up and down or is bent, few while not.
+"""Which samples of a video get a pose: all or half of them while somebody moves up and down or is bent, else few.
 
 Recordings of a training are mostly waiting. A lift begins and ends with a bent trunk, and goes up and down by half a
-metre: whatever looks like either is watched closely, from half a second before it was noticed.
+metre: whatever looks like either is watched more closely, from half a second before it was noticed. A pull takes a
+second: from five poses a second its curve can be drawn, with an estimator that finds the person again after 0.2 s.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.landmarks import INDEX
-from pipeline.pose.tracks import Series, scale_of, tilt_of
+from pipeline.pose.tracks import Series, is_sprawled, scale_of, tilt_of
 from pipeline.records import Landmarks
 
-CALM_S = 0.3
+CALM_S = 0.4
 """While nobody moves, a pose is taken every so many seconds."""
+STEADY_S = 0.2
+"""While somebody moves and is seen, a pose every so many seconds is enough for some estimators."""
 FOLLOW_S = 0.45
 """Poses so close follow each other, whatever is left out between them: nobody was lost there."""
 LOOK_BACK = 6
@@ -31,29 +34,40 @@ _SHOULDERS, _HIPS = ([INDEX[f"{side}_{joint}"] for side in ("left", "right")] fo
 class Attention:
     """Whether somebody may be lifting, by the poses so far.
 
-    size: width and height of the picture in pixels. may_rest: whether samples may go without a pose at all.
+    size: width and height of the picture in pixels. may_rest: whether samples may go without a pose at all. steady_s:
+    seconds between two poses of somebody who moves and is seen; 0 for every sample.
     """
 
-    def __init__(self, size: tuple[int, int], may_rest: bool = True) -> None:
+    def __init__(self, size: tuple[int, int], may_rest: bool = True, steady_s: float = 0.0) -> None:
         self._size = np.array(size, np.float64)
         self._may_rest = may_rest
+        self._steady_s = steady_s if may_rest else 0.0
         self._heights: Series | None = None
         self._moved_s: float | None = None
         self._seen_s = -np.inf
         self._last_s = -np.inf
+        self._is_seen = False
         self.is_calm = False
+        self.looks_back = False
 
     def is_due(self, time_s: float) -> bool:
         """Whether the next sample, at `time_s` seconds, gets a pose."""
-        return not self.is_calm or time_s - self._last_s >= CALM_S - _ROUNDING_S
+        pace_s = CALM_S if self.is_calm else self._steady_s if self._is_seen else 0.0
+        return time_s - self._last_s >= pace_s - _ROUNDING_S
 
     def cut(self) -> None:
         """The next sample is from another camera: nothing is known about it."""
-        self._heights, self._moved_s, self.is_calm = None, None, False
+        self._heights, self._moved_s, self.is_calm, self._is_seen = None, None, False, False
 
     def see(self, time_s: float, found: Landmarks | None) -> None:
-        """Take note of a pose at `time_s` seconds, None where nobody was found."""
+        """Take note of a pose at `time_s` seconds, None where nobody was found.
+
+        `looks_back` then says whether the samples that were passed over since the last pose, or while nobody moved, get
+        a pose as well.
+        """
+        was_calm, was_seen = self.is_calm, self._is_seen
         self._last_s = time_s
+        self._is_seen = found is not None and not is_sprawled(found[1][None].astype(np.float64))[0]
         if found is None:
             # Whoever is lost while moving may be at lockout, with the head out of the picture.
             is_moving = not self.is_calm and time_s - self._seen_s < _LOST_S
@@ -62,6 +76,7 @@ class Attention:
         if self._moved_s is None or is_moving:
             self._moved_s = time_s
         self.is_calm = self._may_rest and time_s - self._moved_s > _CALM_AFTER_S
+        self.looks_back = not self.is_calm and (was_calm or (was_seen and not self._is_seen))
 
     def _has_moved(self, found: Landmarks) -> bool:
         image, world = found[0][:, :2] * self._size, found[1].astype(np.float64)

@@ -14,7 +14,7 @@ from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.media import reading
 from pipeline.media.reading import SampledFrame
 from pipeline.media.shots import ShotCounter
-from pipeline.pose.attention import LOOK_BACK, Attention
+from pipeline.pose.attention import LOOK_BACK, STEADY_S, Attention
 from pipeline.pose.estimator import PoseEstimator
 from pipeline.pose.person_crop import PersonTracker
 from pipeline.pose.static_person import bends, is_idle, without
@@ -27,6 +27,8 @@ _LEAST_LOOKS = 20
 """At so many moments at least, where the video is short."""
 # At lower rates there is nothing to leave out; 0 is every frame, for those who want just that.
 _BY_NEED_FROM_PER_SECOND = 6.0
+# Cuts and fades are looked for in pictures of this size.
+_SHOT_SIDE_PX = 160
 
 
 def estimate(
@@ -59,7 +61,9 @@ def estimate_two(
 
     def poses(per_second: float, before: Pose | None = None) -> Pose:
         """Of whom the estimator finds, or of somebody else than the person of the poses `before`."""
-        attention = Attention((info.width, info.height), per_second >= _BY_NEED_FROM_PER_SECOND)
+        by_need = per_second >= _BY_NEED_FROM_PER_SECOND
+        # MediaPipe's graph takes pictures for a thirtieth of a second apart: the fewer, the further behind it lags.
+        attention = Attention((info.width, info.height), by_need, STEADY_S if config.engine == "openvino" else 0.0)
         samples = reading.samples(path, per_second, may_thin=lambda: attention.is_calm)
         if before is None:
             return estimate_samples(samples, info, config, estimator, on_progress, attention, surroundings)
@@ -94,32 +98,43 @@ def estimate_samples(
     attention: says which samples get a pose; all do without it. surroundings: is shown each picture that gets one.
     """
     attention = attention or Attention((info.width, info.height), may_rest=False)
-    shots = ShotCounter()
+    shots, shot = ShotCounter(), 0
     found: list[tuple[float, int, Landmarks | None]] = []
     tracker = PersonTracker(estimator, (info.width, info.height), config.max_side_px)
     passed_over: deque[SampledFrame] = deque(maxlen=LOOK_BACK)
-    for sample in samples:
-        if not attention.is_due(sample.time_s):
-            passed_over.append(sample)
-            continue
+
+    def look(sample: SampledFrame) -> None:
         picture = sample.shrunk(config.max_side_px)
-        shot = shots.shot(picture)
-        if found and shot != found[-1][1]:
-            tracker.cut()
-            passed_over.clear()
-            attention.cut()
-            if surroundings is not None:
-                surroundings.cut()
         landmarks = tracker.landmarks(sample, picture)
         found.append((sample.time_s, shot, landmarks))
         attention.see(sample.time_s, landmarks)
         if surroundings is not None:
             surroundings.see(sample.time_s, picture, landmarks)
-        while passed_over and not attention.is_calm:
-            earlier = passed_over.popleft()
-            found.append((earlier.time_s, shot, tracker.landmarks(earlier, earlier.shrunk(config.max_side_px))))
+        if attention.looks_back:
+            for earlier in passed_over:
+                landmarks = tracker.landmarks(earlier, earlier.shrunk(config.max_side_px))
+                found.append((earlier.time_s, shot, landmarks))
+        if not attention.is_calm:
+            passed_over.clear()
+
+    for sample in samples:
+        # Whether a view fades into another shows in pictures that are near each other.
+        if not attention.is_calm or attention.is_due(sample.time_s):
+            before, shot = shot, shots.shot(sample.shrunk(_SHOT_SIDE_PX))
+            if shot != before:
+                tracker.cut()
+                passed_over.clear()
+                attention.cut()
+                if surroundings is not None:
+                    surroundings.cut()
+        if attention.is_due(sample.time_s):
+            look(sample)
+        else:
+            passed_over.append(sample)
         if on_progress is not None:
             on_progress(min(1.0, sample.time_s / info.duration_s))
+    if passed_over and not attention.is_calm:
+        look(passed_over.pop())  # a recording often ends with the load on its way to the floor
     return _pose_of(sorted(found, key=lambda one: one[0]), info)
 
 

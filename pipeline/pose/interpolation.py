@@ -1,4 +1,5 @@
-"""Between two poses in time: the samples beside a moment, and how far it is from the one to the other."""
+"""Between two poses in time: the samples beside a moment, how far it is from the one to the other, and a smooth curve
+through them."""
 
 from __future__ import annotations
 
@@ -35,3 +36,28 @@ def values_at(time: _Doubles, values: _Doubles, moments: ArrayLike) -> _Doubles:
     before, after = values[beside.before], values[beside.after]
     mixed: _Doubles = before * (1 - share) + after * share
     return mixed
+
+
+def curve_at(time: _Doubles, values: _Doubles, moments: ArrayLike) -> _Doubles:
+    """Values [T] of samples at moments: [L], on a smooth curve that passes no value of the two samples beside.
+
+    Between samples a cubic with the slopes of Fritsch and Butland, "A method for constructing local monotone piecewise
+    cubic interpolants" (1984), equation 5: zero at a turning point, elsewhere a harmonic mean of the slopes of both
+    sides. Straight in the first and the last interval; the ends are held beyond.
+    """
+    if len(time) < 3:
+        return np.interp(np.asarray(moments, np.float64), time, values)
+    beside = neighbours(time, moments)
+    gap_s = np.diff(time)
+    chords = np.diff(values) / gap_s
+    left, right = chords[:-1], chords[1:]
+    share = (gap_s[:-1] + 2 * gap_s[1:]) / (3 * (gap_s[:-1] + gap_s[1:]))
+    is_monotone = left * right > 0
+    mean = np.where(is_monotone, share * right + (1 - share) * left, 1.0)
+    slopes = np.concatenate([chords[:1], np.where(is_monotone, left * right / mean, 0.0), chords[-1:]])
+    before, after, at = beside.before, beside.after, beside.share
+    rest, length = 1 - at, gap_s[before]
+    line = values[before] * rest + values[after] * at
+    bow = (slopes[before] - chords[before]) * rest - (slopes[after] - chords[before]) * at
+    curve: _Doubles = line + at * rest * length * bow
+    return curve

@@ -55,11 +55,7 @@ def scale_of(image: Series, world: Series) -> Series:
 def is_plausible(pose: Pose) -> NDArray[np.bool_]:
     """[T] False without a person, where the trunk lies level and an arm does too, and where it stands on its head:
     such are an estimator's guesses when the head has left the picture. Nobody takes that posture with a load."""
-    world = pose.world.astype(np.float64)
-    shoulders, hips, wrists = (world[:, rows] for rows in (_SHOULDERS, _HIPS, _WRISTS))
-    trunk = tilt_of(hips.mean(axis=1) - shoulders.mean(axis=1))
-    arm = np.maximum(*(tilt_of(wrists[:, side] - shoulders[:, side]) for side in (0, 1)))
-    sprawled = ((trunk > _LEVEL_TRUNK) & (arm > _LEVEL_ARM)) | (trunk > _OVERTURNED_TRUNK)
+    sprawled = is_sprawled(pose.world.astype(np.float64))
     good: NDArray[np.bool_] = pose.detected & ~_near(sprawled, pose.time, _SLIDING_S)
     # A plausible moment among such guesses is chance.
     doubtful = _near(sprawled, pose.time, _AMONG_S)
@@ -68,6 +64,15 @@ def is_plausible(pose: Pose) -> NDArray[np.bool_]:
         if inside and good[run[0]] and doubtful[run].all() and pose.time[run[-1]] - pose.time[run[0]] < _MIN_RUN_S:
             good[run] = False
     return good
+
+
+def is_sprawled(world: Series) -> NDArray[np.bool_]:
+    """[T] whether trunk and an arm lie level, or the trunk stands on its head, by landmarks [T, 33, 3] in metres."""
+    shoulders, hips, wrists = (world[:, rows] for rows in (_SHOULDERS, _HIPS, _WRISTS))
+    trunk = tilt_of(hips.mean(axis=1) - shoulders.mean(axis=1))
+    arm = np.maximum(*(tilt_of(wrists[:, side] - shoulders[:, side]) for side in (0, 1)))
+    sprawled: NDArray[np.bool_] = ((trunk > _LEVEL_TRUNK) & (arm > _LEVEL_ARM)) | (trunk > _OVERTURNED_TRUNK)
+    return sprawled
 
 
 def _near(these: NDArray[np.bool_], time: Series, seconds: float) -> NDArray[np.bool_]:

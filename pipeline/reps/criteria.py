@@ -22,6 +22,8 @@ _AT_FLOOR_S = 0.2
 _STILL = (0.9, 0.1)
 # With less of the time above the lockout share seen, lockout was not seen.
 _LOCKOUT_SEEN_SHARE = 0.5
+# Where, and how much of the time there, elbows are compared.
+_STRETCHED_SHARE, _STRETCHED_QUANTILE = 0.5, 0.75
 # Visibility from which an arm counts as seen.
 _ARM_SEEN = 0.5
 
@@ -110,19 +112,20 @@ def hands_as_usual(value: float, other_lifts: Sequence[float], config: SegmentCo
     return _least("hands as usual", value - usual, -config.max_ahead_drop_m, 0.02)
 
 
-def elbows_at_lockout(signal: LiftSignal, lift: Candidate) -> float | None:
-    """Degrees to which the elbows are stretched at lockout, in the picture; None where neither arm was seen."""
-    standing = _above(signal, lift, _LOCKOUT_SHARE)
-    standing = standing[signal.seen[standing]]
-    if not len(standing) or float(np.median(signal.arm_visibility[standing])) < _ARM_SEEN:
+def elbows_upright(signal: LiftSignal, lift: Candidate) -> float | None:
+    """Degrees to which the elbows are stretched in the picture in the upper half of the travel, for the quarter of that
+    time in which they are stretched most; None where neither arm was seen. Lockout alone may have only two poses."""
+    upper = _above(signal, lift, _STRETCHED_SHARE)
+    upper = upper[signal.seen[upper]]
+    if not len(upper) or float(np.median(signal.arm_visibility[upper])) < _ARM_SEEN:
         return None
-    return float(np.median(signal.elbow[standing]))
+    return float(np.quantile(signal.elbow[upper], _STRETCHED_QUANTILE))
 
 
 def elbows_as_usual(value: float, other_lifts: Sequence[float], config: SegmentConfig) -> Cue:
-    """Whether the elbows are as stretched at lockout as in the lifts of this person and shot (degrees, as of
-    `elbows_at_lockout`). In one view they are the same within few degrees from lift to lift, and free arms are bent a
-    little; where the hands are in depth is a guess of the estimator."""
+    """Whether the elbows are as stretched as in the lifts of this person and shot (degrees, as of `elbows_upright`). In
+    one view they are the same within few degrees from lift to lift, and free arms are bent a little; where the hands
+    are in depth is a guess of the estimator."""
     usual = float(np.quantile(other_lifts, 0.9))
     cue = _least("elbows as usual", value - usual, -config.max_elbow_drop_deg, 1.5)
     # Where most lifts differ, nothing is usual: then there is a doubt, and no more.

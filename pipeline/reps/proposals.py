@@ -19,7 +19,7 @@ from pipeline.reps.criteria import (
     candidates,
     cues,
     elbows_as_usual,
-    elbows_at_lockout,
+    elbows_upright,
     hands_ahead,
     hands_as_usual,
 )
@@ -84,7 +84,7 @@ def _measured(signal: LiftSignal, lifts: Sequence[Candidate], config: SegmentCon
     if not good:
         return own
     ahead = [hands_ahead(signal, lift) for lift in lifts]
-    elbows = [elbows_at_lockout(signal, lift) for lift in lifts]
+    elbows = [elbows_upright(signal, lift) for lift in lifts]
     usual_ahead = [ahead[index] for index in good]
     usual_elbows = [angle for index in good if (angle := elbows[index]) is not None]
     rows = [(*row, hands_as_usual(value, usual_ahead, config)) for row, value in zip(own, ahead, strict=True)]

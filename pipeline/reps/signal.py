@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.landmarks import INDEX
 from pipeline.pose.attention import FOLLOW_S
+from pipeline.pose.interpolation import curve_at
 from pipeline.pose.joints import middle_of
 from pipeline.pose.tracks import Frames, pixels_per_metre, tracks
 from pipeline.records import Pose
@@ -82,7 +83,7 @@ def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
     image = pose.image[frames].astype(np.float64) / scale
 
     def even(values: Series) -> Series:
-        return _smooth(np.interp(grid, time, values), smoothing_s)
+        return _smooth(curve_at(time, values, grid), smoothing_s)
 
     def height(*joints: str) -> Series:
         return even(-middle_of(image, *joints)[:, 1])
@@ -139,9 +140,9 @@ def _elbow(image: Series, visibility: Series) -> tuple[Series, Series]:
 
 
 def _bridged(grid: Series, time: Series, height: Series, wrist: Series, followed: NDArray[np.bool_]) -> Series:
-    """Heights of the shoulders on the grid, from poses at `time`: linear between them, and curved over long gaps but
+    """Heights of the shoulders on the grid, from poses at `time`: a curve through them, and an arc over long gaps but
     those between poses that follow each other."""
-    bridged = np.interp(grid, time, height)
+    bridged = curve_at(time, height, grid)
     lowest, highest = (float(value) for value in np.quantile(height, [0.02, 0.98]))
     for index in np.flatnonzero((np.diff(time) > _SHORT_GAP_S) & ~followed):
         inside = (grid > time[index]) & (grid < time[index + 1])

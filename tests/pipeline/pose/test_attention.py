@@ -13,7 +13,7 @@ from pipeline import synthetic
 from pipeline.config import PoseConfig, SegmentConfig
 from pipeline.media import reading
 from pipeline.media.reading import SampledFrame
-from pipeline.pose.attention import CALM_S, Attention
+from pipeline.pose.attention import CALM_S, STEADY_S, Attention
 from pipeline.pose.estimation import estimate, estimate_samples
 from pipeline.records import Landmarks, Pose, VideoInfo
 from pipeline.reps import find_reps
@@ -72,7 +72,7 @@ def test_repetitions_are_those_of_all_samples_at_a_fraction_of_the_poses() -> No
     assert len(needed.asked) < 0.8 * len(everything.asked)
 
 
-def test_whoever_stands_gets_a_third_of_the_poses() -> None:
+def test_whoever_stands_gets_few_poses() -> None:
     exact = Exact(SETS)
     poses(exact, Attention(SIZE))
     standing = [time_s for time_s in exact.asked if 3.0 < time_s < 10.0]
@@ -95,7 +95,66 @@ def test_another_camera_is_watched_closely_at_first() -> None:
     np.testing.assert_allclose(np.diff(seen), 0.1, atol=1e-6)
 
 
-def test_an_empty_room_gets_a_third_of_the_poses() -> None:
+class Lost(Exact):
+    """Finds nobody, or guesses, between two times."""
+
+    def __init__(self, plan: LiftPlan, from_s: float, until_s: float, guesses: bool) -> None:
+        super().__init__(plan)
+        self.between, self.guesses = (from_s, until_s), guesses
+
+    def landmarks(self, picture: NDArray[np.uint8], time_s: float) -> Landmarks | None:
+        found = super().landmarks(picture, time_s)
+        if found is None or not self.between[0] <= time_s < self.between[1]:
+            return found
+        # Overturned: the trunk stands on its head.
+        return found._replace(world=found.world * np.float32([1, -1, 1])) if self.guesses else None
+
+
+# While the first repetition of SETS goes on.
+LIFTING = (SETS.stand_before_s + 1.0, SETS.stand_before_s + 3.0)
+
+
+def test_half_of_the_poses_give_nearly_the_same_repetitions() -> None:
+    everything, half = Exact(SETS), Exact(SETS)
+    all_reps = find_reps(poses(everything, Attention(SIZE)), SegmentConfig())
+    reps = find_reps(poses(half, Attention(SIZE, steady_s=STEADY_S)), SegmentConfig())
+    np.testing.assert_allclose(
+        [(rep.start_s, rep.top_s, rep.end_s) for rep in reps],
+        [(rep.start_s, rep.top_s, rep.end_s) for rep in all_reps],
+        atol=0.06,
+    )
+    moving = [time_s for time_s in half.asked if LIFTING[0] <= time_s <= LIFTING[1]]
+    np.testing.assert_allclose(np.diff(moving), STEADY_S, atol=1e-6)
+
+
+@pytest.mark.parametrize("guesses", [False, True], ids=["nobody", "a guess"])
+def test_whoever_is_lost_while_lifting_is_looked_for_in_every_sample(guesses: bool) -> None:
+    exact = Lost(SETS, LIFTING[0], LIFTING[0] + 1.0, guesses)
+    pose = poses(exact, Attention(SIZE, steady_s=STEADY_S))
+    near = pose.time[(pose.time > LIFTING[0] - 0.15) & (pose.time < LIFTING[0] + 0.95)]
+    np.testing.assert_allclose(np.diff(near), 0.1, atol=1e-6)
+    later = pose.time[(pose.time > LIFTING[0] + 1.15) & (pose.time < LIFTING[1])]
+    np.testing.assert_allclose(np.diff(later), STEADY_S, atol=1e-6)
+    assert (np.diff(pose.time) > 0).all()
+
+
+@pytest.mark.parametrize("seconds", [6.0, 6.1])
+def test_a_recording_that_ends_in_movement_has_a_pose_at_its_end(seconds: float) -> None:
+    lifting = LiftPlan(reps=(RepPlan(),) * 9, stand_before_s=0.0)
+    shown = [sample for sample in samples() if sample.time_s < seconds - 0.05]
+    pose = estimate_samples(shown, INFO, PoseConfig(), Exact(lifting), attention=Attention(SIZE, steady_s=STEADY_S))
+    assert pose.time[-1] == shown[-1].time_s
+    assert len(pose.time) < 0.6 * len(shown)
+
+
+def test_another_camera_is_noticed_in_a_sample_without_a_pose() -> None:
+    pose = poses(Exact(SETS), Attention(SIZE, steady_s=STEADY_S), cut_s=LIFTING[0] + 0.5)
+    after = pose.time[pose.shot == 1][0]
+    assert after == pytest.approx(LIFTING[0] + 0.5, abs=0.051)
+    assert set(pose.shot.tolist()) == {0, 1}
+
+
+def test_an_empty_room_gets_few_poses() -> None:
     attention = Attention(SIZE)
     due = []
     for time_s in np.arange(0.0, 10.0, 0.1).tolist():

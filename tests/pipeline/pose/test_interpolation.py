@@ -1,11 +1,12 @@
-"""Between poses in time: linear between two samples, held at the ends."""
+"""Between poses in time: linear between two samples, or on a smooth curve; held at the ends."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.interpolate import PchipInterpolator
 
-from pipeline.pose.interpolation import neighbours, values_at
+from pipeline.pose.interpolation import curve_at, neighbours, values_at
 
 TIME = np.array([0.0, 0.1, 0.4, 1.0])
 MOMENTS = np.array([-1.0, 0.0, 0.05, 0.1, 0.3, 0.9, 1.0, 3.0])
@@ -35,3 +36,35 @@ def test_neighbours_are_beside_the_moment() -> None:
 def test_a_single_moment_has_single_neighbours() -> None:
     beside = neighbours(TIME, 0.25)
     assert (int(beside.before), int(beside.after), float(beside.share)) == (1, 2, pytest.approx(0.5))
+
+
+def test_the_curve_is_that_of_scipy_but_for_the_ends() -> None:
+    rng = np.random.default_rng(2)
+    time = np.cumsum(rng.uniform(0.1, 0.5, 20))
+    values = rng.normal(size=20)
+    inside = np.linspace(time[1], time[-2], 300)
+    np.testing.assert_allclose(curve_at(time, values, inside), PchipInterpolator(time, values)(inside), atol=1e-12)
+
+
+def test_the_curve_passes_no_sample_beside_it_and_is_held_at_the_ends() -> None:
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=len(TIME))
+    beside = neighbours(TIME, MOMENTS)
+    ends = np.sort(np.stack([values[beside.before], values[beside.after]]), axis=0)
+    found = curve_at(TIME, values, MOMENTS)
+    assert ((found >= ends[0] - 1e-12) & (found <= ends[1] + 1e-12)).all()
+    assert found[[0, -1]] == pytest.approx(values[[0, -1]])
+
+
+def test_a_movement_is_drawn_better_from_few_samples_by_a_curve() -> None:
+    time, moments = np.arange(-0.4, 2.41, 0.2), np.arange(0.0, 2.0, 0.01)
+    height = np.sin(np.pi * time / 2.0) ** 2
+    truth = np.sin(np.pi * moments / 2.0) ** 2
+    straight = np.abs(np.interp(moments, time, height) - truth).max()
+    assert np.abs(curve_at(time, height, moments) - truth).max() < straight / 2
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_or_two_samples_have_no_curve(count: int) -> None:
+    values = np.array([1.0, 3.0])[:count]
+    np.testing.assert_allclose(curve_at(TIME[:count], values, MOMENTS), np.interp(MOMENTS, TIME[:count], values))
