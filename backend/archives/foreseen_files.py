@@ -12,10 +12,12 @@ from pipeline.media import reading
 
 
 class ForeseenFiles:
-    """The files that get a task first. known: those that have one already."""
+    """The files that get a task first. known: those that have one already. are_others_known: whether tasks are known by
+    the content of files of unknown size, too."""
 
-    def __init__(self, tasks: ProjectTasks, known: Iterable[KnownFile]) -> None:
+    def __init__(self, tasks: ProjectTasks, known: Iterable[KnownFile], are_others_known: bool = False) -> None:
         self._tasks = tasks
+        self._are_others_known = are_others_known
         self._known: dict[str, str] = {}
         self._unread: dict[int, list[Path]] = {}
         for one in known:
@@ -29,9 +31,9 @@ class ForeseenFiles:
 
     def equal_of(self, file: Path) -> str:
         """The file with the same bytes that has a task or gets one first, and the task; "" for none. Only files of
-        equal sizes are read."""
+        equal sizes are read, and all where their size says nothing."""
         others = self._unread.get(_size(file))
-        if others is None:
+        if others is None and not self._are_others_known:
             return ""
         try:
             while others:
@@ -42,7 +44,7 @@ class ForeseenFiles:
             return ""
         task = self._tasks.of_content(digest)
         if task is not None:
-            return f"{self._known.get(digest, 'a file')} (task {task.id})"
+            return f"{self._known.get(digest, 'the video')} (task {task.id})"
         return str(self._read.get(digest, ""))
 
 

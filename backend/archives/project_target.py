@@ -38,8 +38,9 @@ from backend.sampling.clusters import Clusters
 from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.jobs import Job
 from backend.storage.ledger import Entry, Ledger, Source, is_address, is_task, target_name
+from backend.storage.overview import contents
 from backend.storage.scratch import scratch
-from backend.storage.summaries import note_copy
+from backend.storage.summaries import note_copy, refresh
 from pipeline.errors import VideoError
 from pipeline.media.playability import unplayable
 from pipeline.media.playable_copy import make_playable
@@ -67,9 +68,13 @@ class ProjectTarget:
         self._tasks = ProjectTasks(context.client, project, controls, root, ledger.owners(target_name(project)))
         self._root = root
         known_files = ledger.known_files(target_name(project))
-        for known in known_files:
-            self._tasks.note_content(known.digest, known.task)
-        self._foreseen = ForeseenFiles(self._tasks, known_files)
+        # A file that somebody uploaded in Label Studio, or that another run did, is known by what a server saw of it.
+        refresh(context.store.engine)
+        ours = {known.digest for known in known_files}
+        others = [(digest, task) for digest, task in contents(context.store.engine, project) if digest not in ours]
+        for digest, task in [(known.digest, known.task) for known in known_files] + others:
+            self._tasks.note_content(digest, task)
+        self._foreseen = ForeseenFiles(self._tasks, known_files, are_others_known=bool(others))
         self._in_hand = Locks()
         self._copied: set[str] = set()
         self._warned: set[str] = set()

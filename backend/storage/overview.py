@@ -256,6 +256,14 @@ def tasks_with(engine: Engine, digests: Iterable[str]) -> set[int]:
     return found
 
 
+def contents(engine: Engine, project: int) -> list[tuple[str, int]]:
+    """Which bytes the videos of a project's tasks had, as far as they were analyzed: (SHA-256 in hex, task)."""
+    query = select(VideoSummary.media_digest, Job.task).join(Job, Job.id == VideoSummary.job_id)
+    query = query.where(Job.project == project, VideoSummary.media_digest != "").distinct()
+    with Session(engine) as session:
+        return [(digest, task) for digest, task in session.execute(query.order_by(Job.task))]
+
+
 _ORDERS: dict[Order, tuple[Any, ...]] = {
     "least-certain": (VideoSummary.confidence.is_(None), VideoSummary.confidence, Job.id.desc()),
     # What no browser plays cannot be labelled; videos without a repetition need no labels, unless we missed one.

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from archive_runs import CONTROLS, Run, predictions
-from fakes import analysis
+from fakes import VERSION, analysis
 from label_studio_api import FakeLabelStudio
 
 from backend.archives.project_target import ProjectTarget
 from backend.archives.sources import files
 from backend.context import Context
 from backend.labelstudio.format import Task
+from backend.storage.analysis_json import dump_analysis
 from backend.storage.ledger import Ledger, Source
 
 
@@ -108,6 +109,28 @@ def test_a_plan_knows_files_that_equal_one_with_a_task_of_somebody_else(
     label_studio.add_task("/data/upload/1/0123abcd-a.mp4")
     shutil.copyfile(archive / "a.mp4", archive / "c.mp4")
     assert _planned(context, archive) == ["there", "uploaded", "same"]
+
+
+def test_a_file_that_somebody_uploaded_under_another_name_keeps_that_task(
+    context: Context, archive: Path, label_studio: FakeLabelStudio
+) -> None:
+    """The server has analyzed it there: it knows the bytes, whatever the file is called."""
+    address = "/data/upload/1/0123abcd-from-my-phone.mp4"
+    label_studio.files["1/0123abcd-from-my-phone.mp4"] = b"a" * 9
+    number = label_studio.add_task(address)
+    seen = replace(analysis(), media_digest=hashlib.sha256(b"a" * 9).hexdigest())
+    job = context.store.job_for(Task(number, 1, {"video": address}), address, VERSION, context.config.digest())
+    context.store.finish_job(job.id, dump_analysis(seen))
+    target = ProjectTarget(context, Ledger(context.store.engine), 1, CONTROLS, None)
+    foreseen = [target.new_task(source) for source in files([str(archive)])]
+    assert [(one.kind, one.same_as) for one in foreseen] == [
+        ("same", f"the video (task {number})"),
+        ("uploaded", ""),
+    ]
+    run = _run(context, archive)
+    assert run.ledger.counts(run.number) == {"done": 2}
+    assert predictions(label_studio) == [1, 1]
+    assert len(label_studio.files) == 2
 
 
 def test_a_plan_reads_no_file_that_has_a_task(context: Context, archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
