@@ -82,7 +82,7 @@ class SegmentConfig:
     max_stretch_m: float = 0.75
     min_whole_share: float = 0.6
     floor_share: float = 0.06
-    top_share: float = 0.09
+    top_share: float = 0.08
     min_speed_share: float = 0.3
 
 
