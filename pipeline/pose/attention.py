@@ -13,10 +13,8 @@ from pipeline.landmarks import INDEX
 from pipeline.pose.tracks import Series, is_sprawled, scale_of, tilt_of
 from pipeline.records import Landmarks
 
-CALM_S = 0.4
+CALM_S = 0.3
 """While nobody moves, a pose is taken every so many seconds."""
-STEADY_S = 0.2
-"""While somebody moves and is seen, a pose every so many seconds is enough for some estimators."""
 FOLLOW_S = 0.45
 """Poses so close follow each other, whatever is left out between them: nobody was lost there."""
 LOOK_BACK = 6
@@ -35,7 +33,7 @@ class Attention:
     """Whether somebody may be lifting, by the poses so far.
 
     size: width and height of the picture in pixels. may_rest: whether samples may go without a pose at all. steady_s:
-    seconds between two poses of somebody who moves and is seen; 0 for every sample.
+    the least seconds between two poses of somebody who moves and is seen; 0 for every sample.
     """
 
     def __init__(self, size: tuple[int, int], may_rest: bool = True, steady_s: float = 0.0) -> None:
@@ -46,18 +44,19 @@ class Attention:
         self._moved_s: float | None = None
         self._seen_s = -np.inf
         self._last_s = -np.inf
-        self._is_seen = False
+        self._is_lost, self._is_followed = True, False
         self.is_calm = False
         self.looks_back = False
 
     def is_due(self, time_s: float) -> bool:
         """Whether the next sample, at `time_s` seconds, gets a pose."""
-        pace_s = CALM_S if self.is_calm else self._steady_s if self._is_seen else 0.0
+        pace_s = CALM_S if self.is_calm else self._steady_s if self._is_followed else 0.0
         return time_s - self._last_s >= pace_s - _ROUNDING_S
 
     def cut(self) -> None:
         """The next sample is from another camera: nothing is known about it."""
-        self._heights, self._moved_s, self.is_calm, self._is_seen = None, None, False, False
+        self._heights, self._moved_s, self.is_calm = None, None, False
+        self._is_lost, self._is_followed = True, False
 
     def see(self, time_s: float, found: Landmarks | None) -> None:
         """Take note of a pose at `time_s` seconds, None where nobody was found.
@@ -65,9 +64,9 @@ class Attention:
         `looks_back` then says whether the samples that were passed over since the last pose, or while nobody moved, get
         a pose as well.
         """
-        was_calm, was_seen = self.is_calm, self._is_seen
+        was_calm, was_lost, was_followed = self.is_calm, self._is_lost, self._is_followed
         self._last_s = time_s
-        self._is_seen = found is not None and not is_sprawled(found[1][None].astype(np.float64))[0]
+        self._is_lost = found is None or bool(is_sprawled(found[1][None].astype(np.float64))[0])
         if found is None:
             # Whoever is lost while moving may be at lockout, with the head out of the picture.
             is_moving = not self.is_calm and time_s - self._seen_s < _LOST_S
@@ -76,7 +75,9 @@ class Attention:
         if self._moved_s is None or is_moving:
             self._moved_s = time_s
         self.is_calm = self._may_rest and time_s - self._moved_s > _CALM_AFTER_S
-        self.looks_back = not self.is_calm and (was_calm or (was_seen and not self._is_seen))
+        self.looks_back = not self.is_calm and (was_calm or (was_followed and self._is_lost))
+        # Whoever was found just now, or begins to move, is looked at once more before a sample is left out.
+        self._is_followed = not (self._is_lost or was_lost or self.looks_back)
 
     def _has_moved(self, found: Landmarks) -> bool:
         image, world = found[0][:, :2] * self._size, found[1].astype(np.float64)

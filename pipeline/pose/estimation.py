@@ -14,7 +14,7 @@ from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.media import reading
 from pipeline.media.reading import SampledFrame
 from pipeline.media.shots import ShotCounter
-from pipeline.pose.attention import LOOK_BACK, STEADY_S, Attention
+from pipeline.pose.attention import LOOK_BACK, Attention
 from pipeline.pose.estimator import PoseEstimator
 from pipeline.pose.person_crop import PersonTracker
 from pipeline.pose.static_person import bends, is_idle, without
@@ -27,6 +27,10 @@ _LEAST_LOOKS = 20
 """At so many moments at least, where the video is short."""
 # At lower rates there is nothing to leave out; 0 is every frame, for those who want just that.
 _BY_NEED_FROM_PER_SECOND = 6.0
+# With so many, every other one is enough for whoever moves and is seen. Samples are not evenly apart: the next after so
+# many intervals.
+_HALF_FROM_PER_SECOND = 10.0
+_HALF = 1.5
 # Cuts and fades are looked for in pictures of this size.
 _SHOT_SIDE_PX = 160
 
@@ -63,7 +67,8 @@ def estimate_two(
         """Of whom the estimator finds, or of somebody else than the person of the poses `before`."""
         by_need = per_second >= _BY_NEED_FROM_PER_SECOND
         # MediaPipe's graph takes pictures for a thirtieth of a second apart: the fewer, the further behind it lags.
-        attention = Attention((info.width, info.height), by_need, STEADY_S if config.engine == "openvino" else 0.0)
+        is_half_enough = config.engine == "openvino" and per_second >= _HALF_FROM_PER_SECOND
+        attention = Attention((info.width, info.height), by_need, _HALF / per_second if is_half_enough else 0.0)
         samples = reading.samples(path, per_second, may_thin=lambda: attention.is_calm)
         if before is None:
             return estimate_samples(samples, info, config, estimator, on_progress, attention, surroundings)
@@ -110,18 +115,25 @@ def estimate_samples(
         attention.see(sample.time_s, landmarks)
         if surroundings is not None:
             surroundings.see(sample.time_s, picture, landmarks)
-        if attention.looks_back:
-            for earlier in passed_over:
-                landmarks = tracker.landmarks(earlier, earlier.shrunk(config.max_side_px))
-                found.append((earlier.time_s, shot, landmarks))
+        while passed_over and attention.looks_back:
+            earlier = passed_over.popleft()
+            landmarks = tracker.landmarks(earlier, earlier.shrunk(config.max_side_px))
+            found.append((earlier.time_s, shot, landmarks))
         if not attention.is_calm:
             passed_over.clear()
+
+    def end_shot() -> None:
+        """A recording often ends with the load on its way to the floor."""
+        if passed_over and not attention.is_calm:
+            look(passed_over.pop())
 
     for sample in samples:
         # Whether a view fades into another shows in pictures that are near each other.
         if not attention.is_calm or attention.is_due(sample.time_s):
-            before, shot = shot, shots.shot(sample.shrunk(_SHOT_SIDE_PX))
-            if shot != before:
+            shown = shots.shot(sample.shrunk(_SHOT_SIDE_PX))
+            if shown != shot:
+                end_shot()
+                shot = shown
                 tracker.cut()
                 passed_over.clear()
                 attention.cut()
@@ -133,8 +145,7 @@ def estimate_samples(
             passed_over.append(sample)
         if on_progress is not None:
             on_progress(min(1.0, sample.time_s / info.duration_s))
-    if passed_over and not attention.is_calm:
-        look(passed_over.pop())  # a recording often ends with the load on its way to the floor
+    end_shot()
     return _pose_of(sorted(found, key=lambda one: one[0]), info)
 
 

@@ -1,5 +1,5 @@
-"""Between two poses in time: the samples beside a moment, how far it is from the one to the other, and a smooth curve
-through them."""
+"""Between two poses in time: the samples beside a moment, how far it is from the one to the other, a smooth curve
+through them, and how long each stands for."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def curve_at(time: _Doubles, values: _Doubles, moments: ArrayLike) -> _Doubles:
 
     Between samples a cubic with the slopes of Fritsch and Butland, "A method for constructing local monotone piecewise
     cubic interpolants" (1984), equation 5: zero at a turning point, elsewhere a harmonic mean of the slopes of both
-    sides. Straight in the first and the last interval; the ends are held beyond.
+    sides; at the first and the last sample that of the line beside. The ends are held beyond.
     """
     if len(time) < 3:
         return np.interp(np.asarray(moments, np.float64), time, values)
@@ -61,3 +61,12 @@ def curve_at(time: _Doubles, values: _Doubles, moments: ArrayLike) -> _Doubles:
     bow = (slopes[before] - chords[before]) * rest - (slopes[after] - chords[before]) * at
     curve: _Doubles = line + at * rest * length * bow
     return curve
+
+
+def seconds_of(time: _Doubles) -> _Doubles:
+    """[T] how long each sample at times [T] stands for, seconds: they are denser where somebody is lost. 1 for one."""
+    if len(time) < 2:
+        return np.ones(len(time))
+    between = np.diff(time)
+    seconds: _Doubles = (np.append(between[0], between) + np.append(between, between[-1])) / 2
+    return seconds

@@ -19,7 +19,7 @@ _Doubles = NDArray[np.float64]
 # A region is so many times as wide as the circle around the hips that the body fits into.
 _MARGIN = 1.25
 # The one-euro filter of the two points that regions come from: the graph uses it even where landmarks are not smoothed.
-_GRAPH_STEP_S, _LONGEST_AS_GRAPH_S = 1 / 30, 0.12
+_GRAPH_STEP_S, _LONGEST_AS_GRAPH_S = 1 / 30, 0.15
 _LEAST_CUTOFF_HZ = 0.01
 _CUTOFF_PER_SPEED = 10.0
 _SPEED_CUTOFF_HZ = 1.0
@@ -132,7 +132,7 @@ def refined(shares: _Doubles, heat: Floats, kernel: int, least: float) -> _Doubl
 class RegionFilter:
     """Steadies the two points that the next region comes from: a one-euro filter, which follows fast movements.
 
-    The graph takes any two pictures for a thirtieth of a second apart. So does this where they are up to a tenth apart;
+    The graph takes any two pictures for a thirtieth of a second apart. So does this where they are about a tenth apart;
     with fewer it would lag behind a lifter, and goes by their times.
     """
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import SegmentConfig
+from pipeline.pose.interpolation import seconds_of
 from pipeline.pose.tracks import is_plausible, pixels_per_metre
 from pipeline.records import Pose, Rep
 from pipeline.reps.half_seen import half_seen
@@ -55,7 +56,7 @@ def confidence(pose: Pose, reps: Sequence[Rep], found: Sequence[RepProposal], co
     trust *= _of_boundaries(accepted) * _of_rhythm(reps)
     trust *= _of_poses(pose, usable, config.max_gap_s, _MISSING_WEIGHT if reps else _MISSING_WEIGHT_ALONE)
     if not reps:
-        seconds = _seconds(pose)
+        seconds = seconds_of(pose.time)
         trust *= _of_margins([-half.margin for half in half_seen(pose, config)])
         trust *= min(1.0, float(seconds[usable].sum() / seconds.sum()) / _ENOUGH_TO_SAY_NONE)
     return float(np.clip(trust, 0.0, 1.0))
@@ -91,19 +92,10 @@ def _of_poses(pose: Pose, usable: NDArray[np.bool_], max_gap_s: float, weight: f
     much the size of the person jumps about, within shots: guesses of an estimator that sees nobody clearly."""
     runs = np.split(np.arange(len(usable)), np.flatnonzero(np.diff(usable.astype(int))) + 1)
     absences = [run for run in runs if not usable[run[0]] and pose.time[run[-1]] - pose.time[run[0]] <= max_gap_s]
-    seconds = _seconds(pose)
+    seconds = seconds_of(pose.time)
     missing_s = sum(float(seconds[run].sum()) for run in absences)
     size = np.log(pixels_per_metre(pose)[usable])
     shots = pose.shot[usable]
     wander = float(np.sqrt(np.mean([np.var(size[shots == shot]) for shot in np.unique(shots)])))
     share = missing_s / (missing_s + float(seconds[usable].sum()))
     return (1.0 - min(1.0, weight * share)) * float(np.exp(-max(0.0, wander - _SIZE_FREE) / _SIZE_SCALE))
-
-
-def _seconds(pose: Pose) -> NDArray[np.float64]:
-    """[T] how long each pose stands for: while nobody moves they are further apart."""
-    if len(pose.time) < 2:
-        return np.ones(len(pose.time))
-    between = np.diff(pose.time)
-    seconds: NDArray[np.float64] = (np.append(between[0], between) + np.append(between, between[-1])) / 2
-    return seconds

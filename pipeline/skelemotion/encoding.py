@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import EncodeConfig
 from pipeline.landmarks import INDEX, LANDMARK_COUNT, MIRRORED
-from pipeline.pose.interpolation import values_at
+from pipeline.pose.interpolation import seconds_of, values_at
 from pipeline.records import Floats, Pose, Rep
 from pipeline.skelemotion.layout import CHANNELS, WALK, phase_lengths
 
@@ -39,7 +39,7 @@ _SAME_SPOT = 0.25
 class Encoded:
     """A SkeleMotion image [C, J, L] float32 and how far it can be trusted.
 
-    coverage 0..1: the share of the repetition's frames in which the body was found, in the shot that the image is from;
+    coverage 0..1: the share of the repetition's time in which the body was found, in the shot that the image is from;
     0 where nothing can be encoded (the image is then all zeros). gap 0..1: the longest stretch without a pose, as a
     share of the repetition. shot: the camera shot that it was taken from. seen [33] 0..1: the mean visibility of
     each landmark, of the image's left and right. times [L]: the media time of each column, seconds; empty where nothing
@@ -164,7 +164,8 @@ def _track(pose: Pose, rep: Rep, config: EncodeConfig) -> _Track | None:
     # The feet stay where they are during a lift: one origin for all frames does not carry the ankles' noise.
     values -= np.median(_middle(values, _ANKLES), axis=0)
     found = pose.time[use & inside]
-    coverage = len(found) / int(inside.sum())
+    seconds = seconds_of(pose.time)
+    coverage = float(seconds[use & inside].sum() / seconds[inside].sum())
     gap = float(np.diff([rep.start_s, *found, rep.end_s]).max()) / rep.duration_s
     return _Track(time, smooth(time, values, config.smooth_s), scale, coverage, gap, shot, seen)
 

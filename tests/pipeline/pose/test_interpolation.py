@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
 
-from pipeline.pose.interpolation import curve_at, neighbours, values_at
+from pipeline.pose.interpolation import curve_at, neighbours, seconds_of, values_at
 
 TIME = np.array([0.0, 0.1, 0.4, 1.0])
 MOMENTS = np.array([-1.0, 0.0, 0.05, 0.1, 0.3, 0.9, 1.0, 3.0])
@@ -68,3 +68,8 @@ def test_a_movement_is_drawn_better_from_few_samples_by_a_curve() -> None:
 def test_one_or_two_samples_have_no_curve(count: int) -> None:
     values = np.array([1.0, 3.0])[:count]
     np.testing.assert_allclose(curve_at(TIME[:count], values, MOMENTS), np.interp(MOMENTS, TIME[:count], values))
+
+
+def test_a_sample_stands_for_half_of_the_time_to_its_neighbours() -> None:
+    assert seconds_of(TIME) == pytest.approx([0.1, 0.2, 0.45, 0.6])
+    assert seconds_of(TIME[:1]).tolist() == [1.0]

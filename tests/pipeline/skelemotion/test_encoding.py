@@ -122,6 +122,22 @@ def test_missing_poses_lower_the_coverage(pose: Pose) -> None:
     assert encode(half, REPS[0], CONFIG).coverage == pytest.approx(0.5, abs=0.05)
 
 
+def test_coverage_counts_time_where_samples_are_denser_while_somebody_is_lost() -> None:
+    dense = sampled(10.0)
+    middle = (REPS[0].start_s + REPS[0].end_s) / 2
+    lost = (dense.time > middle - 0.5) & (dense.time < middle + 0.5)
+    every_other = lost | (np.arange(len(dense.time)) % 2 == 0)
+    rows = {
+        name: getattr(dense, name)[every_other] for name in ("image", "world", "depth", "visibility", "time", "shot")
+    }
+    sparse = replace(dense, **rows, back_bow=dense.back_bow[every_other])
+    seen = [
+        encode(synthetic.drop_poses(p, w), REPS[0], CONFIG).coverage
+        for p, w in ((dense, lost), (sparse, lost[every_other]))
+    ]
+    assert seen[1] == pytest.approx(seen[0], abs=0.05)
+
+
 def test_repetition_outside_the_video_has_no_coverage(pose: Pose) -> None:
     assert encode(pose, Rep(900.0, 901.0, 902.0), CONFIG).coverage == 0.0
 
