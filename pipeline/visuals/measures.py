@@ -73,8 +73,8 @@ class RepMeasures:
 def measure(pose: Pose, reps: Sequence[Rep]) -> tuple[RepMeasures | None, ...]:
     """The measures of each repetition; None where the hands or the body are hardly seen.
 
-    They are as exact in time as the poses are dense: about 0.1 s by default, 0.2 s with the engine openvino. Lengths are
-    of the picture: a camera that moves, or a lifter who walks towards it, spoils them.
+    They are as exact in time as the poses are dense: about 0.1 s by default, 0.2 s with the engine openvino. Lengths
+    are of the picture: a camera that moves, or a lifter who walks towards it, spoils them.
     """
     within = np.zeros(len(pose.time), bool)
     for rep in reps:
