@@ -14,9 +14,12 @@ from pipeline.pose.estimation import estimate_two
 from pipeline.pose.estimator import PoseEstimator, open_estimator
 from pipeline.records import Analysis, OnProgress, Pose, VideoInfo
 from pipeline.reps import segment
-from pipeline.reps.lifters import TWO_LIFTERS, lifter_of, warning_of
+from pipeline.reps.lifters import lifter_of, warning_of
 from pipeline.reps.nothing import why_none
 from pipeline.skelemotion import encode
+
+_IN_DOUBT = 0.3
+"""The most confidence (0..1) that a cut gets where repetitions are not in it: of a second lifter, or of a lost end."""
 
 
 def analyze_video(
@@ -107,6 +110,7 @@ def analyze_pose(
         The repetitions with their scores, and what they were made with.
     """
     found = segment(pose, config.segment)
+    warnings = [warning for warning in (info.cut_short, warning_of(pose)) if warning]
     encoded = [encode(pose, rep, detector.config.encode) for rep in found.reps]
     if not appearance:
         lengths = appearance_of(pose, found.reps, detector.config.encode, encoded)
@@ -115,13 +119,13 @@ def analyze_pose(
         video=info,
         reps=found.reps,
         scores=detector.score(pose, found.reps, encoded=encoded),
-        confidence=min(found.confidence, TWO_LIFTERS) if pose.second_lifter else found.confidence,
+        confidence=min(found.confidence, _IN_DOUBT) if warnings else found.confidence,
         model_version=detector.version,
         config_digest=config.digest(),
         media_digest=media_digest,
         appearance=appearance,
         nothing="" if found.reps else why_none(pose, config.segment),
-        warning=warning_of(pose),
+        warning="; ".join(warnings),
     )
 
 

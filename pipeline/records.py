@@ -35,6 +35,11 @@ OnProgress = Callable[[float], None]
 """Called now and then with the share (0..1) of the work that is done."""
 
 
+CUT_SHORT = "the file was cut short"
+TWO_PEOPLE = "two people lift"
+"""How the two warnings of an analysis begin, by which videos with them are found again."""
+
+
 @dataclass(frozen=True)
 class VideoInfo:
     """What the container says about a video, and how it will be displayed.
@@ -46,6 +51,7 @@ class VideoInfo:
     currentTime): a video that was cut may begin later than 0. `earliest_s` is the same of the earliest of pictures and
     sound: Firefox, which counts from there, shows everything so much earlier. `unplayable`: why browsers do not play
     it, in words, "" where they do. `has_playable_copy`: people are shown a copy of it instead, which browsers play.
+    `whole_s`: how long the video was before its file was cut short, by its header; 0 where it is whole.
     """
 
     path: str
@@ -62,6 +68,7 @@ class VideoInfo:
     earliest_s: float = 0.0
     unplayable: str = ""
     has_playable_copy: bool = False
+    whole_s: float = 0.0
 
     def __post_init__(self) -> None:
         if not (self.duration_s > 0 and self.fps > 0 and self.width > 0 and self.height > 0):
@@ -73,6 +80,13 @@ class VideoInfo:
         if self.earliest_s <= 1 / self.fps:
             return ""
         return f"starts at {self.earliest_s:.2f} s: Firefox shows it that much earlier"
+
+    @property
+    def cut_short(self) -> str:
+        """What people should know where the file ends before the video does; "" of other videos."""
+        if not self.whole_s:
+            return ""
+        return f"{CUT_SHORT}: it ends at {self.duration_s:.1f} of {self.whole_s:.1f} s. Copy or upload it again"
 
 
 class Landmarks(NamedTuple):
@@ -179,10 +193,10 @@ class RepScore:
     score 0..1, higher is more anomalous, the decision is at 0.5. p_value 0..1 is conformal: the share of normal
     repetitions that are at least as unusual. raw is the detector's own distance. `reliable` is False where the
     repetition could not be judged (poses missing, implausibly short, hidden): a person should check it, and it is no
-    anomaly whatever its score. hindrance: what of the body was hidden, in words ("the legs are hidden"), "" where that
-    is not the reason. back_bow: how far the outline of the back bulges, in trunk lengths, None where the view allows no
-    statement: a hint for people, which moves neither score nor label. flagged_by: what gives a repetition a score of
-    0.5 or more, by itself or, if nothing does, together.
+    anomaly whatever its score. hindrance: why it was not judged, in words ("the legs are hidden", "it is too short"),
+    "" where it was, and by earlier releases where nothing was hidden. back_bow: how far the outline of the back bulges,
+    in trunk lengths, None where the view allows no statement: a hint for people, which moves neither score nor label.
+    flagged_by: what gives a repetition a score of 0.5 or more, by itself or, if nothing does, together.
     """
 
     score: float

@@ -165,7 +165,13 @@ def promote(name: Name, project: Project) -> None:
 @app.command()
 def rollback(project: Project) -> None:
     """Use again what was in use before the last promotion."""
-    typer.echo(f"{_registry_of(project).rollback(project).version} is in use for project {project}.")
+    from backend.models.registry import BASE
+
+    registry = _registry_of(project)
+    typer.echo(f"{registry.rollback(project).version} is in use for project {project}.")
+    name = registry.current_name(project)
+    if name != BASE and (remark := registry.version(project, name).gate.get("remark")):
+        typer.echo(f"Of it was said: {remark}")
 
 
 def curve(values: Sequence[float]) -> str:
@@ -269,7 +275,7 @@ def _figures(registry: Registry, project: int, version: Version) -> dict[str, st
     }
     rows |= {title: value for title, value, _ in _judged(version)}
     if "suspects" in figures:
-        tasks = version.gate.get("doubtful_tasks")
+        tasks = version.gate.get("doubtful_tasks") if figures["suspects"] else None
         rows["Normal ones that look odd"] = f"{figures['suspects']:g}" + (f", {_tasks(tasks)}" if tasks else "")
     return rows | {"Compared with": str(run.get("parent_name", "")), "Verdict": _verdict(registry, project, version)}
 

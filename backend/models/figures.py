@@ -166,8 +166,13 @@ def confirmed_words(run: Mapping[str, Any]) -> str:
         return ""
     of = counted(kept["anomalous"], "repetition")
     flagged = f"it flags {kept['flagged']} (before: {kept['flagged_before']})"
-    at = at_rate_words(run.get("gate") or {})
-    return f"As it is, made of these videos as well{at}: of {of} that people called anomalous {flagged}."
+    gate = run.get("gate") or {}
+    at, stored = at_rate_words(gate), gate.get("figures") or {}
+    said = f"As it is, made of these videos as well{at}: of {of} that people called anomalous {flagged}."
+    unseen_before = stored.get("anomalies", 0) * (1 - stored.get("current_misses", 1))
+    if kept["flagged_before"] < round(unseen_before):
+        said += " The one before had learnt some of them as normal; without their videos it finds more."
+    return said
 
 
 def at_rate_words(gate: Mapping[str, Any]) -> str:

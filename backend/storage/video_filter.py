@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from backend.storage.jobs import Job
 from backend.storage.labels import Annotation, LabelledRegion
 from backend.storage.summaries import RepSummary, VideoSummary
-from pipeline.records import ROUNDED_BOW
+from pipeline.records import CUT_SHORT, ROUNDED_BOW, TWO_PEOPLE
 
 State = Literal["queued", "running", "done", "failed"]
 Issue = Literal[
@@ -25,6 +25,7 @@ Issue = Literal[
     "rounded-back",
     "no-repetitions",
     "two-lifters",
+    "cut-short",
     "unreadable",
 ]
 Labelled = Literal["yes", "no", "normal", "anomalous"]
@@ -179,7 +180,9 @@ def has_issue(name: Issue, in_use: InUse, project: int | None) -> ColumnElement[
     if name == "low-rate":
         return is_done & (VideoSummary.fps > 0) & (VideoSummary.fps < LOW_FPS)
     if name == "two-lifters":
-        return VideoSummary.warning != ""
+        return VideoSummary.warning.contains(TWO_PEOPLE)
+    if name == "cut-short":
+        return VideoSummary.warning.contains(CUT_SHORT)
     if name == "late-start":
         return is_done & (VideoSummary.late_start_s > 0)
     if name == "not-judged":

@@ -22,7 +22,7 @@ from pipeline.anomaly.model_files import load_parts, save_parts, version_of
 from pipeline.anomaly.posture import PostureModel, angle_cells, fault_score
 from pipeline.anomaly.reference import Reference, Scale, cells_of, explaining, in_units, joined, origins, ratios
 from pipeline.anomaly.versions import version_at
-from pipeline.anomaly.visibility import TRUNK, hidden
+from pipeline.anomaly.visibility import LOST, TOO_LITTLE, TOO_SHORT, TRUNK, hidden
 from pipeline.anomaly.within_video import compare_within_video, within_video_cells
 from pipeline.config import DetectorConfig
 from pipeline.pose.back_outline import bows_of
@@ -34,7 +34,7 @@ from pipeline.skelemotion import Encoded, encode
 _SHORTEST_SHARE = 0.45
 # The longest stretch without poses, as a share of the repetition, with which a repetition is judged still.
 _LONGEST_GAP = 0.3
-_UNJUDGED = RepScore(0.5, 1.0, 0.0, reliable=False)
+_UNJUDGED = RepScore(0.5, 1.0, 0.0, reliable=False, hindrance=TOO_LITTLE)
 _CalibrationName = Literal["in_setting", "in_posture", "within_video"]
 # So many findings share the false alarms of a repetition, and its p-value is multiplied by that (Bonferroni's
 # correction).
@@ -157,12 +157,11 @@ class Detector:
         trusted: list[tuple[bool, str]] = []
         for rep, one in zip(reps, found, strict=True):
             if one is None:
-                trusted.append((False, ""))
+                trusted.append((False, TOO_LITTLE))
                 continue
             known = float(plausible[(pose.time >= rep.start_s) & (pose.time <= rep.end_s)].mean())
-            unseen = hidden(pose, rep)
-            judged = self._can_be_judged(min(one[0].coverage, known), one[0].gap, rep, reps)
-            trusted.append((judged and not unseen, unseen))
+            why = hidden(pose, rep) or self._hindrance(min(one[0].coverage, known), one[0].gap, rep, reps)
+            trusted.append((not why, why))
         bows = bows_of(pose, reps)
         return tuple(self.at_rate(rate)._scores(found, trusted, bows) for rate in rates)
 
@@ -226,11 +225,14 @@ class Detector:
         """A saved detector, with its own configuration. Raises ModelError where it is missing or damaged."""
         return Detector(**load_parts(Path(folder)))
 
-    def _can_be_judged(self, coverage: float, gap: float, rep: Rep, reps: Sequence[Rep]) -> bool:
+    def _hindrance(self, coverage: float, gap: float, rep: Rep, reps: Sequence[Rep]) -> str:
+        """Why a repetition cannot be judged, in words, "" where it can."""
         shortest = self.config.min_duration_s
         if len(reps) >= self.config.min_siblings:
             shortest = max(shortest, _SHORTEST_SHARE * float(np.median([other.duration_s for other in reps])))
-        return coverage >= self.config.min_coverage and gap <= _LONGEST_GAP and rep.duration_s >= shortest
+        if rep.duration_s < shortest:
+            return TOO_SHORT
+        return TOO_LITTLE if coverage < self.config.min_coverage else LOST if gap > _LONGEST_GAP else ""
 
     def _findings(
         self, pose: Pose, reps: Sequence[Rep], setting: str, encoded: Sequence[Encoded] | None = None

@@ -12,6 +12,8 @@ from pipeline.records import Pose, Rep
 Points = NDArray[np.float64]
 
 TRUNK, LEGS = "the trunk is hidden", "the legs are hidden"
+TOO_LITTLE, LOST = "the lifter is hardly seen", "the lifter is lost for a while"
+TOO_SHORT = "it is too short"
 _SEEN = 0.5
 """Mean visibility of the better seen side below which a part of the body counts as hidden."""
 _SHORTEST_THIGH = 0.6

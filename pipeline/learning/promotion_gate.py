@@ -32,7 +32,7 @@ _RESAMPLES = 500
 _EVIDENCE = 0.9
 _MARGIN = 0.1
 # The number of labels contradicted from which the gate also judges by the earlier labels.
-_LEAST_CONTRADICTED = 3
+LEAST_CONTRADICTED = 3
 
 _Row = tuple[str, bool, float, float, tuple[float, ...]]
 """A repetition: video, whether it is anomalous, scores of the candidate and of the current one, scores of the candidate
@@ -114,7 +114,7 @@ def judge(
     rates = tuple(sorted({*RATES, rate}))
     new, old = _unseen(samples, earlier, current, candidate, (rate, *rates), on_progress)
     at_rates = unseen_at_rates(rates, new.at_rates.T >= 0.5, new.truth, new.groups)
-    contradicted = _contradicted(samples, earlier)
+    contradicted = relabelled(samples, earlier)
     suspects = mislabelled.search(candidate)
     figures = _figures(new, seed) | {
         "videos": float(videos),
@@ -122,16 +122,16 @@ def judge(
         "suspects": float(len(suspects.rows)),
     }
     reasons, doubtful = _reasons(new, rate, seed), Counter[str]()
-    if len(contradicted) >= _LEAST_CONTRADICTED:
+    if len(contradicted) >= LEAST_CONTRADICTED:
         figures |= {f"earlier_{name}": value for name, value in _figures(old, seed).items()}
         if worse := _reasons(old, rate, seed):
             reasons.append("by the earlier labels " + ", ".join(worse))
     remarks = []
-    told = max(contradicted, _contradicted(samples, newest), key=len)
-    if len(told) >= _LEAST_CONTRADICTED:
+    told = max(contradicted, relabelled(samples, newest), key=len)
+    if len(told) >= LEAST_CONTRADICTED:
         # A detector that has learnt them calls them normal too, so that no figure shows what it would no longer find.
         remarks.append(f"{len(told)} repetitions that earlier labels call anomalous are called normal")
-        doubtful.update(told)
+        doubtful.update(one.group for one in told)
     if suspects.is_more_than_chance:
         look = "look anomalous beside the other normal ones of the same lifter"
         # Without earlier labels a rare lift cannot be distinguished from a fault: people get a remark, and decide.
@@ -332,10 +332,10 @@ def _is_worse(count: float, change: float, resampled: Doubles) -> bool:
     return bool((len(known) and (known > 0).mean() >= _EVIDENCE) or (change > _MARGIN and count >= 2))
 
 
-def _contradicted(samples: Sequence[LabelledRep], earlier: Sequence[LabelledRep]) -> list[str]:
-    """The video of every repetition that was anomalous by the earlier labels and is normal by the new ones."""
+def relabelled(samples: Sequence[LabelledRep], earlier: Sequence[LabelledRep]) -> list[LabelledRep]:
+    """The repetitions that were anomalous by the earlier labels and are normal by the new ones."""
     return [
-        old.group
+        old
         for old in earlier
         if old.label == "anomalous"
         and any(new.group == old.group and new.label == "normal" and tiou(new.rep, old.rep) > 0.5 for new in samples)

@@ -28,10 +28,13 @@ from pipeline.media.limits import Limits
 from pipeline.media.opening import INDEXED, READ_ONCE, has_unread_recording, opened, video_stream
 from pipeline.media.playability import unplayable_in
 from pipeline.media.sampling import Sampler, Thinning
+from pipeline.media.wholeness import is_cut_short
 from pipeline.records import VideoInfo
 
 # Where the pictures that others refer to are further apart, seconds, they are too few to go by.
 _SPARSE_S = 0.2
+# Of a file that was cut short so much is missing before it is said: of less nobody misses a repetition.
+_MISSING_S = 0.5
 
 
 def probe(path: str | Path, limits: Limits = Limits()) -> VideoInfo:  # noqa: B008  # frozen
@@ -73,6 +76,7 @@ def probe(path: str | Path, limits: Limits = Limits()) -> VideoInfo:  # noqa: B0
     if rhythm.fps <= 0 or duration_s <= 0:
         raise VideoDamaged(f"{path}: the file tells neither its frame rate nor its duration. Re-encode it, please.")
     limits.check_duration(path, duration_s)
+    is_short = declared_s - duration_s > _MISSING_S and is_cut_short(path)
     return VideoInfo(
         path=str(path),
         duration_s=duration_s,
@@ -87,6 +91,7 @@ def probe(path: str | Path, limits: Limits = Limits()) -> VideoInfo:  # noqa: B0
         start_s=start_s,
         earliest_s=earliest_s,
         unplayable=hindrance,
+        whole_s=declared_s if is_short else 0.0,
     )
 
 

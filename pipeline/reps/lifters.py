@@ -9,11 +9,9 @@ import numpy as np
 
 from pipeline.config import SegmentConfig
 from pipeline.pose.tracks import is_plausible
-from pipeline.records import Pose, Rep, Side, tiou
+from pipeline.records import TWO_PEOPLE, Pose, Rep, Side, tiou
 from pipeline.reps import find_reps
 
-TWO_LIFTERS = 0.3
-"""The most confidence (0..1) that a cut gets where two people lift: half of all repetitions are not in it."""
 # A mirror shows the same lifts at the same times.
 _SAME_MOMENT = 0.8
 
@@ -36,7 +34,7 @@ def warning_of(pose: Pose) -> str:
     if not pose.second_lifter:
         return ""
     side = "right" if pose.second_lifter == "left" else "left"
-    return f"two people lift: only the one on the {side} is counted"
+    return f"{TWO_PEOPLE}: only the one on the {side} is counted"
 
 
 def _is_mirrored(mine: Sequence[Rep], others: Sequence[Rep]) -> bool:

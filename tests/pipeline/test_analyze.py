@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,19 @@ def test_the_repetitions_of_a_planned_lift_are_found_and_scored(
     true = synthetic.reps_of(plan)
     assert len(found.scores) == len(found.reps) == len(true)
     assert all(abs(a.start_s - b.start_s) < 0.5 for a, b in zip(found.reps, true, strict=True))
+
+
+def test_a_file_that_was_cut_short_is_said_and_trusted_little(
+    planned: tuple[synthetic.LiftPlan, Pose, VideoInfo],
+) -> None:
+    _, pose, info = planned
+    whole = analyze_pose(pose, info, detector.load_detector())
+    cut = analyze_pose(pose, replace(info, whole_s=info.duration_s + 9.0), detector.load_detector())
+    assert (whole.warning, cut.warning) == ("", replace(info, whole_s=info.duration_s + 9.0).cut_short)
+    assert cut.warning.startswith("the file was cut short: it ends at ")
+    assert whole.confidence > 0.3
+    assert cut.confidence == 0.3
+    assert cut.reps == whole.reps
 
 
 def test_what_is_shared_by_the_parts_is_worked_out_once(

@@ -60,7 +60,8 @@ def fill_videos(
     odd = replace(analysis((0.1, 0.2), confidence=0.3).video, codec="mpeg4", variable_rate=True)
     few = replace(analysis((0.1, 0.2), confidence=0.3), video=odd, warning="two people lift: <b>one</b> is counted")
     _done(store, FEW, "few", few)
-    _done(store, NONE, "nobody", replace(analysis((), confidence=1.0), video=info, nothing="nobody is seen"))
+    none = replace(analysis((), confidence=1.0), video=replace(info, whole_s=99.0), nothing="nobody is seen")
+    _done(store, NONE, "nobody", replace(none, warning=none.video.cut_short))
     for task, name, kind, message in (
         (BROKEN, "notes", "NotAVideo", "notes.mp4: not a readable media file <script>."),
         (LOST, "lost", "WorkerLost", "The process that worked on this video died."),
@@ -125,11 +126,14 @@ def label(
 def add_model(
     registry: Registry, number: int, normals: float, anomalies: float, project: int = 1, **figures: Any
 ) -> str:
-    """The shipped model as one of the project's; figures: more of the gate's, or `passed`, `reason` and `rates`."""
+    """The shipped model as one of the project's; figures: more of the gate's, or `passed`, `reason`, `rates` and
+    `doubtful_tasks`."""
     name = f"v{number:04d}"
     folder = registry.root / "1" / name
     folder.mkdir(parents=True)
     gate = {"passed": figures.pop("passed", True), "reason": figures.pop("reason", "Not worse on unseen videos.")}
+    if tasks := figures.pop("doubtful_tasks", ()):
+        gate |= {"doubtful_tasks": tasks}
     if at_rates := figures.pop("rates", ()):
         gate |= {"rate": 0.05, "rates": [asdict(one) for one in at_rates]}
     rates = {"candidate_false_alarms": 0.1, "current_false_alarms": 0.1, "candidate_misses": 1.0, "current_misses": 1.0}

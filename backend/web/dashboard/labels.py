@@ -9,6 +9,7 @@ from backend.labels.corrections import Agreement, AnnotatorWork, Correction, Dis
 from backend.labels.faults import FaultAgreement, fault_agreements
 from backend.labels.odd_labels import OddLabel, odd_labels
 from backend.labelstudio.file_names import file_name
+from backend.models.registry import BASE, Registry
 from backend.storage import summaries
 from backend.storage.jobs import Store
 from backend.web.dashboard.arguments import PAGE_SIZE, Window
@@ -74,7 +75,7 @@ class OddLine:
 class LabelsView:
     """How a project was labelled. agree_reps, agree_labels: share 0..1 of repetitions that both of two people have, and
     of those the ones with equal labels; None where nothing was labelled twice. odd_total: all there are. faults: see
-    `backend.labels.faults`."""
+    `backend.labels.faults`. doubtful_tasks: those that the verdict on the model in use names, `model` is its name."""
 
     project: int
     title: str
@@ -88,6 +89,8 @@ class LabelsView:
     odd_total: int
     odd: tuple[OddLine, ...]
     faults: tuple[FaultAgreement, ...]
+    model: str
+    doubtful_tasks: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,7 @@ class CorrectionsView:
 def labels_view(context: Context, links: Links, project: int) -> LabelsView:
     """How a project was labelled."""
     store, in_use = context.store, context.registry.current(project).version
+    name = context.registry.current_name(project)
     summaries.refresh(store.engine)
     labels = store.labels.of_project(project)
     found, odd = report(store.engine, labels), odd_labels(store.engine, labels, in_use)
@@ -143,7 +147,13 @@ def labels_view(context: Context, links: Links, project: int) -> LabelsView:
         odd_total=len(odd),
         odd=tuple(_odd_line(one, links) for one in odd[:PAGE_SIZE]),
         faults=tuple(fault_agreements(store, labels)),
+        model=name,
+        doubtful_tasks=_doubtful_tasks(context.registry, project, name),
     )
+
+
+def _doubtful_tasks(registry: Registry, project: int, name: str) -> tuple[int, ...]:
+    return () if name == BASE else tuple(registry.version(project, name).gate.get("doubtful_tasks") or ())
 
 
 def corrections_view(

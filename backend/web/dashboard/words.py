@@ -57,6 +57,7 @@ ISSUES = {
     "low-rate": "fewer than 15 frames a second",
     "late-start": "begins late: Firefox shows it earlier",
     "two-lifters": "two people lift, one is counted",
+    "cut-short": "the file was cut short",
     "not-judged": "repetitions that could not be judged",
     "rounded-back": ROUNDED_BACK,
     "no-repetitions": "no repetition found",

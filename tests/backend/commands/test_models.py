@@ -182,6 +182,21 @@ def test_compare_names_the_tasks_whose_labels_look_odd(registry: Registry, invok
     assert "3, tasks 4, 7" in invoke("compare", "v0001", "v0003")
 
 
+def test_compare_names_no_task_where_nothing_looks_odd(registry: Registry, invoke: Invoke) -> None:
+    """The verdict may name tasks for another reason: labels that contradict earlier ones."""
+    gate = RUN["gate"] | {"doubtful_tasks": [4], "figures": {"suspects": 0.0}}
+    registry.publish(1, load_detector(), "", RUN | {"gate": gate}, [])
+    assert "task 4" not in invoke("compare", "v0001", "v0003")
+
+
+def test_rollback_says_what_was_said_of_the_model(registry: Registry, invoke: Invoke) -> None:
+    remark = "5 repetitions that earlier labels call anomalous are called normal."
+    registry.publish(1, load_detector(), "", RUN | {"gate": RUN["gate"] | {"remark": remark}}, [])
+    for name in ("v0003", "v0001"):
+        registry.promote(1, name)
+    assert f"Of it was said: {remark}" in invoke("rollback")
+
+
 @pytest.mark.parametrize("is_base_first", [True, False])
 def test_base_is_judged_by_the_labels_of_the_other(
     registry: Registry, invoke: Invoke, tmp_path: Path, is_base_first: bool

@@ -171,6 +171,15 @@ def test_what_a_model_flags_as_it_is_names_the_nominal_rate() -> None:
     assert confirmed_words(kept) == f"{said}{flags}", "an earlier release stored no rate"
 
 
+def test_a_model_before_that_had_learnt_faults_as_normal_is_told() -> None:
+    figures = {"anomalies": 12.0, "current_misses": 1 / 6}
+    kept: dict[str, Any] = {"confirmed": {"anomalous": 12, "flagged": 10, "flagged_before": 0}}
+    told = "The one before had learnt some of them as normal; without their videos it finds more."
+    assert confirmed_words(kept | {"gate": {"figures": figures}}).endswith(told)
+    kept["confirmed"]["flagged_before"] = 10
+    assert told not in confirmed_words(kept | {"gate": {"figures": figures}})
+
+
 def test_a_verdict_says_first_what_was_found_in_counts_of_repetitions() -> None:
     words = verdict_of(gate(37, 27, (0.3784, 0.8889), (0.0270, 0.5185))).words
     found = "Finds 13 of 27 faulty repetitions of unseen videos (before: 3) and flags 1 of 37 good ones (before: 14)"

@@ -143,6 +143,7 @@ def test_faults_called_normal_are_not_promoted(trained: Lab) -> None:
     run = trained.train()
     assert run.version == "v0002"
     assert "5 repetitions that earlier labels call anomalous are called normal" in run.message
+    assert "Made of these labels, it flags 0 of the 5 (before: 5)." in run.message
     assert trained.registry.current_name(1) == "v0001"
 
 

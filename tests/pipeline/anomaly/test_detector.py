@@ -129,20 +129,25 @@ def test_score_does_not_depend_on_the_sampling_rate(trained: Detector) -> None:
 def test_repetition_without_poses_is_not_reliable(base: Detector) -> None:
     pose, reps = set_of(9, (None,) * 3)
     nobody = synthetic.drop_poses(pose, (pose.time >= reps[1].start_s - 0.5) & (pose.time <= reps[1].end_s + 0.5))
-    assert [score.reliable for score in base.score(nobody, reps)] == [True, False, True]
+    scores = base.score(nobody, reps)
+    assert [score.reliable for score in scores] == [True, False, True]
+    assert [score.hindrance for score in scores] == ["", "the lifter is hardly seen", ""]
 
 
 def test_implausibly_short_repetition_is_not_reliable(base: Detector) -> None:
     pose, reps = set_of(10, (None,))
     short = Rep(reps[0].start_s, reps[0].start_s + 0.2, reps[0].start_s + 0.5)
-    assert not base.score(pose, [short])[0].reliable
+    (score,) = base.score(pose, [short])
+    assert (score.reliable, score.hindrance) == (False, "it is too short")
 
 
 def test_repetition_whose_lockout_is_not_seen_is_not_reliable(base: Detector) -> None:
     pose, reps = set_of(9, (None,) * 3)
     middle = reps[1].top_s + 0.1
     hidden = synthetic.drop_poses(pose, np.abs(pose.time - middle) < 0.2 * reps[1].duration_s)
-    assert [score.reliable for score in base.score(hidden, reps)] == [True, False, True]
+    scores = base.score(hidden, reps)
+    assert [score.reliable for score in scores] == [True, False, True]
+    assert [score.hindrance for score in scores] == ["", "the lifter is lost for a while", ""]
 
 
 def test_repetition_across_a_cut_is_not_reliable(base: Detector) -> None:

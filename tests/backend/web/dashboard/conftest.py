@@ -32,7 +32,12 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     reps = fill_videos(store, folder)
     registry = services_of(client.application).registry
     add_model(
-        registry, 1, 10, 2, rates=[UnseenAtRate(0.05, 0.03, None, 10, 3, 0), UnseenAtRate(0.1, 0.2, None, 10, 3, 0)]
+        registry,
+        1,
+        10,
+        2,
+        rates=[UnseenAtRate(0.05, 0.03, None, 10, 3, 0), UnseenAtRate(0.1, 0.2, None, 10, 3, 0)],
+        doubtful_tasks=[DRAWN],
     )
     earlier = {"earlier_normals": 20.0, "earlier_anomalies": 13.0}
     earlier |= {"earlier_candidate_misses": 1.0, "earlier_current_misses": 0.23}

@@ -228,6 +228,7 @@ def test_the_least_certain_video_comes_first(full: FlaskClient) -> None:
         ("issue=variable-rate", {"few.mp4"}),
         ("issue=no-repetitions", {"nobody.mp4"}),
         ("issue=two-lifters", {"few.mp4"}),
+        ("issue=cut-short", {"nobody.mp4"}),
         ("issue=duplicate", set()),
         ("copy_of_labelled=yes", set()),
         ("copy_of_labelled=no&labelled=no&state=done", {"few.mp4", "nobody.mp4"}),
@@ -263,6 +264,12 @@ def test_corrections_are_counted_by_who_and_model(full: FlaskClient) -> None:
 
 def test_a_very_short_label_is_to_be_looked_at_again(full: FlaskClient) -> None:
     assert "lasts 0.2 s only" in page(full, "/labels")
+
+
+def test_tasks_that_the_verdict_on_the_model_in_use_names_are_to_be_looked_at_again(full: FlaskClient) -> None:
+    shown = page(full, "/labels")
+    assert f"The verdict on v0001 , which is in use, names task {DRAWN} ." in words_of(shown)
+    assert f'href="/videos/{DRAWN}?project=1"' in shown.partition("The verdict on")[2].partition("</p>")[0]
 
 
 def test_scores_are_drawn_with_the_threshold(full: FlaskClient) -> None:
