@@ -27,7 +27,7 @@ _Doubles = NDArray[np.float64]
 
 # Whoever leaned so much in a picture, and was seen so nearly from the side, may be seen well enough in the next one, up
 # to a fifth of a second later: lifters bend by 20 degrees meanwhile, seldom by 30, and hardly turn.
-_LOOK_FROM_DEG = 15.0
+_LOOK_FROM_DEG = 20.0
 _LOOK_UP_TO = 0.8
 # Of a trunk nearer to upright than this the back is no load's matter, and arms hang before its outline.
 _LEAST_LEAN_DEG = 45.0

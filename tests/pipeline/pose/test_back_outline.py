@@ -152,7 +152,7 @@ def test_a_mask_with_a_hole_at_the_joints_says_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seen", "worth"), [({"lean": 33.0}, True), ({"lean": 27.0}, False), ({"shoulders": 0.85}, False)], ids=str
+    ("seen", "worth"), [({"lean": 23.0}, True), ({"lean": 17.0}, False), ({"shoulders": 0.85}, False)], ids=str
 )
 def test_a_mask_is_worth_its_cost_after_somebody_was_seen_bent_from_the_side(
     seen: dict[str, float], worth: bool
