@@ -2,9 +2,9 @@
 
     python benchmarks/pose_floor.py VIDEO [VIDEO ...] [--poses-per-second 10] [--repeats 3]
 
-Decoding alone; the bare landmark network as often as OpenVINO's runner takes a pose; the whole estimate with each engine. Each in a
-process of its own, user and system time of all its threads, without loading libraries and networks; the least of
-several runs, since other work on the machine makes each of them dearer.
+Decoding alone; the bare landmark network as often as OpenVINO's runner takes a pose; the whole estimate with each
+engine. Each in a process of its own, user and system time of all its threads, without loading libraries and networks;
+the least of several runs, since other work on the machine makes each of them dearer.
 """
 
 from __future__ import annotations
