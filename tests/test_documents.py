@@ -16,7 +16,7 @@ from backend.predictions.aside import MOST_TASKS
 from backend.predictions.costs import MOST_PROJECTS
 from backend.settings import Settings
 from backend.web import access, attempts, body, senders, server
-from pipeline.learning.promotion_gate import _EVIDENCE, _MARGIN, LEAST_CONTRADICTED
+from pipeline.learning.promotion_gate import _EVIDENCE, _LEAST_CONTRADICTED, _MARGIN
 
 _OUTSIDE = ("http://", "https://", "mailto:")
 
@@ -60,7 +60,7 @@ def test_how_far_figures_of_a_model_may_fall_is_told_as_it_is() -> None:
     told = text_of("docs/training.md")
     assert f"larger than {_MARGIN:g} (of shares: {_MARGIN * 100:.0f} in 100 repetitions" in told
     assert f"in at least {_EVIDENCE * 100:.0f} of 100 sets of videos" in told
-    assert (LEAST_CONTRADICTED, "three or more repetitions normal" in told) == (3, True)
+    assert (_LEAST_CONTRADICTED, "three or more repetitions normal" in told) == (3, True)
 
 
 @pytest.mark.parametrize("setting", [name.upper() for name in Settings.model_fields])

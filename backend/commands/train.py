@@ -134,7 +134,7 @@ def _train_here_or_there(project: int) -> None:
     if run.version != context.registry.current_name(project) and _is_of_earlier_run(context.registry, run):
         asked = f"{run.version} --project {project}"
         has_passed = context.registry.version(project, run.version).gate.get("passed")
-        why = "A person put another model in use." if has_passed else f"`deadlift models show {asked}` says why."
+        why = "It passed, but another is in use." if has_passed else f"`deadlift models show {asked}` says why."
         Console().print(
             f"{why} `deadlift models promote {asked}` puts it in use.",
             soft_wrap=True,

@@ -171,7 +171,7 @@ def confirmed_words(run: Mapping[str, Any]) -> str:
     said = f"As it is, made of these videos as well{at}: of {of} that people called anomalous {flagged}."
     unseen_before = stored.get("anomalies", 0) * (1 - stored.get("current_misses", 1))
     if kept["flagged_before"] < round(unseen_before):
-        said += " The one before had learnt some of them as normal; without their videos it finds more."
+        said += " The one before finds more if it is made without their videos: it may have learnt them as normal."
     return said
 
 

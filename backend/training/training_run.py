@@ -123,7 +123,7 @@ def _train(run: int, work: TrainWork, registry: Registry, on_progress: OnProgres
     )
     detector, report = candidate.detector()
     kept = on_labels.confirmed(samples, detector, current, rate)
-    given_up = max((promotion_gate.relabelled(samples, one) for one in (earlier, *newest)), key=len)
+    given_up = on_labels.confirmed(verdict.given_up, detector, current, rate)
     described: Json = {
         "run": run,
         "created": now().isoformat(timespec="seconds") + "Z",
@@ -144,7 +144,7 @@ def _train(run: int, work: TrainWork, registry: Registry, on_progress: OnProgres
         "metrics": {name: None if value != value else value for name, value in asdict(report).items()},
         "losses": losses,
         "confirmed": asdict(kept),
-        "gate": _gate(verdict, labels, on_labels.confirmed(given_up, detector, current, rate)) | {"rate": rate},
+        "gate": _gate(verdict, labels, given_up) | {"rate": rate},
     }
     on_progress("publish", 99.0)
     return _outcome(registry.publish(work.project, detector, training.card(detector, report), described, labels))
@@ -158,7 +158,7 @@ def _gate(verdict: promotion_gate.Verdict, labels: Sequence[Json], given_up: on_
     task_of = {one["media_digest"]: one["task"] for one in labels}
     tasks = sorted(task_of[video] for video in verdict.doubtful[:_MOST_NAMED] if video in task_of)
     look = f" Look again at what is called normal in task{'s' * (len(tasks) != 1)} {', '.join(map(str, tasks))}."
-    if given_up.anomalous >= promotion_gate.LEAST_CONTRADICTED:
+    if given_up.anomalous:
         flags = f"flags {given_up.flagged} of the {given_up.anomalous} (before: {given_up.flagged_before})"
         look = f" Made of these labels, it {flags}.{look}"
     said = {"reason": verdict.reason, "remark": verdict.remark}

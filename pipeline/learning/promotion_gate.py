@@ -32,7 +32,7 @@ _RESAMPLES = 500
 _EVIDENCE = 0.9
 _MARGIN = 0.1
 # The number of labels contradicted from which the gate also judges by the earlier labels.
-LEAST_CONTRADICTED = 3
+_LEAST_CONTRADICTED = 3
 
 _Row = tuple[str, bool, float, float, tuple[float, ...]]
 """A repetition: video, whether it is anomalous, scores of the candidate and of the current one, scores of the candidate
@@ -44,15 +44,17 @@ class Verdict:
     """Whether the candidate may be used, and the figures that it was judged by.
 
     reason: why it may not, in a sentence or two. remark: what people should know of labels though it may; "" for
-    nothing. doubtful: the videos whose labels should be checked, those with most doubtful repetitions first; empty
-    where nothing seems wrong with labels. rates: what the candidate does at several nominal rates of false alarms, that
-    by which it was judged among them.
+    nothing. given_up: the repetitions that earlier labels call anomalous and new ones normal, where they are many
+    enough to tell. doubtful: the videos whose labels should be checked, those with most doubtful repetitions first;
+    empty where nothing seems wrong with labels. rates: what the candidate does at several nominal rates of false
+    alarms, that by which it was judged among them.
     """
 
     passed: bool
     reason: str = ""
     remark: str = ""
     figures: dict[str, float] = field(default_factory=dict)
+    given_up: tuple[LabelledRep, ...] = ()
     doubtful: tuple[str, ...] = ()
     rates: tuple[UnseenAtRate, ...] = ()
 
@@ -114,7 +116,7 @@ def judge(
     rates = tuple(sorted({*RATES, rate}))
     new, old = _unseen(samples, earlier, current, candidate, (rate, *rates), on_progress)
     at_rates = unseen_at_rates(rates, new.at_rates.T >= 0.5, new.truth, new.groups)
-    contradicted = relabelled(samples, earlier)
+    contradicted = _relabelled(samples, earlier)
     suspects = mislabelled.search(candidate)
     figures = _figures(new, seed) | {
         "videos": float(videos),
@@ -122,16 +124,18 @@ def judge(
         "suspects": float(len(suspects.rows)),
     }
     reasons, doubtful = _reasons(new, rate, seed), Counter[str]()
-    if len(contradicted) >= LEAST_CONTRADICTED:
+    if len(contradicted) >= _LEAST_CONTRADICTED:
         figures |= {f"earlier_{name}": value for name, value in _figures(old, seed).items()}
         if worse := _reasons(old, rate, seed):
             reasons.append("by the earlier labels " + ", ".join(worse))
     remarks = []
-    told = max(contradicted, relabelled(samples, newest), key=len)
-    if len(told) >= LEAST_CONTRADICTED:
+    given_up = max(contradicted, _relabelled(samples, newest), key=len)
+    if len(given_up) < _LEAST_CONTRADICTED:
+        given_up = []
+    if given_up:
         # A detector that has learnt them calls them normal too, so that no figure shows what it would no longer find.
-        remarks.append(f"{len(told)} repetitions that earlier labels call anomalous are called normal")
-        doubtful.update(one.group for one in told)
+        remarks.append(f"{len(given_up)} repetitions that earlier labels call anomalous are called normal")
+        doubtful.update(one.group for one in given_up)
     if suspects.is_more_than_chance:
         look = "look anomalous beside the other normal ones of the same lifter"
         # Without earlier labels a rare lift cannot be distinguished from a fault: people get a remark, and decide.
@@ -141,9 +145,9 @@ def judge(
     if reasons:
         few = "" if _are_enough(figures) else f" That is by few of unseen videos: {_counts(figures)}."
         why = "; ".join([*reasons, *remarks])
-        return Verdict(False, f"{why}.{few}", "", figures, most_first, at_rates)
+        return Verdict(False, f"{why}.{few}", "", figures, tuple(given_up), most_first, at_rates)
     remark = f"{', and '.join(remarks)}." if remarks else ""
-    return Verdict(True, "", remark, figures, most_first, at_rates)
+    return Verdict(True, "", remark, figures, tuple(given_up), most_first, at_rates)
 
 
 def _unseen(
@@ -332,7 +336,7 @@ def _is_worse(count: float, change: float, resampled: Doubles) -> bool:
     return bool((len(known) and (known > 0).mean() >= _EVIDENCE) or (change > _MARGIN and count >= 2))
 
 
-def relabelled(samples: Sequence[LabelledRep], earlier: Sequence[LabelledRep]) -> list[LabelledRep]:
+def _relabelled(samples: Sequence[LabelledRep], earlier: Sequence[LabelledRep]) -> list[LabelledRep]:
     """The repetitions that were anomalous by the earlier labels and are normal by the new ones."""
     return [
         old

@@ -174,7 +174,7 @@ def test_what_a_model_flags_as_it_is_names_the_nominal_rate() -> None:
 def test_a_model_before_that_had_learnt_faults_as_normal_is_told() -> None:
     figures = {"anomalies": 12.0, "current_misses": 1 / 6}
     kept: dict[str, Any] = {"confirmed": {"anomalous": 12, "flagged": 10, "flagged_before": 0}}
-    told = "The one before had learnt some of them as normal; without their videos it finds more."
+    told = "The one before finds more if it is made without their videos: it may have learnt them as normal."
     assert confirmed_words(kept | {"gate": {"figures": figures}}).endswith(told)
     kept["confirmed"]["flagged_before"] = 10
     assert told not in confirmed_words(kept | {"gate": {"figures": figures}})
