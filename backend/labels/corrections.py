@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -324,22 +324,31 @@ def _agreements(labelled: Iterable[_Labelled]) -> list[Agreement]:
     ]
 
 
-def _agreement(first: _Labelled, second: _Labelled) -> Agreement:
-    left = list(second.drawn)
+def paired(
+    first: Sequence[StoredRegion], second: Sequence[StoredRegion]
+) -> tuple[list[tuple[StoredRegion, StoredRegion]], list[StoredRegion], list[StoredRegion]]:
+    """The repetitions that two people both drew, those of the first alone, and those of the second alone."""
+    left = list(second)
     pairs: list[tuple[StoredRegion, StoredRegion]] = []
-    for mine in first.drawn:
+    alone: list[StoredRegion] = []
+    for mine in first:
         best = max(left, key=lambda its: tiou(mine, its), default=None)
         if best is not None and tiou(mine, best) >= _AGREE_TIOU:
             left.remove(best)
             pairs.append((mine, best))
+        else:
+            alone.append(mine)
+    return pairs, alone, left
+
+
+def _agreement(first: _Labelled, second: _Labelled) -> Agreement:
+    pairs, alone, left = paired(first.drawn, second.drawn)
     apart = [(abs(mine.start_s - its.start_s), abs(mine.end_s - its.end_s)) for mine, its in pairs]
     differences = [
         Disagreement(mine.start_s, mine.end_s, (mine.label, its.label), most)
         for (mine, its), most in zip(pairs, map(max, apart), strict=True)
         if mine.label != its.label or most > MOVED_S
     ]
-    paired = {id(mine) for mine, _ in pairs}
-    alone = [mine for mine in first.drawn if id(mine) not in paired]
     differences += [Disagreement(one.start_s, one.end_s, (one.label, "")) for one in alone]
     differences += [Disagreement(one.start_s, one.end_s, ("", one.label)) for one in left]
     every = [shift for both in apart for shift in both]

@@ -6,10 +6,12 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from sqlalchemy.orm import Session
 
 from backend.errors import ResultUnreadable
+from backend.labels.corrections import paired
 from backend.labels.events import save_annotations, store_received_events
 from backend.labels.proposals import Origin, Proposals, bounds_s, origin_of, proposal_for, proposals_of
 from backend.labelstudio.client import LabelStudioClient
@@ -40,7 +42,8 @@ class DrawnRep:
 
 @dataclass(frozen=True)
 class LabelledVideo:
-    """A task with the repetitions of the annotation that counts. media_digest: "" while the video is not analyzed."""
+    """A task with the repetitions of the annotation that counts. media_digest: "" while the video is not analyzed.
+    contested: how many of them somebody else gave the other label."""
 
     task: int
     annotation: int
@@ -48,6 +51,7 @@ class LabelledVideo:
     media: str
     media_digest: str
     reps: tuple[DrawnRep, ...]
+    contested: int = 0
 
 
 def labelled_videos(store: Store, project: int) -> list[LabelledVideo]:
@@ -57,9 +61,10 @@ def labelled_videos(store: Store, project: int) -> list[LabelledVideo]:
     for annotation in store.labels.valid_annotations(project):
         of_task[annotation.task].append(annotation)
     chosen = [counting(annotations) for annotations in of_task.values()]
+    others = {one.id: _of_others(one, of_task[one.task]) for one in chosen}
     with Session(store.engine) as session:
         began_with = proposals_of(session, chosen)
-        drawn = regions_of(session, [annotation.id for annotation in chosen])
+        drawn = regions_of(session, [one.id for one in (*chosen, *chain.from_iterable(others.values()))])
     results = store.latest_results([(annotation.task, annotation.media) for annotation in chosen])
     return [
         LabelledVideo(
@@ -69,6 +74,7 @@ def labelled_videos(store: Store, project: int) -> list[LabelledVideo]:
             annotation.media,
             _digest_of(results.get((annotation.task, annotation.media), "")),
             _drawn(drawn.get(annotation.id, ()), began_with.get(annotation.id)),
+            _contested(drawn.get(annotation.id, ()), [drawn.get(one.id, ()) for one in others[annotation.id]]),
         )
         for annotation in sorted(chosen, key=rank, reverse=True)
     ]
@@ -115,6 +121,19 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
     # A list that changed while it was read, page by page, may have lacked them at an earlier pull.
     store.labels.restore_annotations(deleted & seen)
     return len(seen)
+
+
+def _of_others(chosen: Annotation, annotations: Sequence[Annotation]) -> list[Annotation]:
+    """Of everybody else who annotated a task the annotation that counts."""
+    of_whom = defaultdict[int | None, list[Annotation]](list)
+    for one in annotations:
+        of_whom[one.annotator].append(one)
+    return [counting(theirs) for annotator, theirs in of_whom.items() if annotator != chosen.annotator]
+
+
+def _contested(mine: Sequence[StoredRegion], others: Sequence[Sequence[StoredRegion]]) -> int:
+    """How many repetitions of an annotation are called otherwise in one of the others."""
+    return len({one for theirs in others for one, its in paired(mine, theirs)[0] if one.label != its.label})
 
 
 def _digest_of(result: str) -> str:

@@ -144,27 +144,52 @@ def _train(run: int, work: TrainWork, registry: Registry, on_progress: OnProgres
         "metrics": {name: None if value != value else value for name, value in asdict(report).items()},
         "losses": losses,
         "confirmed": asdict(kept),
-        "gate": _gate(verdict, labels, given_up) | {"rate": rate},
+        "gate": _gate(verdict, labels, given_up, _contested(work.videos, labels)) | {"rate": rate},
     }
     on_progress("publish", 99.0)
     return _outcome(registry.publish(work.project, detector, training.card(detector, report), described, labels))
 
 
-def _gate(verdict: promotion_gate.Verdict, labels: Sequence[Json], given_up: on_labels.Confirmed) -> Json:
+def _contested(videos: Sequence[LabelledVideo], labels: Sequence[Json]) -> str:
+    """A sentence on what was learnt although somebody else gave it the other label; "" for nothing."""
+    learnt = {one["task"] for one in labels}
+    of_task = {one.task: one.contested for one in videos if one.contested and one.task in learnt}
+    if not of_task:
+        return ""
+    count, tasks = sum(of_task.values()), sorted(of_task, key=lambda task: (-of_task[task], task))[:_MOST_NAMED]
+    were = "repetition was" if count == 1 else "repetitions were"
+    return (
+        f"{count} {were} labelled otherwise by somebody else ({_tasks(sorted(tasks))}): "
+        "the ground truth, or else the newest annotation, counted."
+    )
+
+
+def _tasks(numbers: Sequence[int]) -> str:
+    """Such as "tasks 1, 2"."""
+    return f"task{'s' * (len(numbers) != 1)} {', '.join(map(str, numbers))}"
+
+
+def _gate(
+    verdict: promotion_gate.Verdict, labels: Sequence[Json], given_up: on_labels.Confirmed, contested: str
+) -> Json:
     """The verdict, with the tasks whose labels people should check first, and what other rates would come to.
 
-    given_up: what becomes of the repetitions that earlier labels call anomalous and these do not.
+    given_up: what becomes of the repetitions that earlier labels call anomalous and these do not. contested: a sentence
+    on labels that people do not agree on, "" for none.
     """
     task_of = {one["media_digest"]: one["task"] for one in labels}
     tasks = sorted(task_of[video] for video in verdict.doubtful[:_MOST_NAMED] if video in task_of)
-    look = f" Look again at what is called normal in task{'s' * (len(tasks) != 1)} {', '.join(map(str, tasks))}."
+    look = f" Look again at what is called normal in {_tasks(tasks)}."
     if given_up.anomalous:
         flags = f"flags {given_up.flagged} of the {given_up.anomalous} (before: {given_up.flagged_before})"
         look = f" Made of these labels, it {flags}.{look}"
     said = {"reason": verdict.reason, "remark": verdict.remark}
+    said = {name: text + look if text and tasks else text for name, text in said.items()}
+    name = "remark" if verdict.passed else "reason"
+    said[name] = f"{said[name]} {contested}".strip()
     return {
         "passed": verdict.passed,
-        **{name: text + look if text and tasks else text for name, text in said.items()},
+        **said,
         "figures": verdict.figures,
         "doubtful_tasks": tasks,
         "rates": [asdict(one) for one in verdict.rates],

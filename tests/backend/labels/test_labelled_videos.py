@@ -51,6 +51,29 @@ def test_another_projects_labels_do_not_count(lab: Lab) -> None:
     assert labelled.labelled_videos(lab.store, 2) == []
 
 
+def test_what_somebody_else_calls_otherwise_is_contested(lab: Lab) -> None:
+    lab.label(1, id=1, called=2)
+    lab.label(1, id=2, called=1, completed_by=8)
+    lab.label(2, id=3, called=1)
+    lab.label(2, id=4, called=1, completed_by=8)
+    assert {one.task: one.contested for one in labelled.labelled_videos(lab.store, 1)} == {1: 1, 2: 0}
+
+
+def test_nobody_contests_their_own_labels(lab: Lab) -> None:
+    lab.label(1, id=1, called=2)
+    lab.label(1, id=2, called=1)
+    (one,) = labelled.labelled_videos(lab.store, 1)
+    assert (one.annotation, one.contested) == (2, 0)
+
+
+def test_what_three_people_call_otherwise_is_contested_once(lab: Lab) -> None:
+    lab.label(1, id=1, called=2)
+    lab.label(1, id=2, called=2, completed_by=8)
+    lab.label(1, id=3, called=1, completed_by=9)
+    (one,) = labelled.labelled_videos(lab.store, 1)
+    assert (one.annotation, one.contested) == (3, 1)
+
+
 def test_labels_know_where_they_come_from(lab: Lab) -> None:
     lab.label(1)
     (one,) = labelled.labelled_videos(lab.store, 1)

@@ -164,6 +164,15 @@ def test_a_refusal_names_the_tasks_to_look_at_again(trained: Lab) -> None:
     assert run.message.endswith(f"in tasks {', '.join(map(str, gate['doubtful_tasks']))}.")
 
 
+def test_what_people_do_not_agree_on_is_said_with_its_tasks(lab: Lab) -> None:
+    for task in range(1, 6):
+        lab.label(task)
+    lab.label(4, id=40, called=2, completed_by=8)
+    lab.label(2, id=20, called=0, completed_by=8)
+    run = lab.train()
+    assert "2 repetitions were labelled otherwise by somebody else (tasks 2, 4)" in run.message
+
+
 def test_a_video_that_cannot_be_had_is_left_out(lab: Lab) -> None:
     for task in range(1, 6):
         lab.label(task)
