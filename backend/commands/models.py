@@ -96,11 +96,12 @@ def show(name: Name, project: Project) -> None:
     console.print(in_a_line(verdict))
     if verdict.kind == "refused":
         console.print(f"If the labels are right: deadlift models promote {version.name} --project {project}")
-    console.print(f"{JUDGED}{at_rate_words(version.gate)}:")
-    table = Table("", version.name, str(run.get("parent_name", "")), box=box.SIMPLE)
-    for title, *figures in _judged(version):
-        table.add_row(title, *figures)
-    console.print(table)
+    if judged := _judged(version):
+        console.print(f"{JUDGED}{at_rate_words(version.gate)}:")
+        table = Table("", version.name, str(run.get("parent_name", "")), box=box.SIMPLE)
+        for title, *figures in judged:
+            table.add_row(title, *figures)
+        console.print(table)
     if "candidate_auroc" in (version.gate.get("figures") or {}):
         console.print(AUROC_IS)
     _print_rates(console, registry, project, version)

@@ -20,7 +20,7 @@ from backend.labelstudio.labeling_config import DEFAULT_RATE, Controls, effectiv
 from backend.storage.annotation_json import sources
 from backend.storage.database import batches
 from backend.storage.jobs import Store
-from backend.storage.labels import Annotation, StoredRegion, rank, regions_of
+from backend.storage.labels import Annotation, StoredRegion, of_others, rank, regions_of
 from pipeline.datasets.filters import Filters
 from pipeline.datasets.frames import nearest_frames
 from pipeline.datasets.rows import ExportedRep, split_group, split_of, video_name
@@ -167,7 +167,7 @@ def _found(
             name=choice.videos[annotation.task].name,
             digest=digests.get(annotation.id, ""),
             regions=tuple(regions.get(annotation.id, [])),
-            by_others=tuple(regions.get(other.id, []) for other in _of_others(group, annotation)),
+            by_others=tuple(regions.get(other.id, []) for other in of_others(group, annotation)),
             data=source.data if source is not None else data.get(annotation.task),
             result=tuple(source.result) if source is not None else (),
             lead_time=source.lead_time if source is not None else None,
@@ -185,15 +185,6 @@ def controls_of(store: Store, project: int) -> Controls:
             "LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY; DATA_DIR says where labels are kept."
         )
     return parse_controls(config)
-
-
-def _of_others(group: Sequence[Annotation], annotation: Annotation) -> list[Annotation]:
-    """Of each other annotator of the task the annotation that counts."""
-    best: dict[int | None, Annotation] = {}
-    for other in sorted(group, key=rank):
-        if other.annotator != annotation.annotator:
-            best[other.annotator] = other
-    return list(best.values())
 
 
 def _labelled_task(found: _FoundAnnotation, controls: Controls, lifter_key: str) -> LabelledTask:

@@ -21,7 +21,7 @@ from backend.labelstudio.task_data import with_value_of
 from backend.storage.analysis_json import load_analysis
 from backend.storage.annotation_json import refresh_data, sources, without_source
 from backend.storage.jobs import Store
-from backend.storage.labels import Annotation, StoredRegion, counting, rank, regions_of
+from backend.storage.labels import Annotation, StoredRegion, counting, of_others, rank, regions_of
 from pipeline.records import RepLabel
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ def labelled_videos(store: Store, project: int) -> list[LabelledVideo]:
     for annotation in store.labels.valid_annotations(project):
         of_task[annotation.task].append(annotation)
     chosen = [counting(annotations) for annotations in of_task.values()]
-    others = {one.id: _of_others(one, of_task[one.task]) for one in chosen}
+    others = {one.id: of_others(of_task[one.task], one) for one in chosen}
     with Session(store.engine) as session:
         began_with = proposals_of(session, chosen)
         drawn = regions_of(session, [one.id for one in (*chosen, *chain.from_iterable(others.values()))])
@@ -121,14 +121,6 @@ def pull(client: LabelStudioClient, store: Store, project: int) -> int:
     # A list that changed while it was read, page by page, may have lacked them at an earlier pull.
     store.labels.restore_annotations(deleted & seen)
     return len(seen)
-
-
-def _of_others(chosen: Annotation, annotations: Sequence[Annotation]) -> list[Annotation]:
-    """Of everybody else who annotated a task the annotation that counts."""
-    of_whom = defaultdict[int | None, list[Annotation]](list)
-    for one in annotations:
-        of_whom[one.annotator].append(one)
-    return [counting(theirs) for annotator, theirs in of_whom.items() if annotator != chosen.annotator]
 
 
 def _contested(mine: Sequence[StoredRegion], others: Sequence[Sequence[StoredRegion]]) -> int:

@@ -343,6 +343,15 @@ def counting(annotations: Iterable[Annotation]) -> Annotation:
     return max(annotations, key=rank)
 
 
+def of_others(annotations: Iterable[Annotation], chosen: Annotation) -> list[Annotation]:
+    """Of everybody else who annotated a task the annotation that counts."""
+    found: dict[int | None, list[Annotation]] = {}
+    for one in annotations:
+        if one.annotator != chosen.annotator:
+            found.setdefault(one.annotator, []).append(one)
+    return list(map(counting, found.values()))
+
+
 def rank(annotation: Annotation) -> tuple[bool, str, int]:
     """A ground truth comes before all others, then the newest; of annotations of the same moment the last made."""
     return annotation.ground_truth, annotation.updated_at, annotation.id

@@ -12,6 +12,7 @@ from backend.labelstudio.labeling_config import parse_controls
 from backend.predictions.retries import PASSING
 from backend.storage import overview, setups, summaries
 from backend.storage.database import iso
+from backend.storage.failed_files import failed_files
 from backend.storage.jobs import Store
 from backend.storage.runs import Run
 from backend.storage.video_filter import InUse, Issue, VideoFilter
@@ -79,7 +80,8 @@ class ProjectView:
     """One project. to_label: the video that is worth labelling next, None where every analyzed one with repetitions
     that browsers play is labelled, or a copy of a labelled one. without_reps, not_played, copies: analyzed videos that
     nobody has labelled, in which no repetition was found, that browsers do not play, or that are copies of labelled
-    ones: these are not offered, however uncertain. states: videos by state. retriable: those that failed for a passing
+    ones: these are not offered, however uncertain. states: videos by state; failed_files: files of archives that
+    failed, which are no task of it. retriable: those that failed for a passing
     reason. model: the version in use. model_name: "v0003" or "base", as it was put in use. damage: why that one is not
     used, "" where it is. trainings: those that go on or wait, and the last one that is over. unused_labels: labels of
     the labeling config that are not used, in words, "" for none."""
@@ -88,6 +90,7 @@ class ProjectView:
     title: str
     url: str
     states: dict[str, int]
+    failed_files: int
     retriable: int
     labels: Labels
     model: str
@@ -138,6 +141,7 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
     in_use = services.context.versions_in_use()
     states = overview.states(store.engine, in_use)
     retriable = overview.states(store.engine, in_use, error_types=PASSING)
+    of_archives = Counter(one.project for one in failed_files(store.engine)[1])
     labels, runs = overview.label_counts(store.engine), overview.current_runs(store.engine)
     views = []
     for project in in_use:
@@ -154,6 +158,7 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
                 title=links.title(project),
                 url=links.project(project),
                 states=states.get(project, {}),
+                failed_files=of_archives[project],
                 retriable=retriable.get(project, {}).get("failed", 0),
                 labels=Labels(normal, anomalous, newly, services.retrain_after),
                 model=in_use[project],
