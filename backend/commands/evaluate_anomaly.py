@@ -263,6 +263,9 @@ def _table(result: Figures, trivial: dict[str, float]) -> Any:
         ("anomalous: missed, flagged", f"{result.false_negative}, {result.true_positive}"),
         ("false alarms per unseen video", f"{result.false_alarm_mean:.1%} +- {result.false_alarm_std:.1%}"),
     ]  # fmt: skip
+    if result.hidden_normals or result.hidden_anomalies:
+        hidden = f"{result.hidden_normals}, {result.hidden_anomalies}"
+        rows.append(("too little seen to be judged: normal, anomalous", hidden))
     for name, text in rows + [(name, f"{value:.3f}") for name, value in trivial.items()]:
         table.add_row(name, text)
     return table

@@ -33,11 +33,13 @@ _FOLDS = 4
 @dataclass(frozen=True)
 class Judged:
     """Judged repetitions: scores [N], higher is more anomalous, the decision is at 0.5; labels [N], True is anomalous;
-    the video [N] of each."""
+    the video [N] of each. hidden: [N] those too little of which is seen, which people are told of instead of a score;
+    None where that is not known."""
 
     scores: Doubles
     anomalous: NDArray[np.bool_]
     groups: tuple[str, ...]
+    hidden: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,14 @@ class Figures:
     """The quality of scores. Everything but AUROC and average precision is at the threshold 0.5.
 
     auroc_interval: 95 %, by resampling videos. false_alarms: the share of each unseen video's normal repetitions that
-    are flagged; false_alarm_mean and _std over videos.
+    are flagged; false_alarm_mean and _std over videos. hidden_normals, hidden_anomalies: how many of them could not be
+    judged; they count by their scores all the same.
     """
 
     normals: int
     anomalies: int
+    hidden_normals: int
+    hidden_anomalies: int
     auroc: float
     auroc_interval: tuple[float, float]
     average_precision: float
@@ -89,9 +94,12 @@ def figures(judged: Judged, seed: int = 0) -> Figures:
     precision, recall, f1, _ = precision_recall_fscore_support(truth, flagged, average="binary", zero_division=0.0)
     alarms = _false_alarms(judged)
     rates = np.array(list(alarms.values()))
+    hidden = judged.hidden if judged.hidden is not None else np.zeros(len(truth), bool)
     return Figures(
         normals=int((~truth).sum()),
         anomalies=int(truth.sum()),
+        hidden_normals=int((hidden & ~truth).sum()),
+        hidden_anomalies=int((hidden & truth).sum()),
         auroc=auroc(scores[~judged.anomalous], scores[judged.anomalous]),
         auroc_interval=_interval(judged, seed),
         average_precision=float(average_precision_score(truth, scores)),
@@ -265,7 +273,7 @@ def judge_videos(
         The scores of the samples, in their order, by each rate. Raises DatasetError for a reference that is too small.
     """
     videos = list(dict.fromkeys(sample.group for sample in samples))
-    scores = np.zeros((len(rates), len(samples)))
+    scores, hidden = np.zeros((len(rates), len(samples))), np.zeros(len(samples), bool)
     learnt = training.train(reference, config or TrainConfig(), seed, base=base)[0] if reference else None
     for number, video in enumerate(videos):
         mine = [index for index, sample in enumerate(samples) if sample.group == video]
@@ -276,11 +284,12 @@ def judge_videos(
         first, reps = samples[mine[0]], [samples[i].rep for i in mine]
         for row, scored in enumerate(detector.score_at(rates, first.pose, reps, first.setting)):
             scores[row, mine] = [one.score for one in scored]
+            hidden[mine] = [not one.reliable for one in scored]
         if on_progress is not None:
             on_progress((number + 1) / len(videos))
     truth = np.array([sample.label == "anomalous" for sample in samples], dtype=bool)
     groups = tuple(sample.group for sample in samples)
-    return {rate: Judged(row, truth, groups) for rate, row in zip(rates, scores, strict=True)}
+    return {rate: Judged(row, truth, groups, hidden) for rate, row in zip(rates, scores, strict=True)}
 
 
 def at_rates(judged: Mapping[float, Judged]) -> tuple[AtRate, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,13 @@ def test_false_alarms_are_counted_for_every_video() -> None:
     result = evaluation.figures(judged([0.9, 0.1, 0.1, 0.1], [0.9], ["a", "a", "b", "b", "c"]))
     assert result.false_alarms == {"a": 0.5, "b": 0.0}
     assert result.false_alarm_mean == 0.25
+
+
+def test_repetitions_too_little_of_which_is_seen_are_counted_by_label() -> None:
+    every = replace(judged([0.1, 0.6, 0.2], [0.5, 0.4]), hidden=np.array([True, False, True, True, False]))
+    result = evaluation.figures(every)
+    assert (result.hidden_normals, result.hidden_anomalies) == (2, 1)
+    assert (result.true_negative, result.true_positive) == (2, 1)
 
 
 def test_interval_holds_the_auroc() -> None:
