@@ -181,7 +181,7 @@ class Reason:
         return f"{self.body_part} during the {self.phase} ({self.share:.0%})"
 
 
-Origin = Literal["statistics", "autoencoder", "posture", "other repetitions"]
+Origin = Literal["statistics", "autoencoder", "posture", "back", "other repetitions"]
 """What a repetition is judged by: where lifter and camera are known, statistics of its image and what an autoencoder
 cannot explain in them, beside those of normal repetitions; where not, its joint angles, and the others of its video."""
 

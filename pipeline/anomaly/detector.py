@@ -1,8 +1,9 @@
 """A detector of anomalies: how far repetitions are from normal ones, as calibrated scores with reasons.
 
 A repetition whose setting (lifter and camera) is known is compared with the normal repetitions of that setting. Where
-it is not known, the joint angles are checked for faults of posture, and the repetition is compared with the others of
-its video; the more unusual of the two findings counts. Each of the three distances has a calibration of its own.
+it is not known, the joint angles are checked for faults of posture, the outline of the back for a bulge where the view
+allows it, and the repetition is compared with the others of its video; the most unusual of these findings counts. Each
+of the four distances has a calibration of its own.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ import numpy as np
 
 from pipeline.anomaly.calibration import Calibration
 from pipeline.anomaly.explanations import Cells, heat_over_walk, reasons, visible
-from pipeline.anomaly.features import PARTS_OF_WALK, Blocks, Features, angle_block, features_of
+from pipeline.anomaly.features import (
+    PARTS_OF_WALK,
+    Blocks,
+    Features,
+    angle_block,
+    features_of,
+    outline_block,
+    outline_cells,
+)
 from pipeline.anomaly.methods import Representation, Statistics
 from pipeline.anomaly.model_files import load_parts, save_parts, version_of
 from pipeline.anomaly.posture import PostureModel, angle_cells, fault_score
@@ -35,10 +44,10 @@ _SHORTEST_SHARE = 0.45
 # The longest stretch without poses, as a share of the repetition, with which a repetition is judged still.
 _LONGEST_GAP = 0.3
 _UNJUDGED = RepScore(0.5, 1.0, 0.0, reliable=False, hindrance=TOO_LITTLE)
-_CalibrationName = Literal["in_setting", "in_posture", "within_video"]
+_CalibrationName = Literal["in_setting", "in_posture", "in_back", "within_video"]
 # So many findings share the false alarms of a repetition, and its p-value is multiplied by that (Bonferroni's
-# correction).
-_TESTS: dict[_CalibrationName, int] = {"in_setting": 1, "in_posture": 2, "within_video": 2}
+# correction); where there are more of them, so many as there are.
+_TESTS: dict[_CalibrationName, int] = {"in_setting": 1, "in_posture": 2, "in_back": 2, "within_video": 2}
 
 
 @dataclass(frozen=True)
@@ -86,8 +95,8 @@ class Detector:
     learnt: the detector as it was learnt, where this one judges at another rate of false alarms (`at_rate`).
 
     The calibrations are of distances of normal repetitions, by detectors that have not learnt from their video:
-    in_posture of the joint angles, within_video from the other repetitions of the video, in_setting from the reference
-    (None where no setting is known).
+    in_posture of the joint angles, within_video from the other repetitions of the video, in_back of the back's bow
+    (None where too few sound ones are known), in_setting from the reference (None where no setting is known).
     """
 
     config: DetectorConfig
@@ -96,6 +105,7 @@ class Detector:
     references: tuple[Reference, ...]
     in_posture: Calibration
     within_video: Calibration
+    in_back: Calibration | None = None
     in_setting: Calibration | None = None
     name: str = "base"
     representation: Representation = field(default_factory=Statistics)
@@ -121,6 +131,7 @@ class Detector:
             config=replace(learnt.config, false_alarm_rate=rate),
             in_posture=learnt.in_posture.at(rate / _TESTS["in_posture"]),
             within_video=learnt.within_video.at(rate / _TESTS["within_video"]),
+            in_back=None if learnt.in_back is None else learnt.in_back.at(rate / _TESTS["in_back"]),
             in_setting=None if learnt.in_setting is None else learnt.in_setting.at(rate / _TESTS["in_setting"]),
             learnt=learnt,
         )
@@ -139,7 +150,6 @@ class Detector:
         Returns:
             One score for each repetition. It is not `reliable` where the repetition cannot be judged: poses are
             missing (too many of them, or a long stretch), or it is implausibly short, by itself or beside the others.
-            How far the back bulges is said beside the score and does not count in it.
         """
         return self.score_at((self.config.false_alarm_rate,), pose, reps, setting, encoded)[0]
 
@@ -242,36 +252,46 @@ class Detector:
         seen = [one for one in encoded if one.coverage > 0.0]
         if not seen:
             return [None] * len(reps)
-        found = iter(self.findings(features_of([pose] * len(seen), seen, self.config.encode), setting))
+        bows = [bow for one, bow in zip(encoded, bows_of(pose, reps), strict=True) if one.coverage > 0.0]
+        found = iter(self.findings(features_of([pose] * len(seen), seen, bows, self.config.encode), setting))
         return [(one, next(found)) if one.coverage > 0.0 else None for one in encoded]
 
     def _findings_of_unknown(self, features: Features) -> list[tuple[Finding, ...]]:
-        """For each repetition of a lifter or camera that is not known one finding or two."""
-        of_angles = (angle_block(features),)
-        posture = [
-            Finding("in_posture", float(raw), angle_cells(angles, self.posture), of_angles, {"posture": float(raw)})
+        """For each repetition of a lifter or camera that is not known one finding to three."""
+        of_angles, of_outline = (angle_block(features),), outline_block(features)
+        found = [
+            [Finding("in_posture", float(raw), angle_cells(angles, self.posture), of_angles, {"posture": float(raw)})]
             for raw, angles in zip(fault_score(features.angles, self.posture), features.angles, strict=True)
         ]
-        if len(posture) < self.config.min_siblings:
-            return [(one,) for one in posture]
-        blocks = in_units(features.blocks, self.scales)
-        compared = zip(compare_within_video(blocks), within_video_cells(blocks), strict=True)
-        beside = (
-            Finding("within_video", float(raw), cells, blocks, {"other repetitions": float(raw)})
-            for raw, cells in compared
-        )
-        return list(zip(posture, beside, strict=True))
+        if self.in_back is not None:
+            cells = outline_cells(of_outline, self.config.encode.length)
+            for index in np.flatnonzero(np.isfinite(features.bows)).tolist():
+                raw = float(of_outline.values[index].flat[0])
+                found[index].append(Finding("in_back", raw, cells, (of_outline,), {"back": raw}))
+        if len(found) >= self.config.min_siblings:
+            blocks = in_units(features.blocks, self.scales)
+            compared = zip(compare_within_video(blocks), within_video_cells(blocks), strict=True)
+            for mine, (far, cells) in zip(found, compared, strict=True):
+                mine.append(Finding("within_video", float(far), cells, blocks, {"other repetitions": float(far)}))
+        return list(map(tuple, found))
 
     def _judgement(self, findings: Sequence[Finding]) -> Judgement:
         """By the most unusual finding."""
         judged = []
         for one in findings:
-            calibration: Calibration = getattr(self, one.by)
-            score, p_value = calibration.score(one.raw), min(1.0, _TESTS[one.by] * calibration.p_value(one.raw))
+            calibration, tests = self._calibration(one.by, len(findings))
+            score, p_value = calibration.score(one.raw), min(1.0, tests * calibration.p_value(one.raw))
             flagged = [origin for origin, raw in one.alone.items() if calibration.score(raw) >= 0.5] or list(one.alone)
             by = tuple(flagged) if score >= 0.5 else ()
             judged.append(Judgement(score, p_value, one.raw, one.cells, one.blocks, by))
         return max(judged, key=lambda judgement: judgement.score)
+
+    def _calibration(self, name: _CalibrationName, findings: int) -> tuple[Calibration, int]:
+        """That of one of so many findings, and how many share the false alarms."""
+        calibration: Calibration = getattr(self, name)
+        if findings <= _TESTS[name]:
+            return calibration, _TESTS[name]
+        return calibration.at(self.config.false_alarm_rate / findings), findings
 
     def _scores(
         self,

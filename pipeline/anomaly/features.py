@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.anomaly.posture import ANGLE_LANDMARKS, ANGLE_PARTS, COLUMNS_PER_BIN, angles_of
 from pipeline.config import EncodeConfig
 from pipeline.landmarks import INDEX, LANDMARKS
-from pipeline.records import Floats, Phase, Pose
+from pipeline.records import ROUNDED_BOW, Floats, Phase, Pose
 from pipeline.skelemotion import CHANNELS, WALK, Encoded, phase_of_column
 
 _LIMBS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
@@ -77,6 +77,8 @@ class Block:
 
 
 Blocks = tuple[Block, ...]
+OUTLINE = "outline"
+"""The name of the block of the back's outline."""
 RESIDUAL = " residual"
 """Ends the name of a block that says what an autoencoder cannot explain in another, which its name begins with."""
 
@@ -96,11 +98,13 @@ class Features:
     """All that N repetitions of one video, or of several, are judged by.
 
     blocks: what is compared with other repetitions of the lifter. angles [N, P, B]: of the joints, in degrees.
-    appearances [N, D]: what lifter and camera are known by. shots: the camera shot of each.
+    bows [N]: how far the back bulges, in trunk lengths, NaN where nothing is said of it. appearances [N, D]: what
+    lifter and camera are known by. shots: the camera shot of each.
     """
 
     blocks: Blocks
     angles: Floats
+    bows: Floats
     appearances: Floats
     shots: tuple[int, ...]
 
@@ -108,7 +112,8 @@ class Features:
         """The same with the chosen repetitions only."""
         picked = list(chosen)
         blocks = tuple(block.rows(picked) for block in self.blocks)
-        return Features(blocks, self.angles[picked], self.appearances[picked], tuple(self.shots[i] for i in picked))
+        shots = tuple(self.shots[i] for i in picked)
+        return Features(blocks, self.angles[picked], self.bows[picked], self.appearances[picked], shots)
 
     def with_more(self, other: Features) -> Features:
         """The same with other repetitions after them."""
@@ -116,19 +121,26 @@ class Features:
             Block(one.name, np.concatenate([one.values, more.values]), one.parts)
             for one, more in zip(self.blocks, other.blocks, strict=True)
         )
-        angles, appearances = (
-            np.concatenate([self.angles, other.angles]),
-            np.concatenate([self.appearances, other.appearances]),
+        angles, bows, appearances = (
+            np.concatenate([mine, theirs])
+            for mine, theirs in (
+                (self.angles, other.angles),
+                (self.bows, other.bows),
+                (self.appearances, other.appearances),
+            )
         )
-        return Features(blocks, angles, appearances, self.shots + other.shots)
+        return Features(blocks, angles, bows, appearances, self.shots + other.shots)
 
 
-def features_of(poses: Sequence[Pose], encoded: Sequence[Encoded], config: EncodeConfig) -> Features:
-    """The features of repetitions, each with the landmarks of its video."""
+def features_of(
+    poses: Sequence[Pose], encoded: Sequence[Encoded], bows: Sequence[float | None], config: EncodeConfig
+) -> Features:
+    """The features of repetitions, each with the landmarks of its video, and with its back's bow as of `bows_of`."""
     images = np.stack([one.image for one in encoded])
     angles = np.stack([angles_of(pose, one, config) for pose, one in zip(poses, encoded, strict=True)])
     blocks = blocks_of(images)
-    return Features(blocks, angles, appearance_features(blocks), tuple(one.shot for one in encoded))
+    back = np.array([np.nan if bow is None else bow for bow in bows], np.float32)
+    return Features(blocks, angles, back, appearance_features(blocks), tuple(one.shot for one in encoded))
 
 
 def blocks_of(images: Floats) -> Blocks:
@@ -160,12 +172,28 @@ def angle_block(features: Features) -> Block:
     return Block("angles", features.angles[..., None], ANGLE_PARTS)
 
 
+def outline_block(features: Features) -> Block:
+    """The back's bow as a block of one row, in multiples of the bow from which a back is called rounded: the same at
+    all times, since it is the median over them."""
+    values = np.repeat(features.bows[:, None] / ROUNDED_BOW, features.angles.shape[2], axis=1)
+    return Block(OUTLINE, values[:, None, :, None].astype(np.float32), ("back",))
+
+
+def outline_cells(outline: Block, length: int) -> list[tuple[tuple[str, ...], Floats]]:
+    """The body part of the outline's row, and what each cell [1, B] adds: all of it during the pull, in which it is
+    looked at first. length: columns of the images that times are divided like."""
+    during = np.array([phase == "pull" for phase in phase_of_bin(length)], np.float32)
+    return [(outline.parts, during[None])]
+
+
 def landmarks_of_rows(block: Block) -> tuple[tuple[int, ...], ...]:
     """For each of the P rows of a block of `features_of` the landmarks that it is computed from."""
     if block.name.removesuffix(RESIDUAL) == "posture":
         return tuple(tuple(INDEX[name] for name in upper + lower) for _, upper, lower in _LIMBS)
     if block.name == "angles":
         return tuple(tuple(INDEX[name] for name in names) for names in ANGLE_LANDMARKS)
+    if block.name == OUTLINE:
+        return (tuple(INDEX[f"{side}_{joint}"] for joint in ("shoulder", "hip") for side in ("left", "right")),)
     return tuple((INDEX[name],) for _, name in _JOINTS)
 
 

@@ -37,8 +37,13 @@ FILES = _MODEL, _WEIGHTS
 """What a detector is read from."""
 Parts = Mapping[str, Any]
 _Arrays = dict[str, NDArray[Any]]
-_CALIBRATIONS = {"in_posture": "in_form", "within_video": "among_siblings", "in_setting": "in_setting"}
-"""The calibrations of a detector by the names that files have for them."""
+_CALIBRATIONS = {
+    "in_posture": "in_form",
+    "within_video": "among_siblings",
+    "in_back": "in_back",
+    "in_setting": "in_setting",
+}
+"""The calibrations of a detector by the names that files have for them; those of earlier releases have no in_back."""
 
 
 def version_of(parts: Parts) -> str:

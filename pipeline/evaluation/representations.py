@@ -20,7 +20,7 @@ from pipeline.errors import DatasetError
 from pipeline.evaluation.anomaly import Doubles, Judged, duration_baseline
 from pipeline.learning import training
 from pipeline.learning.auroc import auroc
-from pipeline.learning.samples import of_label
+from pipeline.learning.samples import bows_of_samples, of_label
 from pipeline.original.drawn import DRAWN_VIDEOS, FRAMES_PER_SECOND, pictures_of
 from pipeline.original.pictures import picture_blocks, picture_images
 from pipeline.records import LabelledRep
@@ -141,7 +141,8 @@ def _calibrated(drawn_features: Features, drawn: Sequence[LabelledRep], known: t
 
 def _ours(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:
     encoding = config.detector.encode
-    return features_of([s.pose for s in samples], [encode(s.pose, s.rep, encoding) for s in samples], encoding)
+    encoded = [encode(one.pose, one.rep, encoding) for one in samples]
+    return features_of([one.pose for one in samples], encoded, bows_of_samples(samples), encoding)
 
 
 def _pictured(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:
@@ -154,9 +155,9 @@ def _pictured(samples: Sequence[LabelledRep], config: TrainConfig) -> Features:
     cells = channels.reshape(count, kinds, rows // _POOL[0], _POOL[0], columns // _POOL[1], _POOL[1]).mean(axis=(3, 5))
     angles = np.ascontiguousarray(cells.transpose(0, 2, 1, 3).reshape(count, rows // _POOL[0], -1) * _DEGREES)
     appearances = appearance_features(blocks_of(np.stack([one.image for one in encoded])))
-    return Features(
-        picture_blocks(pictures), angles.astype(np.float32), appearances, tuple(one.shot for one in encoded)
-    )
+    nothing = np.full(count, np.nan, np.float32)  # a picture shows no outline
+    shots = tuple(one.shot for one in encoded)
+    return Features(picture_blocks(pictures), angles.astype(np.float32), nothing, appearances, shots)
 
 
 def _ignore(_: float) -> None:

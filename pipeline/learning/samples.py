@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.config import SegmentConfig
 from pipeline.learning.groundtruth import MarkedRep, read_clips
+from pipeline.pose.back_outline import bows_of
 from pipeline.records import LabelledRep, Pose, Rep, RepLabel, Role
 from pipeline.reps.lockout import with_lockout
 
@@ -43,6 +44,19 @@ def _whole(pose: Pose, rep: MarkedRep) -> Rep:
 def of_label(samples: Sequence[LabelledRep], label: RepLabel) -> list[LabelledRep]:
     """The samples with that label."""
     return [sample for sample in samples if sample.label == label]
+
+
+def bows_of_samples(samples: Sequence[LabelledRep]) -> list[float | None]:
+    """How far the back bulges in each of N repetitions, as of `bows_of`."""
+    of_pose: dict[int, list[int]] = {}
+    for index, sample in enumerate(samples):
+        of_pose.setdefault(id(sample.pose), []).append(index)
+    found: list[float | None] = [None] * len(samples)
+    for mine in of_pose.values():
+        bows = bows_of(samples[mine[0]].pose, [samples[index].rep for index in mine])
+        for index, bow in zip(mine, bows, strict=True):
+            found[index] = bow
+    return found
 
 
 def _label(text: str) -> RepLabel | None:

@@ -12,22 +12,25 @@ from numpy.typing import NDArray
 from pipeline.anomaly.autoencoder import EPOCHS, OnEpoch
 from pipeline.anomaly.calibration import calibrate, with_more
 from pipeline.anomaly.detector import Detector
-from pipeline.anomaly.features import Features, features_of, phase_of_bin
+from pipeline.anomaly.features import Features, features_of, outline_block, phase_of_bin
 from pipeline.anomaly.methods import METHODS, Learnt, quarters_of
 from pipeline.anomaly.posture import angles_of, fault_score, fit_posture_model, with_people
 from pipeline.anomaly.reference import Scale, fit_reference, in_units, scales_of
 from pipeline.anomaly.within_video import compare_within_video
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
+from pipeline.learning.samples import bows_of_samples
 from pipeline.records import Floats, LabelledRep
 from pipeline.skelemotion import Encoded, encode
 from pipeline.synthetic.fault_pairs import FaultPair, fault_pairs
 
-TRAINING = 1
+TRAINING = 2
 """Stands in a model's run.json. Raise it with every change of what comes of a training or is said of it (here, in
 `promotion_gate`, in what features and encoding make of landmarks): the same labels are worth another one then."""
 _DRAWN_FAULTY_VIDEOS = 30
 _FEWEST = 3
+# Of fewer videos with backs that are seen, what bows sound backs have is not known.
+_FEWEST_BACKS = 3
 
 
 @dataclass(frozen=True)
@@ -268,11 +271,20 @@ def fit_base(known: Normals, faults: Floats, config: TrainConfig) -> Detector:
         held = names == group
         others = posture if held.all() else fit_posture_model(own[~held], names[~held].tolist(), everyone, faults)
         unseen[held] = fault_score(own[held], others)
+    bows, of_video = _backs(sound, sound.groups)
     # Two findings share the false alarms of a setting that is not known.
     rate = config.detector.false_alarm_rate / 2
     within, videos = _compared_within_videos(known, scales, config.detector.min_siblings)
     in_posture = calibrate(unseen, sound.groups, rate, positive=False)
-    return Detector(config.detector, scales, posture, (), in_posture, calibrate(within, videos, rate))
+    in_back = calibrate(bows, of_video, rate, positive=False) if len(set(of_video)) >= _FEWEST_BACKS else None
+    return Detector(config.detector, scales, posture, (), in_posture, calibrate(within, videos, rate), in_back)
+
+
+def _backs(known: Normals, names: Sequence[str]) -> tuple[Floats, list[str]]:
+    """Bows of the backs that are seen, as `outline_block` has them, and the name of each. names: of the repetitions."""
+    seen = np.flatnonzero(np.isfinite(known.features.bows))
+    bows: Floats = outline_block(known.features).values[seen, 0, 0, 0]
+    return bows, [names[row] for row in seen]
 
 
 def card(detector: Detector, report: TrainingReport) -> str:
@@ -306,7 +318,8 @@ def _normals(
     if references < _FEWEST:
         raise DatasetError(f"Expected at least 3 usable normal repetitions to learn from, got {references}.")
     on_progress(TrainingProgress("fit", 0, float("nan"), 60.0))
-    known = Normals.of(used, features_of([sample.pose for sample in used], encoded, config.detector.encode))
+    features = features_of([one.pose for one in used], encoded, bows_of_samples(used), config.detector.encode)
+    known = Normals.of(used, features)
     report = TrainingReport(references, len(set(known.groups)), 0, len(normals) - len(used), float("nan"))
     return known, report
 
@@ -346,7 +359,10 @@ def _with_people(base: Detector, known: Normals, names: Sequence[str], config: T
         others = base.posture if held.all() else with_people(base.posture, angles[~held], of_person[~held].tolist())
         unseen[held] = fault_score(angles[held], others)
     in_posture = with_more(base.in_posture, unseen, names, config.detector.false_alarm_rate / 2)
-    return replace(base, posture=with_people(base.posture, angles, names), in_posture=in_posture)
+    in_back = base.in_back
+    if in_back is not None:
+        in_back = with_more(in_back, *_backs(known, names), config.detector.false_alarm_rate / 2)
+    return replace(base, posture=with_people(base.posture, angles, names), in_posture=in_posture, in_back=in_back)
 
 
 def settings_of(known: Normals, config: TrainConfig) -> tuple[list[str], dict[str, NDArray[np.intp]]]:

@@ -81,6 +81,7 @@ ORIGINS: dict[Origin, str] = {
     "statistics": "the statistics of its movement",
     "autoencoder": "what the autoencoder cannot explain in it",
     "posture": "its joint angles, as this lifter and camera are not known",
+    "back": "the outline of its back, as this lifter and camera are not known",
     "other repetitions": "the other repetitions of the video, as this lifter and camera are not known",
 }
 CONFIDENCE_IS = (
