@@ -303,9 +303,16 @@ def card(detector: Detector, report: TrainingReport) -> str:
 - Posture: the joint angles of a lifter or camera that it does not know are checked for two faults, hips that rise
   before the chest and an unfinished lockout. Sound lifts: means and spreads over {detector.posture.videos} videos.
   Faults: from drawn lifters.
+- Back: of such a lifter the bow of the back's outline is compared with {_sound_backs(detector)}.
 - Limits: of such a lifter, other faults are found only where the other repetitions of the video do not show them too.
   One camera says little of depth.
 """
+
+
+def _sound_backs(detector: Detector) -> str:
+    if detector.in_back is None:
+        return "none, as too few sound ones are known: it does not count"
+    return f"those of sound lifts of {len(set(detector.in_back.videos.tolist()))} videos, where a side view shows it"
 
 
 def _normals(

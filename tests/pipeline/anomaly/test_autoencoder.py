@@ -207,7 +207,7 @@ def test_videos_take_quarters_in_turn_and_keep_them() -> None:
 def test_reasons_come_from_the_statistics_where_they_are_compared(both: Detector) -> None:
     pose, reps = set_of(2, (None, None, FAULT, None, None))
     encoded = [encode(pose, rep, both.config.encode) for rep in reps]
-    features = features_of([pose] * len(reps), encoded, both.config.encode)
+    features = features_of([pose] * len(reps), encoded, [None] * len(reps), both.config.encode)
     for detector, ends in ((both, ""), (trained("autoencoder"), " residual")):
         found = detector.judge(features)[2]
         assert [block.name for block in found.blocks] == [f"{name}{ends}" for name in NAMES]

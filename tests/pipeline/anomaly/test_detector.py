@@ -18,7 +18,7 @@ from pipeline.learning import training
 from pipeline.media import reading
 from pipeline.pose.estimation import estimate
 from pipeline.pose.estimator import open_estimator
-from pipeline.records import LabelledRep, Origin, Rep
+from pipeline.records import LabelledRep, Origin, Pose, Rep
 from pipeline.skelemotion import WALK
 
 FAULT = "early_hip_rise"
@@ -46,13 +46,58 @@ def test_base_model_finds_the_odd_one_within_a_video(base: Detector) -> None:
     assert [score.is_anomaly for score in base.score(pose, reps)] == [False, False, True, False, False, False]
 
 
-def test_what_is_said_of_the_back_stands_beside_a_score_that_it_does_not_move(base: Detector) -> None:
+def with_bow(pose: Pose, rep: Rep, bow: float) -> Pose:
+    """The pose with a back that bulges so much during one repetition, and is not seen otherwise."""
+    during = (pose.time >= rep.start_s) & (pose.time <= rep.end_s)
+    return replace(pose, back_bow=np.where(during, np.float32(bow), np.float32(np.nan)))
+
+
+def test_a_rounded_back_of_somebody_unknown_is_an_anomaly(base: Detector) -> None:
     pose, reps = set_of(3, (None, None, FAULT))
-    plain = base.score(pose, reps)
-    first = (pose.time >= reps[0].start_s) & (pose.time <= reps[0].end_s)
-    told = base.score(replace(pose, back_bow=np.where(first, np.float32(0.06), np.float32(np.nan))), reps)
+    plain, told = base.score(pose, reps), base.score(with_bow(pose, reps[0], 0.06), reps)
     assert [score.back_bow for score in told] == [pytest.approx(0.06), None, None]
-    assert tuple(replace(score, back_bow=None) for score in told) == plain
+    assert (plain[0].is_anomaly, told[0].is_anomaly, told[0].flagged_by) == (False, True, ("back",))
+    assert told[0].said == ("the back looks rounded", "back during the pull (100%)")
+    assert told[1:] == plain[1:]
+
+
+def test_a_sound_back_moves_no_score(base: Detector) -> None:
+    pose, reps = set_of(3, (None, None, FAULT))
+    plain, told = base.score(pose, reps), base.score(with_bow(pose, reps[0], -0.05), reps)
+    assert [replace(score, back_bow=None) for score in told] == list(plain)
+
+
+def test_a_back_that_is_not_said_to_be_rounded_flags_nothing_at_the_usual_rate(base: Detector) -> None:
+    pose, reps = set_of(3, (None,))
+    (score,) = base.score(with_bow(pose, reps[0], 0.039), reps)
+    assert not score.back_is_rounded
+    assert not score.is_anomaly
+
+
+def test_beside_other_repetitions_angles_and_back_share_half_of_the_false_alarms(base: Detector) -> None:
+    pose, reps = set_of(2, (None,) * 6)
+    (alone,), beside = (
+        base.score(with_bow(pose, reps[0], 0.05), reps[:1]),
+        base.score(with_bow(pose, reps[0], 0.05), reps),
+    )
+    assert alone.flagged_by == ("back",)
+    assert not beside[0].is_anomaly
+    assert base.score(with_bow(pose, reps[0], 0.08), reps)[0].flagged_by == ("back",)
+    assert beside[0].p_value == pytest.approx(min(1.0, 2 * alone.p_value))
+
+
+def test_where_the_lifter_is_known_the_back_is_a_hint_that_moves_no_score(trained: Detector) -> None:
+    pose, reps = set_of(4, (None,) * 3)
+    plain, told = trained.score(pose, reps), trained.score(with_bow(pose, reps[0], 0.08), reps)
+    assert told[0].back_is_rounded
+    assert [replace(score, back_bow=None) for score in told] == list(plain)
+
+
+def test_a_model_of_an_earlier_release_judges_no_backs(base: Detector) -> None:
+    pose, reps = set_of(3, (None,))
+    older = replace(base, in_back=None)
+    plain, told = older.score(pose, reps), older.score(with_bow(pose, reps[0], 0.08), reps)
+    assert [replace(score, back_bow=None) for score in told] == list(plain)
 
 
 def test_nothing_is_said_of_the_back_of_a_trunk_that_is_hidden(base: Detector) -> None:
