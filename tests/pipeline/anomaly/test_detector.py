@@ -57,7 +57,7 @@ def test_a_rounded_back_of_somebody_unknown_is_an_anomaly(base: Detector) -> Non
     plain, told = base.score(pose, reps), base.score(with_bow(pose, reps[0], 0.06), reps)
     assert [score.back_bow for score in told] == [pytest.approx(0.06), None, None]
     assert (plain[0].is_anomaly, told[0].is_anomaly, told[0].flagged_by) == (False, True, ("back",))
-    assert told[0].said == ("the back looks rounded", "back during the pull (100%)")
+    assert told[0].findings == ("the back looks rounded", "back during the pull (100%)")
     assert told[1:] == plain[1:]
 
 
