@@ -25,6 +25,9 @@ NOT_CONTENT = frozenset(
 )
 """Files that say when, how and with which releases of libraries a dataset was exported, besides what others say: two
 datasets that differ in them alone are the same."""
+ENCODED = "clips/", "frames/"
+"""Folders of what was encoded from the videos. Which video and which part of it the manifest says, and the same may be
+encoded into other bytes another time (several threads): that each is there is content, its bytes are not."""
 
 _VERSION = re.compile(r"v\d{4,}")
 
@@ -144,4 +147,6 @@ def read_sums(folder: Path, strict: bool = True) -> dict[str, str]:
 
 
 def _content(sums: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in sums.items() if name not in NOT_CONTENT}
+    return {
+        name: "" if name.startswith(ENCODED) else value for name, value in sums.items() if name not in NOT_CONTENT
+    }
