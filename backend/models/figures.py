@@ -255,7 +255,9 @@ def verdict_of(
         unjudged = unjudged_words(stored, labels)
         if was_used:
             return Verdict("chosen", f"A person put it in use.{f' Against it: {reason}' if reason else ''}{unjudged}")
-        return Verdict("refused", reason[:1].upper() + reason[1:] + unjudged)
+        # What is worse alone would hide what is better.
+        both = f" {found_words(stored, labels)}." if figures_of(gate) else ""
+        return Verdict("refused", reason[:1].upper() + reason[1:] + both + unjudged)
     normals, anomalies = int(stored.get("normals", 0)), int(stored.get("anomalies", 0))
     remark = gate.get("remark", reason.partition(" But ")[2])  # in one text with the reason in earlier releases
     more = (f" But {remark}" if remark else "") + (f" {doubt}" if (doubt := chance_words(gate)) else "")

@@ -161,7 +161,7 @@ def test_a_refusal_names_the_tasks_to_look_at_again(trained: Lab) -> None:
     run = trained.train()
     gate = trained.registry.version(1, run.version).gate
     assert set(gate["doubtful_tasks"]) >= {1, 3, 4, 5}
-    assert run.message.endswith(f"in tasks {', '.join(map(str, gate['doubtful_tasks']))}.")
+    assert f"in tasks {', '.join(map(str, gate['doubtful_tasks']))}." in run.message
 
 
 def test_what_people_do_not_agree_on_is_said_with_its_tasks(lab: Lab) -> None:
