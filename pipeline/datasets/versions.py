@@ -147,6 +147,4 @@ def read_sums(folder: Path, strict: bool = True) -> dict[str, str]:
 
 
 def _content(sums: dict[str, str]) -> dict[str, str]:
-    return {
-        name: "" if name.startswith(ENCODED) else value for name, value in sums.items() if name not in NOT_CONTENT
-    }
+    return {name: "" if name.startswith(ENCODED) else value for name, value in sums.items() if name not in NOT_CONTENT}

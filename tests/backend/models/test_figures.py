@@ -86,10 +86,11 @@ def test_few_videos_do_not_make_an_interval_narrower() -> None:
     assert figures_of(stored)[0].candidate == share(0, 10)
 
 
-def test_a_refusal_says_how_many_labels_it_could_not_judge() -> None:
+def test_a_refusal_says_what_is_better_and_how_many_labels_it_could_not_judge() -> None:
     refused = gate(33, 12, (0.1, 0.9), (0.3, 0.1), passed=False, reason="Not promoted: false alarms rise.")
     words = verdict_of(refused, labels={"normal": 34, "anomalous": 12}).words
-    assert words == "False alarms rise. Could not be judged (legs hidden, say): 1 of 34 normal repetitions."
+    found = "Finds 11 of 12 faulty repetitions of unseen videos (before: 1) and flags 10 of 33 good ones (before: 3)."
+    assert words == f"False alarms rise. {found} Could not be judged (legs hidden, say): 1 of 34 normal repetitions."
 
 
 def test_a_remark_of_the_gate_stays() -> None:
