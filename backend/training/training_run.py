@@ -158,8 +158,9 @@ def _contested(videos: Sequence[LabelledVideo], labels: Sequence[Json]) -> str:
         return ""
     count, tasks = sum(of_task.values()), sorted(of_task, key=lambda task: (-of_task[task], task))[:_MOST_NAMED]
     were = "repetition was" if count == 1 else "repetitions were"
+    more = f" and {len(of_task) - len(tasks)} more" if len(of_task) > len(tasks) else ""
     return (
-        f"{count} {were} labelled otherwise by somebody else ({_tasks(sorted(tasks))}): "
+        f"{count} {were} labelled otherwise by somebody else ({_tasks(sorted(tasks))}{more}): "
         "the ground truth, or else the newest annotation, counted."
     )
 

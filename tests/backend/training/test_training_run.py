@@ -12,12 +12,12 @@ from training_lab import PER_VIDEO, Lab
 
 from backend.errors import VideosMissing
 from backend.labels.events import save_annotations
-from backend.labels.labelled import labelled_videos
+from backend.labels.labelled import LabelledVideo, labelled_videos
 from backend.labelstudio.format import AnnotationsSaved, Json
 from backend.models.figures import verdict_in
 from backend.models.rates import measured
 from backend.storage.analysis_json import dump_analysis, load_analysis
-from backend.training.training_run import LEAST_NORMALS, _check_enough, label_digest, train_run
+from backend.training.training_run import LEAST_NORMALS, _check_enough, _contested, label_digest, train_run
 from pipeline.anomaly.detector import load_detector
 from pipeline.config import PipelineConfig
 from pipeline.pose.cache import PoseCache
@@ -171,6 +171,14 @@ def test_what_people_do_not_agree_on_is_said_with_its_tasks(lab: Lab) -> None:
     lab.label(2, id=20, called=0, completed_by=8)
     run = lab.train()
     assert "2 repetitions were labelled otherwise by somebody else (tasks 2, 4)" in run.message
+
+
+def test_of_many_contested_tasks_some_are_named_and_the_others_counted() -> None:
+    videos = [LabelledVideo(task, task, 7, "a.mp4", str(task), (), contested=1) for task in range(1, 13)]
+    said = _contested(videos, [{"task": one.task} for one in videos])
+    assert said.startswith(
+        "12 repetitions were labelled otherwise by somebody else (tasks 1, 2, 3, 4, 5, 6, 7, 8 and 4 more)"
+    )
 
 
 def test_a_video_that_cannot_be_had_is_left_out(lab: Lab) -> None:
