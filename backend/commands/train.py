@@ -143,7 +143,7 @@ def _train_here_or_there(project: int) -> None:
 
 def _is_of_earlier_run(registry: Registry, run: Run) -> bool:
     """Whether a run has found the model that it would have made."""
-    return bool(run.version) and registry.version(run.project, run.version).run.get("run") != run.id
+    return bool(run.version) and not registry.version(run.project, run.version).is_of(run.id, run.created_at)
 
 
 def _followed(trainer: Trainer, run: Run, data_dir: Path) -> Run:

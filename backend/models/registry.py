@@ -16,6 +16,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,19 @@ class Version:
         """`passed` and `reason`."""
         gate: Json = self.run.get("gate") or {}
         return gate
+
+    def is_of(self, run: int, asked_at: datetime) -> bool:
+        """Whether this came of the run of that number that was asked for at that moment (UTC): a database that was
+        made anew counts from 1 again.
+
+        Of models of earlier releases, which do not know the moment, those made after it are meant.
+        """
+        if self.run.get("run") != run:
+            return False
+        known: str | None = self.run.get("asked")
+        if known is not None:
+            return known == asked_at.isoformat()
+        return str(self.run.get("created", "")) >= asked_at.isoformat(timespec="seconds")
 
 
 class Registry:

@@ -34,7 +34,7 @@ from backend.storage.database import explained, now
 from backend.storage.runs import Run, Runs
 from backend.training.mlflow_log import FinishedRun, log_run
 from backend.training.schedule import reason_to_train
-from backend.training.training_run import RunOutcome, TrainWork, digest_of, made_before, train_run
+from backend.training.training_run import RunOutcome, TrainWork, digest_of, made_before, published_by, train_run
 from pipeline.errors import PipelineError
 
 log = logging.getLogger(__name__)
@@ -310,6 +310,9 @@ class Trainer:
 
     def _train(self, run: Run) -> RunOutcome:
         self.runs.note(run.id, "labels", 0.0)
+        published = published_by(self._registry, run.project, run.id, run.created_at)
+        if published is not None:  # it has not seen what was labelled since
+            return published
         moment, missed = now(), ""
         if self._client.configured:
             try:
@@ -321,7 +324,7 @@ class Trainer:
                 moment = now()
         self.runs.note_labels(run.id, moment)
         work = self._work(run.project)
-        known = self._made_before(work, run.id)
+        known = self._made_before(work)
         if known is not None:  # said before a process is started, and videos are looked at
             return replace(known, reason=f"{known.reason}{missed}")
         key = f"train-{run.project}-{run.id}"
@@ -333,8 +336,8 @@ class Trainer:
         known = self._made_before(self._work(project))
         return known.reason if known is not None else ""
 
-    def _made_before(self, work: TrainWork, but_for: int | None = None) -> RunOutcome | None:
-        return made_before(self._registry, work, digest_of(work.videos), but_for)
+    def _made_before(self, work: TrainWork) -> RunOutcome | None:
+        return made_before(self._registry, work, digest_of(work.videos))
 
     def _work(self, project: int) -> TrainWork:
         return TrainWork(

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -85,18 +86,26 @@ class RunOutcome:
 def train_run(run: int, work: TrainWork) -> RunOutcome:
     """Train, judge and publish; whether the model is used is up to the caller. Progress goes into the runs table.
 
-    A run that was interrupted after publishing finds its model and goes on from there. Raises TooFewLabels, Cancelled,
-    ModelError, and PipelineError where the labels cannot be used.
+    A run that was interrupted after publishing finds its model and goes on from there. Raises UnknownRun,
+    TooFewLabels, Cancelled, ModelError, and PipelineError where the labels cannot be used.
     """
     registry = Registry(work.models_dir, work.fallback)
     with closing(Store(work.database_url)) as store:
-        published = next((v for v in registry.versions(work.project) if v.run.get("run") == run), None)
+        runs = Runs(store)
+        asked_at = runs.run(run).created_at
+        published = published_by(registry, work.project, run, asked_at)
         if published is not None:
-            return _outcome(published)
-        return _train(run, work, registry, _progress_writer(Runs(store), run))
+            return published
+        return _train(run, asked_at, work, registry, _progress_writer(runs, run))
 
 
-def _train(run: int, work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunOutcome:
+def published_by(registry: Registry, project: int, run: int, asked_at: datetime) -> RunOutcome | None:
+    """What a run came to that was interrupted after publishing; None where it has published nothing."""
+    found = next((version for version in registry.versions(project) if version.is_of(run, asked_at)), None)
+    return _outcome(found) if found is not None else None
+
+
+def _train(run: int, asked_at: datetime, work: TrainWork, registry: Registry, on_progress: OnProgress) -> RunOutcome:
     samples, labels, skipped = _samples(work, on_progress)
     _check_enough(samples, skipped)
     digest = label_digest(labels)
@@ -126,6 +135,7 @@ def _train(run: int, work: TrainWork, registry: Registry, on_progress: OnProgres
     given_up = on_labels.confirmed(verdict.given_up, detector, current, rate)
     described: Json = {
         "run": run,
+        "asked": asked_at.isoformat(),
         "created": now().isoformat(timespec="seconds") + "Z",
         "parent": work.parent.version,
         "parent_name": work.parent_name,
@@ -266,10 +276,9 @@ def digest_of(videos: Sequence[LabelledVideo]) -> str:
     return label_digest([{"media_digest": digest, **asdict(rep)} for digest, mine in reps.items() for rep in mine])
 
 
-def made_before(registry: Registry, work: TrainWork, digest: str, but_for: int | None = None) -> RunOutcome | None:
+def made_before(registry: Registry, work: TrainWork, digest: str) -> RunOutcome | None:
     """The model that exactly these labels made before, with the same settings: the one that serves, or one that was
-    compared with it. Another run would make and say the same. One that is damaged is not meant, nor what the run
-    `but_for` has published itself."""
+    compared with it. Another run would make and say the same. One that is damaged is not meant."""
     rate = registry.own_rate(work.fallback) if work.rate is None else work.rate
     wanted = {
         "label_digest": digest,
@@ -280,7 +289,7 @@ def made_before(registry: Registry, work: TrainWork, digest: str, but_for: int |
     for version in reversed(registry.versions(work.project)):
         run = version.run
         is_same = all(run.get(name) == value for name, value in wanted.items())
-        if not is_same or version.gate.get("rate") != rate or (but_for is not None and run.get("run") == but_for):
+        if not is_same or version.gate.get("rate") != rate:
             continue
         is_in_use = version.model.folder == work.parent.folder
         is_compared = is_in_use or run.get("parent") == work.parent.version

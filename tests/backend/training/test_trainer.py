@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import json
 import sqlite3
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fakes import until
 from label_studio_api import FakeLabelStudio
 from pydantic import SecretStr
+from sqlalchemy import delete
 from sqlalchemy.exc import OperationalError
 from training_lab import Lab
 
@@ -18,7 +21,7 @@ from backend.errors import LabelStudioError, WorkerLost
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.records import Access
 from backend.storage.jobs import Store
-from backend.storage.runs import MOST_ATTEMPTS
+from backend.storage.runs import MOST_ATTEMPTS, Run
 from pipeline.anomaly.detector import load_detector
 
 
@@ -135,6 +138,37 @@ def test_a_run_that_died_after_publishing_does_not_train_again(trained: Lab) -> 
     trained.trainer.run_next()
     assert len(trained.registry.versions(1)) == 1
     assert trained.registry.current_name(1) == "v0001"
+
+
+def test_labels_of_after_a_model_was_published_are_not_learnt_by_its_run(trained: Lab) -> None:
+    run = trained.trainer.runs.runs()[0]
+    trained.trainer.runs.retry(run.id)  # as if it had died before its end
+    trained.trainer.run_next()
+    assert trained.trainer.runs.run(run.id).labels_at == run.labels_at
+
+
+@pytest.mark.parametrize("asked", ["2026-01-01T00:00:00.000001", None])
+def test_a_model_of_a_run_of_a_lost_database_is_of_no_run_of_the_new_one(trained: Lab, asked: str | None) -> None:
+    (version,) = trained.registry.versions(1)
+    described = version.run | {"asked": asked, "created": "2026-01-01T00:01:00Z"}
+    if asked is None:
+        del described["asked"]  # as earlier releases wrote it
+    assert version.model.folder is not None
+    (version.model.folder / "run.json").write_text(json.dumps(described))
+    trained.registry._runs.clear()
+    trained.label(1, called=0)
+    number = trained.trainer.runs.runs()[0].id
+    with trained.store.engine.begin() as connection:
+        connection.execute(delete(Run))
+    run = trained.train()
+    assert (run.id, run.version) == (number, "v0002")
+
+
+def test_a_model_that_an_earlier_release_published_is_that_of_its_run(trained: Lab) -> None:
+    (version,) = trained.registry.versions(1)
+    run = trained.trainer.runs.runs()[0]
+    earlier = replace(version, run={name: value for name, value in version.run.items() if name != "asked"})
+    assert earlier.is_of(run.id, run.created_at)
 
 
 def test_what_was_judged_against_another_model_is_not_promoted(lab: Lab) -> None:

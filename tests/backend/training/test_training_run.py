@@ -112,7 +112,8 @@ def test_labels_of_videos_that_are_known_once_they_are_read_are_not_learnt_twice
     assert trained.trainer.nothing_new(1) == ""
     videos = [replace(one, media_digest=f"digest-{one.task}") for one in labelled_videos(trained.store, 1)]
     work = replace(trained.trainer._work(1), videos=tuple(videos))
-    assert train_run(9, work).reason.startswith("Nothing has changed since v0001")
+    run = trained.trainer.request(1, "test")
+    assert train_run(run.id, work).reason.startswith("Nothing has changed since v0001")
 
 
 def test_what_a_damaged_model_was_made_of_is_learnt_again(trained: Lab) -> None:
