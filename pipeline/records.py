@@ -183,7 +183,8 @@ class Reason:
 
 Origin = Literal["statistics", "autoencoder", "posture", "back", "other repetitions"]
 """What a repetition is judged by: where lifter and camera are known, statistics of its image and what an autoencoder
-cannot explain in them, beside those of normal repetitions; where not, its joint angles, and the others of its video."""
+cannot explain in them, beside those of normal repetitions; where not, its joint angles, the outline of its back, and
+the others of its video."""
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,8 @@ class Detector:
         encoded: Sequence[Encoded] | None = None,
     ) -> tuple[tuple[RepScore, ...], ...]:
         """What `score` gives at each of several nominal rates of false alarms, 0..1; repetitions are compared once."""
-        found = self._findings(pose, reps, setting, encoded)
+        bows = bows_of(pose, reps)
+        found = self._findings(pose, reps, bows, setting, encoded)
         plausible = is_plausible(pose)  # other poses are guesses of the estimator
         trusted: list[tuple[bool, str]] = []
         for rep, one in zip(reps, found, strict=True):
@@ -173,7 +174,6 @@ class Detector:
             known = float(plausible[(pose.time >= rep.start_s) & (pose.time <= rep.end_s)].mean())
             why = hidden(pose, rep) or self._hindrance(min(one[0].coverage, known), one[0].gap, rep, reps)
             trusted.append((not why, why))
-        bows = bows_of(pose, reps)
         return tuple(self.at_rate(rate)._scores(found, trusted, bows) for rate in rates)
 
     def judge(self, features: Features, setting: str = "") -> list[Judgement]:
@@ -214,7 +214,7 @@ class Detector:
             np.zeros((len(PARTS_OF_WALK), length), np.float32)
             if one is None
             else heat_over_walk((found := self._judgement(one[1])).cells, visible(found.blocks, one[0]), length)
-            for one in self._findings(pose, reps, setting)
+            for one in self._findings(pose, reps, bows_of(pose, reps), setting)
         )
 
     def reference_of(self, appearance: Floats, name: str = "") -> Reference | None:
@@ -246,15 +246,20 @@ class Detector:
         return TOO_LITTLE if coverage < self.config.min_coverage else LOST if gap > _LONGEST_GAP else ""
 
     def _findings(
-        self, pose: Pose, reps: Sequence[Rep], setting: str, encoded: Sequence[Encoded] | None = None
+        self,
+        pose: Pose,
+        reps: Sequence[Rep],
+        bows: Sequence[float | None],
+        setting: str,
+        encoded: Sequence[Encoded] | None = None,
     ) -> list[_Found | None]:
-        """For each repetition its image and what is found in it; None where no pose was found."""
+        """For each repetition its image and what is found in it; None where no pose was found. bows: of the backs."""
         encoded = [encode(pose, rep, self.config.encode) for rep in reps] if encoded is None else encoded
         seen = [one for one in encoded if one.coverage > 0.0]
         if not seen:
             return [None] * len(reps)
-        bows = [bow for one, bow in zip(encoded, bows_of(pose, reps), strict=True) if one.coverage > 0.0]
-        found = iter(self.findings(features_of([pose] * len(seen), seen, bows, self.config.encode), setting))
+        backs = [bow for one, bow in zip(encoded, bows, strict=True) if one.coverage > 0.0]
+        found = iter(self.findings(features_of([pose] * len(seen), seen, backs, self.config.encode), setting))
         return [(one, next(found)) if one.coverage > 0.0 else None for one in encoded]
 
     def _findings_of_unknown(self, features: Features) -> list[tuple[Finding, ...]]:
