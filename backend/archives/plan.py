@@ -18,8 +18,8 @@ from pipeline.media import reading
 class Planned:
     """A video, and what a run would do with it.
 
-    state: queued, analyzed, failed or done, as earlier runs left it. task, same_as: how it would come to one, see
-    `Foreseen`. problem: why a file that is still to be analyzed cannot be read, "" where it can, or is not here.
+    state: queued, analyzed, failed, "given up" or done, see `Ledger.known`. task, same_as: how it would come to one,
+    see `Foreseen`. problem: why a file that is still to be analyzed cannot be read, "" where it can, or is not here.
     """
 
     video: str
@@ -34,7 +34,7 @@ def plan(sources: Sequence[Source], states: Iterable[str], target: Target) -> It
     for source, state in zip(sources, states, strict=True):
         shown = shown_address(source.name)
         problem = _problem(source) if state in ("queued", "failed") else ""
-        task = Foreseen("") if problem or state == "done" else target.new_task(source)
+        task = Foreseen("") if problem or state in ("done", "given up") else target.new_task(source)
         yield Planned(shown, state, task.kind, problem, task.same_as)
 
 

@@ -227,10 +227,13 @@ def _show_plan(
     setting: _Setting, request: _Request, found: Iterable[Source], passed_over: Counter[str], display: Display
 ) -> None:
     from backend.archives.plan import plan
+    from backend.storage.ledger import RunOptions
 
     videos, version, digest = list(found), setting.model.version, setting.context.config.digest()
-    states = setting.ledger.known(request.target, version, digest, videos, setting.makes_copies)
-    display.plan(request.target, version, plan(videos, states, setting.destination), passed_over)
+    options = RunOptions(request.resume, request.retry_failed, setting.makes_copies, request.max_attempts)
+    states = setting.ledger.known(request.target, version, digest, videos, options)
+    planned = plan(videos, states, setting.destination)
+    display.plan(request.target, version, planned, request.limit, passed_over)
 
 
 def _begin(setting: _Setting, request: _Request, found: Iterable[Source], passed_over: Counter[str]) -> int:

@@ -27,7 +27,8 @@ _LISTED_SUFFIXES = 10
 _STATES = {
     "queued": "to do",
     "analyzed": "analyzed, to be delivered",
-    "failed": "failed before",
+    "failed": "failed before, to be tried again",
+    "given up": "given up before: --retry-failed tries again",
     "done": "done before",
     "unreadable": "of those to do cannot be read",
     "there": "has a task: the prediction goes there",
@@ -75,10 +76,11 @@ class Display:
         target: str,
         model_version: str,
         planned: Iterable[Planned],
+        limit: int | None = None,
         passed_over: Mapping[str, int] | None = None,
     ) -> None:
-        """What a run would do with each video, and how much that is. passed_over: other files of the folders, by
-        suffix."""
+        """What a run would do with each video, and how much that is. limit: at most so many videos would be taken on.
+        passed_over: other files of the folders, by suffix."""
         every: list[Planned] = []
         table = _listing("Videos", "what would be done")
         for one in planned:
@@ -88,14 +90,18 @@ class Display:
             elif len(every) <= _LISTED:
                 table.add_row(escape(one.video), escape(_what(one)))
         states = counts(every)
+        to_do = sum(states.get(state, 0) for state in ("queued", "analyzed", "failed"))
+        taken_on = to_do if limit is None else min(limit, to_do)
         if self._as_json:
             others = {"passed_over": dict(passed_over)} if passed_over else {}
-            _line(event="plan", target=target, model_version=model_version, **states, **others)
+            _line(event="plan", target=target, model_version=model_version, to_do=taken_on, **states, **others)
             return
         figures = _figures()
         for state, text in _STATES.items():
             if states.get(state):
                 figures.add_row(text, str(states[state]))
+        if taken_on < to_do:
+            figures.add_row("taken on by this run (--limit)", str(taken_on))
         self._out.print(f"Plan for {target}, model {model_version}", soft_wrap=True, markup=False)
         if every:
             self._out.print(table)

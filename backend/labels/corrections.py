@@ -20,7 +20,7 @@ from backend.labelstudio.labeling_config import Controls, effective_rate, parse_
 from backend.storage.annotation_json import AnnotationSource
 from backend.storage.database import batches
 from backend.storage.jobs import Job, KnownProject
-from backend.storage.labels import ProjectLabels, StoredRegion
+from backend.storage.labels import Person, ProjectLabels, StoredRegion, person
 from backend.storage.summaries import RepSummary
 from pipeline.records import Analysis, RepScore, tiou
 
@@ -316,9 +316,9 @@ def _work(labelled: Iterable[_Labelled], found: dict[int, list[Correction]]) -> 
 
 
 def _agreements(labelled: Iterable[_Labelled]) -> list[Agreement]:
-    of_task = defaultdict[int, dict[int | None, _Labelled]](dict)
+    of_task = defaultdict[int, dict[Person, _Labelled]](dict)
     for one in labelled:
-        of_task[one.task][one.annotator] = one  # the latest of each person
+        of_task[one.task][person(one.annotator, one.id)] = one
     return [
         _agreement(first, second) for found in of_task.values() for first, second in combinations(found.values(), 2)
     ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -37,6 +37,8 @@ from backend.storage.labels import HINT, ReceivedEvent
 log = logging.getLogger(__name__)
 
 _SOON = timedelta(seconds=2)
+_LONGEST_WAIT = timedelta(minutes=1)
+"""After Label Studio answered nobody, however often: when it is back, labels are soon known."""
 _TRIES = 6
 """What Label Studio does not say (yet) is asked for again after pauses that double, two minutes in all."""
 
@@ -105,6 +107,7 @@ class HintedEvents:
         self._client = client
         self._connections = connections
         self._reactions = reactions
+        self._unanswered = Counter[int]()  # requests in succession, by project
 
     def receive(self, hints: Iterable[Hint]) -> None:
         """Keep hints: from now on they survive the end of the server."""
@@ -130,7 +133,14 @@ class HintedEvents:
     def _look_up_safely(self, project: int, rows: Sequence[tuple[ReceivedEvent, Hint]]) -> None:
         try:
             open_ = self._look_up(project, [hint for _, hint in rows])
-        except (LabelStudioError, LabelConfigError) as error:
+        except LabelStudioError as error:
+            log.warning("Events of project %s wait: %s", project, error)
+            pause = min(_SOON * 2 ** self._unanswered[project], _LONGEST_WAIT)
+            self._unanswered[project] = min(self._unanswered[project] + 1, _TRIES)
+            for received, _ in rows:
+                self._store.labels.wait(received.id, max(pause, timedelta(seconds=error.retry_after_s)))
+            return
+        except LabelConfigError as error:
             log.warning("Events of project %s wait: %s", project, error)
             for received, _ in rows:
                 self._store.labels.put_off(received.id, _SOON)
@@ -140,6 +150,7 @@ class HintedEvents:
             for received, _ in rows:
                 self._store.labels.put_off(received.id)
             return
+        self._unanswered.pop(project, None)
         for received, hint in rows:
             if hint in open_ and received.tries < _TRIES:
                 self._store.labels.put_off(received.id, _SOON)

@@ -122,10 +122,10 @@ def proposal_for(region: Region, reps: Sequence[Rep]) -> Rep | None:
     # Label Studio calls a region manual as well that a program stored with our id and somebody then saved.
     by_id = said and region.origin not in ("", "manual") and int(said[1]) <= len(reps)
     named = reps[int(said[1]) - 1] if said and by_id else None
-    if named is not None and tiou(named, region) > 0:
+    if named is not None and tiou(named, region) >= _SAME_REP:
         return named
     overlap, best = max(((tiou(one, region), number) for number, one in enumerate(reps)), default=(0.0, 0))
-    # An id of another prediction names a repetition elsewhere.
+    # An id of another prediction names another repetition; one that somebody moved far is still the one it names.
     return reps[best] if overlap >= _SAME_REP else named
 
 

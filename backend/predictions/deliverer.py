@@ -48,6 +48,7 @@ class Deliverer:
     def __init__(self, context: Context, active: ActiveJobs, retry_after_s: float) -> None:
         self.on_overtaken: Callable[[Sequence[Task], Controls], None] = lambda tasks, controls: None
         self._remove_superseded = context.remove_superseded
+        self._config = context.config.digest()
         self._store = context.store
         self._client = context.client
         self._registry = context.registry
@@ -206,7 +207,7 @@ class Deliverer:
             if not jobs:
                 return
             superseded = self._superseded(project)
-            deliveries = [self._delivery(job, superseded) for job in jobs]
+            deliveries = self._deliveries(jobs, superseded)
             outcomes = delivery.push_all(self._client, deliveries, controls)
             # In this order: a model that is put in use later is one that a round looks after.
             self._pushed.update((project, job.model_version) for job in jobs)
@@ -240,11 +241,18 @@ class Deliverer:
             return set()
         return self._store.model_versions(project) - {self._registry.current(project).version}
 
-    def _delivery(self, job: Job, superseded: set[str]) -> delivery.Delivery:
-        analysis = load_analysis(job.result)
-        cluster = self._clusters.shown(job.project, analysis)
-        others = superseded - {job.model_version}
-        return delivery.Delivery(Task(job.task, job.project, job.data), analysis, others, cluster)
+    def _deliveries(self, jobs: Sequence[Job], superseded: set[str]) -> list[delivery.Delivery]:
+        outdated = self._store.outdated_predictions((job.key for job in jobs), self._config)
+        return [
+            delivery.Delivery(
+                Task(job.task, job.project, job.data),
+                analysis := load_analysis(job.result),
+                superseded - {job.model_version},
+                self._clusters.shown(job.project, analysis),
+                outdated[job.key],
+            )
+            for job in jobs
+        ]
 
 
 def in_grace_period(job: Job, moment: datetime) -> bool:

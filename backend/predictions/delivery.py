@@ -38,12 +38,20 @@ def ensure_frame_rate(client: LabelStudioClient, state: TaskState, controls: Con
 
 @dataclass(frozen=True)
 class Delivery:
-    """An analysis for a task, the model versions that it supersedes, and the video's cluster, None for none."""
+    """An analysis for a task, the model versions that it supersedes, and the video's cluster, None for none.
+
+    outdated: predictions of the same model version, found under other settings, which it supersedes as well.
+    """
 
     task: Task
     analysis: Analysis
     superseded: Set[str] = frozenset()
     cluster: int | None = None
+    outdated: Set[int] = frozenset()
+
+    def stored(self, state: TaskState) -> list[int]:
+        """The predictions that the task has of this analysis, the earliest first."""
+        return [one for one in state.prediction_ids(self.analysis.model_version) if one not in self.outdated]
 
 
 PushOutcome = int | LabelStudioError
@@ -60,9 +68,9 @@ def push(client: LabelStudioClient, delivery: Delivery, controls: Controls) -> i
 
 
 def push_all(client: LabelStudioClient, deliveries: Sequence[Delivery], controls: Controls) -> list[PushOutcome]:
-    """Store predictions for different tasks of one project, unless a task has one of that version.
+    """Store predictions for different tasks of one project, unless a task has one of that version and those settings.
 
-    Predictions of the `superseded` versions are removed from tasks that nobody has begun. On others all of them stay:
+    Predictions that are superseded are removed from tasks that nobody has begun. On others all of them stay:
     neither a draft nor the annotation that it becomes says which one it was made from.
     """
     first = _states(client, [delivery.task for delivery in deliveries])
@@ -135,7 +143,7 @@ def _stored(
     media = controls.media_of(delivery.task.data)
     if media and media != controls.media_of(state.task.data):
         return NotInLabelStudio(f"Task {delivery.task.id} has another video in Label Studio.")
-    if state.prediction_ids(delivery.analysis.model_version):
+    if delivery.stored(state):
         return None
     try:
         if lacks_frame_rate(state.task, controls) and not is_fresh:
@@ -160,7 +168,7 @@ def _tidied(
         return new
     if isinstance(state, LabelStudioError):
         return state
-    existing = state.prediction_ids(delivery.analysis.model_version)
+    existing = delivery.stored(state)
     if not existing and new is not None:
         existing = [new]
     try:
@@ -169,7 +177,7 @@ def _tidied(
                 client.delete_prediction(surplus)
         if not state.is_labelled:
             for number, version in state.predictions:
-                if version in delivery.superseded:
+                if version in delivery.superseded or number in delivery.outdated:
                     client.delete_prediction(number)
         data = state.task.data
         told = data | columns_of(delivery.analysis, controls.media_of(data), data, state.task.project)

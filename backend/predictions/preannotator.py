@@ -176,6 +176,8 @@ class Preannotator:
             if is_over and not in_grace_period(job, asked_at):
                 of_project[job.project][job.task] = job
         answered: dict[int, Task] = {}
+        keys = [job.key for by_task in of_project.values() for job in by_task.values()]
+        outdated = self._store.outdated_predictions(keys, self._starts.config)
         ask_until = max(deadline, time.monotonic() + _LABEL_STUDIO_S)
         for project, by_task in of_project.items():
             done = list(by_task.values())
@@ -186,7 +188,9 @@ class Preannotator:
                 answered |= self._claimed(done, asked_at)
                 continue
             known = [(job, states[job.task]) for job in done if is_of(job, states.get(job.task), controls)]
-            has_it = {job.id for job, state in known if state.prediction_ids(job.model_version)}
+            has_it = {
+                job.id for job, state in known if set(state.prediction_ids(job.model_version)) - outdated[job.key]
+            }
             answered |= {job.task: state.task for job, state in known if job.id in has_it}
             lacking = [job.id for job, _ in known if job.id not in has_it]
             self._runner.deliverer.deliver(lacking, controls, OPENED if len(jobs) == 1 else REQUESTED)

@@ -73,6 +73,14 @@ class Job(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(DateTime, default=now, onupdate=now)
 
+    @property
+    def key(self) -> JobKey:
+        return self.task, self.media, self.model_version
+
+
+JobKey = tuple[int, str, str]
+"""Task, media and model version: what a job is of, whatever the configuration."""
+
 
 def put_copy(session: Session, project: int, task: int) -> list[int]:
     """Note in all analyses of a video, whichever model made them, that its task plays a copy that browsers play;
@@ -186,14 +194,14 @@ class Store:
             found |= self._found(missing, config)
         return [found.get((task.id, media, version)) for task, media, version in wanted]
 
-    def _found(self, wanted: Sequence[tuple[Task, str, str]], config: str) -> dict[tuple[int, str, str], Job]:
+    def _found(self, wanted: Sequence[tuple[Task, str, str]], config: str) -> dict[JobKey, Job]:
         projects = {task.id: task.project for task, _, _ in wanted}
-        found: dict[tuple[int, str, str], Job] = {}
+        found: dict[JobKey, Job] = {}
         with self._transaction() as session:
             for ids in batches(projects):
                 for job in session.scalars(select(Job).where(Job.task.in_(ids), Job.config == config)):
                     if job.project == projects[job.task]:
-                        found[job.task, job.media, job.model_version] = job
+                        found[job.key] = job
         return found
 
     def job(self, job_id: int) -> Job | None:
@@ -275,6 +283,25 @@ class Store:
                 .where(Job.id == job_id)
                 .values(delivery="pushed", delivered_at=now(), prediction_id=prediction_id)
             )
+
+    def outdated_predictions(self, wanted: Iterable[JobKey], config: str) -> dict[JobKey, set[int]]:
+        """The predictions of tasks that are of the same video and model, but of another configuration: they may have
+        other boundaries."""
+        asked = set(wanted)
+        outdated: dict[JobKey, set[int]] = {one: set() for one in asked}
+        own: dict[JobKey, int] = {}
+        with self._transaction() as session:
+            for ids in batches({task for task, _, _ in asked}):
+                query = select(Job.task, Job.media, Job.model_version, Job.config, Job.prediction_id)
+                query = query.where(Job.task.in_(ids), Job.prediction_id.is_not(None))
+                for task, media, version, its_config, number in session.execute(query):
+                    if (task, media, version) in asked and number is not None:
+                        if its_config == config:
+                            own[task, media, version] = number
+                        else:
+                            outdated[task, media, version].add(number)
+        # A Label Studio that was set up anew gives its numbers again.
+        return {one: numbers - {own.get(one)} for one, numbers in outdated.items()}
 
     def deliver_again(self, job_ids: Iterable[int]) -> None:
         """Note that Label Studio may lack the predictions of jobs that were delivered."""

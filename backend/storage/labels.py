@@ -202,6 +202,13 @@ class LabelStore:
         with self._writing, self._sessions.begin() as session:
             session.execute(delete(ReceivedEvent).where(ReceivedEvent.id == number))
 
+    def wait(self, number: int, pause: timedelta) -> None:
+        """Whoever is to be asked about that event answers nobody: it is looked at after the pause, which is no try."""
+        with self._writing, self._sessions.begin() as session:
+            event = session.get(ReceivedEvent, number)
+            if event is not None:
+                event.put_off_until = now() + pause
+
     def put_off(self, number: int, first_pause: timedelta = _FIRST_PAUSE) -> None:
         """The content of that event could not be stored: it is tried again after pauses that double."""
         with self._writing, self._sessions.begin() as session:
@@ -345,11 +352,19 @@ def counting(annotations: Iterable[Annotation]) -> Annotation:
 
 def of_others(annotations: Iterable[Annotation], chosen: Annotation) -> list[Annotation]:
     """Of everybody else who annotated a task the annotation that counts."""
-    found: dict[int | None, list[Annotation]] = {}
+    found: dict[Person, list[Annotation]] = {}
     for one in annotations:
-        if one.annotator != chosen.annotator:
-            found.setdefault(one.annotator, []).append(one)
+        found.setdefault(person(one.annotator, one.id), []).append(one)
+    found.pop(person(chosen.annotator, chosen.id), None)
     return list(map(counting, found.values()))
+
+
+Person = tuple[int | None, int]
+
+
+def person(annotator: int | None, annotation: int) -> Person:
+    """Who made an annotation: what nobody known made is each by somebody of its own."""
+    return annotator, annotation if annotator is None else 0
 
 
 def rank(annotation: Annotation) -> tuple[bool, str, int]:
@@ -358,10 +373,10 @@ def rank(annotation: Annotation) -> tuple[bool, str, int]:
 
 
 def _one_of_each(annotations: Iterable[Annotation]) -> list[Annotation]:
-    """Of each person the annotation of a task that counts; all of those that are of nobody known."""
-    found: dict[tuple[int, int | None, int], list[Annotation]] = {}
+    """Of each person the annotation of a task that counts."""
+    found: dict[tuple[int, Person], list[Annotation]] = {}
     for one in annotations:
-        found.setdefault((one.task, one.annotator, one.id if one.annotator is None else 0), []).append(one)
+        found.setdefault((one.task, person(one.annotator, one.id)), []).append(one)
     return sorted(map(counting, found.values()), key=lambda one: one.id)
 
 

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Select,
     UniqueConstraint,
     case,
-    false,
     func,
     select,
     update,
@@ -61,6 +60,20 @@ def is_address(media: str) -> bool:
 def is_task(name: str) -> bool:
     """Whether a source is a task that somebody else made, not a video that gets one."""
     return not (is_address(name) or Path(name).is_absolute())
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What a run makes of what is known of its videos.
+
+    resume: go on there, instead of forgetting it. retry_failed: see `Ledger.forgive`. copies: see
+    `Ledger.ask_for_copies`. max_attempts: so often a video may fail before it is given up.
+    """
+
+    resume: bool = True
+    retry_failed: bool = False
+    copies: bool = False
+    max_attempts: int = 2
 
 
 @dataclass(frozen=True)
@@ -163,15 +176,21 @@ class Ledger:
         return run
 
     def known(
-        self, target: str, model_version: str, config: str, sources: Sequence[Source], copies: bool = False
+        self, target: str, model_version: str, config: str, sources: Sequence[Source], options: RunOptions
     ) -> list[str]:
         """The state of each of these videos, as a run over them would begin; nothing is written.
 
-        copies: whether the run would `ask_for_copies`.
+        "given up" are those that failed so often that the run leaves them alone.
         """
+        if not options.resume:
+            return ["queued"] * len(sources)
         names = [source.name for source in sources]
-        again = _WANTS_COPY if copies else false()
-        state = case((again, "analyzed"), else_=Entry.state)
+        state = case(
+            ((Entry.state == "failed") & options.retry_failed, "queued"),
+            (_WANTS_COPY & options.copies, "analyzed"),
+            ((Entry.state == "failed") & (Entry.failures >= options.max_attempts), "given up"),
+            else_=Entry.state,
+        )
         query = select(Entry.source, Entry.fingerprint, state).where(
             Entry.target == target, Entry.model_version == model_version, Entry.config == config
         )
@@ -271,10 +290,11 @@ class Ledger:
             return session.scalar(query.order_by(Entry.id.desc()).limit(1))
 
     def owners(self, target: str) -> dict[int, str]:
-        """The tasks that are known to be some video file's, with its path."""
+        """The tasks that are known to be some video file's, with its path: of equal files that of the first."""
         query = select(Entry.task, Entry.source).where(Entry.target == target, Entry.task.is_not(None))
         with self._sessions() as session:
-            return {task: source for task, source in session.execute(query) if task and not is_task(source)}
+            rows = session.execute(query.order_by(Entry.id.desc()))
+            return {task: source for task, source in rows if task and not is_task(source)}
 
     def known_files(self, target: str) -> list[KnownFile]:
         """The analyzed files that have a task, the earliest first."""

@@ -247,6 +247,11 @@ _UNJUDGED = (
     "WHERE rep.job_id = video_summaries.job_id AND rep.reliable AND rep.score >= 0.5)",
 )
 
+_COMPARED_ONE_BY_ONE = (
+    # Which summaries are made anew does not depend on the order of times: a clock may be set back.
+    "DROP INDEX video_summaries_by_time",
+)
+
 STEPS: tuple[tuple[str, ...], ...] = (
     _TABLES_OF_0_1_0,
     _NAMES_OF_LABEL_STUDIO,
@@ -261,6 +266,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     _COUNTING_JOBS,
     _WAS_PUT_IN_USE,
     _UNJUDGED,
+    _COMPARED_ONE_BY_ONE,
 )
 """The statements of each step; the step at index n brings a database from version n to n + 1."""
 

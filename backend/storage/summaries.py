@@ -7,9 +7,9 @@ again when it changes. The rows are made of the results alone: they may be delet
 from __future__ import annotations
 
 import threading
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import JSON, DateTime, Engine, ForeignKey, Index, delete, func, insert, select, update
+from sqlalchemy import JSON, DateTime, Engine, ForeignKey, Index, delete, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.errors import ResultUnreadable
@@ -19,8 +19,6 @@ from backend.storage.database import Base, batches
 from backend.storage.jobs import Job, put_copy
 from pipeline.records import Analysis, BodyPart, Phase, VideoInfo
 
-_OVERLAP = timedelta(minutes=1)
-"""Of two changes, the one that was noted later may have been begun earlier: so far back is looked again."""
 _TOGETHER = 200
 _writing = threading.Lock()
 
@@ -32,10 +30,7 @@ class VideoSummary(Base):
     browsers do not play what people are shown, in words, "" where they do."""
 
     __tablename__ = "video_summaries"
-    __table_args__ = (
-        Index("video_summaries_by_time", "summarized_at"),
-        Index("video_summaries_by_digest", "media_digest"),
-    )
+    __table_args__ = (Index("video_summaries_by_digest", "media_digest"),)
     job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     summarized_at: Mapped[datetime] = mapped_column(DateTime)
     media_digest: Mapped[str]
@@ -86,14 +81,13 @@ def refresh(engine: Engine) -> None:
 
 
 def _outdated(engine: Engine) -> list[int]:
-    """Finished jobs without a row, or with one of an earlier result; the earliest first, so that an interruption leaves
-    none behind."""
+    """Finished jobs without a row, or with one of an earlier result.
+
+    Each is compared with its own row: a clock that was set back makes later results look older than earlier ones.
+    """
     with Session(engine) as session:
-        newest = session.scalar(select(func.max(VideoSummary.summarized_at)))
         query = select(Job.id).outerjoin(VideoSummary, VideoSummary.job_id == Job.id).where(Job.state == "done")
         query = query.where(VideoSummary.job_id.is_(None) | (VideoSummary.summarized_at != Job.updated_at))
-        if newest is not None:
-            query = query.where(Job.updated_at >= newest - _OVERLAP)
         return list(session.scalars(query.order_by(Job.updated_at)))
 
 

@@ -24,7 +24,7 @@ from backend.labelstudio.records import Access
 from backend.models.registry import Model, Registry
 from backend.storage.analysis_json import dump_analysis, load_analysis
 from backend.storage.jobs import Store
-from backend.storage.ledger import Ledger, Source
+from backend.storage.ledger import Ledger, RunOptions, Source
 from pipeline.config import PipelineConfig
 from pipeline.media.playability import unplayable
 
@@ -298,13 +298,13 @@ def test_who_asks_for_copies_later_gets_them_without_another_analysis(
     run = _run(context, archive, None)
     sources = list(files([str(archive)]))
     config = context.config.digest()
-    assert run.ledger.known(run.target, VERSION, config, sources, copies=True) == ["analyzed"]
+    assert run.ledger.known(run.target, VERSION, config, sources, RunOptions(copies=True)) == ["analyzed"]
     run.ledger.ask_for_copies(run.ledger.begin(run.target, VERSION, config, iter(sources)))
     assert run() == {"a.mp4": 1}
     assert run.executor.calls == {}
     assert _data(label_studio)["video"].endswith("-a-h264.mp4")
     assert predictions(label_studio) == [1]
-    assert run.ledger.known(run.target, VERSION, config, sources, copies=True) == ["done"]
+    assert run.ledger.known(run.target, VERSION, config, sources, RunOptions(copies=True)) == ["done"]
 
 
 def test_with_playable_a_refused_upload_is_tried_again_as_a_copy(
@@ -314,7 +314,7 @@ def test_with_playable_a_refused_upload_is_tried_again_as_a_copy(
     assert run() == {"!a.mkv": 2}
     run = _run(context, archive, None)
     sources, config = list(files([str(archive)])), context.config.digest()
-    assert run.ledger.known(run.target, VERSION, config, sources, copies=True) == ["analyzed"]
+    assert run.ledger.known(run.target, VERSION, config, sources, RunOptions(copies=True)) == ["analyzed"]
     run.ledger.ask_for_copies(run.ledger.begin(run.target, VERSION, config, iter(sources)))
     assert run() == {"a.mkv": 1}
     assert _data(label_studio)["video"].endswith("-h264.mp4")

@@ -171,7 +171,8 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     shown = run(archive, "--project=1", "--dry-run", "--json-progress").stdout
     lines = list(map(json.loads, shown.splitlines()))
     assert lines[-1] | {"model_version": ""} == {
-        "event": "plan", "target": "project 1", "model_version": "", "queued": 3, "unreadable": 2, "uploaded": 1,
+        "event": "plan", "target": "project 1", "model_version": "",
+        "to_do": 3, "queued": 3, "unreadable": 2, "uploaded": 1,
     }  # fmt: skip
     videos = {Path(line["video"]).name: (line["task"], line["problem"][:28]) for line in lines[:-1]}
     assert videos == {
@@ -180,6 +181,20 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
         "c.mp4": ("", "the file is empty. Copy or u"),
     }
     assert (label_studio.tasks, executor.calls) == ({}, {})
+
+
+def test_a_dry_run_says_how_many_the_limit_leaves(executor: InlineExecutor, archive: Path) -> None:
+    shown = run(archive, "--project=1", "--dry-run", "--limit=2").stdout
+    assert ["taken on by this run (--limit)", "2"] in [line.strip("│ ").split(" │ ") for line in shown.splitlines()]
+
+
+def test_a_dry_run_names_what_was_given_up(executor: InlineExecutor, archive: Path) -> None:
+    executor.results["b.mp4"] = NotAVideo("no")
+    run(archive, "--project=1")
+    plan = json.loads(run(archive, "--project=1", "--dry-run", "--json-progress").stdout.splitlines()[-1])
+    assert (plan["to_do"], plan["done"], plan["given up"]) == (0, 2, 1)
+    again = run(archive, "--project=1", "--dry-run", "--json-progress", "--retry-failed").stdout.splitlines()
+    assert json.loads(again[-1])["to_do"] == 1
 
 
 def test_a_dry_run_lists_the_videos_within_80_columns(

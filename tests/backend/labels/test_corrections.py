@@ -122,6 +122,7 @@ def test_annotations_of_nobody_known_are_not_one_person_s(store: Store, reps: tu
     for number in (1, 2):
         label(store, number, DRAWN, [region(reps, 1)], completed_by=None)
     assert [one.annotations for one in found(store).work] == [2]
+    assert [one.both for one in found(store).agreements] == [1]
 
 
 def test_two_people_are_compared(store: Store, reps: tuple[Rep, ...]) -> None:

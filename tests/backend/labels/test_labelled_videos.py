@@ -59,6 +59,13 @@ def test_what_somebody_else_calls_otherwise_is_contested(lab: Lab) -> None:
     assert {one.task: one.contested for one in labelled.labelled_videos(lab.store, 1)} == {1: 1, 2: 0}
 
 
+def test_what_nobody_known_called_otherwise_is_contested(lab: Lab) -> None:
+    lab.label(1, id=1, called=2, completed_by=None)
+    lab.label(1, id=2, called=1, completed_by=None)
+    (one,) = labelled.labelled_videos(lab.store, 1)
+    assert (one.annotation, one.contested) == (2, 1)
+
+
 def test_nobody_contests_their_own_labels(lab: Lab) -> None:
     lab.label(1, id=1, called=2)
     lab.label(1, id=2, called=1)

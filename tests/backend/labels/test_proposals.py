@@ -135,6 +135,7 @@ PROPOSED = [PredictedRep(rep.start_s, rep.end_s, "normal", 0.1, 0.9) for rep in 
         (_region("rep2", 4.0, 6.0), 1),
         (_region("rep2", 6.5, 7.5), 1),  # moved away altogether: its id says what it was
         (_region("rep3", 4.1, 6.1), 1),  # an id of another prediction: it lies on another repetition
+        (_region("rep1", 2.9, 6.0), 1),  # which reaches into the one that it is numbered like
         (_region("a5Xk", 4.1, 6.1), 1),
         (_region("a5Xk", 4.0, 6.0, "manual"), None),  # drawn anew
         (_region("rep2", 4.0, 6.0, "manual"), 1),  # stored by a program with our id, and saved in the page

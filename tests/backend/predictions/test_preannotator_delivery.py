@@ -288,6 +288,58 @@ def test_a_restart_after_storing_and_before_noting_it_stores_no_second(
     assert len(label_studio.of_task(number)) == 1
 
 
+def held(label_studio: FakeLabelStudio, store: Store, number: int, config: str) -> int:
+    """A task has a prediction that a job of that configuration found; returns its number."""
+    prediction = label_studio.add_prediction(number, VERSION, [{"id": "rep1"}])
+    job = store.job_for(task(number), "/data/upload/1/a.mp4", VERSION, config)
+    store.finish_job(job.id, dump_analysis(analysis()))
+    store.mark_pushed(job.id, prediction)
+    backdate(store, 3600)
+    return prediction
+
+
+def test_what_is_found_under_other_settings_replaces_the_prediction(
+    service: Preannotator, executor: FakeExecutor, label_studio: FakeLabelStudio, store: Store
+) -> None:
+    number = label_studio.add_task()
+    before = held(label_studio, store, number, "of another POSE_ENGINE")
+    service.predict([task(number)], CONFIG)
+    executor.finish(number)
+    until(lambda: before not in label_studio.predictions)
+    until(lambda: all(job.prediction_id for job in store.jobs()))
+    (there,) = label_studio.of_task(number)
+    assert {job.config: job.prediction_id for job in store.jobs()} == {
+        "of another POSE_ENGINE": before,
+        PipelineConfig().digest(): there["id"],
+    }
+
+
+def test_who_goes_back_to_the_settings_of_before_gets_what_was_found_by_them(
+    service: Preannotator, executor: FakeExecutor, label_studio: FakeLabelStudio, store: Store
+) -> None:
+    number = label_studio.add_task()
+    ours = held(label_studio, store, number, PipelineConfig().digest())
+    del label_studio.predictions[ours]
+    others = held(label_studio, store, number, "of another POSE_ENGINE")
+    service.predict([task(number)], CONFIG)
+    until(lambda: others not in label_studio.predictions)
+    assert len(label_studio.of_task(number)) == 1
+    assert executor.tasks() == []
+
+
+def test_what_somebody_may_have_labelled_from_stays_under_other_settings(
+    service: Preannotator, executor: FakeExecutor, label_studio: FakeLabelStudio, store: Store
+) -> None:
+    number = label_studio.add_task()
+    before = held(label_studio, store, number, "of another POSE_ENGINE")
+    label_studio.tasks[number]["total_annotations"] = 1
+    service.predict([task(number)], CONFIG)
+    executor.finish(number)
+    until(lambda: all(job.prediction_id for job in store.jobs()))
+    first, second = label_studio.of_task(number)
+    assert (first["id"], second["model_version"]) == (before, VERSION)
+
+
 def test_label_studio_out_of_reach_is_answered_itself(
     make_service: Maker, store: Store, executor: FakeExecutor
 ) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from backend.storage.jobs import Store
-from backend.storage.ledger import Entry, Ledger, Source
+from backend.storage.ledger import Entry, Ledger, RunOptions, Source
 
 VIDEOS = [Source(f"/v/{name}.mp4", f"/v/{name}.mp4", "1") for name in "abc"]
 
@@ -106,8 +106,35 @@ def test_the_task_of_a_video_that_changed_since_is_not_its_own(ledger: Ledger) -
 def test_states_are_known_without_writing(ledger: Ledger) -> None:
     ledger.done(entry(ledger, begin(ledger), "a").id, 7)
     changed = replace(VIDEOS[1], fingerprint="2")
-    assert ledger.known("project 1", "m", "c", [VIDEOS[0], changed]) == ["done", "queued"]
+    assert ledger.known("project 1", "m", "c", [VIDEOS[0], changed], RunOptions()) == ["done", "queued"]
     assert entry(ledger, begin(ledger), "b").fingerprint == "1"
+
+
+@pytest.mark.parametrize(
+    ("options", "states"),
+    [
+        (RunOptions(), ["done", "given up", "failed"]),
+        (RunOptions(max_attempts=1), ["done", "given up", "given up"]),
+        (RunOptions(max_attempts=3), ["done", "failed", "failed"]),
+        (RunOptions(retry_failed=True), ["done", "queued", "queued"]),
+        (RunOptions(resume=False), ["queued", "queued", "queued"]),
+    ],
+)
+def test_states_are_those_that_a_run_with_these_options_begins_with(
+    ledger: Ledger, options: RunOptions, states: list[str]
+) -> None:
+    run = begin(ledger)
+    ledger.done(entry(ledger, run, "a").id, 7)
+    for name in "bbc":
+        ledger.failed(entry(ledger, run, name).id, "NotAVideo", "no")
+    assert ledger.known("project 1", "m", "c", VIDEOS, options) == states
+
+
+def test_of_equal_files_the_first_owns_their_task(ledger: Ledger) -> None:
+    run = begin(ledger)
+    for name in "ba":
+        ledger.has_task(entry(ledger, run, name).id, 5)
+    assert ledger.owners("project 1") == {5: VIDEOS[0].name}
 
 
 def test_many_videos_come_page_by_page(ledger: Ledger) -> None:

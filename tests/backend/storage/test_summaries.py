@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -56,6 +56,16 @@ def test_a_changed_result_is_summarized_again(store: Store) -> None:
     refresh(store.engine)
     finish(store, dump_analysis(analysis((0.1,))))
     assert row(store).reps == 1
+
+
+def test_a_result_of_after_the_clock_was_set_back_is_summarized(store: Store) -> None:
+    finish(store, dump_analysis(analysis()))
+    with Session(store.engine) as session, session.begin():
+        session.execute(update(Job).values(updated_at=now() + timedelta(days=30)))
+    refresh(store.engine)
+    store.finish_job(store.job_for(Task(8, 1, {}), "b.mp4", VERSION, "c").id, dump_analysis(analysis((0.1,))))
+    refresh(store.engine)
+    assert {one.task: one.reps for one in overview.videos(store.engine, {}, VideoFilter())}[8] == 1
 
 
 def test_a_result_that_cannot_be_read_has_no_confidence(store: Store) -> None:

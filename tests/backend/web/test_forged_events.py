@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from fakes import CONFIG, VERSION, FakeExecutor, until
 from flask.testing import FlaskClient
 from hinted_server import CREATED, EVIL, LATER, NEVER, ONCE, Server, label
-from sqlalchemy import update
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from backend.labels.events import store_received_events
 from backend.labelstudio.format import Task
+from backend.storage.database import now
 from backend.storage.jobs import Store
-from backend.storage.labels import Annotation
+from backend.storage.labels import Annotation, ReceivedEvent
 
 
 def test_a_label_is_stored_as_label_studio_has_it(server: Server, event: Callable[..., Any]) -> None:
@@ -197,6 +200,23 @@ def test_events_wait_for_a_label_studio_that_is_down(
             server.post("/webhook", sent)
     server.look_up()
     assert server.labels() == {6: (ONCE, False)}
+
+
+def test_an_hour_without_label_studio_costs_no_try_and_no_more_than_a_minute_s_wait(
+    server: Server, event: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.connect()
+    sent = event(CREATED)
+    label(server, sent)
+    with monkeypatch.context() as down:
+        down.setattr(server.label_studio, "rejects_token", True)
+        for _ in range(9):
+            server.post("/webhook", sent)
+        server.look_up(passes_time=False)
+        with Session(server.store.engine) as session:
+            waiting = session.scalars(select(ReceivedEvent)).all()
+        assert {one.tries for one in waiting} == {0}
+        assert all(one.put_off_until and one.put_off_until < now() + timedelta(seconds=61) for one in waiting)
 
 
 def test_an_event_that_an_earlier_release_kept_is_looked_up(server: Server, event: Callable[..., Any]) -> None:
