@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float32]
 RepLabel = Literal["normal", "anomalous"]
+DECISION = 0.5
+"""From this score on a repetition is called anomalous: calibration puts the threshold there."""
 ROUNDED_BOW = 0.04
 """From so many trunk lengths on a bow of the back's outline is called rounded. Set by hand: by MediaPipe's graph the
 repetitions of three labelled clips of rounded backs in side view are above it (.047 and more), those of a fourth in
@@ -215,7 +217,7 @@ class RepScore:
 
     @property
     def is_anomaly(self) -> bool:
-        return self.reliable and self.score >= 0.5
+        return self.reliable and self.score >= DECISION
 
     @property
     def label(self) -> RepLabel:
@@ -238,7 +240,7 @@ class RepScore:
     @property
     def decision_confidence(self) -> float:
         """0.5..1: how clear the label is, by how far the score is from the decision; 0.5 where it is not reliable."""
-        return 0.5 + abs(self.score - 0.5) if self.reliable else 0.5
+        return 0.5 + abs(self.score - DECISION) if self.reliable else 0.5
 
 
 FRAME_COLUMNS = [
@@ -252,7 +254,7 @@ FRAME_COLUMNS = [
 def shown_score(score: float) -> str:
     """A score to two digits, on its own side of the decision: what is just below 0.5 is "0.49"."""
     text = f"{score:.2f}"
-    return "0.49" if score < 0.5 and text == "0.50" else text
+    return "0.49" if score < DECISION and text == "0.50" else text
 
 
 NOBODY, UNCLEAR = "nobody is seen", "the person is not seen clearly"
@@ -365,3 +367,8 @@ def tiou(one: Interval, other: Interval) -> float:
         return 0.0
     shared = min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
     return shared / (max(one.end_s, other.end_s) - min(one.start_s, other.start_s))
+
+
+def is_same_rep(one: Interval, other: Interval) -> bool:
+    """Whether two intervals are of the same repetition: at least half of what either covers is of both."""
+    return tiou(one, other) >= 0.5

@@ -24,10 +24,7 @@ from backend.storage.labels import Annotation, StoredRegion, of_others, rank, re
 from pipeline.datasets.filters import Filters
 from pipeline.datasets.frames import nearest_frames
 from pipeline.datasets.rows import ExportedRep, split_group, split_of, video_name
-from pipeline.records import tiou
-
-_SAME_REP = 0.5
-"""Temporal intersection over union from which two repetitions are the same one."""
+from pipeline.records import is_same_rep
 
 
 @dataclass(frozen=True)
@@ -275,7 +272,7 @@ def _agreement(region: StoredRegion, others: Sequence[Sequence[StoredRegion]]) -
     if not others:
         return None
     agreeing = sum(
-        any(other.label == region.label and tiou(other, region) >= _SAME_REP for other in regions) for regions in others
+        any(other.label == region.label and is_same_rep(other, region) for other in regions) for regions in others
     )
     return agreeing / len(others)
 

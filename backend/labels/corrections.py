@@ -22,12 +22,10 @@ from backend.storage.database import batches
 from backend.storage.jobs import Job, KnownProject
 from backend.storage.labels import Person, ProjectLabels, StoredRegion, person
 from backend.storage.summaries import RepSummary
-from pipeline.records import Analysis, RepScore, tiou
+from pipeline.records import Analysis, RepScore, is_same_rep, tiou
 
 Kind = Literal["accepted", "moved", "relabelled", "added", "removed"]
 KINDS: tuple[Kind, ...] = ("accepted", "moved", "relabelled", "added", "removed")
-
-_AGREE_TIOU = 0.5
 
 
 @dataclass(frozen=True)
@@ -185,7 +183,7 @@ def called(analysis: Analysis, labels: ProjectLabels) -> list[Called]:
     for one in labels.annotations:
         for region in labels.regions.get(one.id, ()):
             best = max(reps, key=lambda rep: tiou(rep, region), default=None)
-            if best is not None and tiou(best, region) >= _AGREE_TIOU:
+            if best is not None and is_same_rep(best, region):
                 found.append(Called(best.number, one.annotator, region.label))
     return sorted(found, key=lambda one: (one.number, one.annotator or 0))
 
@@ -333,7 +331,7 @@ def paired(
     alone: list[StoredRegion] = []
     for mine in first:
         best = max(left, key=lambda its: tiou(mine, its), default=None)
-        if best is not None and tiou(mine, best) >= _AGREE_TIOU:
+        if best is not None and is_same_rep(mine, best):
             left.remove(best)
             pairs.append((mine, best))
         else:

@@ -13,12 +13,11 @@ from backend.storage.database import batches
 from backend.storage.jobs import Job
 from backend.storage.labels import ProjectLabels, StoredRegion
 from backend.storage.summaries import VideoSummary
-from pipeline.records import NO_BEGINNING, NO_END, tiou
+from pipeline.records import NO_BEGINNING, NO_END, is_same_rep, tiou
 
 _SHORTEST_S = 0.5
 _LONGEST_S = 20.0
 """Of all labelled clips that we have, repetitions last 1.2 to 6 s."""
-_SAME_REP = 0.5
 _LATE_S = 0.2
 
 
@@ -97,7 +96,7 @@ def _oddities(region: StoredRegion, earlier: Sequence[StoredRegion], video: _Vid
 
 def _twice(region: StoredRegion, earlier: Sequence[StoredRegion]) -> str:
     shared, number = max(((tiou(other, region), n) for n, other in enumerate(earlier, start=1)), default=(0.0, 0))
-    if shared >= _SAME_REP:
+    if number and is_same_rep(earlier[number - 1], region):
         return f"is where repetition {number} is"
     if shared > 0 and min(earlier[number - 1].end_s, region.end_s) - region.start_s > MOVED_S:
         return f"overlaps repetition {number}"

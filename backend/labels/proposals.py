@@ -23,14 +23,12 @@ from backend.storage.annotation_json import AnnotationSource, utc
 from backend.storage.database import batches
 from backend.storage.jobs import Job
 from backend.storage.labels import Annotation
-from pipeline.records import Analysis, RepLabel, tiou
+from pipeline.records import Analysis, RepLabel, is_same_rep, tiou
 
 Origin = Literal["untouched", "changed", "manual"]
 
 MOVED_S = 0.1
 """Predicted boundaries are rounded to frames. One that differs by more than this was moved by a person."""
-_SAME_REP = 0.5
-"""Temporal intersection over union from which two repetitions are the same one."""
 _OUR_ID = re.compile(r"rep([1-9]\d{0,5})")
 
 
@@ -122,11 +120,11 @@ def proposal_for(region: Region, reps: Sequence[Rep]) -> Rep | None:
     # Label Studio calls a region manual as well that a program stored with our id and somebody then saved.
     by_id = said and region.origin not in ("", "manual") and int(said[1]) <= len(reps)
     named = reps[int(said[1]) - 1] if said and by_id else None
-    if named is not None and tiou(named, region) >= _SAME_REP:
+    if named is not None and is_same_rep(named, region):
         return named
-    overlap, best = max(((tiou(one, region), number) for number, one in enumerate(reps)), default=(0.0, 0))
+    best = max(reps, key=lambda one: tiou(one, region), default=None)
     # An id of another prediction names another repetition; one that somebody moved far is still the one it names.
-    return reps[best] if overlap >= _SAME_REP else named
+    return best if best is not None and is_same_rep(best, region) else named
 
 
 def origin_of(region: Region, proposal: Predicted | None, is_known: bool) -> Origin:

@@ -13,6 +13,7 @@ from backend.models.registry import BASE, Registry, Version
 from pipeline.anomaly.versions import percent
 from pipeline.counts import counted
 from pipeline.learning.rates import are_enough
+from pipeline.records import DECISION
 
 Kind = Literal["better", "not-worse", "same", "too-few", "refused", "chosen", "start"]
 
@@ -41,7 +42,6 @@ TWO_COUNTS = (
 )
 _START = "What every project starts with."
 _EARLIER = "earlier_"
-_DECISION = 0.5
 _CHANCE = 0.5
 """The AUROC of scores that say nothing."""
 _MOST_POINTS = 200
@@ -287,8 +287,8 @@ def curve(scored: Iterable[tuple[float, bool]]) -> Curve | None:
         found, alarms = found + is_anomalous, alarms + (not is_anomalous)
         if index + 1 == len(ordered) or ordered[index + 1][0] != score:
             points.append(CurvePoint(score, alarms / normals, found / anomalies))
-    flagged = [is_anomalous for score, is_anomalous in ordered if score >= _DECISION]
-    decision = CurvePoint(_DECISION, flagged.count(False) / normals, flagged.count(True) / anomalies)
+    flagged = [is_anomalous for score, is_anomalous in ordered if score >= DECISION]
+    decision = CurvePoint(DECISION, flagged.count(False) / normals, flagged.count(True) / anomalies)
     step = -(-len(points) // _MOST_POINTS)
     thinned = [point for index, point in enumerate(points) if index % step == 0 or index == len(points) - 1]
     return Curve(normals, anomalies, tuple(thinned), decision)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from backend.storage.database import batches
 from backend.storage.jobs import Job
 from backend.storage.labels import Annotation, LabelledRegion, that_count
-from backend.storage.runs import LEARNT_NOTHING, Run
+from backend.storage.runs import HAS_LEARNT, LEARNT_AT, Run
 from backend.storage.summaries import RepSummary, VideoSummary
 from backend.storage.video_filter import (
     IN_ROUNDED,
@@ -125,8 +125,8 @@ def states(engine: Engine, in_use: InUse, error_types: Sequence[str] | None = No
 def label_counts(engine: Engine) -> dict[int, dict[str, tuple[int, int]]]:
     """Of each project, by label: how many repetitions people left in annotations that count, and how many of them since
     the last training that learnt from them, or failed."""
-    learnt = select(Run.project, func.max(func.coalesce(Run.labels_at, Run.created_at)).label("until"))
-    learnt_until = learnt.where(Run.state.not_in(LEARNT_NOTHING)).group_by(Run.project).subquery()
+    learnt = select(Run.project, func.max(LEARNT_AT).label("until"))
+    learnt_until = learnt.where(HAS_LEARNT).group_by(Run.project).subquery()
     is_new = learnt_until.c.until.is_(None) | (Annotation.received_at > learnt_until.c.until)
     counts = func.count(), func.sum(case((is_new, 1), else_=0))
     query = select(Annotation.project, LabelledRegion.label, *counts).join(LabelledRegion)

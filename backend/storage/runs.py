@@ -69,6 +69,11 @@ class Run(Base):
         }
 
 
+HAS_LEARNT = Run.state.not_in(LEARNT_NOTHING)
+LEARNT_AT = func.coalesce(Run.labels_at, Run.created_at)
+"""Labels of until then are those that a run learns from."""
+
+
 class Runs:
     """The runs of a store's database. Every method is one transaction and safe to call from any process."""
 
@@ -169,7 +174,7 @@ class Runs:
 
     def learnt_until(self, project: int) -> datetime:
         """Labels after this moment were not learnt from yet, nor is a run for them going on."""
-        return self._latest(Run.project == project, Run.state.not_in(LEARNT_NOTHING))
+        return self._latest(Run.project == project, HAS_LEARNT)
 
     def asked_until(self, project: int) -> datetime:
         """Labels after this moment were not asked to be learnt from yet."""
@@ -177,6 +182,6 @@ class Runs:
 
     def _latest(self, *chosen: ColumnElement[bool]) -> datetime:
         with self._sessions.begin() as session:
-            last = select(func.max(func.coalesce(Run.labels_at, Run.created_at))).where(*chosen)
+            last = select(func.max(LEARNT_AT)).where(*chosen)
             found: datetime | None = session.scalar(last)
         return found if found is not None else datetime.min

@@ -36,7 +36,7 @@ from pipeline.anomaly.within_video import compare_within_video, within_video_cel
 from pipeline.config import DetectorConfig
 from pipeline.pose.back_outline import bows_of
 from pipeline.pose.tracks import is_plausible
-from pipeline.records import Floats, Origin, Pose, Rep, RepScore
+from pipeline.records import DECISION, Floats, Origin, Pose, Rep, RepScore
 from pipeline.skelemotion import Encoded, encode
 
 # A repetition shorter than this share of the video's median is cut wrongly: rushed ones are longer.
@@ -287,8 +287,8 @@ class Detector:
         for one in findings:
             calibration, tests = self._calibration(one.by, len(findings))
             score, p_value = calibration.score(one.raw), min(1.0, tests * calibration.p_value(one.raw))
-            flagged = [origin for origin, raw in one.alone.items() if calibration.score(raw) >= 0.5] or list(one.alone)
-            by = tuple(flagged) if score >= 0.5 else ()
+            flagging = [origin for origin, raw in one.alone.items() if calibration.score(raw) >= DECISION]
+            by = tuple(flagging or one.alone) if score >= DECISION else ()
             judged.append(Judgement(score, p_value, one.raw, one.cells, one.blocks, by))
         return max(judged, key=lambda judgement: judgement.score)
 

@@ -23,7 +23,7 @@ from pipeline.learning.auroc import auroc
 from pipeline.original.drawn import drawn_scales
 from pipeline.original.model import OriginalModel, network_input
 from pipeline.original.pictures import Pictures, picture_blocks
-from pipeline.records import LabelledRep
+from pipeline.records import DECISION, LabelledRep
 
 Doubles = NDArray[np.float64]
 _RESAMPLES = 500
@@ -90,7 +90,7 @@ def figures(judged: Judged, seed: int = 0) -> Figures:
     from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
     truth, scores = _checked(judged), judged.scores
-    flagged = scores >= 0.5
+    flagged = scores >= DECISION
     precision, recall, f1, _ = precision_recall_fscore_support(truth, flagged, average="binary", zero_division=0.0)
     alarms = _false_alarms(judged)
     rates = np.array(list(alarms.values()))
@@ -296,7 +296,7 @@ def at_rates(judged: Mapping[float, Judged]) -> tuple[AtRate, ...]:
     """What each nominal rate comes to. Raises DatasetError as `figures` does."""
     found = []
     for rate, one in judged.items():
-        flagged, truth = one.scores >= 0.5, _checked(one)
+        flagged, truth = one.scores >= DECISION, _checked(one)
         alarms = float(np.mean(list(_false_alarms(one).values())))
         found.append(AtRate(rate, alarms, float(flagged[truth].mean()), float((flagged == truth).mean())))
     return tuple(found)
@@ -311,7 +311,7 @@ def _checked(judged: Judged) -> NDArray[np.bool_]:
 
 def _false_alarms(judged: Judged) -> dict[str, float]:
     """For each video with normal repetitions the share of them that is flagged."""
-    names, flagged = np.array(judged.groups), judged.scores >= 0.5
+    names, flagged = np.array(judged.groups), judged.scores >= DECISION
     return {
         video: float(flagged[mine].mean())
         for video in dict.fromkeys(judged.groups)

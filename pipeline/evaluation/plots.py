@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evaluation.anomaly import Judged
-from pipeline.records import Floats
+from pipeline.records import DECISION, Floats
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +35,7 @@ def save_plots(judged: Judged, features: Floats, folder: Path) -> list[Path]:
 
     confusion = Figure(figsize=(4, 4), layout="constrained")
     axes = confusion.subplots()
-    flagged = judged.scores >= 0.5
+    flagged = judged.scores >= DECISION
     counts = np.array(
         [[np.sum((judged.anomalous == t) & (flagged == f)) for f in (False, True)] for t in (False, True)]
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.anomaly.detector import Detector
 from pipeline.learning.auroc import auroc
-from pipeline.records import LabelledRep, RepScore
+from pipeline.records import DECISION, LabelledRep, RepScore
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ def figures_on(samples: Sequence[LabelledRep], detector: Detector, rate: float) 
     normal = np.array([score for is_odd, score in judged if not is_odd], float)
     figures = {"normals": float(len(normal)), "anomalies": float(len(odd))}
     if len(normal):
-        figures["false_alarms"] = float((normal >= 0.5).mean())
+        figures["false_alarms"] = float((normal >= DECISION).mean())
     if len(odd):
-        figures["misses"] = float((odd < 0.5).mean())
+        figures["misses"] = float((odd < DECISION).mean())
     if len(normal) and len(odd):
         figures["auroc"] = auroc(normal, odd)
     return figures

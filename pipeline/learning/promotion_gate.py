@@ -20,7 +20,7 @@ from pipeline.errors import DatasetError
 from pipeline.learning import mislabelled, training
 from pipeline.learning.auroc import auroc
 from pipeline.learning.rates import RATES, UnseenAtRate, are_enough, unseen_at_rates
-from pipeline.records import LabelledRep, tiou
+from pipeline.records import DECISION, LabelledRep, is_same_rep
 
 Doubles = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ class _UnseenScores:
 
     def more_flagged(self, wanted: NDArray[np.bool_]) -> Doubles:
         """[V] how many more of the wanted repetitions [N] of each video the candidate flags."""
-        return self.count(wanted & (self.candidate >= 0.5)) - self.count(wanted & (self.current >= 0.5))
+        return self.count(wanted & (self.candidate >= DECISION)) - self.count(wanted & (self.current >= DECISION))
 
 
 def judge(
@@ -115,7 +115,7 @@ def judge(
     rate = base.config.false_alarm_rate if rate is None else rate
     rates = tuple(sorted({*RATES, rate}))
     new, old = _unseen(samples, earlier, current, candidate, (rate, *rates), on_progress)
-    at_rates = unseen_at_rates(rates, new.at_rates.T >= 0.5, new.truth, new.groups)
+    at_rates = unseen_at_rates(rates, new.at_rates.T >= DECISION, new.truth, new.groups)
     contradicted = _relabelled(samples, earlier)
     suspects = mislabelled.search(candidate)
     figures = _figures(new, seed) | {
@@ -238,9 +238,9 @@ def _rates(odd: NDArray[np.bool_], scores: Doubles) -> dict[str, float]:
     """The rates of a detector by the scores [N] of repetitions that are anomalous, or not; as far as there are any."""
     rates = {}
     if not odd.all():
-        rates["false_alarms"] = float((scores[~odd] >= 0.5).mean())
+        rates["false_alarms"] = float((scores[~odd] >= DECISION).mean())
     if odd.any():
-        rates["misses"] = float((scores[odd] < 0.5).mean())
+        rates["misses"] = float((scores[odd] < DECISION).mean())
     if odd.any() and not odd.all():
         rates["auroc"] = auroc(scores[~odd], scores[odd])
     return rates
@@ -280,7 +280,7 @@ def _reasons(scores: _UnseenScores, rate: float, seed: int) -> list[str]:
 def _more_false_alarms(scores: _UnseenScores, rate: float, draws: NDArray[np.int64]) -> str | None:
     """False alarms up to the nominal rate are what a detector is made for, and no reason."""
     normal = ~scores.truth
-    before, after = (float((values[normal] >= 0.5).mean()) for values in (scores.current, scores.candidate))
+    before, after = (float((values[normal] >= DECISION).mean()) for values in (scores.current, scores.candidate))
     alarms, normals = scores.more_flagged(normal), scores.count(normal)
     extra = float(alarms.sum())
     if after > rate and _is_worse(extra, extra / normals.sum(), _ratio(alarms, normals, draws)):
@@ -296,7 +296,7 @@ def _more_misses(scores: _UnseenScores, draws: NDArray[np.int64]) -> str | None:
     change = float(alarms.sum() / normals.sum() + misses.sum() / odds.sum()) / 2
     resampled = (_ratio(alarms, normals, draws) + _ratio(misses, odds, draws)) / 2
     if misses.sum() > 0 and _is_worse(float(misses.sum()), change, resampled):
-        after, before = (int((values[odd] < 0.5).sum()) for values in (scores.candidate, scores.current))
+        after, before = (int((values[odd] < DECISION).sum()) for values in (scores.candidate, scores.current))
         return f"{after} of {int(odd.sum())} faulty repetitions are not found, {before} were not before"
     return None
 
@@ -342,5 +342,5 @@ def _relabelled(samples: Sequence[LabelledRep], earlier: Sequence[LabelledRep]) 
         old
         for old in earlier
         if old.label == "anomalous"
-        and any(new.group == old.group and new.label == "normal" and tiou(new.rep, old.rep) > 0.5 for new in samples)
+        and any(new.group == old.group and new.label == "normal" and is_same_rep(new.rep, old.rep) for new in samples)
     ]

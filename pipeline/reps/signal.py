@@ -46,7 +46,7 @@ _ARC_M = 0.3
 class LiftSignal:
     """One person in one shot on an even time grid of G samples; lengths in metres of the person's own scale.
 
-    time [G] seconds. shoulder, hip, knee, foot and wrist [G] are heights (up is positive), the mean of left and right.
+    time [G] seconds. shoulder, hip, knee and wrist [G] are heights (up is positive), the mean of left and right.
     hands and lean [G, 2] are horizontal vectors, right and away from the camera, from the landmarks in metres: of the
     wrists from the middle of the trunk, and of the shoulders from the hips. place [G] and reach [G] are the horizontal
     places in the picture of the hips, and of the wrists relative to the feet. elbow [G] is the angle of the elbows in
@@ -58,7 +58,6 @@ class LiftSignal:
     shoulder: Series
     hip: Series
     knee: Series
-    foot: Series
     wrist: Series
     hands: Series
     lean: Series
@@ -101,7 +100,6 @@ def _signal(pose: Pose, frames: Frames, smoothing_s: float) -> LiftSignal:
         shoulder=_smooth(_bridged(grid, time, shoulder, -middle_of(image, "wrist")[:, 1], followed), smoothing_s),
         hip=height("hip"),
         knee=height("knee"),
-        foot=height("heel", "foot_index"),
         wrist=height("wrist"),
         hands=np.stack([even(side) for side in hands.T], axis=1),
         lean=np.stack([even(side) for side in lean.T], axis=1),

@@ -11,9 +11,8 @@ from backend.storage import overview, summaries
 from backend.web.dashboard.arguments import PAGE_SIZE
 from backend.web.dashboard.charts import Bar, histogram
 from backend.web.links import Links
+from pipeline.records import DECISION
 
-THRESHOLD = 0.5
-"""A repetition with this score or more is called anomalous."""
 _FAR = 5.0
 """Lengths that lie so many median deviations from what is usual are unusual."""
 _LEAST_OF_VIDEO = 3
@@ -78,9 +77,9 @@ def quality_view(context: Context, links: Links, project: int | None) -> Quality
     addresses = overview.media_of_jobs(engine, {rep.job for rep in shown})
     return QualityView(
         project=project,
-        threshold=THRESHOLD,
+        threshold=DECISION,
         repetitions=len(scores),
-        anomalous=sum(score >= THRESHOLD for score in scores),
+        anomalous=sum(score >= DECISION for score in scores),
         scores=histogram(scores),
         videos=len(confidences),
         confidences=histogram(confidences),
