@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shlex
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +30,10 @@ PASSWORD = "deadlift-demo"
 def demo(
     videos: Annotated[
         list[Path] | None,
-        typer.Argument(help="Video files (known by their names); a drawn one of 6 reps, 2 with a fault, otherwise."),
+        typer.Argument(
+            help="Video files (known by their names). Without one, a project that has none gets a drawn one of 6 reps, "
+            "2 with a fault."
+        ),
     ] = None,
     exit_when_done: Annotated[
         bool, typer.Option("--exit", help="End after the predictions are visible, instead of staying up.")
@@ -83,12 +87,12 @@ def demo(
                 console.print(line)
 
         script = install(label_studio_dir, progress=report)
-        chosen = given or [_synthetic_video(folder, console)]
     label_studio = LabelStudioServer(
         script, folder / "label-studio", port, username=USER, password=PASSWORD, progress=console.print
     )
     try:
-        with use_case.running(label_studio, settings, chosen, refused) as running:
+        draw = partial(_synthetic_video, folder, console)
+        with use_case.running(label_studio, settings, given, refused, draw) as running:
             address = f"{running.url}/projects/{running.project}/data"
             console.print(f"Label Studio is ready at {address} (user {USER}, password {PASSWORD}).", soft_wrap=True)
             columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())

@@ -31,7 +31,9 @@ def export(
     ] = "",
     origin: Annotated[
         str,
-        typer.Option(help="Only untouched (as the model proposed), changed (by a person) or manual (drawn by one)."),
+        typer.Option(
+            help="Only untouched (as the model proposed, to 0.1 s), changed (by a person) or manual (drawn by one)."
+        ),
     ] = "",
     agreement: Annotated[
         float | None, typer.Option(min=0, max=1, help="Only where this share of the other annotators drew the same.")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.counts import counted
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -43,8 +45,11 @@ def jobs(
     with _store() as store:
         runs = [run.as_json() for run in Runs(store).runs(project, limit)]
         videos = _videos(store, project, limit)
+        more = len(_videos(store, project, _ALL)) - len(videos) if len(videos) == limit else 0
     _print_trainings(console, runs, whose)
     _print_videos(console, videos, whose)
+    if more:
+        console.print(f"The newest {counted(len(videos), 'video')}; --limit shows more of the {more + len(videos)}.")
     if not (runs or videos):
         console.print(
             f"Looked at {Settings().data_dir}: DATA_DIR says where the server keeps its data.", soft_wrap=True

@@ -30,6 +30,7 @@ def list_models(project: Project) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from backend.models.figures import OF_ITS_OWN_LABELS
     from backend.models.rates import rate_in_use
 
     registry = _registry_of(project)
@@ -57,6 +58,8 @@ def list_models(project: Project) -> None:
         )
     else:
         console.print("* in use; `deadlift models show` says why one was not promoted.")
+    if len(versions) > 1:
+        console.print(OF_ITS_OWN_LABELS)
     console.print(f"Nominal rate of false alarms in project {project}: {rate_in_use(registry, project).words}.")
 
 

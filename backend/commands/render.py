@@ -43,6 +43,8 @@ def render(
     model: OfFolder = None,
 ) -> None:
     """Write each video with what was found in it drawn in. Exit code 1 if any video failed."""
+    if side_by_side is not None and str(side_by_side[1]).startswith("--"):
+        raise BackendError(f"Expected two videos behind --side-by-side, got {side_by_side[0]} and {side_by_side[1]}.")
     if bool(videos) == (side_by_side is not None):
         raise BackendError("Expected video files or --side-by-side A B, got both or neither.")
     if side_by_side is None:

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, String, cast, or_, select
 from sqlalchemy.orm import Session
 
 from backend.errors import LabelConfigError
-from backend.labels.proposals import MOVED_S, is_moved, jobs_of, proposal_for, shifts_s
+from backend.labels.proposals import is_moved, jobs_of, proposal_for, shifts_s
 from backend.labelstudio.format import UnusedRegion, unused_regions
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.storage.annotation_json import AnnotationSource
@@ -22,6 +22,7 @@ from backend.storage.database import batches
 from backend.storage.jobs import Job, KnownProject
 from backend.storage.labels import Person, ProjectLabels, StoredRegion, person
 from backend.storage.summaries import RepSummary
+from pipeline.datasets.rows import MOVED_S
 from pipeline.records import Analysis, RepScore, is_same_rep, tiou
 
 Kind = Literal["accepted", "moved", "relabelled", "added", "removed"]

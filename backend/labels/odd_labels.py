@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, case, select
 from sqlalchemy.orm import Session
 
-from backend.labels.proposals import MOVED_S
 from backend.storage.database import batches
 from backend.storage.jobs import Job
 from backend.storage.labels import ProjectLabels, StoredRegion
 from backend.storage.summaries import VideoSummary
+from pipeline.datasets.rows import MOVED_S
 from pipeline.records import NO_BEGINNING, NO_END, is_same_rep, tiou
 
 _SHORTEST_S = 0.5

@@ -23,12 +23,11 @@ from backend.storage.annotation_json import AnnotationSource, utc
 from backend.storage.database import batches
 from backend.storage.jobs import Job
 from backend.storage.labels import Annotation
+from pipeline.datasets.rows import MOVED_S
 from pipeline.records import Analysis, RepLabel, is_same_rep, tiou
 
 Origin = Literal["untouched", "changed", "manual"]
 
-MOVED_S = 0.1
-"""Predicted boundaries are rounded to frames. One that differs by more than this was moved by a person."""
 _OUR_ID = re.compile(r"rep([1-9]\d{0,5})")
 
 

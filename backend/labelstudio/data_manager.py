@@ -56,20 +56,32 @@ def preset(client: LabelStudioClient, project: int) -> list[str]:
 
 def tabs() -> list[Json]:
     """The tabs in order, as Label Studio keeps them."""
+    not_labelled = _task_filter("total_annotations", "equal", "Number", 0)
     return [
         _tab("All videos"),
-        _tab("Least certain", [_filter(REPS, "greater", "Number", 0)], f"tasks:data.{CONFIDENCE}"),
+        _tab(
+            "Least certain",
+            [_filter(REPS, "greater", "Number", 0), not_labelled],
+            f"tasks:data.{CONFIDENCE}",
+            hidden=("tasks:completed_at", "tasks:total_annotations", f"tasks:data.{MODEL}"),
+        ),
         _tab("Anomalous", [_filter(ANOMALIES, "greater", "Number", 0)], f"-tasks:data.{ANOMALIES}"),
         _tab(
             "Failed or empty",
             [_filter(STATE, "contains", "String", word) for word in ("failed", "no repetition", "not playable")],
             conjunction="or",
         ),
-        _tab("Not labelled", [_task_filter("total_annotations", "equal", "Number", 0)]),
+        _tab("Not labelled", [not_labelled]),
     ]
 
 
-def _tab(title: str, filters: Sequence[Json] = (), order: str = "", conjunction: str = "and") -> Json:
+def _tab(
+    title: str,
+    filters: Sequence[Json] = (),
+    order: str = "",
+    conjunction: str = "and",
+    hidden: Sequence[str] = (),
+) -> Json:
     numbers = {f"tasks:data.{key}": "Number" for key in (REPS, ANOMALIES, CONFIDENCE)}
     return {
         "title": title,
@@ -77,7 +89,7 @@ def _tab(title: str, filters: Sequence[Json] = (), order: str = "", conjunction:
         "target": "tasks",
         "filters": {"conjunction": conjunction, "items": list(filters)},
         "ordering": [order] if order else [],
-        "hiddenColumns": {"explore": list(_HIDDEN), "labeling": _hidden_beside_a_task()},
+        "hiddenColumns": {"explore": [*_HIDDEN, *hidden], "labeling": _hidden_beside_a_task()},
         "columnsDisplayType": numbers,
         "columnsWidth": _WIDTHS,
         "gridWidth": 4,

@@ -59,11 +59,12 @@ def running(
     settings: Settings,
     videos: Sequence[Path],
     refused: Callable[[str], None] = log.warning,
+    draw: Callable[[], Path] | None = None,
 ) -> Iterator[Demo]:
     """Start both servers, create the project once, upload videos that it does not have yet; stop both at the end.
 
     `settings` say where the backend listens and keeps its data; address and token of Label Studio are filled in here.
-    `refused` gets why Label Studio did not take a video.
+    `refused` gets why Label Studio did not take a video. draw: see `videos_or_drawn`.
     Raises LabelStudioError, or BackendError for a taken port or data folder.
     """
     check_listening(settings)  # Label Studio takes long to start
@@ -84,7 +85,7 @@ def running(
             controls = parse_controls(default_config())
             before = list(client.tasks(project))
             addresses = [controls.media_of(task.data) for task, _, _ in before]
-            upload_new(client, project, videos, addresses, refused)
+            upload_new(client, project, videos_or_drawn(videos, addresses, draw), addresses, refused)
             version = backend.services.preannotator.model_version(project)
             known = frozenset(task.id for task, _, versions in before if version in versions)
             try:
@@ -99,6 +100,14 @@ def check_ports(settings: Settings, label_studio_port: int) -> None:
     """Whether both servers can have their ports, before anything is made for them. Raises BackendError."""
     check_listening(settings)
     free_port(label_studio_port)
+
+
+def videos_or_drawn(
+    videos: Sequence[Path], addresses: Sequence[str], draw: Callable[[], Path] | None
+) -> Sequence[Path]:
+    """The videos; without any a drawn one, but only for a project without tasks: beside real ones it would be in the
+    way."""
+    return videos if videos or addresses or draw is None else [draw()]
 
 
 def upload_new(

@@ -40,6 +40,10 @@ TWO_COUNTS = (
     "False alarms are counted in two ways: among the figures every normal repetition weighs the same, in the table of "
     "rates every video does, however many repetitions it has. So the two shares may differ."
 )
+OF_ITS_OWN_LABELS = (
+    "Each verdict is by the labels of its own training, and so is what it says of the model before: the numbers in one "
+    "of them compare, those in different ones do not."
+)
 _START = "What every project starts with."
 _EARLIER = "earlier_"
 _CHANCE = 0.5
@@ -167,11 +171,10 @@ def confirmed_words(run: Mapping[str, Any]) -> str:
     of = counted(kept["anomalous"], "repetition")
     flagged = f"it flags {kept['flagged']} (before: {kept['flagged_before']})"
     gate = run.get("gate") or {}
-    at, stored = at_rate_words(gate), gate.get("figures") or {}
+    at = at_rate_words(gate)
     said = f"As it is, made of these videos as well{at}: of {of} that people called anomalous {flagged}."
-    unseen_before = stored.get("anomalies", 0) * (1 - stored.get("current_misses", 1))
-    if kept["flagged_before"] < round(unseen_before):
-        said += " The one before finds more if it is made without their videos: it may have learnt them as normal."
+    if learnt := kept.get("learnt_as_normal"):
+        said += f" The one before had learnt {learnt} of them as normal."
     return said
 
 
@@ -260,8 +263,9 @@ def verdict_of(
         return Verdict("refused", reason[:1].upper() + reason[1:] + both + unjudged)
     normals, anomalies = int(stored.get("normals", 0)), int(stored.get("anomalies", 0))
     remark = gate.get("remark", reason.partition(" But ")[2])  # in one text with the reason in earlier releases
-    more = (f" But {remark}" if remark else "") + (f" {doubt}" if (doubt := chance_words(gate)) else "")
-    more = f"{unjudged_words(stored, labels)}{more}"
+    but = f" But {remark[:1].lower()}{remark[1:]}" if remark else ""
+    doubt = f" {chance}" if (chance := chance_words(gate)) else ""
+    more = f"{unjudged_words(stored, labels)}{but}{doubt}"
     judged = found_words(stored, labels)
     figures = figures_of(gate)
     if not are_enough(normals, anomalies):

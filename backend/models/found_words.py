@@ -42,7 +42,7 @@ def unjudged_words(figures: Mapping[str, float], labels: Mapping[str, Any]) -> s
         left = int(labels[kind]) - int(figures[name]) if kind in labels and name in figures else 0
         if left > 0:
             parts.append(f"{left} of {labels[kind]} {thing}")
-    return f" Could not be judged (legs hidden, say): {' and '.join(parts)} repetitions." if parts else ""
+    return f" Not in these figures, as they could not be judged: {' and '.join(parts)} repetitions." if parts else ""
 
 
 def _counts(figures: Mapping[str, float], of: str, name: str, is_left: bool) -> tuple[int, int, int] | None:

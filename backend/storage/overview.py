@@ -140,10 +140,12 @@ def label_counts(engine: Engine) -> dict[int, dict[str, tuple[int, int]]]:
 
 
 def current_runs(engine: Engine) -> dict[int, list[Run]]:
-    """Of each project the trainings that go on or wait, and the last one that is over; the newest first."""
+    """Of each project the trainings that go on or wait, and the last one that is over, with the last one that came to
+    something where that one did not; the newest first."""
     is_open = Run.state.in_(("queued", "running"))
     last = select(func.max(Run.id)).where(~is_open).group_by(Run.project)
-    query = select(Run).where(is_open | Run.id.in_(last)).order_by(is_open.desc(), Run.id.desc())
+    finished = select(func.max(Run.id)).where(Run.state == "done").group_by(Run.project)
+    query = select(Run).where(is_open | Run.id.in_(last) | Run.id.in_(finished)).order_by(is_open.desc(), Run.id.desc())
     found: dict[int, list[Run]] = {}
     with Session(engine, expire_on_commit=False) as session:
         for run in session.scalars(query):

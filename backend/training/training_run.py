@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -43,6 +43,7 @@ LEAST_NORMALS = TrainConfig().least_references
 """Fewer normal repetitions are too few to learn from."""
 _NOTE_EVERY_S = 0.25
 _MOST_NAMED = 8
+_LEAST_FEWER = 2
 
 
 class OnProgress(Protocol):
@@ -131,7 +132,7 @@ def _train(run: int, asked_at: datetime, work: TrainWork, registry: Registry, on
         samples, earlier, current, candidate, lambda share: on_progress("judge", 70.0 + 29.0 * share), rate, *newest
     )
     detector, report = candidate.detector()
-    kept = on_labels.confirmed(samples, detector, current, rate)
+    kept = on_labels.confirmed(samples, detector, current, rate, earlier)
     given_up = on_labels.confirmed(verdict.given_up, detector, current, rate)
     described: Json = {
         "run": run,
@@ -154,10 +155,18 @@ def _train(run: int, asked_at: datetime, work: TrainWork, registry: Registry, on
         "metrics": {name: None if value != value else value for name, value in asdict(report).items()},
         "losses": losses,
         "confirmed": asdict(kept),
-        "gate": _gate(verdict, labels, given_up, _contested(work.videos, labels)) | {"rate": rate},
+        "gate": _gate(verdict, labels, given_up, (_fewer(kept), _contested(work.videos, labels))) | {"rate": rate},
     }
     on_progress("publish", 99.0)
     return _outcome(registry.publish(work.project, detector, training.card(detector, report), described, labels))
+
+
+def _fewer(kept: on_labels.Confirmed) -> str:
+    """A sentence on confirmed anomalies that would no longer be shown; "" where those are no more than one."""
+    if kept.flagged_before - kept.flagged < _LEAST_FEWER:
+        return ""
+    of = f"{kept.flagged} of the {kept.anomalous} repetitions that people called anomalous"
+    return f"As it is, made of these videos as well, it flags only {of} (before: {kept.flagged_before})."
 
 
 def _contested(videos: Sequence[LabelledVideo], labels: Sequence[Json]) -> str:
@@ -181,12 +190,12 @@ def _tasks(numbers: Sequence[int]) -> str:
 
 
 def _gate(
-    verdict: promotion_gate.Verdict, labels: Sequence[Json], given_up: on_labels.Confirmed, contested: str
+    verdict: promotion_gate.Verdict, labels: Sequence[Json], given_up: on_labels.Confirmed, more: Iterable[str]
 ) -> Json:
     """The verdict, with the tasks whose labels people should check first, and what other rates would come to.
 
-    given_up: what becomes of the repetitions that earlier labels call anomalous and these do not. contested: a sentence
-    on labels that people do not agree on, "" for none.
+    given_up: what becomes of the repetitions that earlier labels call anomalous and these do not. more: further
+    sentences, "" for none.
     """
     task_of = {one["media_digest"]: one["task"] for one in labels}
     tasks = sorted(task_of[video] for video in verdict.doubtful[:_MOST_NAMED] if video in task_of)
@@ -197,7 +206,7 @@ def _gate(
     said = {"reason": verdict.reason, "remark": verdict.remark}
     said = {name: text + look if text and tasks else text for name, text in said.items()}
     name = "remark" if verdict.passed else "reason"
-    said[name] = f"{said[name]} {contested}".strip()
+    said[name] = " ".join(filter(None, (said[name], *more)))
     return {
         "passed": verdict.passed,
         **said,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.counts import counted
-from pipeline.datasets.rows import LABELS, SPLITS
+from pipeline.datasets.rows import LABELS, MOVED_S, SPLITS
 from pipeline.datasets.summary import DURATION_BINS, DURATION_STEP_S, SCORE_BINS, Summary
 
 if TYPE_CHECKING:
@@ -107,7 +107,8 @@ def _lines(summary: Summary, facts: Facts) -> Iterable[str]:
     )
     yield from _section("Where the labels come from", ())
     yield (
-        "`untouched`: as the model proposed and a person left it. `changed`: proposed, then moved or relabelled. "
+        "`untouched`: as the model proposed and a person left it. `changed`: proposed, then relabelled, or moved by "
+        f"more than {MOVED_S} s, within which frames are rounded. "
         "`manual`: drawn by a person. Annotators have their numbers in Label Studio alone, no names or e-mail "
         "addresses: a dataset that is passed on tells nobody who they are."
     )

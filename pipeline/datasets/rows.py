@@ -15,6 +15,8 @@ from pipeline.records import RepLabel
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Origin = Literal["untouched", "changed", "manual"]
+MOVED_S = 0.1
+"""Predicted boundaries are rounded to frames. One that differs by more than this was moved by a person."""
 ORIGINS: tuple[Origin, ...] = ("untouched", "changed", "manual")
 LABELS: tuple[RepLabel, ...] = ("normal", "anomalous")
 

@@ -9,29 +9,46 @@ import numpy as np
 
 from pipeline.anomaly.detector import Detector
 from pipeline.learning.auroc import auroc
-from pipeline.records import DECISION, LabelledRep, RepScore
+from pipeline.records import DECISION, LabelledRep, RepScore, is_same_rep
 
 
 @dataclass(frozen=True)
 class Confirmed:
     """Of so many repetitions that people called anomalous, how many a detector flags, and how many another one did
-    before."""
+    before, which had learnt some as normal."""
 
     anomalous: int
     flagged: int
     flagged_before: int
+    learnt_as_normal: int = 0
 
 
-def confirmed(samples: Sequence[LabelledRep], detector: Detector, before: Detector, rate: float) -> Confirmed:
+def confirmed(
+    samples: Sequence[LabelledRep],
+    detector: Detector,
+    before: Detector,
+    rate: float,
+    earlier: Sequence[LabelledRep] = (),
+) -> Confirmed:
     """How many of the anomalous samples two detectors flag at a nominal rate of false alarms, 0..1.
+
+    earlier: what `before` was trained on.
+
 
     What is held out tells of videos to come. This tells what becomes of faults that people have confirmed already: a
     detector that took them for normal would no longer show them.
     """
     by_each = ([one.is_anomaly for one in scores_of(samples, one, rate)] for one in (detector, before))
     odd = [sample.label == "anomalous" for sample in samples]
+    taken = [sample for sample in samples if sample.label == "anomalous" and _is_normal_in(earlier, sample)]
     now, then = (sum(flag for flag, is_odd in zip(flags, odd, strict=True) if is_odd) for flags in by_each)
-    return Confirmed(sum(odd), now, then)
+    return Confirmed(sum(odd), now, then, len(taken))
+
+
+def _is_normal_in(earlier: Sequence[LabelledRep], sample: LabelledRep) -> bool:
+    return any(
+        one.label == "normal" and one.group == sample.group and is_same_rep(one.rep, sample.rep) for one in earlier
+    )
 
 
 def figures_on(samples: Sequence[LabelledRep], detector: Detector, rate: float) -> dict[str, float]:

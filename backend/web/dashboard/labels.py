@@ -129,7 +129,7 @@ def labels_view(context: Context, links: Links, project: int) -> LabelsView:
     store, in_use = context.store, context.registry.current(project).version
     name = context.registry.current_name(project)
     summaries.refresh(store.engine)
-    labels = store.labels.of_project(project)
+    labels, deleted = store.labels.of_project(project), store.labels.deleted_tasks()
     found, odd = report(store.engine, labels), odd_labels(store.engine, labels, in_use)
     both, either = _agreed(found.agreements)
     shared = sum(one.both for one in found.agreements)
@@ -148,7 +148,7 @@ def labels_view(context: Context, links: Links, project: int) -> LabelsView:
         odd=tuple(_odd_line(one, links) for one in odd[:PAGE_SIZE]),
         faults=tuple(fault_agreements(store, labels)),
         model=name,
-        doubtful_tasks=_doubtful_tasks(context.registry, project, name),
+        doubtful_tasks=tuple(one for one in _doubtful_tasks(context.registry, project, name) if one not in deleted),
     )
 
 

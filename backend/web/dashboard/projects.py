@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from backend.errors import LabelConfigError
 from backend.labelstudio.file_names import file_name
 from backend.labelstudio.labeling_config import parse_controls
+from backend.models.figures import VERDICTS, verdict_in
+from backend.models.registry import BASE, Registry
 from backend.predictions.retries import PASSING
 from backend.storage import overview, setups, summaries
 from backend.storage.database import iso
@@ -20,7 +22,7 @@ from backend.web.dashboard import words
 from backend.web.links import Links
 from backend.web.services import Services
 
-_NOT_OFFERED: tuple[Issue, ...] = ("no-repetitions", "codec")
+_NOT_OFFERED: tuple[Issue, ...] = ("no-repetitions", "codec", "unreadable")
 """Analyzed videos of this kind are not offered to be labelled next."""
 
 
@@ -78,13 +80,14 @@ class NextVideo:
 @dataclass(frozen=True)
 class ProjectView:
     """One project. to_label: the video that is worth labelling next, None where every analyzed one with repetitions
-    that browsers play is labelled, or a copy of a labelled one. without_reps, not_played, copies: analyzed videos that
-    nobody has labelled, in which no repetition was found, that browsers do not play, or that are copies of labelled
-    ones: these are not offered, however uncertain. states: videos by state; failed_files: files of archives that
-    failed, which are no task of it. retriable: those that failed for a passing
-    reason. model: the version in use. model_name: "v0003" or "base", as it was put in use. damage: why that one is not
-    used, "" where it is. trainings: those that go on or wait, and the last one that is over. unused_labels: labels of
-    the labeling config that are not used, in words, "" for none."""
+    that browsers play is labelled, or a copy of a labelled one. without_reps, unreadable, not_played, copies: analyzed
+    videos that nobody has labelled, in which no repetition was found, whose stored result cannot be read, that browsers
+    do not play, or that are copies of labelled ones: these are not offered, however uncertain. states: videos by state;
+    failed_files: files of archives that failed, which are no task of it. retriable: those that failed for a passing
+    reason. model: the version in use. model_name: "v0003" or "base", as it was put in use. chosen: by whom, in words,
+    where it took a person to put that one in use, else "". damage: why that one is not used, "" where it is. trainings:
+    those that go on or wait, and the last one that is over. unused_labels: labels of the labeling config that are not
+    used, in words, "" for none."""
 
     id: int
     title: str
@@ -95,10 +98,12 @@ class ProjectView:
     labels: Labels
     model: str
     model_name: str
+    chosen: str
     damage: str
     trainings: tuple[Training, ...]
     to_label: NextVideo | None
     without_reps: int
+    unreadable: int
     not_played: int
     copies: int
     unused_labels: str
@@ -152,6 +157,7 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
         for issue in _NOT_OFFERED:
             left[issue] = overview.count_videos(store.engine, in_use, _unlabelled(project, issue))
         copies = overview.count_videos(store.engine, in_use, replace(_unlabelled(project), copy_of_labelled=True))
+        model_name, damage = services.registry.current_name(project), services.registry.damage(project)
         views.append(
             ProjectView(
                 id=project,
@@ -162,11 +168,13 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
                 retriable=retriable.get(project, {}).get("failed", 0),
                 labels=Labels(normal, anomalous, newly, services.retrain_after),
                 model=in_use[project],
-                model_name=services.registry.current_name(project),
-                damage=services.registry.damage(project),
+                model_name=model_name,
+                chosen=_chosen(services.registry, project, model_name) if not damage else "",
+                damage=damage,
                 trainings=tuple(training(run) for run in runs.get(project, ())),
                 to_label=to_label,
                 without_reps=left["no-repetitions"],
+                unreadable=left["unreadable"],
                 not_played=left["codec"],
                 copies=copies,
                 unused_labels=_unused_labels(store, project),
@@ -174,6 +182,14 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
         )
     base, refused = services.registry.fallback.version, refused_setups(services, links)
     return ProjectsView(base, tuple(views), refused, silence(services))
+
+
+def _chosen(registry: Registry, project: int, name: str) -> str:
+    """Such as "chosen by a person", of a model that was put in use against its verdict; else ""."""
+    if name == BASE:
+        return ""
+    verdict = verdict_in(registry, project, registry.version(project, name))
+    return VERDICTS[verdict.kind] if verdict.kind == "chosen" else ""
 
 
 def silence(services: Services) -> Silence | None:

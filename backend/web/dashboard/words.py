@@ -14,6 +14,7 @@ from backend.labelstudio.task_columns import (
     rounded_back,
 )
 from backend.models.figures import JUDGED as JUDGED  # for templates
+from backend.models.figures import OF_ITS_OWN_LABELS as OF_ITS_OWN_LABELS  # for templates
 from backend.models.figures import TWO_COUNTS as TWO_COUNTS  # for templates
 from backend.models.figures import VERDICTS as VERDICTS  # for templates
 from backend.models.found_words import AUROC_IS as AUROC_IS  # for templates
@@ -102,42 +103,50 @@ DONE = {
 
 
 _ROUNDING = 1e-6
-_PLAIN = 0.5
+_LITTLE = 0.2
+"""Half of the normal repetitions of a known lifter score below 0.1."""
+_BESIDE: dict[Origin, str] = {
+    "posture": "have joint angles this unusual",
+    "back": "have a back this round",
+    "other repetitions": "differ this much from the others of their video",
+}
+"""What of normal repetitions an anomaly is compared with, by what flags it alone; otherwise the whole movement."""
 
 
-def as_unusual(p_value: float, is_anomaly: bool, rate: float | None, flagged_by: Sequence[Origin] = ()) -> str:
-    """How rare a repetition like this is among normal ones, and what is decided by that, in a sentence or two.
+def as_unusual(
+    score: float, p_value: float, is_anomaly: bool, rate: float | None, flagged_by: Sequence[Origin] = ()
+) -> str:
+    """What is decided of a repetition, and of an anomaly how rare one like it is among normal ones, in words.
 
-    p_value: 0..1, see `RepScore`: no less than what so few known normal repetitions allow, and so a bound. Where it
-    lies on the other side of the nominal rate of false alarms than the decision, it says nothing that the decision does
-    not, and is left out: the threshold is found between known repetitions, or beyond them where they are few. rate:
-    the nominal rate that it was judged at, 0..1, None where that is not known.
+    score: 0..1, see `RepScore`. p_value: 0..1, see there: no less than what so few known normal repetitions allow, and
+    so a bound. Where it lies on the other side of the nominal rate of false alarms than the decision, it is left out:
+    the threshold is found between known repetitions, or beyond them where they are few. Without an anomaly it is left
+    out as well: each finding is compared with repetitions of its own, so that of two scores the lower one may have the
+    lower share. rate: the nominal rate that it was judged at, 0..1, None where that is not known.
     """
-    if is_plainly_normal(p_value, is_anomaly):
-        return "As usual as most normal repetitions."
+    if is_plainly_normal(score, is_anomaly):
+        return "Little stands out in it."
+    at_rate = f" at a nominal rate of false alarms of {percent(rate)} %" if rate is not None else ""
+    if not is_anomaly:
+        return f"Not flagged{at_rate}."
     count = math.ceil(100 * p_value - _ROUNDING)
-    says_more = rate is None or (count <= 100 * rate + _ROUNDING) == is_anomaly
+    says_more = count < 100 if rate is None else count <= 100 * rate + _ROUNDING
     by = " and ".join(ORIGINS[one] for one in flagged_by)
-    decided = "Flagged" if is_anomaly else "Not flagged"
-    said = [_rarity(p_value, count)] if says_more else []
-    if rate is not None and (is_anomaly or not says_more):
-        said.append(f"{decided} at a nominal rate of false alarms of {percent(rate)} %{f', by {by}' if by else ''}.")
-    elif by:
-        said.append(f"{decided} by {by}.")
+    compared = _BESIDE.get(flagged_by[0]) if len(flagged_by) == 1 else None
+    said = [_rarity(p_value, count, compared or "be this unusual")] if says_more else []
+    if at_rate or by:
+        said.append(f"Flagged{at_rate}{',' if at_rate and by else ''}{f' by {by}' if by else ''}.")
     return " ".join(said)
 
 
-def is_plainly_normal(p_value: float, is_anomaly: bool) -> bool:
-    """Whether what stands out in a repetition is not worth a word: half of the normal ones may be as unusual."""
-    return not is_anomaly and p_value >= _PLAIN - _ROUNDING
+def is_plainly_normal(score: float, is_anomaly: bool) -> bool:
+    """Whether what stands out in a repetition is not worth a word."""
+    return not is_anomaly and score < _LITTLE
 
 
-def _rarity(p_value: float, count: int) -> str:
-    if count >= 100:
-        return "All normal repetitions may be this unusual."
-    if p_value < 0.01 - _ROUNDING:
-        return "Fewer than 1 of 100 normal repetitions are this unusual."
-    return f"At most {count} of 100 normal repetitions {'is' if count == 1 else 'are'} this unusual."
+def _rarity(p_value: float, count: int, so: str) -> str:
+    most = "fewer than 1" if p_value < 0.01 - _ROUNDING else f"at most {count}"
+    return f"Of 100 normal repetitions {most} would {so}."
 
 
 def kept_by_labelled(model: str) -> str:

@@ -95,6 +95,13 @@ def test_a_video_that_failed_for_now_too_often_is_offered_another_try(invoke: In
     assert "failed so too often: `deadlift jobs retry`" in " ".join(invoke().split())
 
 
+def test_how_many_videos_there_are_is_said_where_some_are_not_shown(invoke: Invoke, store: Store) -> None:
+    for task in (1, 2, 3):
+        failed_job(store, task)
+    assert "The newest 2 videos; --limit shows more of the 3." in invoke("--limit", "2")
+    assert "The newest" not in invoke("--limit", "3")
+
+
 def test_a_waiting_training_is_cancelled_at_once(invoke: Invoke, store: Store) -> None:
     run = Runs(store).request(1, "Start Training")
     assert invoke("cancel", str(run.id)) == f"Run {run.id}: cancelled.\n"

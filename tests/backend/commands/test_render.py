@@ -74,6 +74,11 @@ def test_two_sets_stand_beside_each_other(run: Run, tmp_path: Path) -> None:
     assert info.duration_s == pytest.approx(rep.duration_s, abs=1 / _RATE)
 
 
+def test_an_option_is_not_taken_for_the_other_video(run: Run, tmp_path: Path) -> None:
+    found = run("--side-by-side", tmp_path / "a.mp4", "--slow")
+    assert str(found.exception) == f"Expected two videos behind --side-by-side, got {tmp_path / 'a.mp4'} and --slow."
+
+
 def test_a_set_without_repetitions_is_not_shown_beside_another(run: Run, tmp_path: Path) -> None:
     nothing = write_video(tmp_path / "nothing.mp4", count=3)
     settings = Settings()

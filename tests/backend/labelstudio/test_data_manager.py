@@ -22,6 +22,12 @@ def test_a_project_gets_the_tabs_that_it_lacks(client: LabelStudioClient, label_
     assert data_manager.preset(client, 1) == []
 
 
+def test_what_somebody_labelled_is_not_among_the_least_certain() -> None:
+    certain, unlabelled = (tab for tab in data_manager.tabs() if tab["title"] in ("Least certain", "Not labelled"))
+    assert certain["filters"]["conjunction"] == "and"
+    assert unlabelled["filters"]["items"][0] in certain["filters"]["items"]
+
+
 @pytest.mark.parametrize(("config", "empty"), [("", True), ("<View></View>", True), (CONFIG, False), ("no xml", False)])
 def test_an_empty_labeling_config_is_one_that_nobody_made(config: str, empty: bool) -> None:
     assert is_empty(config) is empty

@@ -83,6 +83,15 @@ def test_a_demo_without_any_video_ends(
     upload_new(client, 1, [tmp_path / "a.mp4"], ["/data/upload/1/0123abcd-b.mp4"], lambda why: None)
 
 
+@pytest.mark.parametrize(
+    ("given", "there", "uploaded"),
+    [(["a.mp4"], [], ["a.mp4"]), ([], ["/data/upload/1/b.mp4"], []), ([], [], ["drawn"])],
+)
+def test_a_video_is_drawn_for_a_project_that_has_none(given: list[str], there: list[str], uploaded: list[str]) -> None:
+    chosen = demo.videos_or_drawn([Path(name) for name in given], there, lambda: Path("drawn"))
+    assert list(map(str, chosen)) == uploaded
+
+
 class Ended:
     """Stands for a Label Studio that must not be started."""
 

@@ -228,3 +228,10 @@ def test_of_trainings_that_are_over_the_last_one_is_current(store: Store) -> Non
         runs.finish(runs.request(1, "Start Training").id, "failed", "No.")
     waiting = runs.request(1, "Start Training")
     assert [run.id for run in overview.current_runs(store.engine)[1]] == [waiting.id, 2]
+
+
+def test_what_came_of_the_last_finished_training_stays_beside_one_that_came_to_nothing(store: Store) -> None:
+    runs = Runs(store)
+    for state in ("done", "done", "cancelled"):
+        runs.finish(runs.request(1, "Start Training").id, state, "")
+    assert [run.id for run in overview.current_runs(store.engine)[1]] == [3, 2]

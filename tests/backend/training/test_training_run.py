@@ -17,9 +17,10 @@ from backend.labelstudio.format import AnnotationsSaved, Json
 from backend.models.figures import verdict_in
 from backend.models.rates import measured
 from backend.storage.analysis_json import dump_analysis, load_analysis
-from backend.training.training_run import LEAST_NORMALS, _check_enough, _contested, label_digest, train_run
+from backend.training.training_run import LEAST_NORMALS, _check_enough, _contested, _fewer, label_digest, train_run
 from pipeline.anomaly.detector import load_detector
 from pipeline.config import PipelineConfig
+from pipeline.learning.on_labels import Confirmed
 from pipeline.pose.cache import PoseCache
 
 
@@ -180,6 +181,12 @@ def test_of_many_contested_tasks_some_are_named_and_the_others_counted() -> None
     assert said.startswith(
         "12 repetitions were labelled otherwise by somebody else (tasks 1, 2, 3, 4, 5, 6, 7, 8 and 4 more)"
     )
+
+
+def test_confirmed_anomalies_that_are_no_longer_shown_are_part_of_the_verdict() -> None:
+    assert "flags only 5 of the 19" in _fewer(Confirmed(anomalous=19, flagged=5, flagged_before=10))
+    assert _fewer(Confirmed(anomalous=19, flagged=9, flagged_before=10)) == ""
+    assert _fewer(Confirmed(anomalous=19, flagged=10, flagged_before=5)) == ""
 
 
 def test_a_video_that_cannot_be_had_is_left_out(lab: Lab) -> None:

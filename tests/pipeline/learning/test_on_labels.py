@@ -34,6 +34,15 @@ def test_it_counts_confirmed_anomalies_that_are_flagged_now_and_before(labelled:
     assert confirmed(labelled, base, misled, 0.05) == Confirmed(anomalous=3, flagged=3, flagged_before=0)
 
 
+def test_what_the_one_before_had_learnt_as_normal_is_counted_by_its_labels(labelled: list[LabelledRep]) -> None:
+    base = load_detector()
+    first = next(sample for sample in labelled if sample.label == "anomalous")
+    earlier = [replace(one, label="normal") if one is first else one for one in labelled]
+    elsewhere = [replace(one, label="normal", group="another video") for one in labelled]
+    counts = [confirmed(labelled, base, base, 0.05, each).learnt_as_normal for each in (earlier, labelled, elsewhere)]
+    assert counts == [1, 0, 0]
+
+
 def test_figures_are_of_what_can_be_judged(labelled: list[LabelledRep]) -> None:
     base = load_detector()
     figures = figures_on(labelled, base, 0.5)

@@ -105,3 +105,13 @@ def test_the_candidate_is_shown_at_several_rates_and_judged_at_the_wanted_one() 
         assert judged_at.recall == pytest.approx(1 - verdict.figures["candidate_misses"])
     few, many = (verdict.figures["current_misses"] for verdict in verdicts)
     assert few > many
+
+
+def test_few_videos_are_held_out_one_by_one_and_many_by_twelfths_of_one_quarter_each() -> None:
+    for count, sizes in ((5, {1}), (12, {1}), (13, {1, 2}), (60, {5})):
+        quarters = {f"{number}": number % 4 for number in range(count)}
+        folds = promotion_gate._folds(quarters)
+        assert sorted(video for fold in folds for video in fold) == sorted(quarters)
+        assert {len(fold) for fold in folds} == sizes
+        assert len(folds) == min(count, 12)
+        assert all(len({quarters[video] for video in fold}) == 1 for fold in folds)

@@ -71,6 +71,14 @@ def test_the_model_in_use_is_named(lone_http: FlaskClient, store: Store) -> None
     assert services_of(lone_http.application).registry.current(1).version in page(lone_http)
 
 
+def test_who_put_a_model_in_use_that_did_not_pass_is_told(http: FlaskClient, store: Store, tmp_path: Path) -> None:
+    fill_videos(store, tmp_path)
+    registry = services_of(http.application).registry
+    for number, passed in ((1, True), (2, False)):
+        registry.promote(1, add_model(registry, number, 10, 2, passed=passed, reason="More false alarms."))
+        assert ("p1-v0002-0badc0de , chosen by a person." in words_of(page(http))) is not passed
+
+
 def test_videos_are_counted_by_state(full: FlaskClient) -> None:
     shown = words_of(page(full))
     counts = ("3 videos analyzed", "1 waiting", "4 failed", "3 labelled normal")
@@ -111,6 +119,9 @@ def test_the_video_to_label_next_is_one_with_repetitions(http: FlaskClient, stor
     assert "Every analyzed video with repetitions is labelled. Nobody has looked at 1" in words_of(page(http))
     label(store, 3, NONE, [])
     assert "Every analyzed video is labelled." in words_of(page(http))
+    store.finish_job(store.job_for(Task(20, 1, {"video": media("torn")}), media("torn"), VERSION, "c").id, "torn")
+    shown = words_of(page(http))
+    assert "Every analyzed video with repetitions is labelled. Of 1 the stored result cannot be read" in shown
 
 
 def test_a_copy_of_a_labelled_video_is_not_the_one_to_label_next(
