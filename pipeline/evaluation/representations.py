@@ -20,6 +20,8 @@ from pipeline.errors import DatasetError
 from pipeline.evaluation.anomaly import Doubles, Judged, duration_baseline
 from pipeline.learning import training
 from pipeline.learning.auroc import auroc
+from pipeline.learning.base_detector import fault_changes, fit_base, mean_changes
+from pipeline.learning.normals import Normals
 from pipeline.learning.samples import bows_of_samples, of_label
 from pipeline.original.drawn import DRAWN_VIDEOS, FRAMES_PER_SECOND, pictures_of
 from pipeline.original.pictures import picture_blocks, picture_images
@@ -92,9 +94,9 @@ def _compare(
     drawn_features = represent(drawn, config)
     on_progress(0.5)
     faults = (
-        training.fault_changes(config, seed)
+        fault_changes(config, seed)
         if represent is _ours
-        else training.mean_changes(
+        else mean_changes(
             fault_pairs(_DRAWN_FAULTY_VIDEOS, seed, per_second), lambda samples: represent(samples, config).angles
         )
     )
@@ -107,8 +109,8 @@ def _compare(
     for video in dict.fromkeys(groups.tolist()):
         mine = np.flatnonzero(groups == video)
         others = np.flatnonzero((groups != video) & ~odd)
-        known = training.Normals.of([samples[i] for i in others], features.rows(others.tolist()))
-        base = training.fit_base(_calibrated(drawn_features, drawn, known), faults, config)
+        known = Normals.of([samples[i] for i in others], features.rows(others.tolist()))
+        base = fit_base(_calibrated(drawn_features, drawn, known), faults, config)
         held = features.rows(mine.tolist())
         cold[mine] = _scores(base, held)
         report = training.TrainingReport(len(others), len(set(known.groups)), 0, 0, float("nan"))
@@ -127,10 +129,10 @@ def _scores(detector: Detector, features: Features) -> Doubles:
     return np.array([one.score for one in detector.judge(features)])
 
 
-def _calibrated(drawn_features: Features, drawn: Sequence[LabelledRep], known: training.Normals) -> training.Normals:
+def _calibrated(drawn_features: Features, drawn: Sequence[LabelledRep], known: Normals) -> Normals:
     """Drawn repetitions to learn from, and people's to calibrate on."""
-    own = training.Normals.of(drawn, drawn_features)
-    return training.Normals(
+    own = Normals.of(drawn, drawn_features)
+    return Normals(
         own.features.with_more(known.features),
         own.groups + known.groups,
         own.settings + known.settings,

@@ -18,7 +18,8 @@ from pipeline.anomaly.distances import distances, fit_normal_model
 from pipeline.anomaly.methods import Statistics, quarters_of
 from pipeline.anomaly.reference import in_units, joined
 from pipeline.anomaly.within_video import compare_within_video
-from pipeline.learning.training import Fit, Normals, settings_of
+from pipeline.learning.normals import Normals, settings_of
+from pipeline.learning.training import Fit
 from pipeline.records import Floats
 
 # The share of the normal repetitions that is set aside: so many may be faults and still hide none of each other.

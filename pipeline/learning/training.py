@@ -7,30 +7,26 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.anomaly.autoencoder import EPOCHS, OnEpoch
 from pipeline.anomaly.calibration import calibrate, with_more
 from pipeline.anomaly.detector import Detector
-from pipeline.anomaly.features import Features, features_of, outline_block, phase_of_bin
+from pipeline.anomaly.features import features_of
 from pipeline.anomaly.methods import METHODS, Learnt, quarters_of
-from pipeline.anomaly.posture import angles_of, fault_score, fit_posture_model, with_people
-from pipeline.anomaly.reference import Scale, fit_reference, in_units, scales_of
-from pipeline.anomaly.within_video import compare_within_video
+from pipeline.anomaly.posture import fault_score, with_people
+from pipeline.anomaly.reference import fit_reference
 from pipeline.config import TrainConfig
 from pipeline.errors import DatasetError
+from pipeline.learning.base_detector import fault_changes, fit_base
+from pipeline.learning.normals import Normals, backs_of, settings_of
 from pipeline.learning.samples import bows_of_samples
-from pipeline.records import Floats, LabelledRep
+from pipeline.records import LabelledRep
 from pipeline.skelemotion import Encoded, encode
-from pipeline.synthetic.fault_pairs import FaultPair, fault_pairs
 
-TRAINING = 2
+TRAINING = 3
 """Stands in a model's run.json. Raise it with every change of what comes of a training or is said of it (here, in
 `promotion_gate`, in what features and encoding make of landmarks): the same labels are worth another one then."""
-_DRAWN_FAULTY_VIDEOS = 30
 _FEWEST = 3
-# Of fewer videos with backs that are seen, what bows sound backs have is not known.
-_FEWEST_BACKS = 3
 
 
 @dataclass(frozen=True)
@@ -62,40 +58,6 @@ class TrainingReport:
 
 ProgressCallback = Callable[[TrainingProgress], None]
 """May raise to cancel: nothing is left behind."""
-
-
-@dataclass(frozen=True)
-class Normals:
-    """N normal repetitions that can be judged.
-
-    groups: the video of each. settings: the lifter and camera of each, "" where not given. views: the video or, of one
-    with cuts, the shot of each. apart: [N] True for those that are for calibration alone.
-    """
-
-    features: Features
-    groups: tuple[str, ...]
-    settings: tuple[str, ...]
-    views: tuple[str, ...]
-    apart: NDArray[np.bool_]
-
-    @staticmethod
-    def of(samples: Sequence[LabelledRep], features: Features) -> Normals:
-        """Samples with their features."""
-        return Normals(
-            features,
-            tuple(sample.group for sample in samples),
-            tuple(sample.setting for sample in samples),
-            tuple(f"{sample.group}#{shot}" for sample, shot in zip(samples, features.shots, strict=True)),
-            np.array([sample.role == "calibration" for sample in samples], dtype=bool),
-        )
-
-    def rows(self, chosen: Sequence[int]) -> Normals:
-        """The same with the chosen repetitions only."""
-        picked = list(chosen)
-        groups, settings, views = (
-            tuple(names[i] for i in picked) for names in (self.groups, self.settings, self.views)
-        )
-        return Normals(self.features.rows(picked), groups, settings, views, self.apart[picked])
 
 
 @dataclass(frozen=True)
@@ -229,64 +191,6 @@ def fit(
     return Fit.of(base, known, config, seed, report, on_epoch, quarters_of(known.groups, quarters))
 
 
-def fault_changes(config: TrainConfig, seed: int) -> Floats:
-    """[F, P, B] what each fault of posture changes in the joint angles of drawn lifters, on average.
-
-    Until the lockout: how a load is set down is no part of these faults, and people do it in many ways.
-    """
-    encoding = config.detector.encode
-
-    def angles(samples: Sequence[LabelledRep]) -> Floats:
-        return np.stack([angles_of(one.pose, encode(one.pose, one.rep, encoding), encoding) for one in samples])
-
-    changes = mean_changes(fault_pairs(_DRAWN_FAULTY_VIDEOS, seed), angles)
-    changes[..., [phase == "lowering" for phase in phase_of_bin(encoding.length)]] = 0.0
-    return changes
-
-
-def mean_changes(pairs: Sequence[FaultPair], angles: Callable[[Sequence[LabelledRep]], Floats]) -> Floats:
-    """[F, P, B] what each fault changes in the angles [N, P, B] of drawn repetitions, on average; faults by name."""
-    faulty = angles([LabelledRep(pair.faulty, pair.faulty_rep, "anomalous", "") for pair in pairs])
-    clean = angles([LabelledRep(pair.clean, pair.clean_rep, "normal", "") for pair in pairs])
-    kinds = np.array([pair.fault for pair in pairs])
-    changes = [(faulty - clean)[kinds == kind].mean(axis=0) for kind in sorted(set(kinds.tolist()))]
-    means: Floats = np.stack(changes).astype(np.float32)
-    return means
-
-
-def fit_base(known: Normals, faults: Floats, config: TrainConfig) -> Detector:
-    """A detector that knows no setting: units and posture model of `known`, its calibrations on those of it that are
-    for calibration, or else on all. faults [F, P, B]: what each fault of posture changes in the angles.
-
-    Raises DatasetError without a video of enough repetitions.
-    """
-    drawn = known.rows(np.flatnonzero(~known.apart).tolist())
-    sound = known.rows(np.flatnonzero(known.apart).tolist()) if known.apart.any() else drawn
-    scales = scales_of(drawn.features.blocks, drawn.groups)
-    everyone, own = drawn.features.angles, sound.features.angles
-    posture = fit_posture_model(own, sound.groups, everyone, faults)
-    names = np.array(sound.groups)
-    unseen = np.zeros(len(names), np.float32)
-    for group in dict.fromkeys(sound.groups):
-        held = names == group
-        others = posture if held.all() else fit_posture_model(own[~held], names[~held].tolist(), everyone, faults)
-        unseen[held] = fault_score(own[held], others)
-    bows, of_video = _backs(sound, sound.groups)
-    # Two findings share the false alarms of a setting that is not known.
-    rate = config.detector.false_alarm_rate / 2
-    within, videos = _compared_within_videos(known, scales, config.detector.min_siblings)
-    in_posture = calibrate(unseen, sound.groups, rate, positive=False)
-    in_back = calibrate(bows, of_video, rate, positive=False) if len(set(of_video)) >= _FEWEST_BACKS else None
-    return Detector(config.detector, scales, posture, (), in_posture, calibrate(within, videos, rate), in_back)
-
-
-def _backs(known: Normals, names: Sequence[str]) -> tuple[Floats, list[str]]:
-    """Bows of the backs that are seen, as `outline_block` has them, and the name of each. names: of the repetitions."""
-    seen = np.flatnonzero(np.isfinite(known.features.bows))
-    bows: Floats = outline_block(known.features).values[seen, 0, 0, 0]
-    return bows, [names[row] for row in seen]
-
-
 def card(detector: Detector, report: TrainingReport) -> str:
     """A model card in Markdown: what the detector was trained on, how it judges, what it is worth, and its limits."""
     known = "none" if not detector.references else ", ".join(setting.name for setting in detector.references)
@@ -368,49 +272,8 @@ def _with_people(base: Detector, known: Normals, names: Sequence[str], config: T
     in_posture = with_more(base.in_posture, unseen, names, config.detector.false_alarm_rate / 2)
     in_back = base.in_back
     if in_back is not None:
-        in_back = with_more(in_back, *_backs(known, names), config.detector.false_alarm_rate / 2)
+        in_back = with_more(in_back, *backs_of(known, names), config.detector.false_alarm_rate / 2)
     return replace(base, posture=with_people(base.posture, angles, names), in_posture=in_posture, in_back=in_back)
-
-
-def settings_of(known: Normals, config: TrainConfig) -> tuple[list[str], dict[str, NDArray[np.intp]]]:
-    """The setting of each repetition, and the rows of those settings that have enough of them."""
-    names = _setting_names(known, config.detector.setting_distance)
-    of_row = np.array(names)
-    rows_of = {name: np.flatnonzero(of_row == name) for name in sorted(set(names))}
-    return names, {name: rows for name, rows in rows_of.items() if len(rows) >= config.least_references}
-
-
-def _setting_names(data: Normals, distance: float) -> list[str]:
-    """For each repetition the name of its lifter and camera: given with the sample, or found by its appearance.
-
-    Views (a video, or one shot of it) whose appearances are within `distance` of each other form a setting.
-    """
-    from scipy.cluster.hierarchy import fcluster, linkage
-
-    views = list(dict.fromkeys(data.views))
-    of_view = np.array([views.index(view) for view in data.views])
-    appearances = np.stack(
-        [np.median(data.features.appearances[of_view == number], axis=0) for number in range(len(views))]
-    )
-    found = np.ones(len(views), dtype=int)
-    if len(views) > 1:
-        root = np.sqrt(appearances.shape[1])
-        found = fcluster(linkage(appearances / root, method="complete"), distance, criterion="distance")
-    return [given or f"setting-{found[number]}" for given, number in zip(data.settings, of_view, strict=True)]
-
-
-def _compared_within_videos(data: Normals, scales: Sequence[Scale], least: int) -> tuple[Floats, list[str]]:
-    """Distances within every video of `least` or more repetitions, and the video of each."""
-    far, groups = [], []
-    names = np.array(data.groups)
-    for group in dict.fromkeys(data.groups):
-        rows: NDArray[np.intp] = np.flatnonzero(names == group)
-        if len(rows) >= least:
-            far.append(compare_within_video(in_units(data.features.rows(rows.tolist()).blocks, scales)))
-            groups += [group] * len(rows)
-    if not far:
-        raise DatasetError(f"Expected a video with {least} or more normal repetitions, got none.")
-    return np.concatenate(far), groups
 
 
 def _spread_over(groups: Sequence[str], most: int, rng: np.random.Generator) -> list[int]:
