@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +84,12 @@ def make_service(store: Store, executor: FakeExecutor, tmp_path: Path) -> Iterat
     """Makes services on one store, as starts of the backend one after the other."""
     made = []
 
-    def make(access: Access, wait_s: float = 0.0, version: str = VERSION) -> Preannotator:
+    def make(
+        access: Access, wait_s: float = 0.0, version: str = VERSION, remove_superseded: bool = True
+    ) -> Preannotator:
         registry = Registry(tmp_path / "models", Model(version, None))
         context = Context(store, LabelStudioClient(access), registry, PipelineConfig(), access, tmp_path)
+        context = replace(context, remove_superseded=remove_superseded)
         service = Preannotator(context, executor, wait_s)
         made.append(service)
         return service

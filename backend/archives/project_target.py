@@ -188,9 +188,10 @@ class ProjectTarget:
         # a copy takes long, and that server delivers meanwhile.
         is_current = self._in_use() == version
         ours = store.model_versions(self._project) if self._context.remove_superseded and is_current else set()
-        key = task.id, self._controls.media_of(task.data), version
+        key = self._project, task.id, self._controls.media_of(task.data), version
         outdated = store.outdated_predictions([key], entry.config)[key]
-        new = delivery.Delivery(task, analysis, ours - {version}, cluster, outdated)
+        may_go = self._context.remove_superseded
+        new = delivery.Delivery(task, analysis, ours - {version}, cluster, outdated, may_go)
         try:
             prediction = delivery.push(self._context.client, new, self._controls)
         except NotInLabelStudio:  # nor has anybody a prediction there

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
-from backend.errors import BackendError, LabelConfigError, LabelStudioError, NotInLabelStudio
+from backend.errors import BackendError, LabelConfigError, LabelStudioError, LabelStudioRefused, NotInLabelStudio
 from backend.labels.events import save_annotations
 from backend.labelstudio.client import LabelStudioClient
 from backend.labelstudio.connections import Connections
@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 
 _SOON = timedelta(seconds=2)
 _LONGEST_WAIT = timedelta(minutes=1)
-"""After Label Studio answered nobody, however often: when it is back, labels are soon known."""
+"""After Label Studio answered nobody, however often, unless it asks to be left alone for longer: labels are known soon
+after it is back."""
 _TRIES = 6
 """What Label Studio does not say (yet) is asked for again after pauses that double, two minutes in all."""
 
@@ -133,17 +134,17 @@ class HintedEvents:
     def _look_up_safely(self, project: int, rows: Sequence[tuple[ReceivedEvent, Hint]]) -> None:
         try:
             open_ = self._look_up(project, [hint for _, hint in rows])
+        except (LabelStudioRefused, LabelConfigError) as error:
+            log.warning("Events of project %s wait: %s", project, error)
+            for received, _ in rows:
+                self._store.labels.put_off(received.id, _SOON)
+            return
         except LabelStudioError as error:
             log.warning("Events of project %s wait: %s", project, error)
             pause = min(_SOON * 2 ** self._unanswered[project], _LONGEST_WAIT)
             self._unanswered[project] = min(self._unanswered[project] + 1, _TRIES)
             for received, _ in rows:
                 self._store.labels.wait(received.id, max(pause, timedelta(seconds=error.retry_after_s)))
-            return
-        except LabelConfigError as error:
-            log.warning("Events of project %s wait: %s", project, error)
-            for received, _ in rows:
-                self._store.labels.put_off(received.id, _SOON)
             return
         except Exception:  # whatever it is, the other projects go on
             log.exception("Events of project %s are tried again later.", project)

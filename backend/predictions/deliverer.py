@@ -250,6 +250,7 @@ class Deliverer:
                 superseded - {job.model_version},
                 self._clusters.shown(job.project, analysis),
                 outdated[job.key],
+                self._remove_superseded,
             )
             for job in jobs
         ]

@@ -40,7 +40,8 @@ def ensure_frame_rate(client: LabelStudioClient, state: TaskState, controls: Con
 class Delivery:
     """An analysis for a task, the model versions that it supersedes, and the video's cluster, None for none.
 
-    outdated: predictions of the same model version, found under other settings, which it supersedes as well.
+    outdated: predictions of the same model version that were found under other settings: this one is stored beside
+    them. removes_outdated: whether it supersedes them as well.
     """
 
     task: Task
@@ -48,10 +49,17 @@ class Delivery:
     superseded: Set[str] = frozenset()
     cluster: int | None = None
     outdated: Set[int] = frozenset()
+    removes_outdated: bool = True
 
     def stored(self, state: TaskState) -> list[int]:
         """The predictions that the task has of this analysis, the earliest first."""
         return [one for one in state.prediction_ids(self.analysis.model_version) if one not in self.outdated]
+
+    def is_superseded(self, number: int, version: str) -> bool:
+        """Whether a prediction of the task may go. A Label Studio that was set up anew gives its numbers again: the
+        number alone says nothing."""
+        is_outdated = version == self.analysis.model_version and number in self.outdated
+        return version in self.superseded or (is_outdated and self.removes_outdated)
 
 
 PushOutcome = int | LabelStudioError
@@ -177,7 +185,7 @@ def _tidied(
                 client.delete_prediction(surplus)
         if not state.is_labelled:
             for number, version in state.predictions:
-                if version in delivery.superseded or number in delivery.outdated:
+                if delivery.is_superseded(number, version) and number not in (new, existing[0]):
                     client.delete_prediction(number)
         data = state.task.data
         told = data | columns_of(delivery.analysis, controls.media_of(data), data, state.task.project)

@@ -22,6 +22,7 @@ from backend.predictions.starts import BATCH, Starts
 from backend.storage import waiting
 from backend.storage.database import explained
 from backend.storage.jobs import Job
+from backend.storage.summaries import refresh
 from backend.storage.waiting import Failure
 
 log = logging.getLogger(__name__)
@@ -62,6 +63,7 @@ class Rounds:
         for with_work in (project for project in unfinished if project in connected):
             # One more than there is room for: so it is known that there are others.
             self._take_up_all(self._store.unfinished_jobs([with_work], active.ids(), active.room() + 1))
+        self._take_up_unreadable()
         if not self._client.configured:
             return
         projects = self._store.projects()
@@ -126,6 +128,19 @@ class Rounds:
 
         types = (*OUR_OWN, *OF_THE_VIDEO)
         self._take_up_all(waiting.failed_jobs(self._store.engine, project, types, is_due, active.room() + 1))
+
+    def _take_up_unreadable(self) -> None:
+        """Results that another release stored, or that were damaged, are found anew."""
+        refresh(self._store.engine)
+        active = self._runner.active
+        found = {
+            project.id: waiting.unreadable_jobs(
+                self._store.engine, project.id, self._starts.model_version(project.id), active.room() + 1
+            )
+            for project in self._store.projects()
+        }
+        for project in those_connected(self._connections, {one for one, jobs in found.items() if jobs}):
+            self._take_up_all(self._store.jobs_by_id(found[project]).values())
 
     def _deliver(self, project: int) -> None:
         """Bring what waits in the database to Label Studio, as much as there is room for."""

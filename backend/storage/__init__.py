@@ -5,7 +5,7 @@ another database would need otherwise:
 
 - `database.py`: the address, pragmas, how many values a statement takes;
 - `migrations.py`: the tables as SQL, and `PRAGMA user_version`;
-- `jobs.py`, `labels.py`, `ledger.py`, `setups.py`, `backend/sampling/clusters.py`: upserts, by
+- `jobs.py`, `waiting.py`, `labels.py`, `ledger.py`, `setups.py`, `backend/sampling/clusters.py`: upserts, by
   `sqlalchemy.dialects.sqlite.insert`;
 - `runs.py`, `backend/sampling/clusters.py`: a first UPDATE takes the one lock for writing, against other processes;
 - `labels.py`, `annotation_json.py`: statements in SQL, with `?`, `:name` and `ON CONFLICT`;

@@ -75,11 +75,21 @@ class Job(Base):
 
     @property
     def key(self) -> JobKey:
-        return self.task, self.media, self.model_version
+        return self.project, self.task, self.media, self.model_version
 
 
-JobKey = tuple[int, str, str]
-"""Task, media and model version: what a job is of, whatever the configuration."""
+JobKey = tuple[int, int, str, str]
+"""Project, task, media and model version: what a job is of, whatever the configuration."""
+
+
+def new_job(task: Task, media: str, model_version: str, config: str) -> Json:
+    """The row of a job that is still to do."""
+    moment = now()
+    return {
+        "project": task.project, "task": task.id, "media": media, "model_version": model_version, "config": config,
+        "data": task.data, "state": "queued", "attempts": 0, "error_type": "", "error_message": "", "result": "",
+        "delivery": "", "created_at": moment, "updated_at": moment,
+    }  # fmt: skip
 
 
 def put_copy(session: Session, project: int, task: int) -> list[int]:
@@ -180,28 +190,20 @@ class Store:
         found = self._found(wanted, config)
         missing = [(task, media, version) for task, media, version in wanted if (task.id, media, version) not in found]
         if missing:  # at most requests there is none, and they need not wait for others to write
-            moment = now()
-            rows = [
-                {
-                    "project": task.project, "task": task.id, "media": media, "model_version": version,
-                    "config": config, "data": task.data, "state": "queued", "attempts": 0, "error_type": "",
-                    "error_message": "", "result": "", "delivery": "", "created_at": moment, "updated_at": moment,
-                }
-                for task, media, version in missing
-            ]  # fmt: skip
+            rows = [new_job(task, media, version, config) for task, media, version in missing]
             with self._transaction() as session:
                 session.execute(insert(Job).on_conflict_do_nothing(), rows)
             found |= self._found(missing, config)
         return [found.get((task.id, media, version)) for task, media, version in wanted]
 
-    def _found(self, wanted: Sequence[tuple[Task, str, str]], config: str) -> dict[JobKey, Job]:
+    def _found(self, wanted: Sequence[tuple[Task, str, str]], config: str) -> dict[tuple[int, str, str], Job]:
         projects = {task.id: task.project for task, _, _ in wanted}
-        found: dict[JobKey, Job] = {}
+        found: dict[tuple[int, str, str], Job] = {}
         with self._transaction() as session:
             for ids in batches(projects):
                 for job in session.scalars(select(Job).where(Job.task.in_(ids), Job.config == config)):
                     if job.project == projects[job.task]:
-                        found[job.key] = job
+                        found[job.task, job.media, job.model_version] = job
         return found
 
     def job(self, job_id: int) -> Job | None:
@@ -291,15 +293,16 @@ class Store:
         outdated: dict[JobKey, set[int]] = {one: set() for one in asked}
         own: dict[JobKey, int] = {}
         with self._transaction() as session:
-            for ids in batches({task for task, _, _ in asked}):
-                query = select(Job.task, Job.media, Job.model_version, Job.config, Job.prediction_id)
+            for ids in batches({task for _, task, _, _ in asked}):
+                query = select(Job.project, Job.task, Job.media, Job.model_version, Job.config, Job.prediction_id)
                 query = query.where(Job.task.in_(ids), Job.prediction_id.is_not(None))
-                for task, media, version, its_config, number in session.execute(query):
-                    if (task, media, version) in asked and number is not None:
+                for project, task, media, version, its_config, number in session.execute(query):
+                    one = project, task, media, version
+                    if one in asked and number is not None:
                         if its_config == config:
-                            own[task, media, version] = number
+                            own[one] = number
                         else:
-                            outdated[task, media, version].add(number)
+                            outdated[one].add(number)
         # A Label Studio that was set up anew gives its numbers again.
         return {one: numbers - {own.get(one)} for one, numbers in outdated.items()}
 

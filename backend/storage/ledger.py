@@ -180,15 +180,17 @@ class Ledger:
     ) -> list[str]:
         """The state of each of these videos, as a run over them would begin; nothing is written.
 
-        "given up" are those that failed so often that the run leaves them alone.
+        "given up" are those that failed so often that the run leaves them alone. Results that cannot be read, which a
+        run finds anew, are not looked for.
         """
         if not options.resume:
             return ["queued"] * len(sources)
         names = [source.name for source in sources]
+        failures = 0 if options.retry_failed else Entry.failures
         state = case(
             ((Entry.state == "failed") & options.retry_failed, "queued"),
             (_WANTS_COPY & options.copies, "analyzed"),
-            ((Entry.state == "failed") & (Entry.failures >= options.max_attempts), "given up"),
+            ((Entry.state != "done") & (failures >= options.max_attempts), "given up"),
             else_=Entry.state,
         )
         query = select(Entry.source, Entry.fingerprint, state).where(
@@ -275,8 +277,9 @@ class Ledger:
     def forgive(self, run: int) -> None:
         """Give the failed videos of a run all their attempts again."""
         with self._sessions.begin() as session:
-            failed = update(Entry).where(Entry.run == run, Entry.state == "failed")
-            session.execute(failed.values(state="queued", failures=0))
+            unfinished = update(Entry).where(Entry.run == run, Entry.state != "done")
+            session.execute(unfinished.where(Entry.state == "failed").values(state="queued"))
+            session.execute(unfinished.values(failures=0))
 
     def queue_again(self, entry: int) -> None:
         """What came of the video cannot be used: it is to be analyzed again."""

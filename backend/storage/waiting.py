@@ -10,10 +10,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import Engine, select, text, update
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.orm import Session
 
+from backend.labelstudio.format import Task
 from backend.storage.database import batches, now
-from backend.storage.jobs import Job
+from backend.storage.jobs import Job, new_job
+from backend.storage.summaries import VideoSummary
 
 _ROWS = 1000
 
@@ -75,6 +78,15 @@ def undelivered_jobs(
         return list(session.scalars(query.order_by(Job.id).limit(limit)))
 
 
+def unreadable_jobs(engine: Engine, project: int, model_version: str, limit: int) -> list[int]:
+    """Finished jobs of a project and a model whose result cannot be read, as summaries have it: their ids, so many at
+    most."""
+    query = select(Job.id).join(VideoSummary, VideoSummary.job_id == Job.id)
+    query = query.where(Job.project == project, Job.model_version == model_version, Job.state == "done")
+    with Session(engine) as session:
+        return list(session.scalars(query.where(VideoSummary.confidence.is_(None)).order_by(Job.id).limit(limit)))
+
+
 def versions_of(engine: Engine, job_ids: Iterable[int]) -> list[JobVersion]:
     """What the jobs are for; without those that were forgotten."""
     with Session(engine) as session:
@@ -88,15 +100,22 @@ def versions_of(engine: Engine, job_ids: Iterable[int]) -> list[JobVersion]:
 def hand_over(engine: Engine, job_ids: Sequence[int], model_version: str, config: str) -> list[Job]:
     """Have jobs that are not done be those of another model and configuration; returns them.
 
-    Those whose video another job is for already, by that model, fail: they are not needed.
+    Those whose video another job is for already, by that model, fail: they are not needed. Of one that has a prediction
+    in Label Studio another job is made: that prediction stays what its own model found.
     """
     handed: list[Job] = []
     with Session(engine, expire_on_commit=False) as session, session.begin():
         for ids in batches(job_ids):
             open_ones = update(Job).where(Job.id.in_(ids), Job.state != "done")
+            stored = (Job.state != "done") & Job.prediction_id.is_not(None)
+            for job in session.scalars(select(Job).where(Job.id.in_(ids), stored)).all():
+                row = new_job(Task(job.task, job.project, job.data), job.media, model_version, config)
+                handed += session.scalars(insert(Job).on_conflict_do_nothing().returning(Job), [row])
             unchanged = {"synchronize_session": False}
             session.execute(
-                open_ones.prefix_with("OR IGNORE").values(
+                open_ones.where(Job.prediction_id.is_(None))
+                .prefix_with("OR IGNORE")
+                .values(
                     model_version=model_version,
                     config=config,
                     state="queued",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pipeline.counts import counted
 from pipeline.datasets.rows import LABELS, MOVED_S, SPLITS
 from pipeline.datasets.summary import DURATION_BINS, DURATION_STEP_S, SCORE_BINS, Summary
+from pipeline.records import DECISION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 _COLOURS = {"normal": "tab:green", "anomalous": "tab:red"}
 _LINES = 10
-# Of `RepScore`: repetitions with this score and more are called anomalous.
-_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def _figures(summary: Summary) -> dict[str, Figure]:
             1.0 / SCORE_BINS,
             "What the model had said",
             "anomaly score",
-            threshold=_THRESHOLD,
+            threshold=DECISION,
             missing=summary.reps - sum(summary.scores.values()),
         ),
         "videos": _videos(summary),

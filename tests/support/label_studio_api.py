@@ -99,6 +99,10 @@ class FakeLabelStudio:
         }
         return number
 
+    def next_number(self, number: int) -> None:
+        """Count from there, as one does that was set up anew."""
+        self._numbers = itertools.count(number)
+
     def add_prediction(self, task: int, model_version: str, result: list[Json]) -> int:
         number = next(self._numbers)
         self.predictions[number] = {

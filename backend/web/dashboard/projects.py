@@ -80,14 +80,14 @@ class NextVideo:
 @dataclass(frozen=True)
 class ProjectView:
     """One project. to_label: the video that is worth labelling next, None where every analyzed one with repetitions
-    that browsers play is labelled, or a copy of a labelled one. without_reps, unreadable, not_played, copies: analyzed
-    videos that nobody has labelled, in which no repetition was found, whose stored result cannot be read, that browsers
-    do not play, or that are copies of labelled ones: these are not offered, however uncertain. states: videos by state;
-    failed_files: files of archives that failed, which are no task of it. retriable: those that failed for a passing
-    reason. model: the version in use. model_name: "v0003" or "base", as it was put in use. chosen: by whom, in words,
-    where it took a person to put that one in use, else "". damage: why that one is not used, "" where it is. trainings:
-    those that go on or wait, and the last one that is over. unused_labels: labels of the labeling config that are not
-    used, in words, "" for none."""
+    that browsers play is labelled, or a copy of a labelled one. without_reps, unreadable, not_played, copies:
+    analyzed videos that nobody has labelled, in which no repetition was found, whose stored result cannot be read,
+    that browsers do not play, or that are copies of labelled ones: these are not offered, however uncertain.
+    states: videos by state; failed_files: files of archives that failed, which are no task of it. retriable: those
+    that failed for a passing reason. model: the version in use. model_name: "v0003" or "base", as it was put in
+    use. chosen: by whom, in words, where it took a person to put that one in use, else "". damage: why that one is
+    not used, "" where it is. trainings: see `overview.current_runs`. unused_labels: labels of the labeling config
+    that are not used, in words, "" for none."""
 
     id: int
     title: str

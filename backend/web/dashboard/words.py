@@ -102,6 +102,7 @@ DONE = {
 """What a page says after a change."""
 
 
+UNREADABLE_NEXT = "it is analyzed again, by the model in use"
 _ROUNDING = 1e-6
 _LITTLE = 0.2
 """Half of the normal repetitions of a known lifter score below 0.1."""
@@ -167,7 +168,7 @@ def of_video(row: VideoRow) -> str:
     if row.state == "failed":
         return row.error_message + (" It is tried again by itself for a while." if may_pass(row.error_type) else "")
     if row.confidence is None:
-        return "Its stored result cannot be read. It is analyzed again when somebody opens the task."
+        return f"Its stored result cannot be read: {UNREADABLE_NEXT}."
     told = [f"{row.unreliable} of its repetitions could not be judged."] if row.unreliable else []
     told += [f"{rounded_back(row.rounded).capitalize()}."] if row.rounded else []
     said = " ".join(told) if row.reps else f"{no_repetition(row.why_none or '').capitalize()}."

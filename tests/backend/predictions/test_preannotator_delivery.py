@@ -340,6 +340,60 @@ def test_what_somebody_may_have_labelled_from_stays_under_other_settings(
     assert (first["id"], second["model_version"]) == (before, VERSION)
 
 
+def test_a_label_studio_that_was_set_up_anew_keeps_what_gets_a_number_of_other_settings(
+    service: Preannotator, executor: FakeExecutor, label_studio: FakeLabelStudio, store: Store
+) -> None:
+    number = label_studio.add_task()
+    before = held(label_studio, store, number, "of another POSE_ENGINE")
+    del label_studio.predictions[before]
+    label_studio.next_number(before)
+    finish(service, executor, store, number)
+    until(lambda: all(job.prediction_id for job in store.jobs()))
+    assert [one["id"] for one in label_studio.of_task(number)] == [before]
+
+
+def test_a_prediction_of_somebody_else_that_has_the_number_of_ours_stays(
+    service: Preannotator, executor: FakeExecutor, label_studio: FakeLabelStudio, store: Store
+) -> None:
+    number = label_studio.add_task()
+    before = held(label_studio, store, number, "of another POSE_ENGINE")
+    label_studio.predictions[before]["model_version"] = "another team's model"
+    finish(service, executor, store, number)
+    until(lambda: all(job.prediction_id for job in store.jobs()))
+    assert [one["model_version"] for one in label_studio.of_task(number)] == ["another team's model", VERSION]
+
+
+def test_who_removes_nothing_that_is_superseded_keeps_what_other_settings_found(
+    make_service: Maker, access: Access, executor: FakeExecutor, label_studio: FakeLabelStudio, store: Store
+) -> None:
+    service = make_service(access, remove_superseded=False)
+    service.connect(1, CONFIG)
+    number = label_studio.add_task()
+    before = held(label_studio, store, number, "of another POSE_ENGINE")
+    service.predict([task(number)], CONFIG)
+    executor.finish(number)
+    until(lambda: all(job.prediction_id for job in store.jobs()))
+    first, _ = label_studio.of_task(number)
+    assert first["id"] == before
+
+
+@pytest.mark.parametrize("config", [PipelineConfig().digest(), "of another POSE_ENGINE"])
+def test_a_delivered_result_that_cannot_be_read_is_found_anew(
+    service: Preannotator, executor: FakeExecutor, label_studio: FakeLabelStudio, store: Store, config: str
+) -> None:
+    number = label_studio.add_task()
+    before = held(label_studio, store, number, config)
+    store.finish_job(store.jobs()[0].id, "{}")
+    service.resume()
+    executor.finish(number)
+    until(lambda: {job.state for job in store.jobs() if job.config == PipelineConfig().digest()} == {"done"})
+    until(lambda: all(job.delivery == "pushed" for job in store.jobs() if job.config == PipelineConfig().digest()))
+    (there,) = label_studio.of_task(number)
+    assert (there["id"] == before) == (config == PipelineConfig().digest())
+    service.resume()
+    assert executor.tasks() == [number]
+
+
 def test_label_studio_out_of_reach_is_answered_itself(
     make_service: Maker, store: Store, executor: FakeExecutor
 ) -> None:

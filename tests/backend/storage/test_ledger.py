@@ -130,6 +130,18 @@ def test_states_are_those_that_a_run_with_these_options_begins_with(
     assert ledger.known("project 1", "m", "c", VIDEOS, options) == states
 
 
+def test_what_failed_and_was_analyzed_then_is_given_up_and_forgiven_like_the_others(ledger: Ledger) -> None:
+    run = begin(ledger)
+    ledger.failed(entry(ledger, run, "a").id, "LabelStudioError", "away")
+    ledger.analyzed(entry(ledger, run, "a").id, "what was found")
+    assert ledger.known("project 1", "m", "c", VIDEOS[:1], RunOptions(max_attempts=1)) == ["given up"]
+    assert ledger.known("project 1", "m", "c", VIDEOS[:1], RunOptions(True, True, max_attempts=1)) == ["analyzed"]
+    assert ledger.count_unfinished(run, 1) == 2
+    ledger.forgive(run)
+    assert ledger.count_unfinished(run, 1) == 3
+    assert entry(ledger, run, "a").result == "what was found"
+
+
 def test_of_equal_files_the_first_owns_their_task(ledger: Ledger) -> None:
     run = begin(ledger)
     for name in "ba":

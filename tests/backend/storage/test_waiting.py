@@ -89,6 +89,18 @@ def test_a_video_that_the_new_model_has_a_job_for_is_not_its_twice(store: Store,
     assert states == {"v1": ("failed", "Superseded"), "v2": (state, "")}
 
 
+def test_a_job_whose_prediction_label_studio_has_stays_that_of_its_model(store: Store) -> None:
+    old = job(store)
+    store.mark_pushed(old.id, 55)
+    (handed,) = hand_over(store.engine, [old.id], "v2", "c")
+    assert handed.id != old.id
+    assert (handed.model_version, handed.prediction_id, handed.state) == ("v2", None, "queued")
+    kept = store.job(old.id)
+    assert kept is not None
+    assert (kept.model_version, kept.prediction_id, kept.error_type) == ("v1", 55, "Superseded")
+    assert hand_over(store.engine, [old.id], "v2", "c") == []
+
+
 def test_of_two_jobs_for_one_video_one_is_handed_over(store: Store) -> None:
     jobs = [job(store), job(store, version="v0")]
     assert [one.id for one in hand_over(store.engine, [one.id for one in jobs], "v2", "c")] == [jobs[0].id]

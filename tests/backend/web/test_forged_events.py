@@ -14,6 +14,7 @@ from hinted_server import CREATED, EVIL, LATER, NEVER, ONCE, Server, label
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from backend.errors import LabelStudioRefused
 from backend.labels.events import store_received_events
 from backend.labelstudio.format import Task
 from backend.storage.database import now
@@ -217,6 +218,25 @@ def test_an_hour_without_label_studio_costs_no_try_and_no_more_than_a_minute_s_w
             waiting = session.scalars(select(ReceivedEvent)).all()
         assert {one.tries for one in waiting} == {0}
         assert all(one.put_off_until and one.put_off_until < now() + timedelta(seconds=61) for one in waiting)
+
+
+def test_a_label_studio_that_refuses_is_asked_less_and_less(
+    server: Server, event: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.connect()
+    sent = event(CREATED)
+    label(server, sent)
+
+    def refuse(*_: object) -> None:
+        raise LabelStudioRefused("Label Studio answered 403.")
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr("backend.labelstudio.client.LabelStudioClient.label_config", refuse)
+        for _ in range(9):
+            server.post("/webhook", sent)
+        server.look_up(passes_time=False)
+        with Session(server.store.engine) as session:
+            assert max(one.tries for one in session.scalars(select(ReceivedEvent))) >= 9
 
 
 def test_an_event_that_an_earlier_release_kept_is_looked_up(server: Server, event: Callable[..., Any]) -> None:

@@ -162,6 +162,19 @@ def test_the_rate_that_a_video_was_judged_at_is_on_its_page(http: FlaskClient, s
     assert "Flagged at a nominal rate of false alarms of 10 %." in page(http, f"/videos/{DRAWN}")
 
 
+def test_a_repetition_whose_back_looks_rounded_is_not_said_to_have_nothing(
+    http: FlaskClient, store: Store, tmp_path: Path
+) -> None:
+    fill_videos(store, tmp_path)
+    (job,) = (one for one in store.jobs() if one.task == DRAWN)
+    found = load_analysis(job.result)
+    scores = (found.scores[0], replace(found.scores[1], score=0.05), *found.scores[2:])
+    store.finish_job(job.id, dump_analysis(replace(found, scores=scores)))
+    shown = words_of(page(http, f"/videos/{DRAWN}"))
+    assert shown.count("Little stands out in it.") == 1, "of the first one"
+    assert "The back looks rounded." in shown
+
+
 def test_a_back_that_looks_rounded_is_told_of_its_repetition(full: FlaskClient) -> None:
     shown = page(full, f"/videos/{DRAWN}")
     assert shown.count("The back looks rounded.") == 1
