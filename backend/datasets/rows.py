@@ -226,7 +226,8 @@ def _labelled_task(found: _FoundAnnotation, controls: Controls, lifter_key: str)
             end_shift_s=shifts[1],
             ground_truth=annotation.ground_truth,
             lifter=lifter,
-            faults=tuple(notes.faults),
+            # A tick that stayed on a repetition which somebody then called normal is no fault.
+            faults=tuple(notes.faults) if region.label == "anomalous" else (),
             note="\n".join(notes.notes),
         )
         rows.append(row)

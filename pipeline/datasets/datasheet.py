@@ -117,10 +117,6 @@ def _lines(summary: Summary, facts: Facts) -> Iterable[str]:
     yield from _counts("proposed by", summary.versions)
     if summary.faults:
         yield from _counts("fault", summary.faults)
-    if count := summary.faults_on_normal:
-        stayed = f"{counted(count, 'tick')} of a fault stayed on repetitions that people called normal"
-        yield f"{stayed}, and {'are' if count != 1 else 'is'} not counted."
-        yield ""
     yield f"Ground truth: {summary.ground_truth} of {summary.reps} repetitions."
     for line in facts.unused:
         yield ""

@@ -16,8 +16,7 @@ SCORE_BINS = 20
 class Summary:
     """Repetitions by (label, split), durations and scores by (label, bin), and what else is counted.
 
-    videos and lifters by split; reps_per_video: how many videos have so many. faults: of anomalous repetitions;
-    faults_on_normal: ticks that stayed on repetitions called normal, which are none.
+    videos and lifters by split; reps_per_video: how many videos have so many.
     """
 
     labels: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -31,7 +30,6 @@ class Summary:
     reps_per_video: Counter[int] = field(default_factory=Counter)
     lifters: dict[str, set[str]] = field(default_factory=lambda: {split: set() for split in SPLITS})
     without_lifter: int = 0
-    faults_on_normal: int = 0
     ground_truth: int = 0
     seconds: float = 0.0
     first: str = ""
@@ -62,10 +60,7 @@ class Summary:
         self.annotators[str(row.annotator) if row.annotator is not None else "unknown"] += 1
         self.versions[row.model_version or "none (by hand)"] += 1
         self.ground_truth += row.ground_truth
-        if row.label == "anomalous":
-            self.faults.update(row.faults)
-        else:
-            self.faults_on_normal += len(row.faults)
+        self.faults.update(row.faults)
 
     @property
     def reps(self) -> int:

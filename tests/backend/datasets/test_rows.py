@@ -64,8 +64,11 @@ def test_what_was_drawn_by_hand_has_no_score(project: LabelledProject) -> None:
     assert (row.score, row.confidence, row.model_version, row.origin) == (None, None, "", "manual")
 
 
-def test_faults_and_notes_are_told(project: LabelledProject) -> None:
-    span = project.region(project.analyses[1].reps[0], "rep0")
+@pytest.mark.parametrize(("label", "faults"), [("Anomalous rep", ("Hitching",)), ("Normal rep", ())])
+def test_notes_are_told_and_faults_of_anomalous_repetitions(
+    project: LabelledProject, label: str, faults: tuple[str, ...]
+) -> None:
+    span = project.region(project.analyses[1].reps[0], "rep0", label)
     value = span["value"]["ranges"]
     fault = {"id": "rep0", "type": "choices", "from_name": "fault", "to_name": "video"}
     note = {"id": "rep0", "type": "textarea", "from_name": "note", "to_name": "video"}
@@ -77,7 +80,7 @@ def test_faults_and_notes_are_told(project: LabelledProject) -> None:
         number=9,
     )
     row = rows(project)[0]
-    assert (row.faults, row.note) == (("Hitching",), "slow")
+    assert (row.faults, row.note) == (faults, "slow")
 
 
 def test_the_lifter_decides_the_split(project: LabelledProject) -> None:

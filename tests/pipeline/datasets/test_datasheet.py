@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
-from dataset_rows import ROW
 
-from pipeline.datasets.datasheet import Facts, _figures, _lines
+from pipeline.datasets.datasheet import _figures
 from pipeline.datasets.summary import Summary
 
 
@@ -34,14 +32,3 @@ def test_the_threshold_is_drawn_and_missing_scores_are_told(summary: Summary) ->
     axes = _figures(summary)["scores"].axes[0]
     assert [list(line.get_xdata()) for line in axes.lines] == [[0.5, 0.5]]  # type: ignore[arg-type]
     assert "2 of 3 repetitions have none" in axes.get_xlabel()
-
-
-def test_faults_that_stayed_on_normal_repetitions_are_not_counted() -> None:
-    summary = Summary()
-    summary.add_video(
-        (replace(ROW, label="anomalous", faults=("Hitching",)), replace(ROW, faults=("Hitching", "Head")))
-    )
-    sheet = "\n".join(_lines(summary, Facts("Reps", "", "", [], {}, 0, [], 0, "")))
-    assert "| Hitching | 1 |" in sheet
-    assert "Head" not in sheet
-    assert "2 ticks of a fault stayed on repetitions that people called normal, and are not counted." in sheet
