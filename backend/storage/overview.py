@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
-from sqlalchemy import Engine, case, func, select
+from sqlalchemy import Engine, and_, case, func, select, true
 from sqlalchemy.orm import Session
 
 from backend.storage.database import batches
@@ -22,6 +22,7 @@ from backend.storage.video_filter import (
     State,
     VideoFilter,
     chosen,
+    conditions,
     counting_jobs,
     has_issue,
     is_superseded,
@@ -63,6 +64,9 @@ class VideoRow:
     warning: str | None
     unplayable: str | None
     rounded: int
+
+
+Kind = TypeVar("Kind", bound=str)
 
 
 class RepRow(NamedTuple):
@@ -107,6 +111,16 @@ def count_videos(engine: Engine, in_use: InUse, wanted: VideoFilter) -> int:
     """How many videos the filter lets pass."""
     with Session(engine) as session:
         return session.scalar(chosen(select(func.count()), in_use, wanted)) or 0
+
+
+def count_each(
+    engine: Engine, in_use: InUse, wanted: VideoFilter, narrower: Mapping[Kind, VideoFilter]
+) -> dict[Kind, int]:
+    """How many of the wanted videos each of the narrower filters lets pass as well, with one look at them all."""
+    counts = (func.sum(case((and_(true(), *conditions(in_use, one)), 1), else_=0)) for one in narrower.values())
+    with Session(engine) as session:
+        found = session.execute(chosen(select(*counts), in_use, wanted)).one()
+    return {kind: count or 0 for kind, count in zip(narrower, found, strict=True)}
 
 
 def states(engine: Engine, in_use: InUse, error_types: Sequence[str] | None = None) -> dict[int, dict[str, int]]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, String, Subquery, case, cast, func, select, tuple_
-from sqlalchemy.orm import aliased
 
 from backend.storage.jobs import Job
 from backend.storage.labels import Annotation, LabelledRegion
@@ -97,10 +96,11 @@ def chosen(query: Any, in_use: InUse, wanted: VideoFilter) -> Any:
     """The query, of the job of each task that counts and its summary, narrowed down to the videos that are wanted."""
     counting = counting_jobs(in_use, wanted.project)
     query = query.select_from(Job).join(counting, counting.c.id == Job.id)
-    return query.outerjoin(VideoSummary, VideoSummary.job_id == Job.id).where(*_conditions(in_use, wanted))
+    return query.outerjoin(VideoSummary, VideoSummary.job_id == Job.id).where(*conditions(in_use, wanted))
 
 
-def _conditions(in_use: InUse, wanted: VideoFilter) -> list[ColumnElement[bool]]:
+def conditions(in_use: InUse, wanted: VideoFilter) -> list[ColumnElement[bool]]:
+    """What holds of the job of a video, and of its summary, that the filter lets pass; but for its project."""
     found: list[ColumnElement[bool]] = []
     if wanted.state is not None:
         found.append(Job.state == wanted.state)
@@ -146,23 +146,20 @@ def _labelled(kind: Labelled | None, annotator: int | None) -> ColumnElement[boo
 
 
 def _is_copy_of_labelled() -> ColumnElement[bool]:
-    other, its = aliased(Job), aliased(VideoSummary)
-    labelled = select(Annotation.id).where(
-        Annotation.project == other.project,
-        Annotation.task == other.task,
-        ~Annotation.deleted,
-        ~Annotation.was_cancelled,
-    )
-    query = select(its.job_id).join(other, other.id == its.job_id)
-    query = query.where(
-        VideoSummary.media_digest != "",
-        its.media_digest == VideoSummary.media_digest,
-        other.project == Job.project,
-        other.task != Job.task,
-        labelled.exists(),
-    )
+    """No subquery looks at the job itself: each is worked out once, not for every video."""
+    theirs = select(Annotation.project, Annotation.task).where(~Annotation.deleted, ~Annotation.was_cancelled)
+    tasks = theirs.distinct().subquery()
+    labelled = select(tasks.c.project, tasks.c.task, VideoSummary.media_digest)
+    labelled = labelled.join(Job, (Job.task == tasks.c.task) & (Job.project == tasks.c.project))
+    labelled = labelled.join(VideoSummary, VideoSummary.job_id == Job.id)
+    files = labelled.where(VideoSummary.media_digest != "").distinct().subquery()
+    of_any = select(files.c.project, files.c.media_digest)
+    of_several = of_any.group_by(files.c.project, files.c.media_digest).having(func.count() > 1)
     # Of a video that was not analyzed nothing is known: no copy.
-    return query.correlate(Job, VideoSummary).exists()
+    digest = func.coalesce(VideoSummary.media_digest, "")
+    its_file, itself = tuple_(Job.project, digest), tuple_(Job.project, Job.task, digest)
+    is_labelled = itself.in_(select(files.c.project, files.c.task, files.c.media_digest))
+    return its_file.in_(of_several) | (its_file.in_(of_any) & ~is_labelled)
 
 
 def has_issue(name: Issue, in_use: InUse, project: int | None) -> ColumnElement[bool]:

@@ -17,12 +17,17 @@ from backend.storage.database import iso
 from backend.storage.failed_files import failed_files
 from backend.storage.jobs import Store
 from backend.storage.runs import Run
-from backend.storage.video_filter import InUse, Issue, VideoFilter
+from backend.storage.video_filter import InUse, VideoFilter
 from backend.web.dashboard import words
 from backend.web.links import Links
 from backend.web.services import Services
 
-_NOT_OFFERED: tuple[Issue, ...] = ("no-repetitions", "codec", "unreadable")
+_NOT_OFFERED = {
+    "no-repetitions": VideoFilter(issue="no-repetitions"),
+    "unreadable": VideoFilter(issue="unreadable"),
+    "codec": VideoFilter(issue="codec"),
+    "copies": VideoFilter(copy_of_labelled=True),
+}
 """Analyzed videos of this kind are not offered to be labelled next."""
 
 
@@ -153,10 +158,8 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
         (normal, newly), (anomalous, _) = (
             labels.get(project, {}).get(label, (0, 0)) for label in ("normal", "anomalous")
         )
-        to_label, left = next_video(services, links, project, in_use), Counter[Issue]()
-        for issue in _NOT_OFFERED:
-            left[issue] = overview.count_videos(store.engine, in_use, _unlabelled(project, issue))
-        copies = overview.count_videos(store.engine, in_use, replace(_unlabelled(project), copy_of_labelled=True))
+        to_label = next_video(services, links, project, in_use)
+        left = overview.count_each(store.engine, in_use, _unlabelled(project), _NOT_OFFERED)
         model_name, damage = services.registry.current_name(project), services.registry.damage(project)
         views.append(
             ProjectView(
@@ -176,7 +179,7 @@ def projects_view(services: Services, links: Links) -> ProjectsView:
                 without_reps=left["no-repetitions"],
                 unreadable=left["unreadable"],
                 not_played=left["codec"],
-                copies=copies,
+                copies=left["copies"],
                 unused_labels=_unused_labels(store, project),
             )
         )
@@ -207,9 +210,9 @@ def next_video(services: Services, links: Links, project: int, in_use: InUse) ->
     return None
 
 
-def _unlabelled(project: int, issue: Issue | None = None) -> VideoFilter:
+def _unlabelled(project: int) -> VideoFilter:
     """The analyzed videos of a project that nobody has labelled."""
-    return VideoFilter(project, state="done", labelled="no", issue=issue)
+    return VideoFilter(project, state="done", labelled="no")
 
 
 def _unused_labels(store: Store, project: int) -> str:
