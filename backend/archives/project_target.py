@@ -99,7 +99,7 @@ class ProjectTarget:
 
     def _warn_of_upload(self, name: str) -> None:
         """Before hours of work: somebody who names a root expects no uploads, and some files are not taken."""
-        if self._tasks.address(name) is not None:
+        if self._tasks.address(name) is not None or self._foreseen.equal_of(Path(name)):
             return
         if self._root is not None:
             self._warn(
@@ -127,7 +127,7 @@ class ProjectTarget:
         if self._tasks.address(source.name) is not None:
             return Foreseen("there" if is_there else "linked")
         if not is_there and (equal := self._foreseen.equal_of(file)):
-            return Foreseen("same", equal)
+            return Foreseen("there") if equal.is_itself else Foreseen("same", str(equal))
         is_taken = source.name.lower().endswith(UPLOADED)
         if not (is_there or is_taken or self._context.make_playable):
             return Foreseen("refused")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 from collections.abc import Collection, Sequence
 from functools import partial
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 USER = "demo@example.com"
 PASSWORD = "deadlift-demo"
+_OF_POSES = ("POSE_ENGINE", "POSES_PER_SECOND", "POSE_MODEL")
+"""Settings that commands beside a server need as it has them: they find other poses otherwise."""
 
 
 def demo(
@@ -196,6 +199,7 @@ def _environment(url: str, token: Path, data_dir: Path, port: int) -> tuple[str,
         f'LABEL_STUDIO_API_KEY="$(cat {shlex.quote(str(token))})"',
         f"DATA_DIR={shlex.quote(str(data_dir))}",
         f"BACKEND_PORT={port}",
+        *(f"{name}={shlex.quote(os.environ[name])}" for name in _OF_POSES if name in os.environ),
     )
 
 

@@ -130,6 +130,7 @@ def compare(first: Name, second: Name, project: Project) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from backend.models.figures import unlike
     from backend.models.registry import BASE
 
     registry = _registry_of(project)
@@ -151,10 +152,10 @@ def compare(first: Name, second: Name, project: Project) -> None:
         for title, candidate, current in _judged(later):
             same.add_row(title, *((current, candidate) if is_later else (candidate, current)))
         console.print(same)
-    if one.run.get("label_digest") != other.run.get("label_digest"):
+    if differences := unlike(one.run, other.run):
         console.print(
-            "These are each of the labels that there were then, and may differ by them. `deadlift models show` has "
-            "each model beside the one that was in use then, on the same labels.",
+            f"These are of {differences}, and may differ by that. `deadlift models show` has each model beside the one "
+            "that was in use then, on the same labels and at the same rate.",
             soft_wrap=True,
         )
     console.print(table)
@@ -267,6 +268,7 @@ def _print_rates(console: Console, registry: Registry, project: int, version: Ve
 def _figures(registry: Registry, project: int, version: Version) -> dict[str, str]:
     """What two models are compared by, in words; rates of unseen videos."""
     from backend.models.figures import judged_words, learnt_words
+    from pipeline.anomaly.versions import percent
 
     run, figures = version.run, version.gate.get("figures") or {}
     labels: Json = run.get("labels", {})
@@ -277,6 +279,8 @@ def _figures(registry: Registry, project: int, version: Version) -> dict[str, st
         "Labelled videos": str(labels.get("videos", "")),
         "Lifters and cameras it knows": str((run.get("metrics") or {}).get("settings", "")),
     }
+    if (rate := version.gate.get("rate")) is not None:
+        rows["Nominal rate"] = f"{percent(rate)}%"
     rows |= {title: value for title, value, _ in _judged(version)}
     if "suspects" in figures:
         tasks = version.gate.get("doubtful_tasks") if figures["suspects"] else None

@@ -268,7 +268,8 @@ def _work(
 
     to_do = setting.ledger.count_unfinished(run, request.max_attempts)
     to_do = to_do if request.limit is None else min(request.limit, to_do)
-    display.begin(request.target, setting.model.version, setting.ledger.counts(run), to_do)
+    known = setting.ledger.counts(run, request.max_attempts)
+    display.begin(request.target, setting.model.version, known, to_do)
     if not to_do:
         return False
     with closing(executor()) as workers:
@@ -303,11 +304,11 @@ def _finish(
 
     ledger = setting.ledger
     if request.out is not None:
-        done, failed = ledger.of_run(run, "done"), ledger.of_run(run, "failed")
+        done, failed = ledger.of_run(run, "done"), ledger.given_up(run, request.max_attempts)
         write(request.out, done, failed, setting.controls, request.root)
-    counts = ledger.counts(run)
+    counts = ledger.counts(run, request.max_attempts)
     copies = setting.destination.copies if setting.makes_copies else None
     equal = ledger.count_equal(run)
-    failed_ones = ledger.of_run(run, "failed")
+    failed_ones = ledger.given_up(run, request.max_attempts)
     display.end(counts, failed_ones, is_interrupted, request.out, request.root, passed_over, copies, equal)
     return counts

@@ -30,7 +30,7 @@ _STATES = {
     "failed": "failed before, to be tried again",
     "given up": "given up before: --retry-failed tries again",
     "done": "done before",
-    "unreadable": "of those to do cannot be read",
+    "unreadable": "of those to be tried cannot be read",
     "there": "has a task: the prediction goes there",
     "same": "gets the task of an equal file",
     "linked": "new task for the file where it lies",
@@ -206,7 +206,7 @@ class Display:
         if interrupted or left:
             self._out.print("The same command goes on with the rest.")
         if counts.get("failed"):
-            self._out.print("--retry-failed tries again what failed.")
+            self._out.print("--retry-failed tries again what was given up.")
 
     def _print_passed_over(self, passed_over: Mapping[str, int] | None) -> None:
         if passed_over:
@@ -219,8 +219,7 @@ class Display:
         for _, entry in zip(range(_LISTED), failed, strict=False):
             # Most reasons begin with the path, which has a column of its own.
             reason = entry.error_message.removeprefix(f"{shown_address(entry.source)}: ")
-            tried = f" (tried {entry.failures} times)" if entry.failures > 1 else ""
-            table.add_row(escape(shown_address(entry.source)), escape(reason + tried))
+            table.add_row(escape(shown_address(entry.source)), escape(reason))
         self._out.print(table)
         if count > _LISTED:
             self._out.print(f"and {count - _LISTED} more, which --json-progress lists.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -41,8 +41,8 @@ TWO_COUNTS = (
     "rates every video does, however many repetitions it has. So the two shares may differ."
 )
 OF_ITS_OWN_LABELS = (
-    "Each verdict is by the labels of its own training, and so is what it says of the model before: the numbers in one "
-    "of them compare, those in different ones do not."
+    "Each verdict is by the labels of its own training and at its nominal rate of false alarms, and so is what it says "
+    "of the model before: the numbers in one of them compare, those in different ones do not."
 )
 _START = "What every project starts with."
 _EARLIER = "earlier_"
@@ -236,7 +236,24 @@ def verdict_in(registry: Registry, project: int, version: Version) -> Verdict:
     if version.name == BASE:
         return Verdict("start", _START)
     was_used = version.name in registry.history(project)
-    return verdict_of(version.gate, was_used, version.run.get("labels") or {})
+    verdict = verdict_of(version.gate, was_used, version.run.get("labels") or {})
+    judged_at, now = version.gate.get("rate"), registry.rate(project) or registry.own_rate(version.model)
+    if judged_at is None or judged_at == now:
+        return verdict
+    at = f"{percent(judged_at)} %{'' if now is None else f', not the {percent(now)} % of now'}"
+    return replace(verdict, words=f"{verdict.words} All of that at a nominal rate of false alarms of {at}.")
+
+
+def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """What else figures of two models may differ by, from what their trainings stored: such as "different labels and
+    different nominal rates of false alarms"; "" for nothing."""
+    rates = ((run.get("gate") or {}).get("rate") for run in (one, other))
+    found = {
+        "labels": one.get("label_digest") != other.get("label_digest"),
+        "nominal rates of false alarms": len(set(rates)) > 1,
+        "settings for poses (POSE_ENGINE)": one.get("config") != other.get("config"),
+    }
+    return " and ".join(f"different {kind}" for kind, differs in found.items() if differs)
 
 
 def in_a_line(verdict: Verdict) -> str:

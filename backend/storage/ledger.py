@@ -20,6 +20,8 @@ from sqlalchemy import (
     case,
     func,
     select,
+    true,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.sqlite import insert
@@ -188,7 +190,6 @@ class Ledger:
         names = [source.name for source in sources]
         failures = 0 if options.retry_failed else Entry.failures
         state = case(
-            ((Entry.state == "failed") & options.retry_failed, "queued"),
             (_WANTS_COPY & options.copies, "analyzed"),
             ((Entry.state != "done") & (failures >= options.max_attempts), "given up"),
             else_=Entry.state,
@@ -205,10 +206,12 @@ class Ledger:
             states += [stored.get((source.name, source.fingerprint), "queued") for source in here]
         return states
 
-    def counts(self, run: int) -> dict[str, int]:
-        """How many videos of a run are in which state."""
+    def counts(self, run: int, max_failures: int = 1) -> dict[str, int]:
+        """How many videos of a run are in which state; "failed" are those that failed so often that they were given
+        up, and what is to be tried again is queued."""
+        state = case(((Entry.state == "failed") & (Entry.failures < max_failures), "queued"), else_=Entry.state)
         with self._sessions() as session:
-            query = select(Entry.state, func.count()).where(Entry.run == run).group_by(Entry.state)
+            query = select(state, func.count()).where(Entry.run == run).group_by(state)
             return dict(session.execute(query).all())
 
     def count_equal(self, run: int) -> int:
@@ -235,13 +238,29 @@ class Ledger:
             return session.scalar(unfinished.where(Entry.failures < max_failures)) or 0
 
     def unfinished(self, run: int, failures: int) -> Iterator[Entry]:
-        """The videos of a run that are not delivered and failed just so many times, page by page."""
+        """The videos of a run that are not delivered and failed just so many times, page by page: those that never
+        failed first, then the one that failed longest ago, so that runs of a few go through all of them."""
         query = select(Entry).where(Entry.run == run, Entry.state != "done", Entry.failures == failures)
-        return self._pages(query)
+        yield from self._pages(query.where(Entry.error_type == ""))
+        by_age = query.where(Entry.error_type != "").order_by(Entry.updated_at, Entry.id).limit(_PAGE)
+        page: Sequence[Entry] = ()
+        while True:
+            after = tuple_(Entry.updated_at, Entry.id) > (page[-1].updated_at, page[-1].id) if page else true()
+            with self._sessions() as session:
+                page = session.scalars(by_age.where(after)).all()
+            if not page:
+                return
+            yield from page
 
     def of_run(self, run: int, state: str) -> Iterator[Entry]:
         """The videos of a run that are in that state, page by page."""
         return self._pages(select(Entry).where(Entry.run == run, Entry.state == state))
+
+    def given_up(self, run: int, max_failures: int) -> Iterator[Entry]:
+        """The videos of a run that failed so many times, page by page."""
+        return self._pages(
+            select(Entry).where(Entry.run == run, Entry.state == "failed", Entry.failures >= max_failures)
+        )
 
     def analyzed(self, entry: int, result: str) -> None:
         self._set(entry, state="analyzed", result=result, error_type="", error_message="")
@@ -275,11 +294,10 @@ class Ledger:
             session.execute(lacking.values(state="analyzed", failures=0))
 
     def forgive(self, run: int) -> None:
-        """Give the failed videos of a run all their attempts again."""
+        """Give the failed videos of a run all their attempts again. Why they failed, and when, stays until then."""
         with self._sessions.begin() as session:
             unfinished = update(Entry).where(Entry.run == run, Entry.state != "done")
-            session.execute(unfinished.where(Entry.state == "failed").values(state="queued"))
-            session.execute(unfinished.values(failures=0))
+            session.execute(unfinished.values(failures=0, updated_at=Entry.updated_at))
 
     def queue_again(self, entry: int) -> None:
         """What came of the video cannot be used: it is to be analyzed again."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Response, redirect, render_template, request, url_for
+from flask import Response, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from backend.errors import NotInLabelStudio
 from backend.labels.corrections import KINDS
+from backend.models.figures import unlike
 from backend.models.registry import BASE
 from backend.web.dashboard import arguments, words
 from backend.web.dashboard.blueprint import bp
@@ -103,7 +104,9 @@ def compare(project: int) -> ResponseReturnValue:
         title = page_links().title(project)
         return _page("choose.html", there=[*there, BASE], chosen=names[0], project=project, title=title)
     views = model_views(services(), page_links(), project, names)
-    return _page("compare.html", views=views, project=project, title=views[0].title)
+    runs = [services().registry.version(project, name).run for name in names if name != BASE]
+    differences = unlike(*runs) if len(runs) == len(names) else ""
+    return _page("compare.html", views=views, project=project, title=views[0].title, differences=differences)
 
 
 @bp.get("/labels")
@@ -169,9 +172,12 @@ def _projects(shown: Links) -> list[tuple[int, str]]:
 
 
 def _project(shown: Links) -> int | None:
-    """The project that a request names, or else the first one."""
+    """The project that a request names, or else the first one; an unknown one is a page that is not there."""
     known = [number for number, _ in _projects(shown)]
-    return arguments.whole("project") or (known[0] if known else None)
+    named = arguments.whole("project")
+    if named is not None and named not in known:
+        abort(404)
+    return named if named is not None else (known[0] if known else None)
 
 
 def _drawing(content: str | bytes, kind: str) -> Response:

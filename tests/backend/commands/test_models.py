@@ -162,7 +162,16 @@ def test_show_of_base_is_its_card(invoke: Invoke) -> None:
 def test_compare_says_when_the_labels_differ(registry: Registry, invoke: Invoke) -> None:
     shown = invoke("compare", "v0001", "v0002")
     assert ["Verdict", "too", "few", "to", "tell", "not", "promoted"] in [line.split() for line in shown.splitlines()]
-    assert "These are each of the labels that there were then" in shown
+    assert "These are of different labels, and may differ by that." in shown
+
+
+def test_compare_names_the_nominal_rates(registry: Registry, invoke: Invoke) -> None:
+    for rate in (0.05, 0.2):
+        run = RUN | {"gate": RUN["gate"] | {"rate": rate}}
+        registry.publish(1, load_detector(), "", run, [])
+    shown = invoke("compare", "v0003", "v0004")
+    assert "These are of different nominal rates of false alarms, and may differ by that." in shown
+    assert ["Nominal", "rate", "5%", "20%"] in [line.split() for line in shown.splitlines()]
 
 
 def test_compare_has_both_on_the_same_repetitions_where_one_was_judged_beside_the_other(

@@ -185,7 +185,17 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
 
 def test_a_dry_run_says_how_many_the_limit_leaves(executor: InlineExecutor, archive: Path) -> None:
     shown = run(archive, "--project=1", "--dry-run", "--limit=2").stdout
-    assert ["taken on by this run (--limit)", "2"] in [line.strip("│ ").split(" │ ") for line in shown.splitlines()]
+    rows = [[cell.strip() for cell in line.strip("│ ").split("│")] for line in shown.splitlines()]
+    assert ["taken on by this run (--limit)", "2"] in rows
+
+
+def test_a_few_at_a_time_all_failed_files_are_tried_again(executor: InlineExecutor, archive: Path) -> None:
+    executor.results |= {name: NotAVideo("no") for name in ("a.mp4", "b.mp4", "c.mp4")}
+    run(archive, "--project=1")
+    for _ in range(3):
+        shown = run(archive, "--project=1", "--retry-failed", "--limit=1").stdout
+    assert executor.calls == {"a.mp4": 4, "b.mp4": 4, "c.mp4": 4}
+    assert "--retry-failed tries again what was given up." in shown
 
 
 def test_a_dry_run_names_what_was_given_up(executor: InlineExecutor, archive: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,12 @@ from backend.models.figures import (
     judged_words,
     learnt_words,
     share,
+    unlike,
+    verdict_in,
     verdict_of,
 )
+from backend.models.registry import Model, Registry
+from pipeline.anomaly.detector import load_detector
 
 
 def gate(normals: int, anomalies: int, before: tuple[float, float], after: tuple[float, float], **more: Any) -> Any:
@@ -194,3 +199,24 @@ def test_what_could_not_be_judged_is_said_where_it_is_known() -> None:
     assert "Not in these figures, as they could not be judged: 8 of 48 normal repetitions." in left
     assert "could not be judged" not in verdict_of(stored, labels={"normal": 40, "anomalous": 27}).words
     assert "could not be judged" not in verdict_of(stored).words
+
+
+def test_what_figures_of_two_models_may_differ_by_is_named() -> None:
+    run = {"label_digest": "a", "config": "c", "gate": {"rate": 0.05}}
+    assert unlike(run, dict(run)) == ""
+    assert unlike(run, run | {"gate": {"rate": 0.2}}) == "different nominal rates of false alarms"
+    both = unlike(run, run | {"label_digest": "b", "config": "d"})
+    assert both == "different labels and different settings for poses (POSE_ENGINE)"
+
+
+@pytest.mark.parametrize(("judged_at", "is_told"), [(0.2, True), (0.05, False), (None, False)])
+def test_a_verdict_at_another_rate_than_that_of_now_says_so(
+    tmp_path: Path, judged_at: float | None, is_told: bool
+) -> None:
+    registry = Registry(tmp_path, Model("base-0", None))
+    run = {"gate": gate(20, 5, (0.1, 0.4), (0.1, 0.2)) | ({} if judged_at is None else {"rate": judged_at})}
+    version = registry.publish(1, load_detector(), "", run, [])
+    words = verdict_in(registry, 1, version).words
+    assert ("All of that at a nominal rate of false alarms of 20 %, not the 5 % of now." in words) == is_told
+    registry.choose_rate(1, 0.2)
+    assert "not the 20 % of now" in verdict_in(registry, 1, version).words or judged_at != 0.05

@@ -116,7 +116,7 @@ def test_states_are_known_without_writing(ledger: Ledger) -> None:
         (RunOptions(), ["done", "given up", "failed"]),
         (RunOptions(max_attempts=1), ["done", "given up", "given up"]),
         (RunOptions(max_attempts=3), ["done", "failed", "failed"]),
-        (RunOptions(retry_failed=True), ["done", "queued", "queued"]),
+        (RunOptions(retry_failed=True), ["done", "failed", "failed"]),
         (RunOptions(resume=False), ["queued", "queued", "queued"]),
     ],
 )
@@ -140,6 +140,25 @@ def test_what_failed_and_was_analyzed_then_is_given_up_and_forgiven_like_the_oth
     ledger.forgive(run)
     assert ledger.count_unfinished(run, 1) == 3
     assert entry(ledger, run, "a").result == "what was found"
+
+
+def test_of_forgiven_failures_the_one_that_was_tried_longest_ago_comes_first(ledger: Ledger) -> None:
+    run = begin(ledger)
+    for name in "ba":
+        ledger.failed(entry(ledger, run, name).id, "NotAVideo", "no")
+    ledger.forgive(run)
+    assert names(ledger, run) == [VIDEOS[2].name, VIDEOS[1].name, VIDEOS[0].name], "first what never failed"
+    ledger.failed(entry(ledger, run, "b").id, "NotAVideo", "no")
+    ledger.forgive(run)
+    assert names(ledger, run) == [VIDEOS[2].name, VIDEOS[0].name, VIDEOS[1].name]
+
+
+def test_what_is_to_be_tried_again_is_not_counted_as_failed(ledger: Ledger) -> None:
+    run = begin(ledger)
+    for name in "aab":
+        ledger.failed(entry(ledger, run, name).id, "NotAVideo", "no")
+    assert ledger.counts(run, 2) == {"failed": 1, "queued": 2}
+    assert [one.source for one in ledger.given_up(run, 2)] == [VIDEOS[0].name]
 
 
 def test_of_equal_files_the_first_owns_their_task(ledger: Ledger) -> None:

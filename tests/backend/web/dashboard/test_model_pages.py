@@ -137,4 +137,9 @@ def test_a_model_that_was_not_judged_beside_base_says_what_does_so(
 
 
 def test_two_models_with_other_labels_are_not_called_comparable(full: FlaskClient) -> None:
-    assert "judged by, different labels" in page(full, "/models/1/compare?first=v0001&second=v0002")
+    assert "judged by different labels" in page(full, "/models/1/compare?first=v0001&second=v0002")
+
+
+def test_models_of_a_project_that_is_not_there_are_no_page(full: FlaskClient) -> None:
+    for address in ("/models", "/labels", "/labels/repetitions"):
+        assert full.get(f"{address}?project=9", headers={"Accept": "text/html"}).status_code == 404
