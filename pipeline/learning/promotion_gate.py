@@ -26,8 +26,10 @@ Doubles = NDArray[np.float64]
 
 # Of each quarter, so many parts are held out one after the other: up to twelve videos, each is held out alone. Whole
 # quarters left too little to learn from: of 19 labelled clips (25 faulty repetitions) in one order, models without a
-# quarter missed 16 faults, models without a video 6, and without a twelfth 6 as well.
+# quarter missed 16 faults, models without a video 6, and without a twelfth 6 as well. Of more than `_MANY` videos a
+# quarter leaves enough, and twelve folds would take minutes.
 _PARTS = 3
+_MANY = 48
 # A difference counts where the candidate is worse in this share of resampled sets of videos, or where it is larger than
 # the margin and of two repetitions or more.
 _RESAMPLES = 500
@@ -210,7 +212,8 @@ def _folds(quarters: Mapping[str, int]) -> list[set[str]]:
     of_quarter = defaultdict[int, list[str]](list)
     for video, quarter in quarters.items():
         of_quarter[quarter].append(video)
-    parts = (videos[part::_PARTS] for videos in of_quarter.values() for part in range(_PARTS))
+    count = _PARTS if len(quarters) <= _MANY else 1
+    parts = (videos[part::count] for videos in of_quarter.values() for part in range(count))
     return [set(videos) for videos in parts if videos]
 
 

@@ -107,11 +107,11 @@ def test_the_candidate_is_shown_at_several_rates_and_judged_at_the_wanted_one() 
     assert few > many
 
 
-def test_few_videos_are_held_out_one_by_one_and_many_by_twelfths_of_one_quarter_each() -> None:
-    for count, sizes in ((5, {1}), (12, {1}), (13, {1, 2}), (60, {5})):
+def test_few_videos_are_held_out_one_by_one_more_by_twelfths_and_many_by_quarters() -> None:
+    for count, sizes, most in ((5, {1}, 12), (12, {1}, 12), (13, {1, 2}, 12), (48, {4}, 12), (60, {15}, 4)):
         quarters = {f"{number}": number % 4 for number in range(count)}
         folds = promotion_gate._folds(quarters)
         assert sorted(video for fold in folds for video in fold) == sorted(quarters)
         assert {len(fold) for fold in folds} == sizes
-        assert len(folds) == min(count, 12)
+        assert len(folds) == min(count, most)
         assert all(len({quarters[video] for video in fold}) == 1 for fold in folds)
