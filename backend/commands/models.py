@@ -164,19 +164,36 @@ def compare(first: Name, second: Name, project: Project) -> None:
 @app.command()
 def promote(name: Name, project: Project) -> None:
     """Use a model from now on, whatever the gate said."""
-    typer.echo(f"{_registry_of(project).promote(project, name).version} is in use for project {project}.")
+    registry = _registry_of(project)
+    typer.echo(f"{registry.promote(project, name).version} is in use for project {project}.")
+    if _tell_what_was_said(registry, project):
+        typer.echo(f"`deadlift models rollback --project {project}` goes back.")
 
 
 @app.command()
 def rollback(project: Project) -> None:
     """Use again what was in use before the last promotion."""
-    from backend.models.registry import BASE
 
     registry = _registry_of(project)
     typer.echo(f"{registry.rollback(project).version} is in use for project {project}.")
+    _tell_what_was_said(registry, project)
+
+
+def _tell_what_was_said(registry: Registry, project: int) -> bool:
+    """Print what was said against the model that is in use now, or beside its figures; returns whether that was a
+    refusal."""
+    from backend.models.figures import in_a_line, verdict_of
+    from backend.models.registry import BASE
+
     name = registry.current_name(project)
-    if name != BASE and (remark := registry.version(project, name).gate.get("remark")):
-        typer.echo(f"Of it was said: {remark}")
+    if name == BASE:
+        return False
+    version = registry.version(project, name)
+    is_refused = not version.gate.get("passed")
+    refusal = in_a_line(verdict_of(version.gate, labels=version.run.get("labels") or {})) if is_refused else ""
+    if said := refusal or str(version.gate.get("remark", "")):
+        typer.echo(f"Of it was said: {said}")
+    return is_refused
 
 
 def curve(values: Sequence[float]) -> str:

@@ -142,13 +142,15 @@ def area(value: float, normals: int, anomalies: int) -> Rate:
 
 
 def learnt_words(run: Mapping[str, Any]) -> str:
-    """The normal repetitions that a model has learnt from, such as "21 normal repetitions of 4 videos"; ""
-    where that is not stored. Of what people called normal these are those that could be judged."""
+    """The normal repetitions that a model has learnt from, such as "21 normal repetitions of 4 videos, without 2 that
+    could not be judged"; "" where that is not stored."""
     labels, metrics = run.get("labels") or {}, run.get("metrics") or {}
     if "normal" not in labels:
         return ""
-    count = counted(metrics.get("normals", labels["normal"]), "normal repetition")
-    return f"{count} of {counted(metrics['videos'], 'video')}" if "videos" in metrics else count
+    learnt = metrics.get("normals", labels["normal"])
+    count, left = counted(learnt, "normal repetition"), labels["normal"] - learnt
+    count = f"{count} of {counted(metrics['videos'], 'video')}" if "videos" in metrics else count
+    return f"{count}, without {left} that could not be judged" if left > 0 else count
 
 
 def judged_words(run: Mapping[str, Any]) -> str:
@@ -221,12 +223,14 @@ def _widened(rate: Rate, stored: Mapping[str, float], name: str) -> Rate:
 
 
 def chance_words(gate: Mapping[str, Any]) -> str:
-    """That a model is not shown to tell anomalous from normal repetitions, where its AUROC may be that of guesses; ""
-    otherwise."""
+    """That a model is not shown to tell anomalous from normal repetitions, where its AUROC may be that of guesses or is
+    lower; "" otherwise."""
     for figure in figures_of(gate):
         auroc = figure.candidate
         if figure.title == _AUROC and auroc.low <= _CHANCE:
             told = f"AUROC {auroc.value:.2f}, {auroc.low:.2f} to {auroc.high:.2f}"
+            if auroc.high < _CHANCE:
+                return f"It tells anomalous from normal repetitions worse than chance would ({told})."
             return f"It is not shown to tell anomalous from normal repetitions better than chance would ({told})."
     return ""
 

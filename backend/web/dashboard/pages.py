@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, abort, redirect, render_template, request, url_for
+from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from backend.errors import NotInLabelStudio
@@ -176,7 +176,7 @@ def _project(shown: Links) -> int | None:
     known = [number for number, _ in _projects(shown)]
     named = arguments.whole("project")
     if named is not None and named not in known:
-        abort(404)
+        raise NotInLabelStudio(f"Project {named} is not connected to this server.")
     return named if named is not None else (known[0] if known else None)
 
 

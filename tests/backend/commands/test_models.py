@@ -130,8 +130,9 @@ def test_show_says_where_a_model_is_not_shown_to_tell_repetitions_apart(registry
 def test_what_was_learnt_from_is_of_the_videos_that_had_it(registry: Registry, invoke: Invoke) -> None:
     run = RUN | {"labels": RUN["labels"] | {"anomalous_videos": 2}, "metrics": {"normals": 11, "videos": 3}}
     registry.publish(1, load_detector(), "", run, [])
-    said = "Learnt from 11 normal repetitions of 3 videos, judged with 4 anomalous repetitions of 2 videos."
-    assert said in invoke("show", "v0003")
+    shown = invoke("show", "v0003")
+    assert "Learnt from 11 normal repetitions of 3 videos, without 1 that could not be judged, judged with 4" in shown
+    assert "judged with 4 anomalous repetitions of 2 videos." in shown
     assert "11 normal repetitions of 3 videos" in " ".join(invoke("compare", "v0001", "v0003").split())
 
 
@@ -196,6 +197,16 @@ def test_compare_names_no_task_where_nothing_looks_odd(registry: Registry, invok
     gate = RUN["gate"] | {"doubtful_tasks": [4], "figures": {"suspects": 0.0}}
     registry.publish(1, load_detector(), "", RUN | {"gate": gate}, [])
     assert "task 4" not in invoke("compare", "v0001", "v0003")
+
+
+def test_who_puts_a_refused_model_in_use_is_told_why_it_was_refused(registry: Registry, invoke: Invoke) -> None:
+    said = "Of it was said: Not promoted: False alarms rise from 5% to 40%."
+    assert said not in invoke("promote", "v0001")
+    shown = invoke("promote", "v0002")
+    assert said in shown
+    assert "`deadlift models rollback --project 1` goes back." in shown
+    invoke("promote", "v0001")
+    assert said in invoke("rollback")
 
 
 def test_rollback_says_what_was_said_of_the_model(registry: Registry, invoke: Invoke) -> None:

@@ -111,12 +111,13 @@ def test_a_remark_that_an_earlier_release_stored_stays() -> None:
     )
 
 
-@pytest.mark.parametrize(("auroc", "is_doubted"), [(0.54, True), (0.5, True), (0.3, True), (0.9, False)])
-def test_an_auroc_that_guesses_may_have_is_told(auroc: float, is_doubted: bool) -> None:
+@pytest.mark.parametrize(("auroc", "doubt"), [(0.54, "better"), (0.5, "better"), (0.3, "worse"), (0.9, "")])
+def test_an_auroc_that_guesses_may_have_or_that_is_lower_is_told(auroc: float, doubt: str) -> None:
     stored = gate(40, 12, (0.1, 0.9), (0.1, 0.9))
     stored["figures"] |= {"candidate_auroc": auroc, "current_auroc": 0.5}
     words = verdict_of(stored).words
-    assert (f"better than chance would (AUROC {auroc:.2f}, " in words) == is_doubted
+    for kind in ("better", "worse"):
+        assert (f"{kind} than chance would (AUROC {auroc:.2f}, " in words) == (kind == doubt)
     assert "chance would" not in verdict_of(stored | {"passed": False, "reason": "Not promoted: x."}).words
 
 
@@ -150,7 +151,8 @@ def test_without_both_kinds_there_is_no_curve() -> None:
 
 def test_what_a_model_learnt_from_is_of_the_videos_with_normal_repetitions() -> None:
     run = {"labels": {"normal": 23, "anomalous": 1, "videos": 7, "anomalous_videos": 1}}
-    assert learnt_words(run | {"metrics": {"normals": 21, "videos": 4}}) == "21 normal repetitions of 4 videos"
+    said = "21 normal repetitions of 4 videos, without 2 that could not be judged"
+    assert learnt_words(run | {"metrics": {"normals": 21, "videos": 4}}) == said
     assert learnt_words(run) == "23 normal repetitions"
     assert judged_words(run) == "1 anomalous repetition of 1 video"
     assert judged_words({"labels": {"normal": 23, "anomalous": 14, "videos": 7}}) == "14 anomalous repetitions"
