@@ -26,9 +26,9 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	@# Benchmarks call what the tests do not: that they call it as it is now.
+	@# Benchmarks and scripts of the documentation call what nothing else does: that they call it as it is now.
 	MYPYPATH=tests/support $(BIN)/mypy --config-file= --check-untyped-defs --no-strict-optional --follow-imports=silent \
-		--ignore-missing-imports benchmarks
+		--ignore-missing-imports benchmarks docs/scripts
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 

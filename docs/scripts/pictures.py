@@ -91,12 +91,12 @@ def _draw_signal(plan: synthetic.LiftPlan, pose: Pose, reps: tuple[Rep, ...], fi
         axes.axis("off")
     axes = rows[1].subplots()
     for name, height in (("shoulders", signal.shoulder), ("hips", signal.hip), ("wrists", signal.wrist)):
-        axes.plot(signal.time, height - signal.foot.min(), label=name)
+        axes.plot(signal.time, height - signal.wrist.min(), label=name)
     for number, rep in enumerate(reps, start=1):
         axes.axvspan(rep.start_s, rep.end_s, color="tab:green", alpha=0.12)
         axes.axvline(rep.top_s, color="tab:green", linewidth=0.8, linestyle="--")
         axes.text((rep.start_s + rep.end_s) / 2, 0.02, str(number), ha="center")
-    axes.set(xlabel="seconds", ylabel="metres above the feet", ylim=(0.0, None), xlim=(0.0, signal.time[-1]))
+    axes.set(xlabel="seconds", ylabel="metres above the lowest wrists", ylim=(0.0, None), xlim=(0.0, signal.time[-1]))
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8, frameon=False)
     figure.savefig(file, dpi=100)
 
