@@ -76,7 +76,7 @@ def _draw_signal(plan: synthetic.LiftPlan, pose: Pose, reps: tuple[Rep, ...], fi
     settings = SegmentConfig()
     (signal,) = lift_signals(pose, settings.smoothing_s, settings.max_gap_s)
     figure = Figure(figsize=(9, 6), layout="constrained")
-    rows = figure.subfigures(2, 1, height_ratios=(1, 1.25))
+    upper, lower = np.ravel(figure.subfigures(2, 1, height_ratios=(1, 1.25)))
     first = reps[0]
     moments = {
         "start: load off the floor": first.start_s,
@@ -85,11 +85,11 @@ def _draw_signal(plan: synthetic.LiftPlan, pose: Pose, reps: tuple[Rep, ...], fi
         "end: load on the floor": first.end_s,
     }
     pictures = draw(plan, np.array(list(moments.values())))
-    for axes, name, picture in zip(rows[0].subplots(1, len(moments)), moments, pictures, strict=True):
+    for axes, name, picture in zip(upper.subplots(1, len(moments)), moments, pictures, strict=True):
         axes.imshow(picture)
         axes.set_title(name, fontsize=9)
         axes.axis("off")
-    axes = rows[1].subplots()
+    axes = lower.subplots()
     for name, height in (("shoulders", signal.shoulder), ("hips", signal.hip), ("wrists", signal.wrist)):
         axes.plot(signal.time, height - signal.wrist.min(), label=name)
     for number, rep in enumerate(reps, start=1):
