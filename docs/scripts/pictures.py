@@ -76,7 +76,7 @@ def _draw_signal(plan: synthetic.LiftPlan, pose: Pose, reps: tuple[Rep, ...], fi
     settings = SegmentConfig()
     (signal,) = lift_signals(pose, settings.smoothing_s, settings.max_gap_s)
     figure = Figure(figsize=(9, 6), layout="constrained")
-    upper, lower = np.ravel(figure.subfigures(2, 1, height_ratios=(1, 1.25)))
+    (upper,), (lower,) = figure.subfigures(2, 1, squeeze=False, height_ratios=(1, 1.25))
     first = reps[0]
     moments = {
         "start: load off the floor": first.start_s,
