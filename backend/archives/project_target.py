@@ -99,7 +99,7 @@ class ProjectTarget:
 
     def _warn_of_upload(self, name: str) -> None:
         """Before hours of work: somebody who names a root expects no uploads, and some files are not taken."""
-        if self._tasks.address(name) is not None or self._foreseen.equal_of(Path(name)):
+        if self._tasks.address(name) is not None:
             return
         if self._root is not None:
             self._warn(
@@ -115,8 +115,9 @@ class ProjectTarget:
             )
 
     def _warn(self, name: str, why: str) -> None:
-        """Once for each reason: there may be thousands of such files."""
-        if why not in self._warned:
+        """Once for each reason: there may be thousands of such files. Not of one that gets the task of an equal file,
+        which takes reading it."""
+        if why not in self._warned and not self._foreseen.equal_of(Path(name)):
             self._warned.add(why)
             log.warning("%s: %s This holds for others like it.", name, why)
 

@@ -38,18 +38,20 @@ def jobs(
     from rich.console import Console
 
     from backend.settings import Settings
+    from backend.storage import overview
     from backend.storage.runs import Runs
+    from backend.storage.video_filter import VideoFilter
 
     console = Console(highlight=False)
     whose = "" if project is None else f" of project {project}"
     with _store() as store:
         runs = [run.as_json() for run in Runs(store).runs(project, limit)]
         videos = _videos(store, project, limit)
-        more = len(_videos(store, project, _ALL)) - len(videos) if len(videos) == limit else 0
+        every = overview.count_videos(store.engine, _in_use(store), VideoFilter(project))
     _print_trainings(console, runs, whose)
     _print_videos(console, videos, whose)
-    if more:
-        console.print(f"The newest {counted(len(videos), 'video')}; --limit shows more of the {more + len(videos)}.")
+    if every > len(videos):
+        console.print(f"The newest {counted(len(videos), 'video')}; --limit shows more of the {every}.")
     if not (runs or videos):
         console.print(
             f"Looked at {Settings().data_dir}: DATA_DIR says where the server keeps its data.", soft_wrap=True
@@ -125,13 +127,17 @@ def _print_trainings(console: Console, runs: Sequence[Json], whose: str) -> None
 
 def _videos(store: Store, project: int | None, limit: int, state: State | None = None) -> list[VideoRow]:
     """One job of each task, as the dashboard shows them: others are of models that were in use before."""
-    from backend.context import context_of
-    from backend.settings import Settings
     from backend.storage import overview
     from backend.storage.video_filter import VideoFilter
 
-    in_use = context_of(Settings(), store).versions_in_use()
-    return overview.videos(store.engine, in_use, VideoFilter(project, state), "newest", limit)
+    return overview.videos(store.engine, _in_use(store), VideoFilter(project, state), "newest", limit)
+
+
+def _in_use(store: Store) -> dict[int, str]:
+    from backend.context import context_of
+    from backend.settings import Settings
+
+    return context_of(Settings(), store).versions_in_use()
 
 
 def _print_videos(console: Console, videos: Sequence[VideoRow], whose: str) -> None:

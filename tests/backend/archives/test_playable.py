@@ -15,6 +15,7 @@ from label_studio_api import FakeLabelStudio
 from video_files import write_video
 
 from backend.archives.folder_target import FolderTarget
+from backend.archives.foreseen_files import ForeseenFiles
 from backend.archives.project_target import ProjectTarget
 from backend.archives.sources import files
 from backend.context import Context
@@ -129,6 +130,22 @@ def test_a_root_that_does_not_hold_a_file_is_told_once(
         target.checked(source)
     assert caplog.text.count("is uploaded, unless it has a task") == 1
     assert "fails at its end" not in caplog.text
+
+
+def test_files_of_which_nothing_is_to_be_said_are_not_read_before_a_run(
+    context: Context, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        write_video(archive / f"{number}.mkv", count=2)
+    asked: list[Path] = []
+    monkeypatch.setattr(ForeseenFiles, "equal_of", lambda self, file: asked.append(file))
+    for make_playable in (True, False):
+        target = ProjectTarget(
+            replace(context, make_playable=make_playable), Ledger(context.store.engine), 1, CONTROLS, None
+        )
+        for source in files([str(archive)]):
+            target.checked(source)
+        assert len(asked) == (0 if make_playable else 1), "once something was said, it holds for others like it"
 
 
 def test_it_is_said_at_once_what_label_studio_will_not_take(
