@@ -46,8 +46,10 @@ _LONGEST_GAP = 0.3
 _UNJUDGED = RepScore(0.5, 1.0, 0.0, reliable=False, hindrance=TOO_LITTLE)
 _CalibrationName = Literal["in_setting", "in_posture", "in_back", "within_video"]
 # So many findings share the false alarms of a repetition, and its p-value is multiplied by that (Bonferroni's
-# correction). Where there are three, angles and back share the half that the other repetitions leave.
+# correction): by how many findings there are. Where there are three, angles and back share the half that the other
+# repetitions leave. Detectors are stored with the thresholds of two.
 _TESTS: dict[_CalibrationName, int] = {"in_setting": 1, "in_posture": 2, "in_back": 2, "within_video": 2}
+_TESTS_OF_ONE: dict[_CalibrationName, int] = _TESTS | {"in_posture": 1}
 _TESTS_OF_THREE: dict[_CalibrationName, int] = _TESTS | {"in_posture": 4, "in_back": 4}
 
 
@@ -295,9 +297,9 @@ class Detector:
     def _calibration(self, name: _CalibrationName, findings: int) -> tuple[Calibration, int]:
         """That of one of so many findings, and how many share the false alarms."""
         calibration: Calibration = getattr(self, name)
-        tests = (_TESTS if findings < 3 else _TESTS_OF_THREE)[name]
-        shares_more = tests > _TESTS[name]
-        return calibration.at(self.config.false_alarm_rate / tests) if shares_more else calibration, tests
+        tests = {1: _TESTS_OF_ONE, 3: _TESTS_OF_THREE}.get(findings, _TESTS)[name]
+        is_stored = tests == _TESTS[name]
+        return calibration if is_stored else calibration.at(self.config.false_alarm_rate / tests), tests
 
     def _scores(
         self,

@@ -61,10 +61,20 @@ def test_a_rounded_back_of_somebody_unknown_is_an_anomaly(base: Detector) -> Non
     assert told[1:] == plain[1:]
 
 
-def test_a_sound_back_moves_no_score(base: Detector) -> None:
+def test_how_hollow_a_sound_back_is_moves_no_score(base: Detector) -> None:
     pose, reps = set_of(3, (None, None, FAULT))
-    plain, told = base.score(pose, reps), base.score(with_bow(pose, reps[0], -0.05), reps)
-    assert [replace(score, back_bow=None) for score in told] == list(plain)
+    one, other = (base.score(with_bow(pose, reps[0], bow), reps) for bow in (-0.05, -0.03))
+    assert [replace(score, back_bow=None) for score in one] == [replace(score, back_bow=None) for score in other]
+
+
+def test_angles_that_are_all_that_is_told_have_all_of_the_false_alarms(base: Detector) -> None:
+    pose, reps = set_of(3, (None,))
+    (alone,), (beside_the_back,) = base.score(pose, reps), base.score(with_bow(pose, reps[0], -0.05), reps)
+    assert alone.raw == beside_the_back.raw
+    assert beside_the_back.p_value == pytest.approx(min(1.0, 2 * alone.p_value))
+    at = replace(base, in_posture=replace(base.in_posture, threshold=base.in_posture.at(0.05).threshold))
+    assert alone.score == pytest.approx(at.in_posture.score(alone.raw))
+    assert alone.score > beside_the_back.score
 
 
 def test_a_back_that_is_not_said_to_be_rounded_flags_nothing_at_the_usual_rate(base: Detector) -> None:
