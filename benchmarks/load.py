@@ -99,7 +99,7 @@ class Sent:
 
     def lost(self, store: Store) -> list[int]:
         """Annotations that are not in the database as they were sent, when all that was received is stored."""
-        wait_for(lambda: not list(store.labels.received()))
+        wait_for(lambda: not list(store.events.received()))
         stored = {annotation.id: annotation for annotation in store.labels.annotations()}
         lost = []
         for number, sent in self.saved.items():

@@ -120,7 +120,11 @@ class ArchiveRun:
                     done, busy = wait(busy, _POLL_S, FIRST_COMPLETED)
                     for future in done:
                         yield future.result()
-            except BaseException:
+            except BaseException as error:
+                if isinstance(error, KeyboardInterrupt):
+                    log.warning(
+                        "Stopping. What is done is kept; the videos that are worked on are begun anew next time."
+                    )
                 self._stopping.set()
                 self._executor.close()  # the threads wait for what it is working on
                 raise

@@ -192,7 +192,7 @@ def _tell_what_was_said(registry: Registry, project: int) -> bool:
     is_refused = not version.gate.get("passed")
     refusal = in_a_line(verdict_of(version.gate, labels=version.run.get("labels") or {})) if is_refused else ""
     if said := refusal or str(version.gate.get("remark", "")):
-        typer.echo(f"Of it was said: {said}")
+        typer.echo(f"What was said of it: {said}")
     return is_refused
 
 

@@ -27,7 +27,8 @@ from backend.labelstudio.format import (
 from backend.labelstudio.labeling_config import Controls, effective_rate, parse_controls
 from backend.storage.database import now
 from backend.storage.jobs import Store
-from backend.storage.labels import HINT, as_label_studio_writes
+from backend.storage.labels import as_label_studio_writes
+from backend.storage.received_events import HINT
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class LabelEvents:
         """
         if isinstance(event, AnnotationsSaved):
             _controls(self._store, event)
-        self._store.labels.receive(body)
+        self._store.events.receive(body)
         if isinstance(event, AnnotationsSaved):
             with self._lock:  # others may store the event before our thread does, which must report it all the same
                 self._unreported |= {task.project for _, task in event.annotations}
@@ -104,7 +105,7 @@ class LabelEvents:
 
     def _until_due_s(self, began: datetime) -> float:
         """How long nothing is to do after a round that began at that moment (UTC), where no event comes."""
-        due = self._store.labels.next_due(began)
+        due = self._store.events.next_due(began)
         left_s = _ROUND_S if due is None else (due - now()).total_seconds()
         return min(_ROUND_S, max(_SOONEST_S, left_s))
 
@@ -128,7 +129,7 @@ def store_received_events(store: Store) -> set[int]:
     cannot be stored is kept and tried again later. Hints are left to whoever may ask Label Studio.
     """
     projects: set[int] = set()
-    for received in store.labels.received():
+    for received in store.events.received():
         if received.body.startswith(HINT):
             continue
         try:
@@ -137,9 +138,9 @@ def store_received_events(store: Store) -> set[int]:
                 projects |= apply_event(store, event, received.received_at)
         except Exception:  # whatever it is, the other events go on
             log.exception("Received event %d is not stored; it is tried again later.", received.id)
-            store.labels.put_off(received.id)
+            store.events.put_off(received.id)
         else:
-            store.labels.forget_received(received.id)
+            store.events.forget(received.id)
     return projects
 
 

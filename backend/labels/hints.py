@@ -32,7 +32,7 @@ from backend.labelstudio.format import (
 )
 from backend.labelstudio.labeling_config import parse_controls
 from backend.storage.jobs import Store
-from backend.storage.labels import HINT, ReceivedEvent
+from backend.storage.received_events import HINT, ReceivedEvent
 
 log = logging.getLogger(__name__)
 
@@ -113,19 +113,19 @@ class HintedEvents:
     def receive(self, hints: Iterable[Hint]) -> None:
         """Keep hints: from now on they survive the end of the server."""
         for hint in hints:
-            self._store.labels.receive(hint.dump())
+            self._store.events.receive(hint.dump())
 
     def look_up(self) -> None:
         """Store what Label Studio says of all that is due; what it does not say yet is put off."""
         of_project = defaultdict[int, list[tuple[ReceivedEvent, Hint]]](list)
-        for received in self._store.labels.received():
+        for received in self._store.events.received():
             try:
                 hints = _read(received.body)
             except (ValueError, TypeError, BackendError) as error:
                 log.warning("Received event %d cannot be read, and is forgotten: %s", received.id, error)
                 hints = []
             if not hints:
-                self._store.labels.forget_received(received.id)
+                self._store.events.forget(received.id)
             for hint in hints:
                 of_project[hint.project].append((received, hint))
         for project, rows in of_project.items():
@@ -137,28 +137,28 @@ class HintedEvents:
         except (LabelStudioRefused, LabelConfigError) as error:
             log.warning("Events of project %s wait: %s", project, error)
             for received, _ in rows:
-                self._store.labels.put_off(received.id, _SOON)
+                self._store.events.put_off(received.id, _SOON)
             return
         except LabelStudioError as error:
             log.warning("Events of project %s wait: %s", project, error)
             pause = min(_SOON * 2 ** self._unanswered[project], _LONGEST_WAIT)
             self._unanswered[project] = min(self._unanswered[project] + 1, _TRIES)
             for received, _ in rows:
-                self._store.labels.wait(received.id, max(pause, timedelta(seconds=error.retry_after_s)))
+                self._store.events.wait(received.id, max(pause, timedelta(seconds=error.retry_after_s)))
             return
         except Exception:  # whatever it is, the other projects go on
             log.exception("Events of project %s are tried again later.", project)
             for received, _ in rows:
-                self._store.labels.put_off(received.id)
+                self._store.events.put_off(received.id)
             return
         self._unanswered.pop(project, None)
         for received, hint in rows:
             if hint in open_ and received.tries < _TRIES:
-                self._store.labels.put_off(received.id, _SOON)
+                self._store.events.put_off(received.id, _SOON)
             else:
                 if hint in open_:
                     log.info("An event of project %s is not what Label Studio says, and is forgotten.", project)
-                self._store.labels.forget_received(received.id)
+                self._store.events.forget(received.id)
 
     def _look_up(self, project: int, hints: Sequence[Hint]) -> set[Hint]:
         """Store what the hints are about; returns those that Label Studio does not confirm.

@@ -290,7 +290,7 @@ def verdict_of(
     judged = found_words(stored, labels)
     figures = figures_of(gate)
     if not are_enough(normals, anomalies):
-        return Verdict("too-few", f"{judged}: too few to tell. It may be used because nothing speaks against it.{more}")
+        return Verdict("too-few", f"{judged}: too few to tell, and no figure speaks against it.{more}")
     better = [_BETTER_IN[figure.title] for figure in figures if figure.is_better]
     if better:
         return Verdict("better", f"{judged}: better in {', '.join(better)}, beyond what chance explains.{more}")

@@ -8,7 +8,7 @@ another database would need otherwise:
 - `jobs.py`, `waiting.py`, `labels.py`, `ledger.py`, `setups.py`, `backend/sampling/clusters.py`: upserts, by
   `sqlalchemy.dialects.sqlite.insert`;
 - `runs.py`, `backend/sampling/clusters.py`: a first UPDATE takes the one lock for writing, against other processes;
-- `labels.py`, `annotation_json.py`: statements in SQL, with `?`, `:name` and `ON CONFLICT`;
+- `labels.py`, `received_events.py`, `annotation_json.py`: statements in SQL, with `?`, `:name` and `ON CONFLICT`;
 - `video_filter.py`: the id beside `max()`, `printf`;
 - `ledger.py`, `jobs.py`, `backend/datasets/queries.py`: `json_extract`.
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from threading import Lock
 
 from sqlalchemy import JSON, DateTime, Engine, Index, UniqueConstraint, case, delete, func, select, text, update
 from sqlalchemy.dialects.sqlite import insert
@@ -14,6 +15,7 @@ from backend.errors import NotInLabelStudio
 from backend.labelstudio.format import Json, Task
 from backend.storage.database import Base, batches, now, open_database
 from backend.storage.labels import Annotation, DeletedTask, LabelStore
+from backend.storage.received_events import ReceivedEvents
 
 _NAMES_KEPT = 4
 """Anybody who reaches the backend may send it names."""
@@ -112,20 +114,24 @@ def put_copy(session: Session, project: int, task: int) -> list[int]:
 
 
 class Store:
-    """The database; `labels` is its other half. Every method is one transaction and safe to call from any thread."""
+    """The database; `labels` and `events` are the rest of it. Every method is one transaction and safe to call from any
+    thread."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self._engine = open_database(url)
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
-        self.labels = LabelStore(self._engine)
+        # Threads that find SQLite busy try again after up to a tenth of a second: queueing here is faster.
+        writing = Lock()
+        self.labels = LabelStore(self._engine, writing)
+        self.events = ReceivedEvents(self._engine, writing)
 
     @property
     def engine(self) -> Engine:
         return self._engine
 
     def close(self) -> None:
-        self.labels.close()
+        self.events.close()
         self._engine.dispose()
 
     @contextmanager

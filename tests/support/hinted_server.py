@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from backend.predictions.preannotator import Preannotator
 from backend.storage.jobs import Store
-from backend.storage.labels import ReceivedEvent
+from backend.storage.received_events import ReceivedEvent
 from backend.web.services import services_of
 
 ONCE, LATER, NEVER = "2026-01-01T00:00:00.000000Z", "2026-01-02T00:00:00.000000Z", "2099-01-01T00:00:00.000000Z"
@@ -52,7 +52,7 @@ class Server:
         self.post("/setup", {"project": "1.1", "schema": CONFIG, "hostname": "http://ls.example.org"})
 
     def left(self) -> int:
-        return len(list(self.store.labels.received()))
+        return len(list(self.store.events.received()))
 
     def runs(self) -> list[Any]:
         return list(self.http.get("/jobs").json["runs"])

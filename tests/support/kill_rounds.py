@@ -157,7 +157,7 @@ class KillRounds:
     def _lost_labels(self, told: dict[int, Json]) -> list[str]:
         with closing(Store(self._url)) as store:
             if self.server.is_running():
-                wait_for(lambda: not list(store.labels.received()), _LONGEST_S)
+                wait_for(lambda: not list(store.events.received()), _LONGEST_S)
             else:
                 store_received_events(store)
             stored = {annotation.id: annotation for annotation in store.labels.annotations()}

@@ -200,7 +200,7 @@ def test_compare_names_no_task_where_nothing_looks_odd(registry: Registry, invok
 
 
 def test_who_puts_a_refused_model_in_use_is_told_why_it_was_refused(registry: Registry, invoke: Invoke) -> None:
-    said = "Of it was said: Not promoted: False alarms rise from 5% to 40%."
+    said = "What was said of it: Not promoted: False alarms rise from 5% to 40%."
     assert said not in invoke("promote", "v0001")
     shown = invoke("promote", "v0002")
     assert said in shown
@@ -214,7 +214,7 @@ def test_rollback_says_what_was_said_of_the_model(registry: Registry, invoke: In
     registry.publish(1, load_detector(), "", RUN | {"gate": RUN["gate"] | {"remark": remark}}, [])
     for name in ("v0003", "v0001"):
         registry.promote(1, name)
-    assert f"Of it was said: {remark}" in invoke("rollback")
+    assert f"What was said of it: {remark}" in invoke("rollback")
 
 
 @pytest.mark.parametrize("is_base_first", [True, False])

@@ -18,7 +18,7 @@ from backend.labels.events import LabelEvents, save_annotations, store_received_
 from backend.labelstudio.format import AnnotationsDeleted, AnnotationsSaved, Json, parse_event
 from backend.storage.database import now
 from backend.storage.jobs import Store
-from backend.storage.labels import ReceivedEvent
+from backend.storage.received_events import ReceivedEvent
 
 
 def ignore(projects: Collection[int]) -> None:
@@ -54,7 +54,7 @@ def test_a_received_event_survives_the_server_that_received_it(store: Store, cre
 def test_what_is_stored_is_received_no_more(store: Store, created: Json) -> None:
     receive(LabelEvents(store, ignore), created)
     store_received_events(store)
-    assert list(store.labels.received()) == []
+    assert list(store.events.received()) == []
 
 
 def test_events_are_stored_in_the_order_they_came(store: Store, created: Json, payload: Callable[[str], Any]) -> None:
@@ -76,7 +76,7 @@ def test_an_event_that_was_stored_by_two_changes_nothing(store: Store, created: 
 
 
 def test_an_event_that_cannot_be_stored_holds_up_no_other(store: Store, created: Json) -> None:
-    store.labels.receive(b"no JSON")
+    store.events.receive(b"no JSON")
     receive(LabelEvents(store, ignore), created)
     store_received_events(store)
     assert len(store.labels.annotations()) == 1
@@ -84,7 +84,7 @@ def test_an_event_that_cannot_be_stored_holds_up_no_other(store: Store, created:
 
 
 def test_an_event_that_cannot_be_stored_is_tried_again_after_pauses_that_double(store: Store) -> None:
-    store.labels.receive(b"no JSON")
+    store.events.receive(b"no JSON")
     pauses = []
     for _ in range(3):
         store_received_events(store)
@@ -97,12 +97,12 @@ def test_an_event_that_cannot_be_stored_is_tried_again_after_pauses_that_double(
 
 
 def test_whoever_stores_late_forgets_no_event_that_came_meanwhile(store: Store, created: Json) -> None:
-    store.labels.receive(json.dumps(created).encode())
-    late = store.labels.received()
+    store.events.receive(json.dumps(created).encode())
+    late = store.events.received()
     number = next(late).id
     store_received_events(store)
-    store.labels.receive(json.dumps(created).encode())
-    store.labels.forget_received(number)
+    store.events.receive(json.dumps(created).encode())
+    store.events.forget(number)
     assert len(kept(store)) == 1
 
 
@@ -131,7 +131,7 @@ def test_labels_that_nobody_can_read_are_refused(store: Store, created: Json) ->
     created["project"]["label_config"] = "<View/>"
     with pytest.raises(LabelConfigError):
         receive(LabelEvents(store, ignore), created)
-    assert list(store.labels.received()) == []
+    assert list(store.events.received()) == []
 
 
 def reported_by_thread(store: Store, created: Json, before: Callable[[], object]) -> list[Collection[int]]:
@@ -186,12 +186,12 @@ def test_regions_of_another_timeline_are_not_learnt_from(store: Store, created: 
 
 
 def test_what_was_put_off_by_a_clock_that_was_set_back_is_due(store: Store) -> None:
-    store.labels.receive(b"{}")
-    store.labels.put_off(1)
-    assert list(store.labels.received()) == []
+    store.events.receive(b"{}")
+    store.events.put_off(1)
+    assert list(store.events.received()) == []
     with store.engine.begin() as connection:
         connection.execute(update(ReceivedEvent).values(put_off_until=now() + timedelta(days=2)))
-    assert [event.id for event in store.labels.received()] == [1]
+    assert [event.id for event in store.events.received()] == [1]
 
 
 def test_the_thread_waits_no_longer_than_until_what_is_put_off_is_due(store: Store) -> None:
@@ -199,14 +199,14 @@ def test_the_thread_waits_no_longer_than_until_what_is_put_off_is_due(store: Sto
     is_tried_again = threading.Event()
 
     def look_up() -> None:
-        due = list(store.labels.received())
+        due = list(store.events.received())
         rounds.append(len(due))
         if len(rounds) == 1:
-            store.labels.put_off(due[0].id, timedelta(seconds=0.5))
+            store.events.put_off(due[0].id, timedelta(seconds=0.5))
         else:
             is_tried_again.set()
 
-    store.labels.receive(b"a hint")
+    store.events.receive(b"a hint")
     events = LabelEvents(store, ignore, look_up)
     thread = threading.Thread(target=events.run_until_closed)
     thread.start()

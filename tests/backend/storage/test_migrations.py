@@ -201,7 +201,7 @@ def test_labels_are_read(opened: Store) -> None:
 
 
 def test_events_that_were_not_stored_yet_are_read(opened: Store) -> None:
-    assert [event.body for event in opened.labels.received()] == [
+    assert [event.body for event in opened.events.received()] == [
         b'{"action": "PROJECT_UPDATED", "project": {"id": 1}}'
     ]
 

@@ -100,7 +100,7 @@ def test_programs_are_let_in_by_basic_authentication(locked: FlaskClient) -> Non
 def test_a_refused_event_changes_nothing(locked: FlaskClient, payload: Callable[[str], Any], store: Store) -> None:
     assert locked.post("/webhook", json=payload("10_webhook_START_TRAINING")).status_code == 401
     assert locked.post("/webhook", json=payload("11_webhook_ANNOTATION_CREATED_api")).status_code == 401
-    assert list(store.labels.received()) == []
+    assert list(store.events.received()) == []
     assert locked.get("/jobs", auth=BASIC).json["runs"] == []
 
 

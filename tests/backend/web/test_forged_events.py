@@ -19,7 +19,8 @@ from backend.labels.events import store_received_events
 from backend.labelstudio.format import Task
 from backend.storage.database import now
 from backend.storage.jobs import Store
-from backend.storage.labels import Annotation, ReceivedEvent
+from backend.storage.labels import Annotation
+from backend.storage.received_events import ReceivedEvent
 
 
 def test_a_label_is_stored_as_label_studio_has_it(server: Server, event: Callable[..., Any]) -> None:
@@ -243,6 +244,6 @@ def test_an_event_that_an_earlier_release_kept_is_looked_up(server: Server, even
     server.connect()
     sent = event(CREATED, updated_at=NEVER)
     label(server, sent)
-    server.store.labels.receive(json.dumps(sent).encode())
+    server.store.events.receive(json.dumps(sent).encode())
     server.look_up()
     assert server.labels() == {6: (ONCE, False)}

@@ -19,6 +19,7 @@ from backend.predictions.preannotator import Preannotator
 from backend.settings import Settings
 from backend.storage.jobs import Store
 from backend.storage.labels import LabelStore
+from backend.storage.received_events import ReceivedEvents
 from backend.web.access import access_of
 from backend.web.app import create_app
 from backend.web.services import services_of
@@ -42,7 +43,7 @@ def test_an_event_about_labels_is_kept_as_it_came(
 ) -> None:
     sent = json.dumps(payload(name)).encode()
     assert lone_http.post("/webhook", data=sent).json == {"status": "ok"}
-    assert [event.body for event in store.labels.received()] == [sent]
+    assert [event.body for event in store.events.received()] == [sent]
 
 
 def test_an_event_that_cannot_be_kept_is_an_error(
@@ -51,7 +52,7 @@ def test_an_event_that_cannot_be_kept_is_an_error(
     def full(*_: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(LabelStore, "receive", full)
+    monkeypatch.setattr(ReceivedEvents, "receive", full)
     assert lone_http.post("/webhook", json=payload("11_webhook_ANNOTATION_CREATED_api")).status_code == 500
 
 
