@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         default="", description="A MediaPipe pose landmarker .task file; the wheel's own model otherwise."
     )
     pose_engine: PoseEngine = Field(
-        default="mediapipe", description="What runs the wheel's pose model; a .task file is run by mediapipe."
+        default="openvino", description="What runs the wheel's pose model; a .task file is run by mediapipe."
     )
     poses_per_second: float = Field(
         default=10.0, ge=0, le=240, description="Pose samples per second of video; 0 = every frame."

@@ -11,8 +11,8 @@ Method = Literal["both", "autoencoder", "statistics"]
 """What repetitions of a known lifter are compared by: statistics on SkeleMotion images, what an autoencoder cannot
 explain in them, or both."""
 
-PoseEngine = Literal["mediapipe", "openvino"]
-"""What runs the pose networks: MediaPipe's graph, or OpenVINO with the steps of that graph, which costs less."""
+PoseEngine = Literal["openvino", "mediapipe"]
+"""What runs MediaPipe's pose networks: OpenVINO in the steps of MediaPipe's graph, or that graph, which costs more."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class PoseConfig:
     max_side_px: int = 640
     min_confidence: float = 0.5
     model: str = ""
-    engine: PoseEngine = "mediapipe"
+    engine: PoseEngine = "openvino"
 
     def __post_init__(self) -> None:
         if self.engine not in get_args(PoseEngine):
@@ -157,6 +157,6 @@ def config_digest(config: PipelineConfig | PoseConfig) -> str:
     settings = asdict(config)
     pose = settings["pose"] if isinstance(config, PipelineConfig) else settings
     if pose["engine"] == "mediapipe":
-        del pose["engine"]  # earlier releases had no other: what they stored is that engine's
+        del pose["engine"]  # the first releases had no other: what they stored is that engine's
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.config import PoseConfig
 from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.media import reading
-from pipeline.media.reading import SampledFrame
+from pipeline.media.reading import SampledFrame, shrunk
 from pipeline.media.shots import ShotCounter
 from pipeline.pose.attention import LOOK_BACK, Attention
 from pipeline.pose.estimator import PoseEstimator
@@ -27,10 +27,6 @@ _LEAST_LOOKS = 20
 """At so many moments at least, where the video is short."""
 # At lower rates there is nothing to leave out; 0 is every frame, for those who want just that.
 _BY_NEED_FROM_PER_SECOND = 6.0
-# With so many, every other one is enough for whoever moves and is seen: the first after one interval and a half, as
-# samples are not evenly apart (0.08 or 0.13 s at 24 pictures a second).
-_HALF_FROM_PER_SECOND = 10.0
-_EVERY_OTHER = 1.5
 # Cuts and fades are looked for in pictures of this size.
 _SHOT_SIDE_PX = 160
 
@@ -65,10 +61,7 @@ def estimate_two(
 
     def poses(per_second: float, before: Pose | None = None) -> Pose:
         """Of whom the estimator finds, or of somebody else than the person of the poses `before`."""
-        by_need = per_second >= _BY_NEED_FROM_PER_SECOND
-        # MediaPipe's graph takes pictures for a thirtieth of a second apart: the fewer, the further behind it lags.
-        is_half_enough = config.engine == "openvino" and per_second >= _HALF_FROM_PER_SECOND
-        attention = Attention((info.width, info.height), by_need, _EVERY_OTHER / per_second if is_half_enough else 0.0)
+        attention = Attention((info.width, info.height), may_rest=per_second >= _BY_NEED_FROM_PER_SECOND)
         samples = reading.samples(path, per_second, may_thin=lambda: attention.is_calm)
         if before is None:
             return estimate_samples(samples, info, config, estimator, on_progress, attention, surroundings)
@@ -108,8 +101,21 @@ def estimate_samples(
     tracker = PersonTracker(estimator, (info.width, info.height), config.max_side_px)
     passed_over: deque[SampledFrame] = deque(maxlen=LOOK_BACK)
 
-    def look(sample: SampledFrame) -> None:
+    for sample in samples:
+        if not attention.is_due(sample.time_s):
+            passed_over.append(sample)
+            continue
+        if on_progress is not None:
+            on_progress(min(1.0, sample.time_s / info.duration_s))
         picture = sample.shrunk(config.max_side_px)
+        shown = shots.shot(shrunk(picture, _SHOT_SIDE_PX))
+        if shown != shot:
+            shot = shown
+            tracker.cut()
+            passed_over.clear()
+            attention.cut()
+            if surroundings is not None:
+                surroundings.cut()
         landmarks = tracker.landmarks(sample, picture)
         found.append((sample.time_s, shot, landmarks))
         attention.see(sample.time_s, landmarks)
@@ -119,33 +125,6 @@ def estimate_samples(
             earlier = passed_over.popleft()
             landmarks = tracker.landmarks(earlier, earlier.shrunk(config.max_side_px))
             found.append((earlier.time_s, shot, landmarks))
-        if not attention.is_calm:
-            passed_over.clear()
-
-    def end_shot() -> None:
-        """A recording often ends with the load on its way to the floor."""
-        if passed_over and not attention.is_calm:
-            look(passed_over.pop())
-
-    for sample in samples:
-        # Whether a view fades into another shows in pictures that are near each other.
-        if not attention.is_calm or attention.is_due(sample.time_s):
-            shown = shots.shot(sample.shrunk(_SHOT_SIDE_PX))
-            if shown != shot:
-                end_shot()
-                shot = shown
-                tracker.cut()
-                passed_over.clear()
-                attention.cut()
-                if surroundings is not None:
-                    surroundings.cut()
-        if attention.is_due(sample.time_s):
-            look(sample)
-        else:
-            passed_over.append(sample)
-        if on_progress is not None:
-            on_progress(min(1.0, sample.time_s / info.duration_s))
-    end_shot()
     return _pose_of(sorted(found, key=lambda one: one[0]), info)
 
 

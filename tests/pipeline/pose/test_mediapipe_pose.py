@@ -22,6 +22,8 @@ from pipeline.pose.mediapipe_pose import MediaPipePose
 from pipeline.pose.openvino_pose import OpenVinoPose
 from pipeline.records import ROUNDED_BOW
 
+CONFIG = PoseConfig(engine="mediapipe")
+
 
 @pytest.fixture
 def clip_pictures(shared_data: Path) -> list[tuple[float, Picture]]:
@@ -31,7 +33,7 @@ def clip_pictures(shared_data: Path) -> list[tuple[float, Picture]]:
 
 
 def test_mediapipe_sees_nobody_in_an_empty_picture(tmp_path: Path) -> None:
-    with MediaPipePose(PoseConfig()) as estimator:
+    with MediaPipePose(CONFIG) as estimator:
         assert estimator.landmarks(grey(5, 128, 96), 0.0) is None
 
 
@@ -50,7 +52,7 @@ def test_a_file_that_is_no_pose_model_is_an_error(tmp_path: Path) -> None:
 
 def test_mediapipe_finds_the_person_in_a_real_clip(clip_pictures: list[tuple[float, Picture]]) -> None:
     time_s, picture = clip_pictures[0]
-    with MediaPipePose(PoseConfig()) as estimator:
+    with MediaPipePose(CONFIG) as estimator:
         found = estimator.landmarks(picture, time_s)
     assert found is not None
     assert np.isfinite(found[0]).all()
@@ -58,7 +60,7 @@ def test_mediapipe_finds_the_person_in_a_real_clip(clip_pictures: list[tuple[flo
 
 def test_our_graph_finds_what_that_of_mediapipe_finds(clip_pictures: list[tuple[float, Picture]]) -> None:
     places = []
-    with MediaPipePose(PoseConfig()) as ours, Graph(smooth_landmarks=False) as theirs:
+    with MediaPipePose(CONFIG) as ours, Graph(smooth_landmarks=False) as theirs:
         for time_s, picture in clip_pictures:
             found, expected = ours.landmarks(picture, time_s), theirs.process(picture)
             assert found is not None
@@ -78,7 +80,7 @@ def test_nobody_is_found_who_is_less_sure_than_asked_for(clip_pictures: list[tup
 def test_people_are_looked_for_in_the_thread_that_asks(clip_pictures: list[tuple[float, Picture]]) -> None:
     """Workers that hand steps from thread to thread keep each other from their cores."""
     threads = Process().num_threads()
-    with MediaPipePose(PoseConfig()) as estimator:
+    with MediaPipePose(CONFIG) as estimator:
         assert estimator.landmarks(clip_pictures[0][1], 0.0) is not None
         assert Process().num_threads() <= threads
 
@@ -98,7 +100,7 @@ def test_an_opened_estimator_works_and_frees_its_model(
 
 def test_the_mask_moves_no_landmark() -> None:
     """MediaPipe's own class makes none here."""
-    with MediaPipePose(PoseConfig()) as ours, Graph(smooth_landmarks=False) as theirs:
+    with MediaPipePose(CONFIG) as ours, Graph(smooth_landmarks=False) as theirs:
         for number, picture in enumerate(bent_pictures(0.05)):
             found, expected = ours.landmarks(picture, number / 10), theirs.process(picture)
             assert found is not None
@@ -107,7 +109,7 @@ def test_the_mask_moves_no_landmark() -> None:
 
 
 def test_a_drawn_back_that_is_bent_looks_rounded_and_a_straight_one_does_not() -> None:
-    with MediaPipePose(PoseConfig()) as estimator:
+    with MediaPipePose(CONFIG) as estimator:
         assert median_bow(estimator, 0.1) > ROUNDED_BOW > median_bow(estimator, -0.01)
 
 

@@ -26,7 +26,7 @@ from pipeline.pose.openvino_pose import Networks, OpenVinoPose
 from pipeline.records import ROUNDED_BOW
 from pipeline.synthetic.drawing import draw
 
-CONFIG = PoseConfig(engine="openvino")
+CONFIG = PoseConfig()
 
 
 def drawn(width: int = 640, height: int = 480, count: int = 1) -> list[Picture]:
@@ -178,7 +178,7 @@ def test_nobody_is_told_that_openvino_is_used() -> None:
 import sys, numpy
 from pipeline.config import PoseConfig
 from pipeline.pose.estimator import open_estimator
-with open_estimator(PoseConfig(engine="openvino")) as estimator:
+with open_estimator(PoseConfig()) as estimator:
     estimator.landmarks(numpy.zeros((48, 64, 3), numpy.uint8), 0.0)
 print(*(name for name in sys.modules if name.split(".")[0] in ("openvino_telemetry", "mediapipe", "matplotlib")))
 print("openvino.tools.ovc" in sys.modules)
