@@ -102,7 +102,7 @@ class OpenVinoPose:
         if region is None or found is None:
             return None
         image = in_picture(found.points, region)
-        self._region = body_region(self._filter.filtered(image[LANDMARK_COUNT:], time_s))
+        self._region = body_region(self._filter.filtered(image[LANDMARK_COUNT:]))
         height, width = picture.shape[:2]
         normalized = np.column_stack(
             [image[:LANDMARK_COUNT] / (width, height), found.depth * (region.side / width), found.visibility]

@@ -19,7 +19,7 @@ _Doubles = NDArray[np.float64]
 # A region is so many times as wide as the circle around the hips that the body fits into.
 _MARGIN = 1.25
 # The one-euro filter of the two points that regions come from: the graph uses it even where landmarks are not smoothed.
-_GRAPH_STEP_S, _LONGEST_AS_GRAPH_S = 1 / 30, 0.15
+_STEP_S = 1 / 30
 _LEAST_CUTOFF_HZ = 0.01
 _CUTOFF_PER_SPEED = 10.0
 _SPEED_CUTOFF_HZ = 1.0
@@ -132,39 +132,34 @@ def refined(shares: _Doubles, heat: Floats, kernel: int, least: float) -> _Doubl
 class RegionFilter:
     """Steadies the two points that the next region comes from: a one-euro filter, which follows fast movements.
 
-    The graph takes any two pictures for a thirtieth of a second apart. So does this where they are about a tenth apart;
-    with fewer it would lag behind a lifter, and goes by their times.
+    It takes any two pictures for a thirtieth of a second apart, as the graph does: they come at uneven times, and some
+    after later ones.
     """
 
     def __init__(self) -> None:
-        self._last: tuple[float, _Doubles, _Doubles, _Doubles] | None = None
+        self._last: tuple[_Doubles, _Doubles, _Doubles] | None = None
 
     def reset(self) -> None:
         """Forget the points of earlier pictures."""
         self._last = None
 
-    def filtered(self, points: _Doubles, time_s: float) -> _Doubles:
-        """Points [2, 2] of the next picture, at `time_s` seconds, in pixels, steadied; as they are where they are one
-        or the picture is not later than the last."""
+    def filtered(self, points: _Doubles) -> _Doubles:
+        """Points [2, 2] of the next picture, in pixels, steadied; as they are where they are one, or the first."""
         reach = 2 * _reach(points)
         if not reach > 0:
             return points
-        if self._last is None or time_s <= self._last[0]:
-            self._last = time_s, points, points, np.zeros_like(points)
-            return points
-        before_s, raw, steady, speed = self._last
-        step_s = time_s - before_s if time_s - before_s > _LONGEST_AS_GRAPH_S else _GRAPH_STEP_S
-        now = (points - raw) / reach / step_s
-        speed = speed + _share_of_new(_SPEED_CUTOFF_HZ, step_s) * (now - speed)
+        raw, steady, speed = self._last or (points, points, np.zeros_like(points))
+        now = (points - raw) / reach / _STEP_S
+        speed = speed + _share_of_new(_SPEED_CUTOFF_HZ) * (now - speed)
         cutoff_hz = _LEAST_CUTOFF_HZ + _CUTOFF_PER_SPEED * np.abs(speed)
-        steady = steady + _share_of_new(cutoff_hz, step_s) * (points - steady)
-        self._last = time_s, points, steady, speed
+        steady = steady + _share_of_new(cutoff_hz) * (points - steady)
+        self._last = points, steady, speed
         return steady
 
 
-def _share_of_new(cutoff_hz: _Doubles | float, step_s: float) -> _Doubles | float:
-    """How much of a new value, so many seconds after the last, a low-pass filter takes."""
-    turn = 2 * np.pi * cutoff_hz * step_s
+def _share_of_new(cutoff_hz: _Doubles | float) -> _Doubles | float:
+    """How much of a new value a low-pass filter takes."""
+    turn = 2 * np.pi * cutoff_hz * _STEP_S
     return turn / (turn + 1)
 
 

@@ -111,46 +111,29 @@ def test_at_the_edge_of_the_map_only_what_is_on_it_counts() -> None:
 
 
 def test_the_first_points_are_taken_as_they_are() -> None:
-    np.testing.assert_array_equal(RegionFilter().filtered(UPRIGHT, 0.0), UPRIGHT)
+    np.testing.assert_array_equal(RegionFilter().filtered(UPRIGHT), UPRIGHT)
 
 
 def test_trembling_points_are_held() -> None:
     steadied = RegionFilter()
     rng = np.random.default_rng(0)
-    for step in range(50):
-        found = steadied.filtered(UPRIGHT + rng.normal(0, 0.05, (2, 2)), step / 30)
+    for _ in range(50):
+        found = steadied.filtered(UPRIGHT + rng.normal(0, 0.05, (2, 2)))
     assert np.abs(found - UPRIGHT).max() < 0.05
 
 
 def test_moving_points_are_followed() -> None:
     steadied = RegionFilter()
     for step in range(50):
-        found = steadied.filtered(UPRIGHT + step, step / 30)
+        found = steadied.filtered(UPRIGHT + step)
     np.testing.assert_allclose(found, UPRIGHT + 49, atol=2)
-
-
-def test_five_pictures_a_second_are_followed_as_well_as_thirty() -> None:
-    """MediaPipe's graph counts 1/30 s between any two pictures; by their times a filter lags no more with fewer."""
-    behind = {}
-    for per_second in (30, 5):
-        steadied = RegionFilter()
-        for step in range(2 * per_second + 1):
-            found = steadied.filtered(UPRIGHT + 60.0 * step / per_second, step / per_second)
-        behind[per_second] = float(np.abs(found - UPRIGHT - 120.0).max())
-    assert behind[5] == pytest.approx(behind[30], rel=0.01)
-
-
-def test_a_picture_that_is_not_later_begins_anew() -> None:
-    steadied = RegionFilter()
-    steadied.filtered(UPRIGHT, 1.0)
-    np.testing.assert_array_equal(steadied.filtered(UPRIGHT + 40, 0.5), UPRIGHT + 40)
 
 
 def test_a_reset_filter_knows_nothing() -> None:
     steadied = RegionFilter()
-    steadied.filtered(UPRIGHT, 0.0)
+    steadied.filtered(UPRIGHT)
     steadied.reset()
-    np.testing.assert_array_equal(steadied.filtered(UPRIGHT + 40, 0.1), UPRIGHT + 40)
+    np.testing.assert_array_equal(steadied.filtered(UPRIGHT + 40), UPRIGHT + 40)
 
 
 def test_places_of_a_picture_are_shares_of_a_region_and_back() -> None:
