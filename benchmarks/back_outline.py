@@ -1,6 +1,6 @@
 """How well the bow of the back's outline tells rounded backs from sound ones, beside trivial quantities:
 
-    python benchmarks/back_outline.py [--engine openvino] [--lifters 40] [--videos DIR]
+    python benchmarks/back_outline.py [--engine mediapipe] [--lifters 40] [--videos DIR]
 
 Drawn lifters with sound backs (bows of -0.01 to 0.02 trunk lengths) and bent ones (0.04 to 0.10) are seen from within
 25 degrees of the side. The bow was chosen beforehand: it is one of 13 quantities that were looked at, of which others
@@ -111,7 +111,7 @@ def of_clips(folder: Path, estimator: PoseEstimator, config: PoseConfig) -> Iter
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", choices=("mediapipe", "openvino"), default="mediapipe")
+    parser.add_argument("--engine", choices=("openvino", "mediapipe"), default="openvino")
     parser.add_argument("--lifters", type=int, default=40, help="drawn lifters of each kind, 0 for none")
     parser.add_argument("--videos", type=Path, action="append", default=[], help="a folder with groundtruth.json")
     arguments = parser.parse_args()

@@ -26,6 +26,7 @@ from pipeline.pose.openvino_pose import OpenVinoPose
 from pipeline.records import Landmarks, Pose, VideoInfo
 
 _CONFIG = PoseConfig()
+_GRAPH = PoseConfig(engine="mediapipe")
 _SIDE_PX = 640
 _ONE_IN = 400
 
@@ -107,7 +108,7 @@ def main() -> None:
     floor: list[Distances] = []
     samples = 0
     console = Console(width=200)
-    with MediaPipePose(_CONFIG) as graph, MediaPipePose(_CONFIG) as other, OpenVinoPose(_CONFIG) as networks:
+    with MediaPipePose(_GRAPH) as graph, MediaPipePose(_GRAPH) as other, OpenVinoPose(_CONFIG) as networks:
         for path in paths:
             info = reading.probe(path)
             expected = _pose(path, info, graph)
