@@ -79,6 +79,12 @@ def compare_representations(
     return first, second, trivial
 
 
+def compare_ours(samples: Sequence[LabelledRep], config: TrainConfig, seed: int = 0) -> Comparison:
+    """Ours alone, of labelled repetitions with landmarks at the default rate; those without any are left out."""
+    seen = [sample for sample in samples if encode(sample.pose, sample.rep, config.detector.encode).coverage > 0]
+    return _compare(seen, _ours, _OURS_PER_SECOND, config, seed, _ignore)
+
+
 _Represent = Callable[[Sequence[LabelledRep], TrainConfig], Features]
 
 

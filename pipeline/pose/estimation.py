@@ -102,11 +102,11 @@ def estimate_samples(
     passed_over: deque[SampledFrame] = deque(maxlen=LOOK_BACK)
 
     for sample in samples:
+        if on_progress is not None:
+            on_progress(min(1.0, sample.time_s / info.duration_s))
         if not attention.is_due(sample.time_s):
             passed_over.append(sample)
             continue
-        if on_progress is not None:
-            on_progress(min(1.0, sample.time_s / info.duration_s))
         picture = sample.shrunk(config.max_side_px)
         shown = shots.shot(shrunk(picture, _SHOT_SIDE_PX))
         if shown != shot:

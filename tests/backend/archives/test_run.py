@@ -97,6 +97,21 @@ def test_a_run_killed_before_or_after_any_step_is_finished_by_the_next(
     assert into_project.ledger.counts(into_project.number) == {"done": 4}
 
 
+def test_whoever_interrupts_a_run_is_told_at_once_and_the_next_goes_on(
+    into_files: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as while_working:
+        while_working.setattr("backend.archives.run.wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            into_files()
+    assert "Stopping. What is done is kept" in caplog.text
+    into_files()
+    assert len(list(into_files.ledger.of_run(into_files.number, "done"))) == 4
+
+
 def test_what_was_analyzed_before_a_kill_is_not_analyzed_again(
     into_project: Run, label_studio: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:

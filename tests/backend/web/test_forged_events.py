@@ -190,21 +190,7 @@ def test_many_events_are_looked_up_by_few_requests(server: Server, event: Callab
     assert sum(server.label_studio.calls.values()) <= 3
 
 
-def test_events_wait_for_a_label_studio_that_is_down(
-    server: Server, event: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server.connect()
-    sent = event(CREATED)
-    label(server, sent)
-    with monkeypatch.context() as down:
-        down.setattr(server.label_studio, "rejects_token", True)
-        for _ in range(9):
-            server.post("/webhook", sent)
-    server.look_up()
-    assert server.labels() == {6: (ONCE, False)}
-
-
-def test_an_hour_without_label_studio_costs_no_try_and_no_more_than_a_minute_s_wait(
+def test_events_wait_for_a_label_studio_that_is_down_at_no_try_and_for_no_more_than_a_minute(
     server: Server, event: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.connect()
@@ -219,6 +205,8 @@ def test_an_hour_without_label_studio_costs_no_try_and_no_more_than_a_minute_s_w
             waiting = session.scalars(select(ReceivedEvent)).all()
         assert {one.tries for one in waiting} == {0}
         assert all(one.put_off_until and one.put_off_until < now() + timedelta(seconds=61) for one in waiting)
+    server.look_up()
+    assert server.labels() == {6: (ONCE, False)}
 
 
 def test_a_label_studio_that_refuses_is_asked_less_and_less(
