@@ -205,6 +205,7 @@ def test_events_wait_for_a_label_studio_that_is_down_at_no_try_and_for_no_more_t
             waiting = session.scalars(select(ReceivedEvent)).all()
         assert {one.tries for one in waiting} == {0}
         assert all(one.put_off_until and one.put_off_until < now() + timedelta(seconds=61) for one in waiting)
+    server.look_up()  # and a minute passes
     server.look_up()
     assert server.labels() == {6: (ONCE, False)}
 
