@@ -26,7 +26,7 @@ _SECOND_PERSON_PER_SECOND = 2.0
 _LEAST_LOOKS = 20
 """At so many moments at least, where the video is short."""
 # At lower rates there is nothing to leave out; 0 is every frame, for those who want just that.
-_BY_NEED_FROM_PER_SECOND = 6.0
+_BY_NEED_FROM_PER_SECOND = 5.0
 # Cuts and fades are looked for in pictures of this size.
 _SHOT_SIDE_PX = 160
 
