@@ -54,7 +54,7 @@ def main() -> None:
     for copy in range(1 + arguments.copies):
         poses = poses_of([arguments.videos / truth.name for truth in truths], config, copy)
         cut = evaluate_reps([found_in(truth, poses[arguments.videos / truth.name]) for truth in truths])
-        samples = labelled_samples(arguments.groundtruth, arguments.videos, lambda path, poses=poses: poses[path])
+        samples = labelled_samples(arguments.groundtruth, arguments.videos, poses.__getitem__)
         judged = compare_ours(samples, TrainConfig(detector=DetectorConfig()))
         start_ms, top_ms, end_ms = cut.mae_ms()
         told = [f"{f'copy {copy}' if copy else 'as they are'}: mAP {cut.map:.3f}"]
