@@ -19,7 +19,7 @@ PoseEngine = Literal["openvino", "mediapipe"]
 class PoseConfig:
     """How landmarks are taken from a video.
 
-    poses_per_second: sampling by time, at most; 0 takes every frame. From 5 on, samples go without a pose where little
+    poses_per_second: sampling by time, at most; 0 takes every frame. From 6 on, samples go without a pose where little
         is lost; see pipeline/pose/attention.py.
     max_side_px: pictures are shrunk to this before the network, which works on 256 x 256 crops; 0 for never.
     min_confidence: 0..1, how sure the network must be that somebody is there.

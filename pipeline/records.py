@@ -23,10 +23,9 @@ RepLabel = Literal["normal", "anomalous"]
 DECISION = 0.5
 """From this score on a repetition is called anomalous: calibration puts the threshold there."""
 ROUNDED_BOW = 0.04
-"""From so many trunk lengths on a bow of the back's outline is called rounded. Set by hand: by MediaPipe's graph the
-repetitions of three labelled clips of rounded backs in side view are above it (.047 and more), those of a fourth in
-diagonal view below (.039 at most), and those of nine sound ones far below (.028 at most): see
-`benchmarks/back_outline.py`.
+"""From so many trunk lengths on a bow of the back's outline is called rounded. Set by hand: the repetitions of three
+labelled clips of rounded backs in side view are above it (.046 and more), those of a fourth in diagonal view below
+or at it (.040 at most), and those of nine sound ones far below (.028 at most): see `benchmarks/back_outline.py`.
 """
 ROUNDED_BACK = "the back looks rounded"
 """What people are told then, in a coach's words."""

@@ -121,10 +121,8 @@ class ArchiveRun:
                     for future in done:
                         yield future.result()
             except BaseException as error:
-                if isinstance(error, KeyboardInterrupt):
-                    log.warning(
-                        "Stopping. What is done is kept; the videos that are worked on are begun anew next time."
-                    )
+                if not isinstance(error, Exception):  # somebody interrupts this, or whoever is told of the results
+                    log.warning("Stopping. What is done is kept; videos that are worked on are begun anew next time.")
                 self._stopping.set()
                 self._executor.close()  # the threads wait for what it is working on
                 raise

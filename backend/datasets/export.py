@@ -229,7 +229,8 @@ class _Draft:
     def describe(self, choice: LabelChoice, digest: str) -> None:
         """The datasheet and the facts that a program reads."""
         created = now().isoformat(timespec="seconds") + "Z"
-        hertz = self._config.pose.poses_per_second
+        hertz, engine = self._config.pose.poses_per_second, self._config.pose.engine
+        sampled = f"{hertz:g} poses per second, fewer while nobody moves" if hertz else "A pose of every frame"
         facts = Facts(
             title=f"Deadlift repetitions of Label Studio project {self._request.project}",
             created=created,
@@ -239,9 +240,7 @@ class _Draft:
             missing_count=self.missing.count,
             missing=self.missing.first,
             repeated=len(choice.repeated),
-            sampling=f"{f'{hertz:g} poses per second, fewer while nobody moves' if hertz else 'A pose of every frame'}."
-            if not self._request.labels_only
-            else "None: exported with --labels-only.",
+            sampling="None: exported with --labels-only." if self._request.labels_only else f"{sampled}, by {engine}.",
             unused=unused_lines(self.unused),
         )
         write_datasheet(self._folder, self.summary, facts)
@@ -256,6 +255,7 @@ class _Draft:
             "filters": self.funnel.lines(),
             "missing": self.missing.count,
             "poses_per_second": hertz,
+            "pose_engine": engine,
         }
         (self._folder / "dataset.json").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
 
@@ -273,8 +273,11 @@ class _Draft:
         """The landmarks of a task's video; noted as missing where there are none."""
         pose = self._cache.get(task.digest, self._config.pose) if task.digest else None
         if pose is None:
-            why = "no landmarks are kept of it" if task.digest else "the video was not looked at yet"
-            self.missing.add(f"task {task.task} ({video})", f"{why}: predict it, then export again")
+            why = "the video was not looked at yet: predict it, then export again"
+            if task.digest:
+                found_anew = f"`deadlift prelabel --tasks all --project {self._request.project}`"
+                why = f"no landmarks by {self._config.pose.engine} are kept of it: {found_anew} finds them"
+            self.missing.add(f"task {task.task} ({video})", why)
         return pose
 
     def _with_files(self, row: ExportedRep, pose: Pose, rep: Rep | None) -> ExportedRep:

@@ -64,8 +64,7 @@ def compare_representations(
     both = list(zip(samples, at_full_rate, strict=True))
     seen = [pair for pair in both if all(encode(s.pose, s.rep, config.detector.encode).coverage > 0 for s in pair)]
     ours, theirs = [sample for sample, _ in seen], [sample for _, sample in seen]
-    if len({sample.group for sample in of_label(ours, "normal")}) < 3:
-        raise DatasetError("Expected good repetitions of three or more videos to compare on.")
+    _check_are_enough(ours)
     report = on_progress or _ignore
     first = _compare(ours, _ours, _OURS_PER_SECOND, config, seed, lambda share: report(0.3 * share))
     second = _compare(theirs, _pictured, FRAMES_PER_SECOND, config, seed, lambda share: report(0.3 + 0.7 * share))
@@ -80,9 +79,18 @@ def compare_representations(
 
 
 def compare_ours(samples: Sequence[LabelledRep], config: TrainConfig, seed: int = 0) -> Comparison:
-    """Ours alone, of labelled repetitions with landmarks at the default rate; those without any are left out."""
+    """Ours alone, of labelled repetitions with landmarks at the default rate; those without any are left out.
+
+    Raises DatasetError where fewer than three videos of good repetitions are left.
+    """
     seen = [sample for sample in samples if encode(sample.pose, sample.rep, config.detector.encode).coverage > 0]
+    _check_are_enough(seen)
     return _compare(seen, _ours, _OURS_PER_SECOND, config, seed, _ignore)
+
+
+def _check_are_enough(samples: Sequence[LabelledRep]) -> None:
+    if len({sample.group for sample in of_label(samples, "normal")}) < 3:
+        raise DatasetError("Expected good repetitions of three or more videos to compare on.")
 
 
 _Represent = Callable[[Sequence[LabelledRep], TrainConfig], Features]

@@ -44,9 +44,11 @@ class Attention:
         self.is_calm = False
         self.looks_back = False
 
-    def is_due(self, time_s: float) -> bool:
-        """Whether the next sample, at `time_s` seconds, gets a pose."""
-        return not self.is_calm or time_s - self._last_s >= CALM_S - _ROUNDING_S
+    def is_due(self, time_s: float, step_s: float = 0.0) -> bool:
+        """Whether the next sample, at `time_s` seconds, gets a pose. step_s: seconds since the sample before it; the
+        next one is expected as much later, and would be too late for the poses to follow each other."""
+        since_s = time_s - self._last_s
+        return not self.is_calm or since_s >= CALM_S - _ROUNDING_S or since_s + step_s > FOLLOW_S
 
     def cut(self) -> None:
         """The next sample is from another camera: nothing is known about it."""

@@ -26,7 +26,7 @@ _SECOND_PERSON_PER_SECOND = 2.0
 _LEAST_LOOKS = 20
 """At so many moments at least, where the video is short."""
 # At lower rates there is nothing to leave out; 0 is every frame, for those who want just that.
-_BY_NEED_FROM_PER_SECOND = 5.0
+_BY_NEED_FROM_PER_SECOND = 6.0
 # Cuts and fades are looked for in pictures of this size.
 _SHOT_SIDE_PX = 160
 
@@ -100,11 +100,13 @@ def estimate_samples(
     found: list[tuple[float, int, Landmarks | None]] = []
     tracker = PersonTracker(estimator, (info.width, info.height), config.max_side_px)
     passed_over: deque[SampledFrame] = deque(maxlen=LOOK_BACK)
+    before_s = 0.0
 
     for sample in samples:
         if on_progress is not None:
             on_progress(min(1.0, sample.time_s / info.duration_s))
-        if not attention.is_due(sample.time_s):
+        step_s, before_s = sample.time_s - before_s, sample.time_s
+        if not attention.is_due(sample.time_s, step_s):
             passed_over.append(sample)
             continue
         picture = sample.shrunk(config.max_side_px)

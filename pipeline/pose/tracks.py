@@ -55,7 +55,7 @@ def scale_of(image: Series, world: Series) -> Series:
 def is_plausible(pose: Pose) -> NDArray[np.bool_]:
     """[T] False without a person, where the trunk lies level and an arm does too, and where it stands on its head:
     such are an estimator's guesses when the head has left the picture. Nobody takes that posture with a load."""
-    sprawled = is_sprawled(pose.world.astype(np.float64))
+    sprawled = _is_sprawled(pose.world.astype(np.float64))
     good: NDArray[np.bool_] = pose.detected & ~_near(sprawled, pose.time, _SLIDING_S)
     # A plausible moment among such guesses is chance.
     doubtful = _near(sprawled, pose.time, _AMONG_S)
@@ -66,7 +66,7 @@ def is_plausible(pose: Pose) -> NDArray[np.bool_]:
     return good
 
 
-def is_sprawled(world: Series) -> NDArray[np.bool_]:
+def _is_sprawled(world: Series) -> NDArray[np.bool_]:
     """[T] whether trunk and an arm lie level, or the trunk stands on its head, by landmarks [T, 33, 3] in metres."""
     shoulders, hips, wrists = (world[:, rows] for rows in (_SHOULDERS, _HIPS, _WRISTS))
     trunk = tilt_of(hips.mean(axis=1) - shoulders.mean(axis=1))

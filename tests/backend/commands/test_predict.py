@@ -136,7 +136,7 @@ def test_brackets_in_a_name_are_shown_as_they_are() -> None:
     assert "[bold]x.mp4" in text(rep_table(named))
 
 
-_SERVER = ("sqlalchemy", "flask", "distributed", "torch")
+_SERVER = ("sqlalchemy", "flask", "distributed", "torch", "scipy.stats")
 
 
 @pytest.mark.parametrize(

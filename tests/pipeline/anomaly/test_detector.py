@@ -71,6 +71,7 @@ def test_angles_that_are_all_that_is_told_have_all_of_the_false_alarms(base: Det
     pose, reps = set_of(3, (None,))
     (alone,), (beside_the_back,) = base.score(pose, reps), base.score(with_bow(pose, reps[0], -0.05), reps)
     assert alone.raw == beside_the_back.raw
+    assert alone.p_value == pytest.approx(base.in_posture.p_value(alone.raw))
     assert beside_the_back.p_value == pytest.approx(min(1.0, 2 * alone.p_value))
     at = replace(base, in_posture=replace(base.in_posture, threshold=base.in_posture.at(0.05).threshold))
     assert alone.score == pytest.approx(at.in_posture.score(alone.raw))

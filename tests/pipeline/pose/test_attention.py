@@ -13,7 +13,7 @@ from pipeline import synthetic
 from pipeline.config import PoseConfig, SegmentConfig
 from pipeline.media import reading
 from pipeline.media.reading import SampledFrame
-from pipeline.pose.attention import CALM_S, Attention
+from pipeline.pose.attention import CALM_S, FOLLOW_S, Attention
 from pipeline.pose.estimation import estimate, estimate_samples
 from pipeline.records import Landmarks, Pose, VideoInfo
 from pipeline.reps import find_reps
@@ -109,8 +109,8 @@ class Lost(Exact):
 
 def test_whoever_is_lost_while_lifting_is_looked_for_in_every_sample() -> None:
     first_s = SETS.stand_before_s + 1.0
-    pose = poses(Lost(SETS, first_s, first_s + 2.0), Attention(SIZE))
-    near = pose.time[(pose.time > first_s - 0.15) & (pose.time < first_s + 2.5)]
+    pose = poses(Lost(SETS, first_s, first_s + 4.0), Attention(SIZE))
+    near = pose.time[(pose.time > first_s - 0.15) & (pose.time < first_s + 4.5)]
     np.testing.assert_allclose(np.diff(near), 0.1, atol=1e-6)
 
 
@@ -127,6 +127,18 @@ def test_whoever_lifts_gets_a_pose_in_every_sample(tmp_path: Path, fps: float, p
     asked = asked[(asked > first.start_s) & (asked < last.end_s)]
     assert len(asked) / (asked[-1] - asked[0]) == pytest.approx(per_second, rel=0.25)
     assert np.diff(asked).max() < 1 / per_second + 1 / fps
+
+
+@pytest.mark.parametrize("fps", [11.0, 12.0, 15.0, 24.0, 30.0])
+@pytest.mark.parametrize("per_second", [6.0, 8.0, 10.0])
+def test_poses_of_whoever_rests_follow_each_other(tmp_path: Path, fps: float, per_second: float) -> None:
+    plan = LiftPlan(reps=(RepPlan(),), fps=fps, stand_before_s=8.0)
+    path = tmp_path / "resting.mp4"
+    render(plan, path)
+    pose = estimate(path, reading.probe(path), PoseConfig(per_second), Exact(plan))
+    resting = pose.time[pose.time < 7.0]
+    assert np.diff(resting).max() <= FOLLOW_S
+    assert len(resting) < 0.8 * 7.0 * per_second
 
 
 def test_an_empty_room_gets_few_poses() -> None:
