@@ -95,7 +95,7 @@ def test_a_database_that_is_damaged_meanwhile_is_told_from_a_mistake_of_ours(
         error.sqlite_errorcode = code
         raise error
 
-    monkeypatch.setattr(store.labels, "receive", damaged)
+    monkeypatch.setattr(store.events, "receive", damaged)
     event = {"action": "ANNOTATIONS_DELETED", "project": {"id": 1}, "annotations": [{"id": 1}]}
     answer = http.post("/webhook", json=event)
     is_damage = code == sqlite3.SQLITE_CORRUPT
