@@ -4,7 +4,7 @@
 
 The first line is of the pictures as they are, the others of altered copies. Each region that the landmark network sees
 comes from the pose before, so that the least difference grows where a joint is hidden: figures that differ by no more
-than these lines do are equal.
+than these lines do cannot be told apart.
 """
 
 from __future__ import annotations

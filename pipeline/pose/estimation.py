@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from pipeline.config import PoseConfig
 from pipeline.landmarks import LANDMARK_COUNT
 from pipeline.media import reading
-from pipeline.media.reading import SampledFrame, shrunk
+from pipeline.media.reading import SampledFrame
 from pipeline.media.shots import ShotCounter
 from pipeline.pose.attention import LOOK_BACK, Attention
 from pipeline.pose.estimator import PoseEstimator
@@ -27,8 +27,6 @@ _LEAST_LOOKS = 20
 """At so many moments at least, where the video is short."""
 # At lower rates there is nothing to leave out; 0 is every frame, for those who want just that.
 _BY_NEED_FROM_PER_SECOND = 6.0
-# Cuts and fades are looked for in pictures of this size.
-_SHOT_SIDE_PX = 160
 
 
 def estimate(
@@ -110,7 +108,7 @@ def estimate_samples(
             passed_over.append(sample)
             continue
         picture = sample.shrunk(config.max_side_px)
-        shown = shots.shot(shrunk(picture, _SHOT_SIDE_PX))
+        shown = shots.shot(picture)
         if shown != shot:
             shot = shown
             tracker.cut()
