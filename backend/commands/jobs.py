@@ -46,8 +46,9 @@ def jobs(
     whose = "" if project is None else f" of project {project}"
     with _store() as store:
         runs = [run.as_json() for run in Runs(store).runs(project, limit)]
-        videos = _videos(store, project, limit)
-        every = overview.count_videos(store.engine, _in_use(store), VideoFilter(project))
+        in_use = _in_use(store)
+        videos = _videos(store, in_use, project, limit)
+        every = overview.count_videos(store.engine, in_use, VideoFilter(project))
     _print_trainings(console, runs, whose)
     _print_videos(console, videos, whose)
     if every > len(videos):
@@ -93,7 +94,7 @@ def retry(
                 raise UnknownRun(f"No failed video has the number {', '.join(unknown)}. `deadlift jobs` lists them.")
             chosen = list(found)
         else:
-            failed = _videos(store, project, _ALL, "failed")
+            failed = _videos(store, _in_use(store), project, _ALL, "failed")
             chosen = [one.job for one in failed if may_pass(one.error_type)]
             lasting = len(failed) - len(chosen)
         for number in chosen:
@@ -125,12 +126,15 @@ def _print_trainings(console: Console, runs: Sequence[Json], whose: str) -> None
     console.print(table)
 
 
-def _videos(store: Store, project: int | None, limit: int, state: State | None = None) -> list[VideoRow]:
-    """One job of each task, as the dashboard shows them: others are of models that were in use before."""
+def _videos(
+    store: Store, in_use: dict[int, str], project: int | None, limit: int, state: State | None = None
+) -> list[VideoRow]:
+    """One job of each task, as the dashboard shows them: others are of models that were in use before. in_use: the
+    version of each project's model."""
     from backend.storage import overview
     from backend.storage.video_filter import VideoFilter
 
-    return overview.videos(store.engine, _in_use(store), VideoFilter(project, state), "newest", limit)
+    return overview.videos(store.engine, in_use, VideoFilter(project, state), "newest", limit)
 
 
 def _in_use(store: Store) -> dict[int, str]:
